@@ -1,0 +1,1 @@
+"""Commands: parse, call the HTTP API through client.py, show."""

@@ -1,0 +1,1 @@
+"""The nouns of a factory: ids, places, labels, life cycles, errors. Pure values, no I/O."""

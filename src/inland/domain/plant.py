@@ -1,0 +1,119 @@
+"""What a factory is made of: tenants, keys, models, deployments, replicas, and their life cycles."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from inland.domain.labels import Label
+from inland.domain.places import Place
+
+
+class Role(StrEnum):
+    """What the holder of a key may do. Operators and auditors belong to no tenant."""
+
+    OPERATOR = "operator"
+    TENANT_ADMIN = "tenant-admin"
+    MEMBER = "member"
+    AUDITOR = "auditor"
+
+
+class EngineKind(StrEnum):
+    """The programs that can serve a deployment."""
+
+    LLAMA_CPP = "llama.cpp"
+    OPENAI = "openai"
+
+
+class ReplicaState(StrEnum):
+    """Where one copy of a deployment is in its life; `REPLICA_LIFE` holds the moves allowed."""
+
+    STARTING = "starting"
+    READY = "ready"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+
+#: Allowed moves of a replica. A replica that dies goes back to starting until it is given up.
+REPLICA_LIFE: dict[ReplicaState, frozenset[ReplicaState]] = {
+    ReplicaState.STARTING: frozenset(
+        {ReplicaState.READY, ReplicaState.FAILED, ReplicaState.STOPPED}
+    ),
+    ReplicaState.READY: frozenset(
+        {ReplicaState.STARTING, ReplicaState.FAILED, ReplicaState.STOPPED}
+    ),
+    ReplicaState.FAILED: frozenset({ReplicaState.STARTING, ReplicaState.STOPPED}),
+    ReplicaState.STOPPED: frozenset(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """An organisation. `label` governs all it sends and is answered. `declared`: by factory.toml."""
+
+    id: str
+    label: Label
+    suspended: bool = False
+    declared: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """An API credential. Only `secret_sha256` (64 hex digits) of its secret part is kept.
+
+    `models` empty means every model the tenant may use; `expires_unix_s` None means never;
+    `tenant` is None for operators and auditors.
+    """
+
+    id: str
+    tenant: str | None
+    role: Role
+    secret_sha256: str
+    models: tuple[str, ...] = ()
+    expires_unix_s: int | None = None
+    revoked: bool = False
+    declared: bool = False
+    created_unix_s: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model asset. `digest` is `sha256:<hex>` of its weights, or None where only a server knows."""
+
+    id: str
+    label: Label
+    shared_with: tuple[str, ...]
+    digest: str | None
+    file: str | None = None
+    licence: str | None = None
+    declared: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A model being served under `name`, which is its id in `/v1`.
+
+    `slots`: requests the engine works on at once. `context`: tokens per slot. `threads`: engine
+    threads. `url` and `upstream_model` are for servers that already exist (`EngineKind.OPENAI`).
+    """
+
+    name: str
+    engine: EngineKind
+    model: str
+    place: Place
+    slots: int = 8
+    context: int = 2048
+    threads: int = 1
+    replicas: int = 1
+    url: str | None = None
+    upstream_model: str | None = None
+    declared: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """One copy of a deployment. `address`: a unix socket's path, or the URL of an upstream."""
+
+    id: str
+    deployment: str
+    state: ReplicaState
+    address: str
+    place: Place

@@ -1,0 +1,34 @@
+"""The whole of what a gateway needs to decide and dispatch, at one version, and the secrets beside it.
+
+Control streams these; a gateway holds exactly one of each. Versions only rise, over restarts too.
+"""
+
+from dataclasses import dataclass, field
+
+from inland.domain.plant import Deployment, Key, Model, Replica, Tenant
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Plant state at `version`. `policy_digest` is `sha256:<hex>` over the policy set's text."""
+
+    version: int
+    factory: str
+    policy_digest: str
+    policy_text: str
+    tenants: dict[str, Tenant]
+    keys: dict[str, Key]
+    models: dict[str, Model]
+    deployments: dict[str, Deployment]
+    replicas: dict[str, Replica]
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """What must not be shown with a snapshot: tenants' record keys and credentials of upstreams.
+
+    `record_keys`: tenant → 32 bytes. `upstream_keys`: deployment → bearer token.
+    """
+
+    record_keys: dict[str, bytes] = field(repr=False)
+    upstream_keys: dict[str, str] = field(repr=False)

@@ -1,0 +1,1 @@
+"""The token path: from a caller's bytes to an engine's tokens, decided, metered and on the books."""

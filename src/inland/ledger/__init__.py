@@ -1,0 +1,1 @@
+"""Pure: canonical records, Merkle trees, tiles, notes, receipts and their verification."""

@@ -1,0 +1,1 @@
+"""What a lower room needs from an adapter, one small contract each."""

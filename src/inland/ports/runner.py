@@ -1,0 +1,68 @@
+"""What control asks of whoever starts processes: a whole desired set, and a look at what there is."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+
+class ProcessState(StrEnum):
+    """A child's state as its supervisor sees it."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    BACKING_OFF = "backing-off"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSpec:
+    """An engine process to run. Two specs that differ are two processes: the old one is replaced.
+
+    `model_file`: absolute path of a GGUF file. `socket`: the unix socket it serves on. `alias`: the
+    deployment's name. `cores`: the CPU numbers it is pinned to; empty means any.
+    """
+
+    replica: str
+    alias: str
+    model_file: str
+    socket: str
+    slots: int
+    context: int
+    threads: int
+    cores: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessView:
+    """One process in the table. `name` is unique (`gateway-0`, `engine-smollm2-0`); `start` tells two
+    lives of one pid apart (clock ticks since boot); `ready` is what its owner reported last."""
+
+    name: str
+    role: str
+    state: ProcessState
+    pid: int | None
+    start: int | None
+    restarts: int
+    why: str | None = None
+    replica: str | None = None
+
+
+class Runner(Protocol):
+    """Starts and stops engine processes to match what is asked; restarts what dies, with back-off."""
+
+    def set_engines(self, specs: tuple[EngineSpec, ...]) -> None:
+        """Make exactly these engines run. Idempotent; survives the caller's death."""
+        ...
+
+    def report_ready(self, name: str, pid: int) -> None:
+        """Tell that the process `name` with `pid` works: its back-off starts over."""
+        ...
+
+    def revive(self, name: str) -> None:
+        """Start again a process that was given up."""
+        ...
+
+    def processes(self) -> tuple[ProcessView, ...]:
+        """Every process of the factory, the supervisor included."""
+        ...

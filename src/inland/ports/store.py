@@ -1,0 +1,33 @@
+"""The factory's state and its books in one transactional store."""
+
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from inland.ports.books import BookTables
+from inland.ports.state import StateTables
+
+
+class Transaction(Protocol):
+    """One transaction: all of it is durable when its block ends, or none of it ever was."""
+
+    @property
+    def state(self) -> StateTables:
+        """The nouns: tenants, keys, models, deployments, replicas, policies, version."""
+        ...
+
+    @property
+    def books(self) -> BookTables:
+        """The log, batches, positions, the id index and usage."""
+        ...
+
+
+class Store(Protocol):
+    """A change and its log entry are one transaction; writers queue behind one another."""
+
+    def write(self) -> AbstractContextManager[Transaction]:
+        """A transaction that commits when the block ends and rolls back when it raises."""
+        ...
+
+    def read(self) -> AbstractContextManager[Transaction]:
+        """A consistent view; writing through it is an error."""
+        ...
