@@ -1,0 +1,1 @@
+"""Tests that start the real factory with the real model."""

@@ -1,0 +1,140 @@
+"""A real factory in a folder, driven the way a person would: by its commands and its HTTP port."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import openai
+
+#: Longest a command of the factory may take before a test calls it hung, in seconds.
+COMMAND_TIMEOUT_S = 90
+MODEL = "smollm2"
+VERIFIER = Path(__file__).parents[2] / "verifier" / "inland_verify.py"
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nothing listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@dataclass
+class Running:
+    """One factory home and the commands on it. `keys` holds an API key per tenant."""
+
+    home: Path
+    port: int = field(default_factory=free_port)
+    keys: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def run(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """`inland WORDS --home HOME`; with `check`, a non-zero exit fails the test."""
+        argv = [str(Path(sys.executable).with_name("inland")), *words, "--home", str(self.home)]
+        done = subprocess.run(
+            argv, capture_output=True, text=True, timeout=COMMAND_TIMEOUT_S, check=False
+        )
+        assert not check or done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
+        return done
+
+    def json(self, *words: str) -> Any:
+        """What the command prints with `--json`, parsed."""
+        return json.loads(self.run(*words, "--json").stdout)
+
+    def up(self, *words: str) -> None:
+        """Start detached, without the network, and learn the keys of a first start."""
+        told = self.json("up", "--detach", "--offline", "--port", str(self.port), *words)
+        self.keys |= {t: k for t, k in told.get("keys", {}).items() if t != "operator"}
+
+    def down(self) -> None:
+        self.run("down")
+
+    def key(self, tenant: str, *words: str) -> str:
+        """A new key for `tenant`, remembered."""
+        self.keys[tenant] = self.json("key", "add", "--tenant", tenant, *words)["key"]
+        return self.keys[tenant]
+
+    def client(self, tenant: str, **options: Any) -> openai.OpenAI:
+        """The official client, holding the tenant's key."""
+        options = {"max_retries": 0, "timeout": 60, **options}
+        return openai.OpenAI(base_url=f"{self.url}/v1", api_key=self.keys[tenant], **options)
+
+    def http(self, tenant: str | None = None, **options: Any) -> httpx.Client:
+        """A bare HTTP client on the port, with the tenant's key if one is named."""
+        headers = {"authorization": f"Bearer {self.keys[tenant]}"} if tenant else {}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=60, **options)
+
+    @property
+    def operator_key(self) -> str:
+        return (self.home / "keys" / "operator").read_text().strip()
+
+    def processes(self, role: str | None = None) -> list[dict[str, Any]]:
+        """The process table of `inland status`, of one role if named."""
+        table: list[dict[str, Any]] = self.json("status")["processes"]
+        return [p for p in table if role in {None, p["role"]}]
+
+    def pid(self, role: str) -> int:
+        (process,) = [p for p in self.processes(role) if p["pid"]]
+        return int(process["pid"])
+
+    def kill(self, role: str) -> None:
+        """`kill -9` the one process of `role`."""
+        os.kill(self.pid(role), signal.SIGKILL)
+
+    def engine_counters(self, replica: str | None = None) -> dict[str, int]:
+        """The engine's own counts: prompt tokens it processed and tokens it generated."""
+        (path,) = list((self.home / "run").glob(f"engine-{replica or '*'}.sock"))
+        with httpx.Client(transport=httpx.HTTPTransport(uds=str(path)), timeout=10) as http:
+            text = http.get("http://engine/metrics").text
+        values = dict(line.rsplit(" ", 1) for line in text.splitlines() if line[:1] != "#")
+        return {
+            "prompt": int(values["llamacpp:prompt_tokens_total"]),
+            "completion": int(values["llamacpp:tokens_predicted_total"]),
+        }
+
+    def vkey(self, folder: Path) -> Path:
+        """The log's public key in a file, as an auditor would keep it."""
+        path = folder / "vkey"
+        path.write_text(self.run("ledger", "vkey").stdout)
+        return path
+
+    def receipt(self, ref: str, path: Path, *words: str) -> Path:
+        self.run("receipt", "get", ref, "-o", str(path), *words)
+        return path
+
+    def records(self, tenant: str, folder: Path) -> list[dict[str, Any]]:
+        """Every record of the tenant, as `record export` gives them."""
+        path = folder / f"{tenant}.jsonl"
+        path.unlink(missing_ok=True)
+        self.run("record", "export", "--tenant", tenant, "-o", str(path))
+        return [json.loads(line) for line in path.read_bytes().splitlines()]
+
+
+def verify_outside(receipt: Path, vkey: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """The single-file verifier in a process of its own, without the package on its path."""
+    argv = [sys.executable, "-I", str(VERIFIER), str(receipt), "--vkey", str(vkey), *words]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+
+
+@contextmanager
+def running(home: Path, *words: str) -> Iterator[Running]:
+    """A factory that is up inside the block and surely gone after it."""
+    factory = Running(home)
+    factory.up(*words)
+    try:
+        yield factory
+    finally:
+        factory.run("down", check=False)
