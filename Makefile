@@ -1,0 +1,51 @@
+# Two commands do everything on a fresh machine: `make up` and `make test`.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+HOME_DIR ?= $(HOME)/.local/share/inland
+
+.DEFAULT_GOAL := help
+.PHONY: help install up check fix packages test soak bench-gateway wheel
+
+help:  ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(VENV)/.installed  ## Make .venv and install the exact versions of constraints.txt
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Inland needs Python 3.11 or later; try: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+	  || { echo "Python's venv is missing; on Debian: apt-get install python3-venv"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+up: install  ## Start the factory in the background and print what to paste
+	$(BIN)/inland up --detach --home '$(HOME_DIR)'
+
+check: install  ## Format, lint, types and import order; changes nothing
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fix: install  ## Format, and mend what Ruff can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+packages: install
+	@$(BIN)/python tests/debian_packages.py
+
+test: check packages  ## Every law at small size (as root it installs the Debian packages that tests need)
+	$(BIN)/python -m pytest -p no:randomly
+
+soak: install packages  ## The full figures, seeded, one JSON line each
+	$(BIN)/python -m pytest -p no:randomly --soak -m soak -s
+
+bench-gateway: install  ## Governed requests/s beside nginx and LiteLLM, one JSON line
+	$(BIN)/python bench/gateway.py
+
+wheel: install  ## Build a wheel into dist/
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps -w dist .
