@@ -110,10 +110,14 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True)
 class Replica:
-    """One copy of a deployment. `address`: a unix socket's path, or the URL of an upstream."""
+    """One copy of a deployment. `address`: a unix socket's path, or the URL of an upstream.
+
+    `isolation`: what holds its process in; records repeat it. An upstream's is unknown: `none`.
+    """
 
     id: str
     deployment: str
     state: ReplicaState
     address: str
     place: Place
+    isolation: str = "none"

@@ -20,7 +20,8 @@ class EngineSpec:
     """An engine process to run. Two specs that differ are two processes: the old one is replaced.
 
     `model_file`: absolute path of a GGUF file. `socket`: the unix socket it serves on. `alias`: the
-    deployment's name. `cores`: the CPU numbers it is pinned to; empty means any.
+    deployment's name. `cores`: the CPU numbers it is pinned to; empty means any. `isolation` is an
+    order: a process that cannot have it ends.
     """
 
     replica: str
@@ -31,6 +32,7 @@ class EngineSpec:
     context: int
     threads: int
     cores: tuple[int, ...] = ()
+    isolation: str = "none"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,79 @@
+"""What a child that parses tenants' bytes does first: drop the network, then every foreign file."""
+
+import contextlib
+import ctypes
+import os
+import resource
+import sys
+import sysconfig
+from pathlib import Path
+
+from inland.adapters.isolation.landlock import (
+    MAKE_SOCK,
+    READ,
+    READ_DIR,
+    READ_FILE,
+    REMOVE_FILE,
+    WRITE_FILE,
+    Allowed,
+    restrict,
+    version,
+)
+
+#: How records name it: the files by Landlock, the network by a namespace with no interface up.
+KERNEL = "landlock+network-namespace"
+NONE = "none"
+
+_NEW_USER, _NEW_NET = 0x10000000, 0x40000000
+_libc = ctypes.CDLL(None, use_errno=True)
+
+#: What a Python program with native libraries reads to run at all; nothing private lives there.
+_SYSTEM = ("/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/localtime")
+_FACTS = ("/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/sys/devices/system")
+_DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom")
+
+
+def available() -> str:
+    """What this kernel can hold: `KERNEL`, or `NONE`. Tried in a child, so nothing sticks here."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        with contextlib.suppress(OSError):
+            _leave_network()
+            code = 0 if version() > 0 else 1
+        os._exit(code)
+    _, status = os.waitpid(child, 0)
+    return KERNEL if status == 0 else NONE
+
+
+def shut_in(isolation: str, readable: tuple[Path, ...], socket_folder: Path) -> None:
+    """Hold this process to `isolation`: it reads the interpreter and `readable`, makes sockets in
+    `socket_folder`, and has no network and no core dumps. Must run before any thread starts.
+
+    Raises OSError where the kernel refuses: the caller ends rather than run with less.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if isolation == NONE:
+        return
+    _leave_network()
+    restrict(_allowed(readable, socket_folder))
+
+
+def _leave_network() -> None:
+    if _libc.unshare(_NEW_NET) == 0 or _libc.unshare(_NEW_USER | _NEW_NET) == 0:
+        return
+    raise OSError(ctypes.get_errno(), "no network namespace for this process")
+
+
+def _interpreter() -> set[Path]:
+    paths = {Path(p) for p in (sys.prefix, sys.base_prefix, *sysconfig.get_paths().values())}
+    return paths | {Path(p) for p in sys.path if p} | {Path(__file__).parents[3]}
+
+
+def _allowed(readable: tuple[Path, ...], socket_folder: Path) -> list[Allowed]:
+    inside = [Allowed(path, READ) for path in _interpreter()]
+    inside += [Allowed(Path(p), READ) for p in _SYSTEM]
+    inside += [Allowed(Path(p), READ_FILE | READ_DIR) for p in _FACTS]
+    inside += [Allowed(Path(p), READ_FILE | WRITE_FILE) for p in _DEVICES]
+    inside += [Allowed(path, READ_FILE) for path in readable]
+    return [*inside, Allowed(socket_folder, MAKE_SOCK | REMOVE_FILE)]
