@@ -1,0 +1,40 @@
+"""What an operator sees: health, metrics, logs; and what is in none of them."""
+
+from tests.factory.running import MODEL, Running
+
+SECRET_WORDS = "the plum is in the teapot"
+
+
+def test_metrics_are_for_the_operator(factory: Running) -> None:
+    with factory.http("demo") as http:
+        refused = http.get("/metrics").status_code
+        assert refused in {401, 403, 404}
+        body = {"model": MODEL, "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 3}
+        assert http.post("/v1/chat/completions", json=body).status_code == 200
+    with factory.http() as http:
+        got = http.get("/metrics", headers={"authorization": f"Bearer {factory.operator_key}"})
+    assert got.status_code == 200
+    names = {line.split("{")[0].split(" ")[0] for line in got.text.splitlines() if line[0] != "#"}
+    for wanted in ("inland_requests_total", "inland_completion_tokens_total", "inland_ttft_seconds"):
+        assert any(name.startswith(wanted.removesuffix("_total")) for name in names), wanted
+
+
+def test_health_needs_no_key(factory: Running) -> None:
+    with factory.http() as http:
+        assert http.get("/healthz").status_code == 200
+        assert http.get("/readyz").status_code == 200
+
+
+def test_logs_and_ledger_never_hold_a_text_or_a_key(factory: Running) -> None:
+    with factory.http("acme") as http:
+        body = {"model": MODEL, "messages": [{"role": "user", "content": SECRET_WORDS}]}
+        answer = http.post("/v1/chat/completions", json=body | {"max_tokens": 12})
+        text = answer.json()["choices"][0]["message"]["content"]
+        http.post("/v1/chat/completions", json=body | {"nonsense": SECRET_WORDS})
+        http.post("/v1/chat/completions", content=b"{" + SECRET_WORDS.encode())
+    words = [SECRET_WORDS.encode(), text.encode(), factory.keys["acme"].encode()]
+    for path in factory.home.rglob("*"):
+        if path.is_file() and not path.is_socket() and path.suffix != ".gguf":
+            held = path.read_bytes()
+            assert not any(word in held for word in words if len(word) > 8), path
+    assert factory.operator_key.encode() not in (factory.home / "inland.db").read_bytes()
