@@ -1,0 +1,333 @@
+"""The plant's state in SQL: one table per noun, written and read inside a caller's transaction."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Connection,
+    Integer,
+    String,
+    Table,
+    Text,
+    delete,
+    insert,
+    select,
+    update,
+)
+
+from inland.adapters.sql.schema_base import Int64, metadata
+from inland.domain.labels import Classification, Label, Purpose
+from inland.domain.places import Known, Place
+from inland.domain.plant import (
+    Deployment,
+    EngineKind,
+    Key,
+    Model,
+    Replica,
+    ReplicaState,
+    Role,
+    Tenant,
+)
+
+#: A row as SQLAlchemy gives it, by column name.
+Row = Mapping[str, Any]
+
+#: Tables of one row hold it under this id.
+_ONLY = 1
+
+TENANTS = Table(
+    "tenants",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("label", JSON, nullable=False),
+    Column("suspended", Boolean, nullable=False),
+    Column("declared", Boolean, nullable=False),
+)
+KEYS = Table(
+    "keys",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("tenant", String, nullable=True, index=True),
+    Column("role", String, nullable=False),
+    Column("secret_sha256", String, nullable=False),
+    Column("models", JSON, nullable=False),
+    Column("expires_unix_s", Int64, nullable=True),
+    Column("revoked", Boolean, nullable=False),
+    Column("declared", Boolean, nullable=False),
+    Column("created_unix_s", Int64, nullable=False),
+)
+MODELS = Table(
+    "models",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("label", JSON, nullable=False),
+    Column("shared_with", JSON, nullable=False),
+    Column("digest", String, nullable=True),
+    Column("file", String, nullable=True),
+    Column("licence", String, nullable=True),
+    Column("declared", Boolean, nullable=False),
+)
+DEPLOYMENTS = Table(
+    "deployments",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("engine", String, nullable=False),
+    Column("model", String, nullable=False),
+    Column("place", JSON, nullable=False),
+    Column("slots", Integer, nullable=False),
+    Column("context", Integer, nullable=False),
+    Column("threads", Integer, nullable=False),
+    Column("replicas", Integer, nullable=False),
+    Column("url", String, nullable=True),
+    Column("upstream_model", String, nullable=True),
+    Column("declared", Boolean, nullable=False),
+)
+REPLICAS = Table(
+    "replicas",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("deployment", String, nullable=False, index=True),
+    Column("state", String, nullable=False),
+    Column("address", String, nullable=False),
+    Column("place", JSON, nullable=False),
+)
+POLICIES = Table(
+    "policies",
+    metadata,
+    Column("digest", String, primary_key=True),
+    Column("text", Text, nullable=False),
+)
+#: What is in force: which policy set, and how often anything changed.
+IN_FORCE = Table(
+    "in_force",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("policy", String, nullable=True),
+    Column("version", Int64, nullable=False),
+)
+
+
+class SqlState:
+    """`ports.state.StateTables` over one SQLAlchemy connection, inside its transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def tenants(self) -> dict[str, Tenant]:
+        return {row["id"]: _tenant(row) for row in self._rows(TENANTS)}
+
+    def put_tenant(self, tenant: Tenant) -> None:
+        self._put(
+            TENANTS,
+            {
+                "id": tenant.id,
+                "label": _label_row(tenant.label),
+                "suspended": tenant.suspended,
+                "declared": tenant.declared,
+            },
+        )
+
+    def keys(self) -> dict[str, Key]:
+        return {row["id"]: _key(row) for row in self._rows(KEYS)}
+
+    def put_key(self, key: Key) -> None:
+        self._put(
+            KEYS,
+            {
+                "id": key.id,
+                "tenant": key.tenant,
+                "role": key.role.value,
+                "secret_sha256": key.secret_sha256,
+                "models": list(key.models),
+                "expires_unix_s": key.expires_unix_s,
+                "revoked": key.revoked,
+                "declared": key.declared,
+                "created_unix_s": key.created_unix_s,
+            },
+        )
+
+    def models(self) -> dict[str, Model]:
+        return {row["id"]: _model(row) for row in self._rows(MODELS)}
+
+    def put_model(self, model: Model) -> None:
+        self._put(
+            MODELS,
+            {
+                "id": model.id,
+                "label": _label_row(model.label),
+                "shared_with": list(model.shared_with),
+                "digest": model.digest,
+                "file": model.file,
+                "licence": model.licence,
+                "declared": model.declared,
+            },
+        )
+
+    def deployments(self) -> dict[str, Deployment]:
+        return {row["name"]: _deployment(row) for row in self._rows(DEPLOYMENTS)}
+
+    def put_deployment(self, deployment: Deployment) -> None:
+        self._put(
+            DEPLOYMENTS,
+            {
+                "name": deployment.name,
+                "engine": deployment.engine.value,
+                "model": deployment.model,
+                "place": _place_row(deployment.place),
+                "slots": deployment.slots,
+                "context": deployment.context,
+                "threads": deployment.threads,
+                "replicas": deployment.replicas,
+                "url": deployment.url,
+                "upstream_model": deployment.upstream_model,
+                "declared": deployment.declared,
+            },
+        )
+
+    def remove_deployment(self, name: str) -> None:
+        self._connection.execute(delete(DEPLOYMENTS).where(DEPLOYMENTS.c.name == name))
+
+    def replicas(self) -> dict[str, Replica]:
+        return {row["id"]: _replica(row) for row in self._rows(REPLICAS)}
+
+    def put_replica(self, replica: Replica) -> None:
+        self._put(
+            REPLICAS,
+            {
+                "id": replica.id,
+                "deployment": replica.deployment,
+                "state": replica.state.value,
+                "address": replica.address,
+                "place": _place_row(replica.place),
+            },
+        )
+
+    def remove_replica(self, replica: str) -> None:
+        self._connection.execute(delete(REPLICAS).where(REPLICAS.c.id == replica))
+
+    def policy(self, digest: str) -> str | None:
+        query = select(POLICIES.c.text).where(POLICIES.c.digest == digest)
+        return self._connection.execute(query).scalar_one_or_none()
+
+    def current_policy(self) -> tuple[str, str] | None:
+        digest = self._connection.execute(select(IN_FORCE.c.policy)).scalar_one_or_none()
+        text = self.policy(digest) if digest is not None else None
+        return None if digest is None or text is None else (digest, text)
+
+    def set_policy(self, digest: str, text: str) -> None:
+        if self.policy(digest) is None:
+            self._connection.execute(insert(POLICIES).values(digest=digest, text=text))
+        self._in_force(policy=digest)
+
+    def version(self) -> int:
+        version = self._connection.execute(select(IN_FORCE.c.version)).scalar_one_or_none()
+        return 0 if version is None else version
+
+    def raise_version(self) -> int:
+        version = self.version() + 1
+        self._in_force(version=version)
+        return version
+
+    def _in_force(self, **values: Any) -> None:
+        changed = self._connection.execute(
+            update(IN_FORCE).where(IN_FORCE.c.id == _ONLY).values(**values)
+        )
+        if changed.rowcount == 0:
+            first = {"id": _ONLY, "policy": None, "version": 0, **values}
+            self._connection.execute(insert(IN_FORCE).values(**first))
+
+    def _rows(self, table: Table) -> list[Row]:
+        """Every row in the order of its id, so that one state always reads the same."""
+        by_id = select(table).order_by(*table.primary_key.columns)
+        return [dict(row) for row in self._connection.execute(by_id).mappings()]
+
+    def _put(self, table: Table, values: dict[str, Any]) -> None:
+        (identity,) = table.primary_key.columns
+        changed = self._connection.execute(
+            update(table).where(identity == values[identity.name]).values(**values)
+        )
+        if changed.rowcount == 0:
+            self._connection.execute(insert(table).values(**values))
+
+
+def _tenant(row: Row) -> Tenant:
+    return Tenant(row["id"], _label(row["label"]), row["suspended"], row["declared"])
+
+
+def _key(row: Row) -> Key:
+    return Key(
+        id=row["id"],
+        tenant=row["tenant"],
+        role=Role(row["role"]),
+        secret_sha256=row["secret_sha256"],
+        models=tuple(row["models"]),
+        expires_unix_s=row["expires_unix_s"],
+        revoked=row["revoked"],
+        declared=row["declared"],
+        created_unix_s=row["created_unix_s"],
+    )
+
+
+def _model(row: Row) -> Model:
+    return Model(
+        id=row["id"],
+        label=_label(row["label"]),
+        shared_with=tuple(row["shared_with"]),
+        digest=row["digest"],
+        file=row["file"],
+        licence=row["licence"],
+        declared=row["declared"],
+    )
+
+
+def _deployment(row: Row) -> Deployment:
+    plain = {**row, "engine": EngineKind(row["engine"]), "place": _place(row["place"])}
+    return Deployment(**plain)
+
+
+def _replica(row: Row) -> Replica:
+    return Replica(
+        id=row["id"],
+        deployment=row["deployment"],
+        state=ReplicaState(row["state"]),
+        address=row["address"],
+        place=_place(row["place"]),
+    )
+
+
+def _place_row(place: Place) -> dict[str, str]:
+    return {
+        "id": place.id,
+        "stands": place.stands,
+        "operated": place.operated,
+        "known": place.known.value,
+    }
+
+
+def _place(row: Row) -> Place:
+    return Place(row["id"], row["stands"], row["operated"], Known(row["known"]))
+
+
+def _label_row(label: Label) -> dict[str, Any]:
+    return {
+        "owner": label.owner,
+        "jurisdictions": list(label.jurisdictions),
+        "classification": label.classification.value,
+        "purposes": [purpose.value for purpose in label.purposes],
+        "derived_purposes": [purpose.value for purpose in label.derived_purposes],
+        "retention_days": label.retention_days,
+    }
+
+
+def _label(row: Row) -> Label:
+    return Label(
+        owner=row["owner"],
+        jurisdictions=tuple(row["jurisdictions"]),
+        classification=Classification(row["classification"]),
+        purposes=tuple(Purpose(purpose) for purpose in row["purposes"]),
+        derived_purposes=tuple(Purpose(purpose) for purpose in row["derived_purposes"]),
+        retention_days=row["retention_days"],
+    )
