@@ -1,0 +1,156 @@
+"""One child process: what is started, its log, how it is ended. Argument lists only, no shell."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from json import dumps
+from pathlib import Path
+
+from inland.adapters.processes.identity import start_ticks
+from inland.adapters.processes.states import Life
+from inland.ports.runner import EngineSpec, ProcessView
+
+SUPERVISOR, CONTROL, GATEWAY, ENGINE = "supervisor", "control", "gateway", "engine"
+#: A log longer than this is put aside as `.1` when its process starts again.
+LOG_LIMIT_BYTES = 16 * 1024 * 1024
+#: How much of a log's end is read to say why a process ended, and how much of a line is shown.
+_TAIL_BYTES = 8192
+_WHY_CHARS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What a child is told when it starts. `lifeline_fd`: exit when it closes. `listen_fd`: a
+    gateway's listening socket. `spec`: an engine's. Both descriptors are inherited."""
+
+    name: str
+    role: str
+    home: Path
+    lifeline_fd: int
+    listen_fd: int | None = None
+    spec: EngineSpec | None = None
+
+
+#: Makes the argument list of a child; tests put stand-ins here.
+Argv = Callable[[Launch], list[str]]
+
+
+def bootstrap_argv(launch: Launch) -> list[str]:
+    """The real factory's children, all through the one place where parts are put together.
+
+    `-P` keeps the working directory off the import path.
+    """
+    argv = [sys.executable, "-P", "-m", "inland.bootstrap", launch.role]
+    argv += ["--home", str(launch.home), "--name", launch.name]
+    argv += ["--lifeline", str(launch.lifeline_fd)]
+    if launch.listen_fd is not None:
+        argv += ["--fd", str(launch.listen_fd)]
+    if launch.spec is not None:
+        argv += ["--spec", dumps(asdict(launch.spec))]
+    return argv
+
+
+@dataclass(slots=True)
+class Child:
+    """A row of the supervisor's table. `wanted` differs from `spec` while an engine is replaced;
+    `leaving` means its end is our doing, `gone` that its present life is over."""
+
+    name: str
+    role: str
+    log: Path
+    spec: EngineSpec | None = None
+    wanted: EngineSpec | None = None
+    life: Life = field(default_factory=Life)
+    process: subprocess.Popen[bytes] | None = None
+    start: int | None = None
+    log_start: int = 0
+    leaving: bool = False
+    gone: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def view(self) -> ProcessView:
+        """The row as it is told to others."""
+        return ProcessView(
+            name=self.name,
+            role=self.role,
+            state=self.life.state,
+            pid=self.process.pid if self.process else None,
+            start=self.start,
+            restarts=self.life.restarts,
+            why=self.life.why,
+            replica=self.spec.replica if self.spec else None,
+        )
+
+    def spawn(self, argv: list[str], fds: tuple[int, ...], environment: Mapping[str, str]) -> None:
+        """Start it, its output going to its log. Raises OSError when the system has no room."""
+        rotate(self.log)
+        fd = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        try:
+            self.log_start = os.fstat(fd).st_size
+            self.process = subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=fd,
+                stderr=fd,
+                pass_fds=fds,
+                env=dict(environment),
+                cwd="/",
+                start_new_session=True,
+            )
+        finally:
+            os.close(fd)
+        self.start = start_ticks(self.process.pid)
+        self.gone.clear()
+
+    def on_end(self, told: Callable[[subprocess.Popen[bytes], int], None]) -> None:
+        """When it ends, call `told` with the process and its exit status, on another thread."""
+        process = self.process
+        assert process is not None
+        threading.Thread(
+            target=lambda: told(process, process.wait()), name=f"wait-{self.name}", daemon=True
+        ).start()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal, if it lives."""
+        if self.process is not None:
+            self.process.send_signal(number)
+
+    def describe_end(self, status: int) -> str:
+        """How its process ended: exit status or signal, and the last line of what it said."""
+        how = f"killed by {signal_name(-status)}" if status < 0 else f"exit code {status}"
+        line = last_line(self.log, self.log_start)
+        return f"{how}: {line}" if line else how
+
+
+def signal_name(number: int) -> str:
+    """SIGKILL for 9, and so on."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def rotate(log: Path, limit_bytes: int = LOG_LIMIT_BYTES) -> None:
+    """Put a log that has grown beyond `limit_bytes` aside, over the one put aside before."""
+    try:
+        if log.stat().st_size > limit_bytes:
+            log.replace(log.with_name(log.name + ".1"))
+    except FileNotFoundError:
+        pass
+
+
+def last_line(log: Path, since: int = 0) -> str:
+    """The last line with anything in it that was written to `log` after byte `since`."""
+    try:
+        with log.open("rb") as file:
+            end = file.seek(0, os.SEEK_END)
+            file.seek(max(since, end - _TAIL_BYTES))
+            text = file.read(_TAIL_BYTES).decode("utf-8", "replace")
+    except OSError:
+        return ""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return "".join(c if c.isprintable() else " " for c in lines[-1][:_WHY_CHARS]) if lines else ""

@@ -1,0 +1,91 @@
+"""What is said on `run/supervisor.sock`: one JSON line asks, one answers. Parsed strictly."""
+
+import json
+from dataclasses import MISSING, asdict, fields
+from typing import Any
+
+from inland.domain.errors import BadInput, Conflict, InlandError, NotFound
+from inland.ports.runner import EngineSpec, ProcessState, ProcessView
+
+#: One request or one reply, newline included.
+LINE_LIMIT_BYTES = 1024 * 1024
+
+_CORES = "cores"
+#: The fields of an engine besides its cores: name, type, and whether it may be left out.
+_PLAIN = tuple(
+    (f.name, int if f.type in {int, "int"} else str, f.default is not MISSING)
+    for f in fields(EngineSpec)
+    if f.name != _CORES
+)
+
+
+def to_line(message: dict[str, Any]) -> bytes:
+    """A message as a line. Raises BadInput when it is longer than both sides accept."""
+    line = json.dumps(message, separators=(",", ":")).encode() + b"\n"
+    if len(line) > LINE_LIMIT_BYTES:
+        raise BadInput("message", f"longer than {LINE_LIMIT_BYTES} bytes")
+    return line
+
+
+def from_line(line: bytes) -> dict[str, Any]:
+    """The object in a line. Raises BadInput for anything else."""
+    try:
+        message = json.loads(line)
+    except ValueError:
+        raise BadInput("message", "is not JSON") from None
+    if not isinstance(message, dict):
+        raise BadInput("message", "is not an object")
+    return message
+
+
+def spec_from(raw: object) -> EngineSpec:
+    """An engine to run, every field checked. Raises BadInput naming the field."""
+    if not isinstance(raw, dict) or set(raw) - {_CORES, *(name for name, _, _ in _PLAIN)}:
+        raise BadInput("specs", "an engine is an object with the fields of EngineSpec alone")
+    for name, expected, optional in _PLAIN:
+        if not (optional and name not in raw) and type(raw.get(name)) is not expected:
+            raise BadInput(name, f"must be of type {expected.__name__}")
+    if "/" in raw["replica"] or not raw["replica"]:
+        raise BadInput("replica", "must be a plain name")
+    cores = raw.get(_CORES, [])
+    if not isinstance(cores, list) or any(type(core) is not int or core < 0 for core in cores):
+        raise BadInput("cores", "must be a list of CPU numbers")
+    return EngineSpec(**{**raw, "cores": tuple(cores)})
+
+
+def view_to(view: ProcessView) -> dict[str, Any]:
+    """A process as it goes over the socket, and as `inland status --json` shows it."""
+    return {**asdict(view), "state": view.state.value}
+
+
+def view_from(raw: dict[str, Any]) -> ProcessView:
+    """A process as the supervisor told it."""
+    return ProcessView(**{**raw, "state": ProcessState(raw["state"])})
+
+
+def failure(error: InlandError) -> dict[str, Any]:
+    """An error as a reply: its kind and facts, so that the client can raise the same one."""
+    facts = {"why": str(error), "error": type(error).__name__}
+    match error:
+        case NotFound():
+            return {"ok": False, **facts, "what": error.what}
+        case Conflict():
+            return {"ok": False, **facts, "what": error.what, "reason": error.why}
+        case BadInput():
+            return {"ok": False, **facts, "what": error.field, "reason": error.why}
+        case _:
+            return {"ok": False, **facts}
+
+
+def raised(reply: dict[str, Any]) -> InlandError:
+    """The error a failed reply stands for."""
+    what, reason = str(reply.get("what", "")), str(reply.get("reason", ""))
+    match reply.get("error"):
+        case "NotFound":
+            return NotFound(what)
+        case "BadInput":
+            return BadInput(what, reason)
+        case "Conflict":
+            return Conflict(what, reason)
+        case _:
+            return Conflict("supervisor", str(reply.get("why", "answered nothing it should")))

@@ -1,0 +1,83 @@
+"""A child's life as data: which moves there are, and when a dead one starts again. Pure."""
+
+from dataclasses import dataclass, replace
+
+from inland.ports.runner import ProcessState
+
+#: Allowed moves of a child. `STOPPED` is the end: a revived child was `FAILED`, not `STOPPED`.
+PROCESS_LIFE: dict[ProcessState, frozenset[ProcessState]] = {
+    ProcessState.STARTING: frozenset(
+        {
+            ProcessState.RUNNING,
+            ProcessState.BACKING_OFF,
+            ProcessState.FAILED,
+            ProcessState.STOPPED,
+        }
+    ),
+    ProcessState.RUNNING: frozenset({ProcessState.BACKING_OFF, ProcessState.STOPPED}),
+    ProcessState.BACKING_OFF: frozenset({ProcessState.STARTING, ProcessState.STOPPED}),
+    ProcessState.FAILED: frozenset({ProcessState.STARTING, ProcessState.STOPPED}),
+    ProcessState.STOPPED: frozenset(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class BackOff:
+    """Delays before the restarts that follow starts that never became ready, and when to give up.
+
+    The first restart is at once; then `first_s`, doubling up to `limit_s`. After
+    `unready_limit` such starts in a row the child is given up.
+    """
+
+    first_s: float = 0.5
+    limit_s: float = 30.0
+    unready_limit: int = 3
+
+    def delay_s(self, unready: int) -> float:
+        """Seconds to wait after `unready` starts in a row that never became ready."""
+        if unready <= 1:
+            return 0.0
+        doublings = min(unready - 2, 32)
+        return float(min(self.limit_s, self.first_s * 2**doublings))
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """Where a child is. `unready`: starts in a row that ended before it was ready; `due_s`: the
+    monotonic time of its next start while backing off; `why`: how its last life ended."""
+
+    state: ProcessState = ProcessState.STARTING
+    unready: int = 0
+    restarts: int = 0
+    due_s: float = 0.0
+    why: str | None = None
+
+    def ready(self) -> "Life":
+        """It works: its back-off starts over."""
+        if self.state is ProcessState.RUNNING:
+            return self
+        return self._move(ProcessState.RUNNING, unready=0, why=None)
+
+    def ended(self, why: str, now_s: float, back_off: BackOff) -> "Life":
+        """Its process is gone: wait for the next start, or give it up."""
+        unready = 0 if self.state is ProcessState.RUNNING else self.unready + 1
+        if unready >= back_off.unready_limit:
+            return self._move(ProcessState.FAILED, unready=unready, why=why)
+        due_s = now_s + back_off.delay_s(unready)
+        return self._move(ProcessState.BACKING_OFF, unready=unready, due_s=due_s, why=why)
+
+    def restarted(self) -> "Life":
+        """The wait is over: a new process is being started."""
+        return self._move(ProcessState.STARTING, restarts=self.restarts + 1)
+
+    def revived(self) -> "Life":
+        """Someone asked for a child that was given up: it gets all its tries again."""
+        return self._move(ProcessState.STARTING, unready=0, restarts=self.restarts + 1)
+
+    def stopped(self) -> "Life":
+        """It is no longer wanted and is gone."""
+        return self._move(ProcessState.STOPPED)
+
+    def _move(self, state: ProcessState, **changes: object) -> "Life":
+        assert state in PROCESS_LIFE[self.state], f"{self.state} does not lead to {state}"
+        return replace(self, state=state, **changes)  # type: ignore[arg-type]  # fields of Life

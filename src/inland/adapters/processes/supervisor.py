@@ -1,0 +1,312 @@
+"""Holds the lock and the listening sockets, keeps the children running, stops them in order.
+
+It decides nothing else: which engines there are is control's to say. Its table is touched on one
+event loop only; a thread per child does nothing but wait for its end.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from inland.adapters.processes import listeners, lock
+from inland.adapters.processes.child import (
+    CONTROL,
+    ENGINE,
+    GATEWAY,
+    SUPERVISOR,
+    Argv,
+    Child,
+    Launch,
+    bootstrap_argv,
+)
+from inland.adapters.processes.identity import own_identity
+from inland.adapters.processes.states import BackOff
+from inland.adapters.processes.supervisor_socket import SupervisorSocket
+from inland.domain.errors import BadInput, Conflict, NotFound
+from inland.ports.runner import EngineSpec, ProcessState, ProcessView
+
+GATEWAYS_LIMIT = 64
+ENGINES_LIMIT = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Grace:
+    """Seconds each role gets to end by itself before it is killed: gateways to finish answers."""
+
+    gateway_s: float = 30.0
+    control_s: float = 15.0
+    engine_s: float = 5.0
+
+    def of(self, role: str) -> float:
+        """The grace of `role`."""
+        return {GATEWAY: self.gateway_s, CONTROL: self.control_s, ENGINE: self.engine_s}[role]
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What one supervisor runs. `port` 0 picks a free one. `environment` is the children's.
+
+    `lifeline_fd`: stop when it closes (a foreground `inland up` holds its other end).
+    """
+
+    home: Path
+    port: int
+    gateways: int = 1
+    environment: Mapping[str, str] = field(default_factory=dict)
+    argv: Argv = bootstrap_argv
+    back_off: BackOff = field(default_factory=BackOff)
+    grace: Grace = field(default_factory=Grace)
+    lifeline_fd: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """What a supervisor tells once it holds the lock and the port and has started its children."""
+
+    pid: int
+    start: int
+    port: int
+
+
+def run(config: Config, started: Callable[[Started], None] = lambda _: None) -> None:
+    """Run a factory's processes until told to stop (SIGTERM, SIGINT or a `stop` request).
+
+    Calls `started` once. Raises Conflict when the home or the port is taken, OSError when the
+    machine refuses; then nothing was started.
+    """
+    supervisor = Supervisor(config)
+    try:
+        asyncio.run(supervisor.run(started, signals=True))
+    finally:
+        supervisor.close()
+
+
+class Supervisor:
+    """One factory's children. The constructor takes the lock and the port; `close` lets them go."""
+
+    def __init__(self, config: Config) -> None:
+        if not 1 <= config.gateways <= GATEWAYS_LIMIT:
+            raise BadInput("gateways", f"must be between 1 and {GATEWAYS_LIMIT}")
+        self._config = config
+        self._run = config.home / "run"
+        self._logs = config.home / "logs"
+        self._children: dict[str, Child] = {}
+        self._listeners: dict[str, socket.socket] = {}
+        self._stopping = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        with contextlib.ExitStack() as undo:
+            self._lock_fd = lock.take(self._run / "lock")
+            undo.callback(os.close, self._lock_fd)
+            self.port = listeners.prove_free(config.port)
+            self._lifeline_r, self._lifeline_w = os.pipe()
+            undo.callback(os.close, self._lifeline_r)
+            undo.callback(os.close, self._lifeline_w)
+            undo.callback(self._close_listeners)
+            for number in range(config.gateways):
+                name = f"{GATEWAY}-{number}"
+                self._listeners[name] = listeners.open_listener(self.port)
+            self._undo = undo.pop_all()
+
+    def close(self) -> None:
+        """Close the lifeline, the sockets and the lock. Children that still live end by it."""
+        self._undo.close()
+
+    async def run(self, started: Callable[[Started], None], *, signals: bool = False) -> None:
+        """Start the children, serve requests, restart what dies; return once all are stopped."""
+        self._loop = asyncio.get_running_loop()
+        if signals:
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                self._loop.add_signal_handler(number, self._stopping.set)
+        if self._config.lifeline_fd is not None:
+            self._loop.add_reader(self._config.lifeline_fd, self._foreground_gone)
+        async with SupervisorSocket(self._run / "supervisor.sock", self):
+            self._add(Child(CONTROL, CONTROL, self._log(CONTROL)))
+            for name in self._listeners:
+                self._add(Child(name, GATEWAY, self._log(name)))
+            pid, start = own_identity()
+            started(Started(pid, start, self.port))
+            await self._stopping.wait()
+            await self._stop_all()
+
+    # What the socket asks. Each runs on the event loop.
+
+    def processes(self) -> tuple[ProcessView, ...]:
+        """The supervisor's row and every child's."""
+        pid, start = own_identity()
+        own = ProcessView(SUPERVISOR, SUPERVISOR, ProcessState.RUNNING, pid, start, 0)
+        return (own, *(child.view() for child in self._children.values()))
+
+    def set_engines(self, specs: tuple[EngineSpec, ...]) -> None:
+        """Make exactly these engines run: others are ended, changed ones replaced."""
+        self._refuse_when_stopping()
+        if len(specs) > ENGINES_LIMIT:
+            raise BadInput("specs", f"at most {ENGINES_LIMIT} engines")
+        wanted = {f"{ENGINE}-{spec.replica}": spec for spec in specs}
+        if len(wanted) != len(specs):
+            raise BadInput("specs", "two engines have the same replica id")
+        for name, child in list(self._children.items()):
+            if child.role == ENGINE and child.wanted != wanted.get(name):
+                child.wanted = wanted.get(name)
+                self._retire(child)
+        for name, spec in wanted.items():
+            if name not in self._children:
+                self._add(Child(name, ENGINE, self._log(name), spec=spec, wanted=spec))
+
+    def report_ready(self, name: str, pid: int) -> None:
+        """Note that `name` works, when `pid` is its present life."""
+        child = self._child(name)
+        if child.process is None or child.process.pid != pid:
+            raise Conflict(name, f"pid {pid} is not its present process")
+        if child.life.state in {ProcessState.STARTING, ProcessState.RUNNING}:
+            child.life = child.life.ready()
+
+    def revive(self, name: str) -> None:
+        """Start again a child that was given up."""
+        self._refuse_when_stopping()
+        child = self._child(name)
+        if child.life.state is not ProcessState.FAILED:
+            raise Conflict(name, f"is {child.life.state}; only a failed process can be revived")
+        if child.role == GATEWAY and name not in self._listeners:
+            self._listeners[name] = listeners.open_listener(self.port)
+        child.life = child.life.revived()
+        self._spawn(child)
+
+    def stop(self) -> None:
+        """Begin to stop; the lock is free when it is done."""
+        self._stopping.set()
+
+    # The life of a child.
+
+    def _child(self, name: str) -> Child:
+        child = self._children.get(name)
+        if child is None:
+            raise NotFound(f"process {name}")
+        return child
+
+    def _log(self, name: str) -> Path:
+        return self._logs / f"{name}.log"
+
+    def _add(self, child: Child) -> None:
+        self._children[child.name] = child
+        self._spawn(child)
+
+    def _spawn(self, child: Child) -> None:
+        listener = self._listeners.get(child.name)
+        listen_fd = listener.fileno() if listener else None
+        launch = Launch(
+            child.name, child.role, self._config.home, self._lifeline_r, listen_fd, child.spec
+        )
+        fds = tuple(fd for fd in (self._lifeline_r, self._lock_fd, listen_fd) if fd is not None)
+        try:
+            child.spawn(self._config.argv(launch), fds, self._config.environment)
+        except OSError as error:
+            child.process = None
+            self._note_end(child, f"could not be started: {error}")
+            return
+        child.on_end(lambda process, status: self._tell_end(child, process, status))
+
+    def _tell_end(self, child: Child, process: "subprocess.Popen[bytes]", status: int) -> None:
+        """On the waiting thread. A closed loop means the supervisor itself is ending."""
+        assert self._loop is not None
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._ended, child, process, status)
+
+    def _ended(self, child: Child, process: "subprocess.Popen[bytes]", status: int) -> None:
+        if child.process is not process:
+            return
+        why = child.describe_end(status)
+        child.process, child.start = None, None
+        child.gone.set()
+        if child.leaving:
+            self._left(child)
+        else:
+            self._note_end(child, why)
+
+    def _note_end(self, child: Child, why: str) -> None:
+        assert self._loop is not None
+        now_s = self._loop.time()
+        child.life = child.life.ended(why, now_s, self._config.back_off)
+        if child.life.state is ProcessState.FAILED:
+            self._close_listener(child.name)
+        else:
+            self._loop.call_at(child.life.due_s, self._restart, child)
+
+    def _restart(self, child: Child) -> None:
+        if child.life.state is ProcessState.BACKING_OFF and not self._stopping.is_set():
+            child.life = child.life.restarted()
+            self._spawn(child)
+
+    # Ending a child on purpose.
+
+    def _retire(self, child: Child) -> None:
+        """End an engine that is not wanted as it is; `_left` goes on when it is gone."""
+        if child.leaving:
+            return
+        child.leaving = True
+        if child.process is None:
+            self._left(child)
+            return
+        task = asyncio.create_task(self._end(child))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _left(self, child: Child) -> None:
+        """An engine that was ended is gone: forget it, or start what replaces it."""
+        child.life = child.life.stopped()
+        if child.role == ENGINE:
+            del self._children[child.name]
+            if child.wanted is not None and not self._stopping.is_set():
+                spec = child.wanted
+                self._add(Child(child.name, ENGINE, child.log, spec=spec, wanted=spec))
+
+    async def _end(self, child: Child) -> None:
+        """Ask it to end, kill it when its grace is over, and see it gone."""
+        process = child.process
+        if process is None:
+            return
+        child.leaving = True
+        child.signal(signal.SIGTERM)
+        if not await self._gone(child, process, self._config.grace.of(child.role)):
+            child.signal(signal.SIGKILL)
+            await self._gone(child, process, self._config.grace.of(child.role))
+
+    async def _gone(self, child: Child, process: "subprocess.Popen[bytes]", limit_s: float) -> bool:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limit_s):
+                await child.gone.wait()
+        return child.process is not process
+
+    async def _stop_all(self) -> None:
+        """Gateways first, so that answers under way are finished and booked; engines last."""
+        for role in (GATEWAY, CONTROL, ENGINE):
+            leaving = [child for child in self._children.values() if child.role == role]
+            await asyncio.gather(*(self._end(child) for child in leaving))
+            if role == GATEWAY:
+                self._close_listeners()
+
+    def _foreground_gone(self) -> None:
+        assert self._loop is not None
+        assert self._config.lifeline_fd is not None
+        self._loop.remove_reader(self._config.lifeline_fd)
+        self._stopping.set()
+
+    def _refuse_when_stopping(self) -> None:
+        if self._stopping.is_set():
+            raise Conflict("the factory", "is stopping")
+
+    def _close_listener(self, name: str) -> None:
+        """Callers of a gateway that was given up are refused at once instead of left to wait."""
+        listener = self._listeners.pop(name, None)
+        if listener is not None:
+            listener.close()
+
+    def _close_listeners(self) -> None:
+        for name in list(self._listeners):
+            self._close_listener(name)
