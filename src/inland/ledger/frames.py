@@ -1,8 +1,8 @@
 """Journal frames: how openings and records lie in a segment, and how a damaged one is told apart.
 
 Pure. A frame is magic (4) | crc32 (4) | length (4) | kind (1) | synced (8) | payload, big-endian.
-`synced` is the offset in the writer's stream that was known durable when the frame was written; so a
-bad frame at B is a torn tail unless a later valid frame claims more than B. See `docs/journal.md`.
+`synced` is the offset in the writer's stream that was known durable when the frame was written; so
+a bad frame at B is a torn tail unless a later valid frame claims more than B: `docs/journal.md`.
 """
 
 from enum import IntEnum
@@ -40,7 +40,7 @@ class Frame(NamedTuple):
 
 
 def write(frames: list[tuple[int, bytes]], synced: int) -> bytes:
-    """The bytes of `frames`, (kind, payload) each, all claiming the stream durable up to `synced`."""
+    """The bytes of `frames`, (kind, payload) each, all claiming durability up to `synced`."""
     seeds = {kind: crc32(_SEED.pack(kind, synced)) for kind in _KINDS}
     pack = _HEAD.pack
     parts: list[bytes] = []
@@ -85,7 +85,7 @@ def _frame(data: bytes, at: int, base: int) -> Frame | None:
 
 
 def claimed_after(data: bytes, start: int) -> int:
-    """The largest offset that any valid frame found at or after `data[start:]` says was durable; else 0."""
+    """The largest `synced` of the valid frames found anywhere from `start` on; 0 if none."""
     claimed = 0
     at = data.find(MAGIC, start)
     while at >= 0:

@@ -1,0 +1,166 @@
+"""The journal's writing side: one writer's segments, and the thread that keeps committing to them.
+
+What was acknowledged (`done` was called) is durable. A commit starts when the last one returns and
+takes whatever waits by then; nothing waits on a timer. A failed sync ends the process.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from threading import Thread
+
+from inland.domain.ids import WriterId
+from inland.ledger.frames import FrameKind, write
+from inland.ports.files import DiskFull, Files
+
+#: A segment is closed before it grows beyond this, unless one commit alone is larger.
+SEGMENT_BYTES = 64 << 20
+#: With less room than this the gateway takes no new requests; what is in flight may use it.
+RESERVE_BYTES = 256 << 20
+#: How often the room on the disk is looked at.
+ROOM_PERIOD_S = 1.0
+#: How long a commit that found the disk full waits before it is tried again.
+FULL_RETRY_S = 0.25
+#: Most frames in one commit, so that one never takes unboundedly long.
+COMMIT_FRAMES = 4096
+
+Done = Callable[[], None]
+
+
+def segment_name(base: int) -> str:
+    """The file name of the segment whose first byte is at `base` in its writer's stream."""
+    return f"{base:016x}.frames"
+
+
+class Segments:
+    """The files of one writer's stream, `journal/WRITER/`; for one thread at a time."""
+
+    def __init__(self, files: Files, writer: WriterId, segment_bytes: int = SEGMENT_BYTES) -> None:
+        """Make the writer's folder aside, lock it, and rename it into place, durably."""
+        aside, self._folder = f"journal/new-{writer}", f"journal/{writer}"
+        self._files = files
+        self._segment_bytes = segment_bytes
+        self._base = self._size = 0
+        files.make_dir(aside)
+        lock = files.lock(f"{aside}/lock")
+        assert lock is not None, "a fresh folder is nobody else's"
+        self._lock = lock
+        self._file = files.open(f"{aside}/{segment_name(0)}", create=True)
+        files.sync_dir(aside)
+        files.rename(aside, self._folder)
+        files.sync_dir("journal")
+
+    def commit(self, frames: list[tuple[int, bytes]]) -> None:
+        """Append `frames`; durable when it returns. Raises `DiskFull` with nothing appended."""
+        data = write(frames, self._base + self._size)
+        if self._size and self._size + len(data) > self._segment_bytes:
+            self._rotate()
+        try:
+            self._file.commit(data)
+        except DiskFull:
+            self._file.truncate(self._size)
+            raise
+        self._size += len(data)
+
+    def _rotate(self) -> None:
+        base = self._base + self._size
+        file = self._files.open(f"{self._folder}/{segment_name(base)}", create=True)
+        self._files.sync_dir(self._folder)
+        self._file.close()
+        self._file, self._base, self._size = file, base, 0
+
+    def close(self) -> None:
+        """Let go of the files and the lock: the writer is dead from here on."""
+        self._file.close()
+        self._lock.release()
+
+
+class JournalWriter:
+    """Appends from an event loop, committed by a thread of its own.
+
+    `on_fatal` is called in that thread with the reason when a write or a sync fails for anything
+    but room; it must end the process, for nothing after it can be acknowledged.
+    """
+
+    def __init__(
+        self,
+        files: Files,
+        writer: WriterId,
+        loop: asyncio.AbstractEventLoop,
+        on_fatal: Callable[[str], None],
+        *,
+        segment_bytes: int = SEGMENT_BYTES,
+        reserve_bytes: int = RESERVE_BYTES,
+    ) -> None:
+        self.writer = writer
+        self._files = files
+        self._loop = loop
+        self._on_fatal = on_fatal
+        self._reserve_bytes = reserve_bytes
+        self._segments = Segments(files, writer, segment_bytes)
+        self._queue: SimpleQueue[tuple[FrameKind, bytes, Done] | None] = SimpleQueue()
+        self._put = self._queue.put
+        self._room = files.free_bytes() >= reserve_bytes
+        self._looked = time.monotonic()
+        self._thread = Thread(target=self._run, name="journal", daemon=True)
+        self._thread.start()
+
+    def append(self, kind: FrameKind, payload: bytes, done: Done) -> None:
+        """Take a frame; `done` runs on the loop once it is durable. Never blocks, never drops."""
+        self._put((kind, payload, done))
+
+    def healthy(self) -> bool:
+        """Whether there is room for more; when not, dispatch nothing new."""
+        return self._room
+
+    def stop(self) -> None:
+        """Commit what waits, end the thread, let go of the files; blocks until then."""
+        self._put(None)
+        self._thread.join()
+        self._segments.close()
+
+    def _run(self) -> None:
+        try:
+            while self._commit_next():
+                self._look_for_room()
+        except Exception as error:  # noqa: BLE001 - whatever it was, nothing is durable any more
+            self._on_fatal(f"journal {self.writer}: {error!r}")
+
+    def _commit_next(self) -> bool:
+        try:
+            items = [self._queue.get(timeout=ROOM_PERIOD_S)]
+        except Empty:
+            return True
+        waiting = min(self._queue.qsize(), COMMIT_FRAMES - 1)
+        get = self._queue.get_nowait
+        items.extend([get() for _ in range(waiting)])
+        going_on = None not in items
+        batch = [item for item in items if item is not None]
+        if batch:
+            self._commit([(kind, payload) for kind, payload, _ in batch])
+            self._acknowledge([done for _, _, done in batch])
+        return going_on
+
+    def _commit(self, frames: list[tuple[int, bytes]]) -> None:
+        while True:
+            try:
+                return self._segments.commit(frames)
+            except DiskFull:
+                self._room = False
+                time.sleep(FULL_RETRY_S)
+
+    def _acknowledge(self, calls: list[Done]) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(_run_all, calls)
+
+    def _look_for_room(self) -> None:
+        now = time.monotonic()
+        if now - self._looked >= ROOM_PERIOD_S:
+            self._looked = now
+            self._room = self._files.free_bytes() >= self._reserve_bytes
+
+
+def _run_all(calls: list[Done]) -> None:
+    for call in calls:
+        call()

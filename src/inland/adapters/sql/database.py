@@ -1,0 +1,98 @@
+"""The one database: engines, settings, transactions. A change and its log entry commit together.
+
+SQLite keeps a write-ahead log and syncs it on every commit, so what a `write` block returned from
+is durable. Writers queue behind one lock; readers see one consistent state and cannot write.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+
+from inland.adapters.sql.books import SqlBooks
+from inland.adapters.sql.migrations import migrate
+from inland.adapters.sql.state import SqlState
+
+#: How long SQLite waits for another process's write (a backup, a shell) before it gives up.
+BUSY_TIMEOUT_MS = 10_000
+#: Connections that stay open for readers, and how many more may be opened at a time.
+READERS, READERS_MORE = 4, 28
+
+
+class SqlTransaction:
+    """One open transaction: the nouns and the books over one connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.state = SqlState(connection)
+        self.books = SqlBooks(connection)
+
+
+class Database:
+    """`ports.store.Store` over SQLite, or whatever else SQLAlchemy's `url` names."""
+
+    def __init__(self, url: str | URL, *, synchronous: str = "FULL") -> None:
+        """Open and bring the schema up to date. Tests alone weaken `synchronous`."""
+        self._url = make_url(url)
+        self._writer = self._engine(pool_size=1, max_overflow=0)
+        self._reader = self._engine(pool_size=READERS, max_overflow=READERS_MORE)
+        self._lock = Lock()
+        if self._url.get_backend_name() == "sqlite":
+            _configure_sqlite(self._writer, synchronous, read_only=False)
+            _configure_sqlite(self._reader, synchronous, read_only=True)
+        with self._writer.begin() as connection:
+            migrate(connection)
+
+    def _engine(self, **pool: int) -> Engine:
+        return create_engine(self._url, pool_timeout=BUSY_TIMEOUT_MS / 1000, **pool)
+
+    @contextmanager
+    def write(self) -> Iterator[SqlTransaction]:
+        """A transaction, alone; durable when the block ends, undone when it raises."""
+        with self._lock, self._writer.begin() as connection:
+            yield SqlTransaction(connection)
+
+    @contextmanager
+    def read(self) -> Iterator[SqlTransaction]:
+        """One consistent state for the whole block; writing raises."""
+        with self._reader.connect() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execution_options(
+                    isolation_level="REPEATABLE READ", postgresql_readonly=True
+                )
+            with connection.begin():
+                yield SqlTransaction(connection)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._writer.dispose()
+        self._reader.dispose()
+
+
+def sqlite_url(file: Path) -> URL:
+    """The URL of the SQLite database in `file`."""
+    return URL.create("sqlite", database=str(file))
+
+
+def _configure_sqlite(engine: Engine, synchronous: str, *, read_only: bool) -> None:
+    settings = [
+        f"busy_timeout = {BUSY_TIMEOUT_MS}",
+        "journal_mode = WAL",
+        f"synchronous = {synchronous}",
+        "foreign_keys = ON",
+        f"query_only = {'ON' if read_only else 'OFF'}",
+    ]
+
+    def connected(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # we say BEGIN ourselves, below
+        for setting in settings:
+            connection.execute(f"PRAGMA {setting}")
+
+    def begun(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+    event.listen(engine, "connect", connected)
+    event.listen(engine, "begin", begun)
