@@ -19,7 +19,8 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
 	  || { echo "Python's venv is missing; on Debian: apt-get install python3-venv"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@echo 'Installing into $(VENV); this takes a minute or two.'
+	$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
 up: install  ## Start the factory in the background and print what to paste
@@ -45,7 +46,7 @@ soak: install packages  ## The full figures, seeded, one JSON line each
 	$(BIN)/python -m pytest -p no:randomly --soak -m soak -s
 
 bench-gateway: install  ## Governed requests/s beside nginx and LiteLLM, one JSON line
-	$(BIN)/python bench/gateway.py
+	$(BIN)/python -m bench.gateway
 
 wheel: install  ## Build a wheel into dist/
-	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps -w dist .
+	$(BIN)/python -m pip wheel -qq --disable-pip-version-check --no-deps -w dist .

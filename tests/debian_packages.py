@@ -1,4 +1,7 @@
-"""The Debian packages some tests need. Run as root it installs those that are missing; else it names them."""
+"""The Debian packages some tests need.
+
+Run as root it installs those that are missing; else it names them.
+"""
 
 import os
 import shutil
