@@ -1,0 +1,1 @@
+"""A factory's folder: its layout, its factory.toml, its making."""

@@ -1,0 +1,111 @@
+"""The text of a new `factory.toml`."""
+
+from dataclasses import dataclass
+
+from inland.adapters.home.limits import commented
+
+
+@dataclass(frozen=True, slots=True)
+class FirstModel:
+    """The model a new factory serves: its name, its file below the home, its hash in hex."""
+
+    name: str
+    file: str
+    sha256: str
+    licence: str
+
+
+@dataclass(frozen=True, slots=True)
+class FirstFactory:
+    """What a new factory.toml says: the site's country, its port, gateways, tenants and model."""
+
+    site: str
+    port: int
+    gateways: int
+    tenants: tuple[str, ...]
+    model: FirstModel
+    deployment: str
+    threads: int
+
+
+def factory_toml(first: FirstFactory) -> str:
+    """The commented file. Every setting that is commented out shows its default."""
+    tenants = "\n".join(_tenant(name, first.site) for name in first.tenants)
+    return (
+        _SITE.format(site=first.site, port=first.port, gateways=first.gateways)
+        + tenants
+        + _MODEL.format(first=first)
+        + _UPSTREAM
+        + _LIMITS
+        + commented()
+    )
+
+
+def _tenant(name: str, site: str) -> str:
+    return f'[[tenant]]\nname = "{name}"\njurisdictions = ["{site}"]\n'
+
+
+_SITE = """\
+# What this factory declares. It is read when the factory starts; what stands here is changed only
+# here. Tenants, keys and deployments can also be added while it runs (`inland tenant add`, ...).
+
+[site]
+# The country the machines stand in and the country of whoever operates them: ISO 3166-1 codes,
+# ZZ for unknown. Every decision about where something may be processed rests on these two.
+jurisdiction = "{site}"
+operator = "{site}"
+
+[serve]
+# Where callers connect, on 127.0.0.1, and how many gateway processes answer them.
+port = {port}
+gateways = {gateways}
+
+# Tenants. A tenant's label governs all it sends and is answered: `jurisdictions` (countries, EU,
+# EEA, WORLD) must include both of a place's countries before anything is processed there.
+# classification = "internal"   # public, internal, confidential, secret
+# purposes = ["serve"]          # serve, train, evaluate, retrieve, export
+
+"""
+
+_MODEL = """
+# Models: weights below this folder, by hash, and their label.
+# owner = "factory"             # or a tenant; then shared_with = [] unless it says otherwise
+# shared_with = ["*"]           # tenants that may use it; "*" is every tenant
+
+[[model]]
+name = "{first.model.name}"
+file = "{first.model.file}"
+sha256 = "{first.model.sha256}"
+licence = "{first.model.licence}"
+jurisdictions = ["WORLD"]
+classification = "public"
+
+# Deployments: a model being served. The name is its model id in /v1.
+
+[[deployment]]
+name = "{first.deployment}"
+engine = "llama.cpp"
+model = "{first.model.name}"
+slots = 8                       # requests it works on at once
+context = 2048                  # tokens each of them may have
+threads = {first.threads}                     # processor threads; leave one for the rest
+# replicas = 1
+"""
+
+_UPSTREAM = """
+# A server that already exists (a vLLM, a NIM, any OpenAI-compatible one):
+# [[deployment]]
+# name = "elsewhere"
+# engine = "openai"
+# url = "https://models.example.org/v1"
+# upstream_model = "the-name-it-has-there"
+# jurisdiction = "DE"           # where it stands
+# operator = "DE"               # who operates it; the same unless said
+# key_file = "keys/upstreams/elsewhere"   # a file with its bearer token
+# permit_endpoint = false       # true: it may be on a private or local address
+"""
+
+_LIMITS = """
+# Every bound, with its default. A request that is over one is refused and told which.
+[limits]
+"""

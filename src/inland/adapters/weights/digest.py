@@ -1,0 +1,73 @@
+"""Copying and hashing large files in one pass, bounded, synced, and never half there."""
+
+import hashlib
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+from inland.domain.errors import Damaged
+
+#: Called with the bytes done and the bytes there are.
+Progress = Callable[[int, int], None]
+_CHUNK_BYTES = 1024 * 1024
+
+
+def quiet(_done: int, _total: int) -> None:
+    """The progress of what nobody watches."""
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def demand(path: Path, sha256: str) -> None:
+    """Raise Damaged unless the file has that hash."""
+    _compare(str(path), file_sha256(path), sha256)
+
+
+def put(source: BinaryIO, target: Path, sha256: str, size: int, progress: Progress) -> None:
+    """Write `size` bytes of `source` to `target`, synced, there whole or not at all.
+
+    Raises Damaged when size or hash differ, OSError when the disk refuses; then nothing is left.
+    """
+    part = target.with_name(f"{target.name}.part-{secrets.token_hex(4)}")
+    fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(fd, "wb") as file:
+            _compare(target.name, _copy(source, file, size, progress), sha256)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(target)
+        sync_folder(target.parent)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def _compare(what: str, found: str, expected: str) -> None:
+    if found != expected:
+        raise Damaged(what, f"its sha256 is {found[:16]}…, not the {expected[:16]}… it must be")
+
+
+def _copy(source: BinaryIO, target: BinaryIO, size: int, progress: Progress) -> str:
+    """Copy at most `size` bytes and hash them; one byte too many is found out by the hash."""
+    digest, done = hashlib.sha256(), 0
+    while chunk := source.read(min(_CHUNK_BYTES, size + 1 - done)):
+        digest.update(chunk)
+        target.write(chunk)
+        done += len(chunk)
+        progress(min(done, size), size)
+    return digest.hexdigest()
+
+
+def sync_folder(path: Path) -> None:
+    """Make the names in a folder durable."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,40 @@
+"""What the environment says, read once and frozen. The only module that reads it."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+#: What children get of the environment: enough to find Python, its libraries and a language.
+#: Proxies and credentials stay behind.
+_FOR_CHILDREN = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "PYTHONPATH", "VIRTUAL_ENV", "TMPDIR")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`home`: the factory's folder unless a command names one. `cache`: files all homes share.
+
+    `api_key`: a tenant's key for commands that act as a tenant (INLAND_API_KEY). `environment` is
+    the whole of it, for pip alone; `child_environment` is what the factory's processes run with.
+    """
+
+    home: Path
+    cache: Path
+    api_key: str | None = field(default=None, repr=False)
+    environment: dict[str, str] = field(default_factory=dict, repr=False)
+    child_environment: dict[str, str] = field(default_factory=dict, repr=False)
+
+
+def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
+    """The settings of this process, or of a given environment."""
+    given = dict(os.environ if environment is None else environment)
+    user = Path(given.get("HOME") or Path.home())
+    data = Path(given.get("XDG_DATA_HOME") or user / ".local" / "share")
+    cache = Path(given.get("XDG_CACHE_HOME") or user / ".cache")
+    return Settings(
+        home=Path(given.get("INLAND_HOME") or data / "inland").absolute(),
+        cache=Path(given.get("INLAND_CACHE") or cache / "inland").absolute(),
+        api_key=given.get("INLAND_API_KEY") or None,
+        environment=given,
+        child_environment={name: given[name] for name in _FOR_CHILDREN if name in given},
+    )
