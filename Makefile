@@ -26,11 +26,12 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 up: install  ## Start the factory in the background and print what to paste
 	$(BIN)/inland up --detach --home '$(HOME_DIR)'
 
-check: install  ## Format, lint, types and import order; changes nothing
+check: install  ## Format, lint, types, import order and architecture; changes nothing
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/architecture
 
 fix: install  ## Format, and mend what Ruff can mend
 	$(BIN)/ruff format .

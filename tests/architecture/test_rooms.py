@@ -1,0 +1,118 @@
+"""What may stand where: each room in the layer order, each dangerous name behind its one door."""
+
+import ast
+import json
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.architecture.source import PACKAGE_MODULES, ROOT, Module
+
+CONFIG = tomllib.loads((ROOT / "pyproject.toml").read_text())
+#: What opens a connection to another machine.
+OUTBOUND = (
+    "asyncio.open_connection",
+    "http.client",
+    "httpx",
+    "requests",
+    "socket.create_connection",
+    "socket.getaddrinfo",
+    "urllib.request",
+    "urllib3",
+)
+ENVIRONMENT = ("os.environ", "os.environb", "os.getenv")
+TIME_AND_CHANCE = (
+    "datetime.datetime.now",
+    "os.urandom",
+    "random",
+    "secrets.token_bytes",
+    "secrets.token_hex",
+    "time.monotonic",
+    "time.monotonic_ns",
+    "time.perf_counter",
+    "time.perf_counter_ns",
+    "time.sleep",
+    "time.time",
+    "time.time_ns",
+    "uuid.uuid1",
+    "uuid.uuid4",
+)
+#: The one folder that may open a connection to another machine.
+DOOR = "src/inland/adapters/egress/"
+OTHERS = [module for module in PACKAGE_MODULES if module.room != "settings"]
+CODE_LOADING = ("marshal", "pickle", "shelve")
+
+
+def _refused_by_ruff(name: str, file: str) -> bool:
+    """Whether Ruff refuses the use of `name` in `file`, which need not exist."""
+    module, _, attribute = name.rpartition(".")
+    used = f"import {module}\nVALUE = {module}.{attribute}\n" if module else f"import {name}\n"
+    argv = [str(Path(sys.executable).with_name("ruff")), "check", "--select", "TID251"]
+    argv += ["--output-format", "json", "--stdin-filename", str(ROOT / file), "-"]
+    done = subprocess.run(argv, input=used, capture_output=True, text=True, cwd=ROOT, check=False)
+    return any(found["code"] == "TID251" for found in json.loads(done.stdout))
+
+
+@pytest.mark.parametrize("name", OUTBOUND + ENVIRONMENT + TIME_AND_CHANCE + CODE_LOADING)
+def test_rooms_are_refused(name: str):
+    assert _refused_by_ruff(name, "src/inland/plant/example.py")
+
+
+@pytest.mark.parametrize("name", OUTBOUND + ENVIRONMENT + CODE_LOADING)
+def test_adapters_are_refused(name: str):
+    assert _refused_by_ruff(name, "src/inland/adapters/files/example.py")
+
+
+@pytest.mark.parametrize("name", TIME_AND_CHANCE)
+def test_adapters_may_have(name: str):
+    assert not _refused_by_ruff(name, "src/inland/adapters/files/example.py")
+
+
+def test_the_one_door_out_is_not_refused():
+    assert not _refused_by_ruff("socket.create_connection", f"{DOOR}door.py")
+
+
+def test_every_room_stands_in_the_layer_order():
+    (layers,) = (c for c in CONFIG["tool"]["importlinter"]["contracts"] if c["type"] == "layers")
+    named = {
+        name.strip(" ()").removeprefix("inland.")
+        for layer in layers["layers"]
+        for name in layer.split("|")
+    }
+    rooms = {module.room for module in PACKAGE_MODULES} - {"__init__"}
+    assert rooms <= named
+
+
+def _attributes(module: Module) -> set[str]:
+    return {node.attr for node in ast.walk(module.tree) if isinstance(node, ast.Attribute)}
+
+
+def test_only_settings_reads_the_environment():
+    readers = {"environ", "environb", "getenv", "getenvb"}
+    names = {m.place: _attributes(m) | {i.rpartition(".")[2] for i in m.imports()} for m in OTHERS}
+    assert not [place for place, used in names.items() if used & readers]
+
+
+def test_only_gateway_and_plant_use_engines():
+    users = {m.room for m in PACKAGE_MODULES if "inland.ports.engine.Engine" in m.imports()}
+    assert users <= {"gateway", "plant"}
+
+
+def test_event_loops_open_connections_only_behind_the_door():
+    """Ruff sees names, not methods: a loop's `create_connection` is looked for here."""
+    openers = [m.place for m in PACKAGE_MODULES if "create_connection" in _attributes(m)]
+    assert not [place for place in openers if not place.startswith(DOOR)]
+
+
+def test_no_shell_strings():
+    keywords = [
+        (module.place, node.arg)
+        for module in PACKAGE_MODULES
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.keyword)
+    ]
+    assert not [place for place, name in keywords if name == "shell"]
+    assert not [m.place for m in PACKAGE_MODULES if {"system", "popen"} & _attributes(m)]

@@ -1,0 +1,43 @@
+"""What every test has: sockets closed but for this machine's own, and the embedded model.
+
+Under CI a skip is a failure: there, whatever a test needs must have been installed.
+"""
+
+import os
+
+import hypothesis
+import pytest
+
+#: Laws are tried on the same examples each time; `make soak` tries far more, from a printed seed.
+hypothesis.settings.register_profile("test", deadline=None, derandomize=True, max_examples=100)
+hypothesis.settings.register_profile("soak", deadline=None, max_examples=5000, print_blob=True)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--soak` runs the full figures instead of the small ones."""
+    parser.addoption("--soak", action="store_true", help="run the tests marked `soak`")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose how many examples a law is tried on."""
+    hypothesis.settings.load_profile("soak" if config.getoption("--soak") else "test")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the full figures out, rather than skip them, unless they were asked for."""
+    if config.getoption("--soak"):
+        return
+    left_out = [item for item in items if item.get_closest_marker("soak")]
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=left_out)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Under CI, end in failure if anything was skipped, and say what."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None or os.environ.get("CI", "").lower() not in {"1", "true"}:
+        return
+    for report in reporter.stats.get("skipped", []):
+        reporter.write_line(f"skipped under CI: {report.nodeid}: {report.longreprtext}", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
