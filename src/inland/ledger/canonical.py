@@ -1,6 +1,6 @@
-"""The one way a record is written: RFC 8785 JSON of integers, strings, booleans, null, lists, objects.
+"""The one way a record is written: RFC 8785 JSON without floats and with ASCII keys.
 
-With ASCII keys and no floats, msgspec with sorted keys writes the bytes RFC 8785 asks for. What
+Of such values msgspec with sorted keys writes the bytes RFC 8785 asks for. What
 could be written in two ways is refused, so equal bytes and equal records are the same thing.
 """
 

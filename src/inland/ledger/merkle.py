@@ -1,7 +1,7 @@
-"""Merkle trees as RFC 6962 defines them: roots, inclusion and consistency proofs, their verification.
+"""Merkle trees as RFC 6962, section 2.1, defines them: roots, inclusion and consistency proofs.
 
-Proofs are first lists of leaf ranges, then hashes of those ranges, so that trees in memory and trees
-in tiles share one code. Source: RFC 6962, section 2.1; verification as in RFC 9162, section 2.1.3-4.
+A proof is first a list of ranges of leaves, then the hashes over those ranges, so that trees in
+memory, trees in tiles and verification share one code.
 """
 
 from collections.abc import Callable, Sequence
@@ -48,10 +48,7 @@ def _parents(level: list[bytes]) -> list[bytes]:
 
 
 class Tree:
-    """All hashes of the tree over `entries`, computed once: about two SHA-256 an entry, 64 bytes kept.
-
-    Proofs from it cost a few look-ups each.
-    """
+    """All hashes of the tree over `entries`: two SHA-256 an entry once, then proofs by look-up."""
 
     def __init__(self, entries: Sequence[bytes]) -> None:
         self.size = len(entries)
@@ -145,56 +142,42 @@ def _split(size: int) -> int:
 def verify_inclusion(
     entry: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes
 ) -> bool:
-    """Whether `proof` shows `entry` at `index` of the tree of `size` with `root`. RFC 9162, 2.1.3.2."""
+    """Whether `proof` shows `entry` at `index` of the tree of `size` that has `root`."""
     if not 0 <= index < size:
         return False
-    place, last, running = index, size - 1, leaf_hash(entry)
-    for sibling in proof:
-        if not last:
-            return False
-        if place & 1 or place == last:
-            running = node_hash(sibling, running)
-            while not place & 1 and place:
-                place, last = place >> 1, last >> 1
-        else:
-            running = node_hash(running, sibling)
-        place, last = place >> 1, last >> 1
-    return not last and compare_digest(running, root)
+    ranges = inclusion_ranges(index, size)
+    if len(proof) != len(ranges):
+        return False
+    running = leaf_hash(entry)
+    for (lo, _), beside in zip(ranges, proof, strict=True):
+        running = node_hash(beside, running) if lo < index else node_hash(running, beside)
+    return compare_digest(running, root)
 
 
 def verify_consistency(
     old_size: int, old_root: bytes, new_size: int, new_root: bytes, proof: Sequence[bytes]
 ) -> bool:
-    """Whether `proof` shows the old tree a prefix of the new one. RFC 9162, section 2.1.4.2.
+    """Whether `proof` shows the old tree to be a prefix of the new one.
 
     Nothing is a prefix of every tree, and every tree of itself: both with an empty proof only.
     """
     if not 0 <= old_size <= new_size:
         return False
-    if old_size == new_size:
-        return not proof and compare_digest(old_root, new_root)
-    if old_size == 0:
-        return not proof and compare_digest(old_root, EMPTY_ROOT)
-    hashes = list(proof) if old_size & (old_size - 1) else [old_root, *proof]
-    if not hashes:
+    if old_size in {0, new_size}:
+        beginning = new_root if old_size else EMPTY_ROOT
+        return not proof and compare_digest(old_root, beginning)
+    ranges = consistency_ranges(old_size, new_size)
+    if len(proof) != len(ranges):
         return False
-    return _walk_consistency(old_size - 1, new_size - 1, hashes, old_root, new_root)
-
-
-def _walk_consistency(
-    place: int, last: int, hashes: list[bytes], old_root: bytes, new_root: bytes
-) -> bool:
-    while place & 1:
-        place, last = place >> 1, last >> 1
-    old = new = hashes[0]
-    for sibling in hashes[1:]:
-        if not last:
-            return False
-        if place & 1 or place == last:
-            old, new = node_hash(sibling, old), node_hash(sibling, new)
-            while not place & 1 and place:
-                place, last = place >> 1, last >> 1
+    if ranges[0][0] < old_size:  # the old tree's last complete subtree comes first
+        (start, _), *ranges = ranges
+        old, *proof = proof
+    else:  # the old tree is itself one subtree of the new one, and left out
+        start, old = 0, old_root
+    new = old
+    for (lo, _), beside in zip(ranges, proof, strict=True):
+        if lo < start:
+            old, new = node_hash(beside, old), node_hash(beside, new)
         else:
-            new = node_hash(new, sibling)
-        place, last = place >> 1, last >> 1
-    return not last and compare_digest(old, old_root) and compare_digest(new, new_root)
+            new = node_hash(new, beside)
+    return compare_digest(old, old_root) and compare_digest(new, new_root)

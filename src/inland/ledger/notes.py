@@ -47,7 +47,7 @@ class Verifier:
 
 
 def is_key_name(name: str) -> bool:
-    """Whether `name` may name a key and a log: printable ASCII without space or plus, at most 255."""
+    """Whether `name` may name a key and a log: 1 to 255 printable ASCII, no space, no plus."""
     return _NAME.match(name) is not None
 
 

@@ -1,4 +1,4 @@
-"""Receipts: a record and the chain of proofs that leads from it to a signed checkpoint, in one file.
+"""Receipts: a record and the chain of proofs from it to a signed checkpoint, in one file.
 
 `verify` trusts nothing but the public key it is given: no disk, no network, no clock.
 `verifier/inland_verify.py` does the same, written apart; one table of cases is run over both.
@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hmac import compare_digest
+from itertools import pairwise
 from typing import Any
 
 from inland.domain.errors import InlandError
@@ -18,7 +19,6 @@ from inland.ledger.records import (
     CHANGE,
     REFUSAL,
     REQUEST,
-    SALT_BYTES,
     TENANT_BATCH,
     VERSION,
     Record,
@@ -40,8 +40,10 @@ CHAINS = frozenset(
     }
 )
 
+#: The fields by which a record and the tree above it must agree; of the other kinds, both.
+_NAMED_BY = {CHANGE: (), BATCH: ("writer",)}
+
 _HASH = re.compile(r"[0-9a-f]{64}\Z")
-_SALT = re.compile(rf"[0-9a-f]{{{2 * SALT_BYTES}}}\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,8 @@ class Consistency:
 @dataclass(frozen=True, slots=True)
 class Kept:
     """What a caller kept and wants compared. `entry`: 64 hex digits. `key`: that record's 32 bytes,
-    needed for `input` (the body as sent) and `outputs` (UTF-8 texts by choice). `checkpoint`: a note.
+    needed for `input` (the body as sent) and `outputs` (UTF-8 texts by choice).
+    `checkpoint`: a note.
     """
 
     entry: str | None = None
@@ -120,13 +123,13 @@ def build(links: Sequence[Link], checkpoint: str, consistency: Consistency | Non
 
 
 def parse_key(text: str) -> bytes:
-    """A record's key from its 64 hex digits, as `inland receipt open` prints them. Raises Refused."""
+    """A record's key from the 64 hex digits `inland receipt open` prints. Raises Refused."""
     _demand(_HASH.match(text.strip()) is not None, "the record key is not 64 hex digits")
     return bytes.fromhex(text.strip())
 
 
 def verify(data: bytes, vkey: str, kept: Kept | None = None) -> Verified:
-    """What the receipt in `data` proves under `vkey`, compared with what was `kept`. Raises Refused."""
+    """What the receipt in `data` proves under `vkey`, and of what was `kept`. Raises Refused."""
     try:
         receipt = canonical.parse(data, "receipt", MAX_RECEIPT_BYTES)
         same = canonical.encode(receipt, _MAX_DEPTH) == data
@@ -156,7 +159,7 @@ def _demand(holds: bool, why: str) -> None:
 
 
 def _shape(value: Any, keys: set[str], what: str) -> None:
-    _demand(isinstance(value, dict) and value.keys() == keys, f"the {what} has not the right fields")
+    _demand(isinstance(value, dict) and value.keys() == keys, f"the {what} has other fields")
 
 
 def _is_count(value: Any) -> bool:
@@ -179,7 +182,7 @@ def _read_chain(chain: Any) -> list[Link]:
         _shape(item, {"record", "proof"}, "link")
         _shape(item["proof"], {"index", "size", "hashes"}, "proof")
         index, size = item["proof"]["index"], item["proof"]["size"]
-        _demand(_is_count(index) and _is_count(size) and index < size, "a proof's index is outside")
+        _demand(_is_count(index) and _is_count(size), "a proof's index or size is not a count")
         _read_record(item["record"])
         links.append(Link(item["record"], index, size, _hashes(item["proof"]["hashes"])))
     kinds = tuple(link.record["kind"] for link in links)
@@ -188,46 +191,35 @@ def _read_chain(chain: Any) -> list[Link]:
 
 
 def _read_record(record: Any) -> None:
-    """Check every field that verification or its report relies on."""
+    """Check the fields that every chain relies on; what else a record says is its own affair."""
     _demand(isinstance(record, dict), "a record is not an object")
-    kind, salt = record.get("kind"), record.get("salt")
-    _demand(type(record.get("v")) is int and record["v"] == VERSION, "a record's version is unknown")
+    version, kind = record.get("v"), record.get("kind")
+    _demand(type(version) is int and version == VERSION, "a record's version is unknown")
     _demand(isinstance(kind, str), "a record has no kind")
-    _demand(isinstance(salt, str) and _SALT.match(salt) is not None, "a record has no salt")
     _demand(_is_count(record.get("time")), "a record has no time")
-    names: tuple[str, ...] = ("what",) if kind == CHANGE else ("writer",)
-    if kind in (REQUEST, REFUSAL, TENANT_BATCH):
-        names = ("writer", "tenant")
-    if kind == REQUEST:
-        names = (*names, "id", "model", "outcome")
-        counts = _is_count(record.get("prompt_tokens")) and _is_count(
-            record.get("completion_tokens")
-        )
-        _demand(counts, "the request's tokens are not counts")
-        _demand(_is_hash(record.get("input")), "the request commits to no input")
-        _hashes(record.get("output"))
-    if kind in (TENANT_BATCH, BATCH):
-        _demand(_is_count(record.get("count")), f"the {kind} has no count")
-        _demand(_is_hash(record.get("root")), f"the {kind} has no root")
-    for name in names:
+    for name in _NAMED_BY.get(kind, ("writer", "tenant")):
         _demand(isinstance(record.get(name), str), f"the {kind} has no {name}")
 
 
 def _prove(links: Sequence[Link], checkpoint: notes.Checkpoint) -> None:
     """Each record lies in the tree that the next one describes, the last in the site log."""
-    for link, above in zip(links, [*links[1:], None], strict=True):
-        record, what = link.record, link.record["kind"]
-        if above is None:
-            size, root = checkpoint.size, checkpoint.root
-        else:
-            size, root = above.record["count"], bytes.fromhex(above.record["root"])
-            _demand(record["writer"] == above.record["writer"], "the chain changes its writer")
-            if "tenant" in above.record:
-                _demand(record.get("tenant") == above.record["tenant"], "the chain changes its tenant")
-        _demand(link.size == size, f"the {what}'s proof is for a tree of another size")
-        entry = canonical.entry(canonical.encode(record))
-        proved = merkle.verify_inclusion(entry, link.index, size, link.hashes, root)
-        _demand(proved, f"the {what} is not in the tree its proof names")
+    for link, above in pairwise(links):
+        size, root = above.record.get("count"), above.record.get("root")
+        kind = above.record["kind"]
+        _demand(_is_count(size) and _is_hash(root), f"the {kind} does not describe a tree")
+        for name in _NAMED_BY.get(link.record["kind"], ("writer", "tenant")):
+            same = above.record.get(name, link.record[name]) == link.record[name]
+            _demand(same, f"the {kind} above a record is of another {name}")
+        _prove_link(link, size, bytes.fromhex(root))
+    _prove_link(links[-1], checkpoint.size, checkpoint.root)
+
+
+def _prove_link(link: Link, size: int, root: bytes) -> None:
+    kind = link.record["kind"]
+    _demand(link.size == size, f"the {kind}'s proof is for a tree of another size")
+    entry = canonical.entry(canonical.encode(link.record))
+    proved = merkle.verify_inclusion(entry, link.index, size, link.hashes, root)
+    _demand(proved, f"the {kind} is not in the tree its proof names")
 
 
 def _read_consistency(value: Any, new: notes.Checkpoint) -> Consistency | None:
@@ -261,19 +253,18 @@ def _compare(kept: Kept, record: Record, entry: str) -> tuple[str, ...]:
     """The names of what was kept and fits."""
     compared = []
     if kept.entry is not None:
-        _demand(compare_digest(kept.entry.encode(), entry.encode()), "the entry is another record's")
+        _demand(compare_digest(kept.entry.encode(), entry.encode()), "the entry is another's")
         compared.append("entry")
     if kept.key is None:
         _demand(kept.input is None and not kept.outputs, "comparing texts needs the record's key")
         return tuple(compared)
     _demand(kept.input is not None or bool(kept.outputs), "a key alone compares nothing")
-    _demand(record["kind"] == REQUEST, f"a {record['kind']} commits to no texts")
     if kept.input is not None:
-        fits = commitments.commit_input(kept.key, kept.input) == record["input"]
+        fits = commitments.commit_input(kept.key, kept.input) == record.get("input")
         _demand(fits, "the input is not what the record commits to")
         compared.append("input")
     if kept.outputs:
-        fits = _outputs(kept.key, kept.outputs) == record["output"]
+        fits = _outputs(kept.key, kept.outputs) == record.get("output")
         _demand(fits, "the outputs are not what the record commits to, choice by choice")
         compared.append("output")
     return tuple(compared)

@@ -33,7 +33,7 @@ def new_record(kind: str, *, salt: bytes, unix_us: int, **fields: Any) -> Record
 
 
 def interrupted(opening: Record, *, salt: bytes) -> Record:
-    """The record of a stream whose gateway died: what its opening said, unbilled, its end unknown."""
+    """The record of a stream whose gateway died: what its opening said, unbilled, end unknown."""
     return {
         **opening,
         "kind": REQUEST,

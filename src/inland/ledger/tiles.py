@@ -42,7 +42,7 @@ def _partial(width: int) -> str:
 
 
 def tile_paths(size: int) -> Iterator[str]:
-    """Every tile and bundle that a tree of `size` consists of, full ones and the partial last ones."""
+    """Every tile and bundle of a tree of `size`: the full ones and the partial last ones."""
     for index, width in _widths(size):
         yield bundle_path(index, width)
     level, count = 0, size
