@@ -21,6 +21,7 @@ from inland.adapters.sql.state import SqlState
 BUSY_TIMEOUT_MS = 10_000
 #: Connections that stay open for readers, and how many more may be opened at a time.
 READERS, READERS_MORE = 4, 28
+_FILE_MODE = 0o600
 
 
 class SqlTransaction:
@@ -37,6 +38,8 @@ class Database:
     def __init__(self, url: str | URL, *, synchronous: str = "FULL") -> None:
         """Open and bring the schema up to date. Tests alone weaken `synchronous`."""
         self._url = make_url(url)
+        if self._url.get_backend_name() == "sqlite" and self._url.database:
+            Path(self._url.database).touch(_FILE_MODE)  # its log and index take its mode over
         self._writer = self._engine(pool_size=1, max_overflow=0)
         self._reader = self._engine(pool_size=READERS, max_overflow=READERS_MORE)
         self._lock = Lock()

@@ -1,0 +1,1 @@
+"""The books: journals sealed and booked, the site log and its checkpoints, receipts, the check."""

@@ -1,0 +1,64 @@
+"""The books as the rest of control has them: opened once, ticked each second, asked at any time."""
+
+from collections.abc import Iterator
+
+from inland.ledger.records import Record
+from inland.plant.books.booking import Booker
+from inland.plant.books.receipts import Receipts
+from inland.plant.books.shelves import Shelves
+from inland.plant.books.site_log import SiteLog
+from inland.ports.books import UsageRow
+from inland.ports.clock import Clock, Entropy
+from inland.ports.files import Files
+from inland.ports.store import Store
+
+
+class Books:
+    """`open` and `tick` belong to one thread; everything else may be called from any."""
+
+    def __init__(
+        self, files: Files, store: Store, clock: Clock, entropy: Entropy, factory: str
+    ) -> None:
+        """`factory` names the log: the first part of its origin, a DNS label."""
+        self._store = store
+        self._log = SiteLog(files, store, clock, entropy, factory)
+        self._booker = Booker(files, store, clock, entropy)
+        self._shelves = Shelves(files, store)
+        self._receipts = Receipts(files, store)
+
+    def open(self) -> None:
+        """Find or begin the site log; nothing can be changed or booked before. Raises Damaged."""
+        self._log.open()
+
+    def tick(self) -> None:
+        """Book what was synced, sign and publish, remove what is spent. Once a second."""
+        self._booker.book()
+        if self._log.checkpoint().whole:
+            self._booker.remove_booked()
+
+    @property
+    def alarms(self) -> tuple[str, ...]:
+        """What stopped a writer's booking, one line each; empty while all is well."""
+        return tuple(self._booker.alarms.values())
+
+    @property
+    def vkey(self) -> str:
+        """The one public key an outsider needs, in signed-note form."""
+        return self._log.vkey
+
+    def receipt(self, ref: str, since: int | None = None) -> bytes | None:
+        """As `Receipts.get`."""
+        return self._receipts.get(ref, since)
+
+    def locate(self, ref: str) -> tuple[str | None, Record] | None:
+        """As `Shelves.locate`."""
+        return self._shelves.locate(ref)
+
+    def export(self, tenant: str) -> Iterator[bytes]:
+        """As `Shelves.export`."""
+        return self._shelves.export(tenant)
+
+    def usage(self, tenant: str | None, since_unix_us: int = 0) -> list[UsageRow]:
+        """A row per hour, deployment and key of a tenant (None: of all), from that hour on."""
+        with self._store.read() as transaction:
+            return list(transaction.books.usage(tenant, since_unix_us // 1_000_000))

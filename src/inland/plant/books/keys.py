@@ -1,0 +1,63 @@
+"""The site log's one signing key, and the last head it signed: what `keys/` keeps for it."""
+
+from dataclasses import dataclass
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from inland.domain.errors import Damaged
+from inland.ledger import canonical
+from inland.ledger.canonical import Malformed
+from inland.ledger.notes import HASH_BYTES, KEY_BYTES
+from inland.plant.books.durable import read_file, swap_file
+from inland.ports.clock import Entropy
+from inland.ports.files import Files
+
+_KEY = "keys/log"
+_HEAD = "keys/head"
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A head of a log: its origin, and the root (32 bytes) over its first `size` entries."""
+
+    origin: str
+    size: int
+    root: bytes
+
+    def facts(self) -> dict[str, str | int]:
+        """As it stands in a record."""
+        return {"origin": self.origin, "size": self.size, "root": self.root.hex()}
+
+
+def signing_key(files: Files, entropy: Entropy) -> Ed25519PrivateKey:
+    """The key in `keys/log`, made durably when there is none. Raises Damaged."""
+    if not files.exists(_KEY):
+        swap_file(files, _KEY, entropy(KEY_BYTES))
+    seed = read_file(files, _KEY)
+    if len(seed) != KEY_BYTES:
+        raise Damaged(_KEY, f"{len(seed)} bytes where {KEY_BYTES} belong")
+    return Ed25519PrivateKey.from_private_bytes(seed)
+
+
+def public_bytes(key: Ed25519PrivateKey) -> bytes:
+    """The 32 bytes of its public half."""
+    return key.public_key().public_bytes_raw()
+
+
+def last_head(files: Files) -> Head | None:
+    """The last head that may have been signed; None before the first. Raises Damaged."""
+    try:
+        facts = canonical.decode(read_file(files, _HEAD))
+        head = Head(str(facts["origin"]), int(facts["size"]), bytes.fromhex(facts["root"]))
+    except FileNotFoundError:
+        return None
+    except (Malformed, KeyError, TypeError, ValueError) as error:
+        raise Damaged(_HEAD, f"not a head ({error})") from error
+    if len(head.root) != HASH_BYTES:
+        raise Damaged(_HEAD, "its root is not 32 bytes")
+    return head
+
+
+def remember_head(files: Files, head: Head) -> None:
+    """Make `head` the one that `last_head` gives, durably."""
+    swap_file(files, _HEAD, canonical.encode(head.facts()))

@@ -1,0 +1,92 @@
+"""Receipts: from a record up the trees it was booked in, to the newest checkpoint of its log."""
+
+from inland.domain.errors import BadInput
+from inland.ledger import canonical, merkle, receipts, tiles
+from inland.ledger.receipts import Consistency, Link
+from inland.plant.books.shelves import batch_records, parse_ref
+from inland.plant.books.tally import id_bytes
+from inland.plant.books.tile_files import TileFiles
+from inland.ports.books import BookTables, Log, LogRecord, Place, batch_ref
+from inland.ports.files import Files
+from inland.ports.store import Store
+
+
+class Receipts:
+    """Makes receipts. Any number of threads may."""
+
+    def __init__(self, files: Files, store: Store) -> None:
+        self._files = files
+        self._store = store
+        self._tiles = TileFiles(files)
+
+    def get(self, ref: str, since: int | None = None) -> bytes | None:
+        """The receipt of a reference; None while it is unknown or under no checkpoint yet.
+
+        With `since`, it proves too that the log's first `since` entries are still its beginning.
+        Raises BadInput when the log never had that many, and Damaged.
+        """
+        record_id = parse_ref(ref)
+        if record_id is None:
+            return None
+        with self._store.read() as transaction:
+            books = transaction.books
+            place = books.place(id_bytes(record_id))
+            links = self._booked(books, place) if place else []
+            top = books.log_record(
+                batch_ref(place.batch.writer, place.batch.batch) if place else record_id
+            )
+            if top is None:
+                return None
+            logs = books.logs()
+            tree = _LogTree(books, self._tiles, logs[top.log], growing=top.log == len(logs) - 1)
+            if top.index >= tree.size:
+                return None
+            return self._finish(links, top, tree, since)
+
+    def _booked(self, books: BookTables, place: Place) -> list[Link]:
+        """The links below the site log: the record in its tenant's tree, that in its batch's."""
+        batch = place.batch
+        records = batch_records(self._files, batch)
+        own = merkle.Tree([canonical.entry(record) for record in records])
+        siblings = books.batch(batch.writer, batch.batch)
+        above = merkle.Tree([canonical.entry(sibling.record) for sibling in siblings])
+        record = canonical.decode(records[place.index])
+        described = canonical.decode(batch.record)
+        return [
+            Link(record, place.index, own.size, own.inclusion(place.index)),
+            Link(described, batch.position, above.size, above.inclusion(batch.position)),
+        ]
+
+    def _finish(
+        self, links: list[Link], top: LogRecord, tree: "_LogTree", since: int | None
+    ) -> bytes:
+        record = canonical.decode(top.record)
+        last = Link(record, top.index, tree.size, tree.inclusion(top.index))
+        consistency = None
+        if since is not None:
+            if not 0 <= since <= tree.size:
+                raise BadInput("since", f"the log has {tree.size} entries under its checkpoint")
+            consistency = tree.consistency(since)
+        return receipts.build([*links, last], tree.note, consistency)
+
+
+class _LogTree:
+    """The tree under a log's newest checkpoint: from tiles where it grows, else from entries."""
+
+    def __init__(self, books: BookTables, files: TileFiles, log: Log, *, growing: bool) -> None:
+        self.size = log.checkpoint.size if log.checkpoint else 0
+        self.note = log.checkpoint.note if log.checkpoint else ""
+        self._read = files.read
+        self._tree = None if growing else merkle.Tree(books.entries(log.number, 0, self.size))
+
+    def inclusion(self, index: int) -> list[bytes]:
+        if self._tree is not None:
+            return self._tree.inclusion(index)
+        return tiles.inclusion_from_tiles(self._read, index, self.size)
+
+    def consistency(self, old: int) -> Consistency:
+        if self._tree is not None:
+            root = merkle.range_root(0, old, self._tree.node) if old else merkle.EMPTY_ROOT
+            return Consistency(old, root, self._tree.consistency(old))
+        root = tiles.prefix_root(self._read, old, self.size)
+        return Consistency(old, root, tiles.consistency_from_tiles(self._read, old, self.size))
