@@ -1,0 +1,66 @@
+"""What the documents say is there, is there."""
+
+import itertools
+import re
+import tomllib
+from importlib import metadata
+
+from tests.architecture.source import ROOT
+
+DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/dependencies.md")
+#: A name in backticks that looks like a file or folder of this tree.
+PATH = re.compile(r"`((?:src|docs|tests|bench|verifier)/[\w./-]*|[A-Z]+\.md|[\w-]+\.(?:toml|txt))`")
+LINK = re.compile(r"\]\((?!https?:)([^)#]+)\)")
+#: Files of a factory's home, which documents name as well.
+OF_A_HOME = {"factory.toml"}
+
+
+def test_every_path_a_document_names_exists():
+    missing = [
+        f"{document}: {name}"
+        for document in DOCUMENTS
+        for name in PATH.findall((ROOT / document).read_text())
+        if name not in OF_A_HOME and not (ROOT / name).exists()
+    ]
+    assert not missing
+
+
+def test_every_link_leads_somewhere():
+    broken = [
+        f"{document}: {target}"
+        for document in DOCUMENTS
+        for target in LINK.findall((ROOT / document).read_text())
+        if not (ROOT / document).parent.joinpath(target).exists()
+    ]
+    assert not broken
+
+
+def _pinned() -> dict[str, str]:
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pairs = (line.split("==") for line in lines if "==" in line)
+    return {_plain(name): version for name, version in pairs}
+
+
+def _plain(name: str) -> str:
+    """A distribution's name as indexes compare it (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_every_library_has_its_reason_and_version():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = itertools.chain.from_iterable(project["optional-dependencies"].values())
+    names = {re.split(r"[>=]", line)[0] for line in (*project["dependencies"], *extras)}
+    pinned = _pinned()
+    text = (ROOT / "docs" / "dependencies.md").read_text()
+    assert not [name for name in names if name not in text or pinned[name] not in text]
+
+
+def test_what_is_installed_is_what_is_pinned():
+    pinned = _pinned()
+    installed = {_plain(d.metadata["Name"]): d.version for d in metadata.distributions()}
+    ours = {"inland", "pip", "setuptools"}
+    assert not {n: v for n, v in installed.items() if n not in ours and pinned.get(n) != v}
+
+
+def test_architecture_fits_one_page():
+    assert len((ROOT / "ARCHITECTURE.md").read_text().splitlines()) <= 110
