@@ -1,0 +1,1 @@
+"""Snapshots and leases from control to gateways, over one unix socket."""

@@ -1,0 +1,148 @@
+"""A gateway's end of the feed: it asks each second, runs what it is sent, and knows its lease.
+
+The lease is counted from the moment an ask was sent, so control's count is never the shorter one.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from inland.adapters.feed.frames import (
+    ASK_EVERY_S,
+    ASK_LIMIT_BYTES,
+    PUSH_LIMIT_BYTES,
+    Answer,
+    Ask,
+    Frames,
+    Push,
+    from_control,
+    to_frame,
+)
+from inland.domain.errors import Damaged
+from inland.domain.snapshot import Secrets, Snapshot
+from inland.ports.clock import Clock
+
+#: Pauses between attempts to reach control, in seconds.
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.02, 0.5
+#: Asks that may be under way unanswered before the connection is given up.
+MAX_UNANSWERED = 5
+_CHUNK_BYTES = 256 * 1024
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """Who asks: the process's name, its pid, and its writer."""
+
+    gateway: str
+    pid: int
+    writer: str
+
+
+class FeedClient:
+    """Runs on the gateway's event loop, where `on_snapshot` is called with each new version.
+
+    An `on_snapshot` that raises lets the lease run out: nobody acts on what could not be applied.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        hello: Hello,
+        on_snapshot: Callable[[Snapshot, Secrets], None],
+        metrics: Callable[[], dict[str, Any] | None],
+        clock: Clock,
+    ) -> None:
+        self._path = path
+        self._hello = hello
+        self._on_snapshot = on_snapshot
+        self._metrics = metrics
+        self._clock = clock
+        self._running = 0
+        self._until = float("-inf")
+        self._asks = 0
+        self._sent_at: dict[int, float] = {}
+
+    def lease_ok(self) -> bool:
+        """Whether this gateway may dispatch and relay now: it has a snapshot and a lease."""
+        return self._running > 0 and self._clock.monotonic() < self._until
+
+    def running(self) -> int:
+        """The version decided by; 0 before the first."""
+        return self._running
+
+    async def run(self) -> None:
+        """Stay connected until cancelled."""
+        pause_s = FIRST_PAUSE_S
+        while True:
+            try:
+                reader, writer = await asyncio.open_unix_connection(self._path)
+            except OSError:
+                await asyncio.sleep(pause_s)
+                pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+                continue
+            pause_s = FIRST_PAUSE_S
+            try:
+                await self._talk(reader, writer)
+            except (OSError, Damaged) as error:
+                _log.warning("the feed broke", extra={"why": str(error)})
+            except Exception:  # noqa: BLE001 - whatever it is: no lease is the answer
+                _log.exception("a snapshot could not be applied")
+            finally:
+                self._sent_at.clear()
+                writer.transport.abort()
+            await asyncio.sleep(pause_s)
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asking = asyncio.create_task(self._ask_for_ever(writer))
+        try:
+            await self._listen(reader, writer)
+        finally:
+            asking.cancel()
+            with suppress(asyncio.CancelledError, OSError):
+                await asking
+
+    async def _ask_for_ever(self, writer: asyncio.StreamWriter) -> None:
+        while True:
+            self._ask(writer, self._metrics())
+            await asyncio.sleep(ASK_EVERY_S)
+            if len(self._sent_at) > MAX_UNANSWERED:
+                _log.warning("control does not answer the feed")
+                writer.transport.abort()
+                return
+
+    def _ask(self, writer: asyncio.StreamWriter, metrics: dict[str, Any] | None) -> None:
+        self._asks += 1
+        self._sent_at[self._asks] = self._clock.monotonic()
+        hello = self._hello
+        ask = Ask(self._asks, hello.gateway, hello.pid, hello.writer, self._running, metrics)
+        frame = to_frame(ask)
+        assert len(frame) <= ASK_LIMIT_BYTES, "metrics have grown beyond the feed's bound"
+        writer.write(frame)
+
+    async def _listen(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        frames = Frames(PUSH_LIMIT_BYTES)
+        while data := await reader.read(_CHUNK_BYTES):
+            for payload in frames.feed(data):
+                message = from_control(payload)
+                if isinstance(message, Push):
+                    self._apply(message)
+                    self._ask(writer, None)
+                else:
+                    self._lease(message)
+
+    def _apply(self, push: Push) -> None:
+        self._on_snapshot(push.snapshot, push.secrets)
+        self._running = push.snapshot.version
+
+    def _lease(self, answer: Answer) -> None:
+        sent = self._sent_at.pop(answer.n, None)
+        if sent is None:
+            raise Damaged("feed", f"an answer to ask {answer.n}, which was not sent")
+        self._sent_at = {n: at for n, at in self._sent_at.items() if n > answer.n}
+        self._until = max(self._until, sent + answer.lease_s)

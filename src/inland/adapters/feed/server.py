@@ -1,0 +1,231 @@
+"""Control's end of the feed: one thread that answers asks at once and pushes what is published.
+
+The thread only copies bytes between sockets and buffers: no lock is held while anything waits, so
+nothing else holds a lease up.
+"""
+
+import logging
+import selectors
+import socket
+from collections.abc import Callable
+from collections.abc import Set as AbstractSet
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Condition, Event, Thread
+
+from inland.adapters.feed.frames import (
+    ASK_LIMIT_BYTES,
+    LEASE_S,
+    Answer,
+    Ask,
+    Frames,
+    Push,
+    from_gateway,
+    to_frame,
+)
+from inland.adapters.feed.leases import Holder, fresh_leases
+from inland.domain.errors import Busy, Damaged
+from inland.domain.snapshot import Secrets, Snapshot
+from inland.ports.clock import Clock
+
+MAX_GATEWAYS = 256
+#: Bytes that may wait for one gateway: more than two pushes means that it does not read.
+MAX_WAITING_BYTES = 160 * 1024 * 1024
+#: A gateway that was sent a version this long ago and does not run it gets no more lease, seconds.
+MAX_APPLYING_S = 5.0
+_CHUNK_BYTES = 256 * 1024
+#: How often a waiting caller looks at the clock and the process table, in seconds.
+_LOOK_EVERY_S = 0.05
+_IDLE_S = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, eq=False)
+class _Gateway:
+    """One connection."""
+
+    socket: socket.socket
+    frames: Frames = field(default_factory=lambda: Frames(ASK_LIMIT_BYTES))
+    waiting: bytearray = field(default_factory=bytearray)
+    pushed: int = 0
+    pushed_at: float = 0.0
+
+
+class FeedServer:
+    """`ports.feed.Feed` on a unix socket. `pids` tells the gateways' pids; it may raise Busy."""
+
+    def __init__(self, path: Path, clock: Clock, pids: Callable[[], AbstractSet[int]]) -> None:
+        self._clock = clock
+        self._pids = pids
+        self._changed = Condition()
+        self._leases = fresh_leases(clock.monotonic())
+        self._version = 0
+        self._push = b""
+        self._ended = Event()
+        self._listener = _listen(path)
+        self._wake_in, self._wake_out = socket.socketpair()
+        self._selector = selectors.DefaultSelector()
+        self._thread = Thread(target=self._run, name="feed", daemon=True)
+
+    def start(self) -> None:
+        """Begin to answer."""
+        for end in (self._listener, self._wake_in, self._wake_out):
+            end.setblocking(False)  # noqa: FBT003 - the standard library's own signature
+        self._selector.register(self._listener, selectors.EVENT_READ)
+        self._selector.register(self._wake_in, selectors.EVENT_READ)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the thread and every connection."""
+        self._ended.set()
+        self._wake()
+        if self._thread.is_alive():
+            self._thread.join()
+        for key in list(self._selector.get_map().values()):
+            if isinstance(key.fileobj, socket.socket):
+                key.fileobj.close()
+        self._selector.close()
+        for end in (self._listener, self._wake_in, self._wake_out):
+            end.close()
+
+    def publish(self, snapshot: Snapshot, secrets: Secrets) -> None:
+        """Hand a snapshot to every gateway; one older than the last is ignored."""
+        push = to_frame(Push(snapshot, secrets))
+        with self._changed:
+            if snapshot.version >= self._version:
+                self._version, self._push = snapshot.version, push
+        self._wake()
+
+    def wait_in_force(self, version: int) -> None:
+        """Block until nobody can act on anything older than `version`: at most a lease, 5 s."""
+        while True:
+            pids = self._running_pids()
+            with self._changed:
+                now = self._clock.monotonic()
+                if self._leases.in_force(version, max(self._version, version), now, pids):
+                    return
+                self._changed.wait(_LOOK_EVERY_S)
+
+    def gateways(self) -> list[Holder]:
+        """Every gateway whose lease runs, by name."""
+        now = self._clock.monotonic()
+        with self._changed:
+            live = [holder for holder in self._leases.holders.values() if holder.until > now]
+        return sorted(live, key=lambda holder: (holder.gateway, holder.writer))
+
+    def is_alive(self) -> bool:
+        """Whether the thread runs; without it no gateway may act for longer than a lease."""
+        return self._thread.is_alive()
+
+    def version(self) -> int:
+        """The version published last; 0 before the first."""
+        with self._changed:
+            return self._version
+
+    def _running_pids(self) -> AbstractSet[int] | None:
+        if self._clock.monotonic() >= self._leases.phantom_until:
+            return None  # nobody needs to be asked any more
+        try:
+            return self._pids()
+        except Busy:
+            return None
+
+    def _wake(self) -> None:
+        with suppress(BlockingIOError, OSError):
+            self._wake_out.send(b".")
+
+    def _run(self) -> None:
+        while not self._ended.is_set():
+            for key, events in self._selector.select(_IDLE_S):
+                if key.fileobj is self._listener:
+                    self._accept()
+                elif key.fileobj is self._wake_in:
+                    self._wake_in.recv(_CHUNK_BYTES)
+                    self._push_all()
+                else:
+                    self._serve(key.data, events)
+
+    def _accept(self) -> None:
+        try:
+            connection, _ = self._listener.accept()
+        except OSError:
+            return
+        if len(self._selector.get_map()) > MAX_GATEWAYS:
+            connection.close()
+            return
+        connection.setblocking(False)  # noqa: FBT003 - the standard library's own signature
+        self._selector.register(connection, selectors.EVENT_READ, _Gateway(connection))
+
+    def _serve(self, gateway: _Gateway, events: int) -> None:
+        try:
+            if events & selectors.EVENT_READ:
+                self._read(gateway)
+            self._flush(gateway)
+        except (OSError, Damaged) as error:
+            _log.warning("a gateway's feed ended", extra={"why": str(error)})
+            self._drop(gateway)
+
+    def _read(self, gateway: _Gateway) -> None:
+        data = gateway.socket.recv(_CHUNK_BYTES)
+        if not data:
+            raise ConnectionResetError("it hung up")
+        for payload in gateway.frames.feed(data):
+            self._answer(gateway, from_gateway(payload))
+
+    def _answer(self, gateway: _Gateway, ask: Ask) -> None:
+        now = self._clock.monotonic()
+        with self._changed:
+            version = self._version
+            if ask.running != version:
+                self._push_to(gateway)
+            lease_s = LEASE_S
+            if ask.running != version and now - gateway.pushed_at > MAX_APPLYING_S:
+                lease_s = 0.0  # it has had time to run this version, and does not
+            gateway.waiting += to_frame(Answer(ask.n, lease_s, version))
+            self._leases = self._leases.answered(ask, now, lease_s)
+            self._changed.notify_all()
+
+    def _push_to(self, gateway: _Gateway) -> None:
+        """The caller holds the lock."""
+        if self._version and gateway.pushed != self._version:
+            gateway.waiting += self._push
+            gateway.pushed = self._version
+            gateway.pushed_at = self._clock.monotonic()
+
+    def _push_all(self) -> None:
+        gateways = [key.data for key in self._selector.get_map().values() if key.data is not None]
+        for gateway in gateways:
+            with self._changed:
+                self._push_to(gateway)
+            self._serve(gateway, selectors.EVENT_WRITE)
+
+    def _flush(self, gateway: _Gateway) -> None:
+        if len(gateway.waiting) > MAX_WAITING_BYTES:
+            raise ConnectionAbortedError("it does not read")
+        while gateway.waiting:
+            try:
+                sent = gateway.socket.send(gateway.waiting[:_CHUNK_BYTES])
+            except BlockingIOError:
+                break
+            del gateway.waiting[:sent]
+        wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if gateway.waiting else 0)
+        self._selector.modify(gateway.socket, wanted, gateway)
+
+    def _drop(self, gateway: _Gateway) -> None:
+        """Its lease runs on: a gateway may live though its connection does not."""
+        with suppress(KeyError, ValueError):  # it may have gone in this very turn
+            self._selector.unregister(gateway.socket)
+        gateway.socket.close()
+
+
+def _listen(path: Path) -> socket.socket:
+    """A socket at `path`, 0600, in place of what an earlier life left there."""
+    with suppress(FileNotFoundError):
+        path.unlink()
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(str(path))
+    path.chmod(0o600)
+    listener.listen(MAX_GATEWAYS)
+    return listener
