@@ -1,1 +1,1 @@
-"""The control plane: observe, decide, check, write the intent, apply, book. Sole writer of state."""
+"""The control plane: observe, decide, check, write the intent, apply, book. Writes state alone."""

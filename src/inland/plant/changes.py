@@ -1,0 +1,131 @@
+"""A change to the plant: state, version and record in one transaction, then out to the gateways."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from inland.domain.ids import UUID7_RANDOM_BYTES, uuid7
+from inland.domain.snapshot import Snapshot
+from inland.ledger.records import CHANGE, SALT_BYTES, new_record
+from inland.plant.snapshots import build_snapshot
+from inland.ports.clock import Clock, Entropy
+from inland.ports.feed import Feed
+from inland.ports.secrets import SecretStore
+from inland.ports.state import StateTables
+from inland.ports.store import Store, Transaction
+
+#: Who changes what `factory.toml` declares.
+FACTORY_FILE = "factory.toml"
+
+
+class Book(Protocol):
+    """Puts the record of what was done into the transaction that does it."""
+
+    def __call__(self, what: str, subject: str, **details: Any) -> None: ...
+
+
+class Change:
+    """One transaction under way. `version` is the snapshot's once the block has ended."""
+
+    def __init__(self, transaction: Transaction, book: Book) -> None:
+        self.state: StateTables = transaction.state
+        self.version = transaction.state.version()
+        self.is_made = False
+        self._book = book
+
+    def book(self, what: str, subject: str, **details: Any) -> None:
+        """Put the record of what the block did into its transaction."""
+        self._book(what, subject, **details)
+        self.is_made = True
+
+    def touch(self) -> None:
+        """Say that gateways must hear of this, though it is no record (a replica's state)."""
+        self.is_made = True
+
+
+class Changes:
+    """Makes changes and publishes them. Thread-safe: the store queues writers."""
+
+    def __init__(
+        self,
+        store: Store,
+        feed: Feed,
+        secrets: SecretStore,
+        clock: Clock,
+        entropy: Entropy,
+        factory: str,
+    ) -> None:
+        self.store = store
+        self.clock = clock
+        self.entropy = entropy
+        self.secrets = secrets
+        self._feed = feed
+        self._factory = factory
+        self._published = -1
+
+    @contextmanager
+    def change(self, who: str) -> Iterator[Change]:
+        """A transaction that raises the version and is published when it is durable.
+
+        The block books what it did; one that books nothing changes nothing, and raising rolls
+        everything back. `who` is a key's id, or what else caused it.
+        """
+        snapshot = None
+        with self.store.write() as transaction:
+            change = Change(transaction, self._book(transaction, who))
+            yield change
+            if change.is_made:
+                change.version = transaction.state.raise_version()
+                snapshot = build_snapshot(transaction.state, self._factory)
+        if snapshot is not None:
+            self._publish(snapshot)
+
+    def note(self, who: str, what: str, subject: str, **details: Any) -> None:
+        """Book something that changed no state (a start, a stop)."""
+        with self.store.write() as transaction:
+            self._book(transaction, who)(what, subject, **details)
+
+    def wait_in_force(self, version: int) -> None:
+        """Block until what `version` took away is taken away everywhere (at most a lease)."""
+        self._feed.wait_in_force(version)
+
+    def wait_current(self) -> None:
+        """`wait_in_force` for the version in the database: for a change that was made before."""
+        with self.store.read() as transaction:
+            version = transaction.state.version()
+        self.refresh()
+        self.wait_in_force(version)
+
+    def snapshot(self) -> Snapshot:
+        """The plant's state now."""
+        with self.store.read() as transaction:
+            return build_snapshot(transaction.state, self._factory)
+
+    def refresh(self) -> None:
+        """Publish what is in the database, if that is not what was published last."""
+        with self.store.read() as transaction:
+            if transaction.state.version() == self._published:
+                return
+            snapshot = build_snapshot(transaction.state, self._factory)
+        self._publish(snapshot)
+
+    def _publish(self, snapshot: Snapshot) -> None:
+        self._feed.publish(snapshot, self.secrets.secrets())
+        self._published = max(self._published, snapshot.version)
+
+    def _book(self, transaction: Transaction, who: str) -> Book:
+        def book(what: str, subject: str, **details: Any) -> None:
+            unix_us = self.clock.unix_us()
+            record = new_record(
+                CHANGE,
+                salt=self.entropy(SALT_BYTES),
+                unix_us=unix_us,
+                id=uuid7(unix_us // 1000, self.entropy(UUID7_RANDOM_BYTES)),
+                what=what,
+                who=who,
+                subject=subject,
+                details=details,
+            )
+            transaction.books.append(record)
+
+        return book

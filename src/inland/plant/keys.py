@@ -1,0 +1,156 @@
+"""API keys: shown once, kept as a hash, revoked for good; a revocation returns in force."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from inland.domain.api_keys import (
+    ID_RANDOM_BYTES,
+    SECRET_RANDOM_BYTES,
+    new_api_key,
+    secret_sha256,
+    split_api_key,
+)
+from inland.domain.errors import BadInput, Conflict, NotFound
+from inland.domain.ids import is_name
+from inland.domain.plant import Key, Role
+from inland.plant.changes import Changes
+from inland.ports.state import StateTables
+
+MAX_MODELS = 64
+#: Roles whose keys belong to a tenant; the others belong to the factory.
+TENANT_ROLES = frozenset({Role.TENANT_ADMIN, Role.MEMBER})
+
+
+class Keys:
+    """The API keys of one factory."""
+
+    def __init__(self, changes: Changes) -> None:
+        self._changes = changes
+
+    def all(self, tenant: str | None = None) -> list[Key]:
+        """Every key, or one tenant's."""
+        with self._changes.store.read() as transaction:
+            keys = transaction.state.keys().values()
+        return [key for key in keys if tenant is None or key.tenant == tenant]
+
+    def find(self, key: str) -> Key | None:
+        """The key of that id."""
+        with self._changes.store.read() as transaction:
+            return transaction.state.keys().get(key)
+
+    def add(
+        self,
+        who: str,
+        tenant: str | None,
+        role: Role = Role.MEMBER,
+        models: Iterable[str] = (),
+        expires_unix_s: int | None = None,
+    ) -> tuple[Key, str]:
+        """A new key and its text, which is never to be had again.
+
+        `models`: deployments it may call; empty means all. Raises BadInput, or NotFound for an
+        unknown tenant.
+        """
+        now_s = self._changes.clock.unix_us() // 1_000_000
+        names = _checked_models(models)
+        if expires_unix_s is not None and expires_unix_s <= now_s:
+            raise BadInput("expires", "it lies in the past")
+        if (tenant is not None) != (role in TENANT_ROLES):
+            needs = "a tenant" if role in TENANT_ROLES else "no tenant"
+            raise BadInput("role", f"{role.value} takes {needs}")
+        made = new_api_key(self._changes.entropy(ID_RANDOM_BYTES + SECRET_RANDOM_BYTES))
+        key = Key(
+            id=made.id,
+            tenant=tenant,
+            role=role,
+            secret_sha256=made.secret_sha256,
+            models=names,
+            expires_unix_s=expires_unix_s,
+            created_unix_s=now_s,
+        )
+        with self._changes.change(who) as change:
+            if tenant is not None and tenant not in change.state.tenants():
+                raise NotFound(f"tenant {tenant!r}")
+            taken = change.state.keys()
+            if key.id in taken:
+                raise Conflict("key", "its random id is taken; ask again")
+            change.state.put_key(key)
+            change.book(
+                "key.add",
+                key.id,
+                tenant=tenant,
+                role=role.value,
+                models=list(names),
+                expires=expires_unix_s,
+            )
+        return key, made.text
+
+    def revoke(self, who: str, key_id: str, tenant: str | None = None) -> Key:
+        """End a key for good; returns when no gateway takes it. `tenant` limits whose it may be.
+
+        Raises NotFound, or Conflict for the last operator key that works.
+        """
+        with self._changes.store.read() as transaction:
+            key = _of(transaction.state, key_id, tenant)
+        if key.revoked:
+            self._changes.wait_current()
+            return key
+        with self._changes.change(who) as change:
+            key = replace(_of(change.state, key_id, tenant), revoked=True)
+            self._refuse_last_operator(change.state, key)
+            change.state.put_key(key)
+            change.book("key.revoke", key_id, tenant=key.tenant)
+        self._changes.wait_in_force(change.version)
+        return key
+
+    def ensure_operator(self, text: str) -> None:
+        """Make the key the home holds (`keys/operator`) an operator's, if it is not known yet.
+
+        Raises BadInput where the text is no key.
+        """
+        parsed = split_api_key(text.strip())
+        if parsed is None:
+            raise BadInput("keys/operator", "it holds no key")
+        key_id, secret = parsed
+        if self.find(key_id) is not None:
+            return
+        now_s = self._changes.clock.unix_us() // 1_000_000
+        digest = secret_sha256(secret)
+        key = Key(key_id, None, Role.OPERATOR, digest, created_unix_s=now_s)
+        with self._changes.change("factory") as change:
+            change.state.put_key(key)
+            change.book("key.add", key_id, tenant=None, role=Role.OPERATOR.value)
+
+    def _refuse_last_operator(self, state: StateTables, key: Key) -> None:
+        now_s = self._changes.clock.unix_us() // 1_000_000
+        others = [
+            one
+            for one in state.keys().values()
+            if one.role is Role.OPERATOR and one.id != key.id and is_live(one, now_s)
+        ]
+        if key.role is Role.OPERATOR and not others:
+            why = "it is the last operator key; add another first (inland key add --role operator)"
+            raise Conflict(f"key {key.id!r}", why)
+
+
+def is_live(key: Key, now_unix_s: int) -> bool:
+    """Whether a key still opens anything."""
+    expired = key.expires_unix_s is not None and key.expires_unix_s <= now_unix_s
+    return not key.revoked and not expired
+
+
+def _of(state: StateTables, key_id: str, tenant: str | None) -> Key:
+    key = state.keys().get(key_id)
+    if key is None or (tenant is not None and key.tenant != tenant):
+        raise NotFound(f"key {key_id!r}")
+    return key
+
+
+def _checked_models(models: Iterable[str]) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(models))
+    if len(names) > MAX_MODELS:
+        raise BadInput("models", f"at most {MAX_MODELS}")
+    for name in names:
+        if not is_name(name):
+            raise BadInput("models", f"{name!r} is no deployment's name")
+    return names

@@ -1,0 +1,219 @@
+"""Replicas: which engines should run, which of them have produced a token, and what gateways hear.
+
+A replica is ready while the very process that proved itself is alive; a new life proves itself
+anew.
+"""
+
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, replace
+
+from inland.decide.scheduling import assign_cores
+from inland.domain.plant import (
+    REPLICA_LIFE,
+    Deployment,
+    EngineKind,
+    Model,
+    Replica,
+    ReplicaState,
+)
+from inland.plant.changes import Change, Changes
+from inland.ports.engine import Prober
+from inland.ports.runner import EngineSpec, ProcessState, ProcessView, Runner
+from inland.ports.state import StateTables
+
+#: Pause between two probes of one life that has not produced a token yet, in seconds.
+PROBE_PAUSE_S = 0.2
+
+#: One life of a process: pid and start.
+Life = tuple[int, int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineRoom:
+    """Where engines run: folders (absolute), and the cores of this machine."""
+
+    models: str
+    sockets: str
+    cores: tuple[int, ...]
+
+
+@dataclass(slots=True)
+class _Probe:
+    life: Life
+    under_way: Future[bool] | None = None
+    not_before: float = 0.0
+
+
+class Replicas:
+    """Brings engines and replicas to what the deployments ask for, a step at a time."""
+
+    def __init__(
+        self,
+        changes: Changes,
+        runner: Runner,
+        prober: Prober,
+        room: EngineRoom,
+        probes: Executor,
+    ) -> None:
+        self._changes = changes
+        self._runner = runner
+        self._prober = prober
+        self._room = room
+        self._executor = probes
+        self._asked: tuple[EngineSpec, ...] | None = None
+        self._proven: dict[str, Life] = {}
+        self._probes: dict[str, _Probe] = {}
+
+    def step(self) -> None:
+        """Observe, ask for the engines wanted, and write what changed. Raises Busy while nobody
+        answers for the processes."""
+        with self._changes.store.read() as transaction:
+            state = transaction.state
+            specs = wanted_engines(state.deployments(), state.models(), self._room)
+            wanted = wanted_replicas(state.deployments(), self._room.sockets)
+            written = state.replicas()
+        views = {
+            view.replica: view
+            for view in self._runner.processes()
+            if view.replica and view.state is not ProcessState.STOPPED
+        }
+        if specs != self._asked or {spec.replica for spec in specs} != views.keys():
+            self._runner.set_engines(specs)
+            self._asked = specs
+        for spec in specs:
+            self._prove(spec, views.get(spec.replica))
+        seen = {one.id: _in_state(one, self._state_of(one, views)) for one in wanted}
+        if seen != written:
+            with self._changes.change("replicas") as change:
+                _write(change, seen)
+
+    def why_not(self) -> dict[str, str]:
+        """For each replica given up, why."""
+        views = self._runner.processes()
+        failed = (view for view in views if view.replica and view.state is ProcessState.FAILED)
+        return {str(view.replica): view.why or "it failed" for view in failed}
+
+    def _state_of(self, replica: Replica, views: dict[str, ProcessView]) -> ReplicaState:
+        if replica.state is ReplicaState.READY:  # a server that exists already
+            return replica.state
+        view = views.get(replica.id)
+        if view is not None and view.state is ProcessState.FAILED:
+            return ReplicaState.FAILED
+        life = _life(view)
+        if life is not None and self._proven.get(replica.id) == life:
+            return ReplicaState.READY
+        return ReplicaState.STARTING
+
+    def _prove(self, spec: EngineSpec, view: ProcessView | None) -> None:
+        """Find out, without waiting, whether this life of an engine has produced a token."""
+        life = _life(view)
+        if view is None or life is None:
+            self._proven.pop(spec.replica, None)
+            return
+        if self._proven.get(spec.replica) == life:
+            return
+        if view.state is ProcessState.RUNNING:  # proved to an earlier control
+            self._proven[spec.replica] = life
+            return
+        probe = self._probes.get(spec.replica)
+        if probe is None or probe.life != life:
+            probe = self._probes[spec.replica] = _Probe(life)
+        now = self._changes.clock.monotonic()
+        if probe.under_way is None and now >= probe.not_before:
+            probe.under_way = self._executor.submit(self._prober.produces, spec.socket, spec.alias)
+        if probe.under_way is None or not probe.under_way.done():
+            return
+        produced = probe.under_way.result()
+        probe.under_way = None
+        probe.not_before = now + PROBE_PAUSE_S
+        if produced:
+            self._runner.report_ready(view.name, life[0])
+            self._proven[spec.replica] = life
+            del self._probes[spec.replica]
+
+
+def wanted_engines(
+    deployments: dict[str, Deployment], models: dict[str, Model], room: EngineRoom
+) -> tuple[EngineSpec, ...]:
+    """The engines that should run here, each with cores of its own while there are enough."""
+    local = [
+        (f"{one.name}-{number}", one, models[one.model].file)
+        for _, one in sorted(deployments.items())
+        if one.engine is EngineKind.LLAMA_CPP and one.model in models
+        for number in range(one.replicas)
+    ]
+    cores = assign_cores([one.threads for _, one, _ in local], room.cores)
+    return tuple(
+        EngineSpec(
+            replica=replica,
+            alias=one.name,
+            model_file=_below(room.models, str(file)),
+            socket=socket_path(room.sockets, replica),
+            slots=one.slots,
+            context=one.context,
+            threads=one.threads,
+            cores=mine,
+        )
+        for (replica, one, file), mine in zip(local, cores, strict=True)
+    )
+
+
+def wanted_replicas(deployments: dict[str, Deployment], sockets: str) -> list[Replica]:
+    """The replicas there should be: engines starting, and servers that exist already, ready."""
+    replicas = []
+    for _, one in sorted(deployments.items()):
+        if one.engine is EngineKind.OPENAI:
+            assert one.url is not None
+            ready = ReplicaState.READY
+            replicas.append(Replica(f"{one.name}-0", one.name, ready, one.url, one.place))
+            continue
+        for number in range(one.replicas):
+            replica = f"{one.name}-{number}"
+            address = socket_path(sockets, replica)
+            starting = ReplicaState.STARTING
+            replicas.append(Replica(replica, one.name, starting, address, one.place))
+    return replicas
+
+
+def socket_path(sockets: str, replica: str) -> str:
+    """Where an engine serves."""
+    return f"{sockets}/engine-{replica}.sock"
+
+
+def _write(change: Change, seen: dict[str, Replica]) -> None:
+    """Bring the replicas in the state to those seen, as far as its deployments still stand."""
+    written = change.state.replicas()
+    deployments = change.state.deployments()
+    for gone in written.keys() - seen.keys():
+        change.state.remove_replica(gone)
+        change.touch()
+    for replica in seen.values():
+        before = written.get(replica.id)
+        if replica == before or replica.deployment not in deployments:
+            continue
+        change.state.put_replica(replica if before is None else _moved(before, replica))
+        change.touch()
+
+
+def _moved(before: Replica, wanted: Replica) -> Replica:
+    """`wanted`, or starting where its life has no direct move there; the next step goes on."""
+    direct = wanted.state is before.state or wanted.state in REPLICA_LIFE[before.state]
+    return wanted if direct else _in_state(wanted, ReplicaState.STARTING)
+
+
+def _in_state(replica: Replica, state: ReplicaState) -> Replica:
+    return replace(replica, state=state)
+
+
+def _life(view: ProcessView | None) -> Life | None:
+    return (view.pid, view.start) if view is not None and view.pid is not None else None
+
+
+def _below(folder: str, file: str) -> str:
+    return file if file.startswith("/") else f"{folder}/{file}"
+
+
+def awaited(state: StateTables) -> list[str]:
+    """What `/readyz` waits for: deployments here, none of whose replicas has produced a token."""
+    ready = {one.deployment for one in state.replicas().values() if one.state is ReplicaState.READY}
+    return [f"deployment {name}" for name in sorted(state.deployments()) if name not in ready]
