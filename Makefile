@@ -44,7 +44,7 @@ test: check packages  ## Every law at small size (as root it installs the Debian
 	$(BIN)/python -m pytest -p no:randomly
 
 soak: install packages  ## The full figures, seeded, one JSON line each
-	$(BIN)/python -m pytest -p no:randomly --soak -m soak -s
+	$(BIN)/python -m tests.soak
 
 bench-gateway: install  ## Governed requests/s beside nginx and LiteLLM, one JSON line
 	$(BIN)/python -m bench.gateway

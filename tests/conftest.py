@@ -19,22 +19,13 @@ hypothesis.settings.register_profile("soak", deadline=None, max_examples=5000, p
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--soak` runs the full figures instead of the small ones."""
-    parser.addoption("--soak", action="store_true", help="run the tests marked `soak`")
+    """`--soak` tries each law on far more examples."""
+    parser.addoption("--soak", action="store_true", help="many more examples of each law")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Choose how many examples a law is tried on."""
     hypothesis.settings.load_profile("soak" if config.getoption("--soak") else "test")
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the full figures out, rather than skip them, unless they were asked for."""
-    if config.getoption("--soak"):
-        return
-    left_out = [item for item in items if item.get_closest_marker("soak")]
-    items[:] = [item for item in items if item not in left_out]
-    config.hook.pytest_deselected(items=left_out)
 
 
 @pytest.hookimpl(trylast=True)
