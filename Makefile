@@ -47,6 +47,7 @@ soak: install packages  ## The full figures, seeded, one JSON line each
 	$(BIN)/python -m tests.soak
 
 bench-gateway: install  ## Governed requests/s beside nginx and LiteLLM, one JSON line
+	@$(BIN)/python tests/debian_packages.py --bench
 	$(BIN)/python -m bench.gateway
 
 wheel: install  ## Build a wheel into dist/

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from string import Template
 
@@ -293,6 +294,7 @@ def versions() -> dict[str, str]:
     of_litellm = subprocess.run([*program, code], capture_output=True, text=True, check=True).stdout
     wrk = subprocess.run(["wrk", "-v"], capture_output=True, text=True, check=False).stdout
     return {
+        "inland": metadata.version("inland"),
         "nginx": said.strip().rpartition("/")[2],
         "litellm": of_litellm.strip(),
         "wrk": " ".join(wrk.split()[1:2]),

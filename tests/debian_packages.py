@@ -1,4 +1,4 @@
-"""The Debian packages some tests need.
+"""The Debian packages that some tests, or the benches (`--bench`), need.
 
 Run as root it installs those that are missing; else it names them.
 """
@@ -10,12 +10,13 @@ import sys
 from pathlib import Path
 
 #: Package → what shows that it is there: a program on PATH, or a folder.
-NEEDED = {
+TESTS = {
     "golang-go": "go",
     "golang-golang-x-mod-dev": "/usr/share/gocode/src/golang.org/x/mod/sumdb/tlog",
     "nginx-light": "nginx",
     "strace": "strace",
 }
+BENCHES = {"nginx-light": "nginx", "wrk": "wrk"}
 #: Debian keeps daemons here, off a plain user's PATH.
 DAEMONS = "/usr/sbin:/sbin"
 
@@ -27,19 +28,20 @@ def present(sign: str) -> bool:
     return shutil.which(sign, path=f"{os.environ.get('PATH', '')}:{DAEMONS}") is not None
 
 
-def missing() -> list[str]:
+def missing(needed: dict[str, str]) -> list[str]:
     """The packages that are not installed, in order."""
-    return [package for package, sign in NEEDED.items() if not present(sign)]
+    return [package for package, sign in needed.items() if not present(sign)]
 
 
 def main() -> int:
     """Install what is missing if that is possible here; 1 if an installation failed."""
-    wanted = missing()
+    bench = "--bench" in sys.argv[1:]
+    wanted = missing(BENCHES if bench else TESTS)
     if not wanted:
         return 0
     apt = shutil.which("apt-get")
     if apt is None or os.geteuid() != 0:
-        print(f"not installed, so some tests will skip: {' '.join(wanted)}")
+        print(f"not installed, so what needs them is left out: {' '.join(wanted)}")
         return 0
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for command in (["update"], ["install", "-y", "--no-install-recommends", *wanted]):
