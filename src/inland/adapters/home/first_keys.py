@@ -1,36 +1,32 @@
-"""`keys/first.json`: the keys a first start gave out, as hashes, for control to take in once."""
+"""`keys/first.json`: the keys a first start gave out, as hashes, for control to take in."""
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from inland.domain.errors import Damaged
-from inland.domain.plant import Role
+from inland.domain.plant import Key, Role
 
 FILE_LIMIT_BYTES = 64 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class FirstKey:
-    """A key without its secret. `tenant` is None for the operator's."""
-
-    id: str
-    secret_sha256: str
-    role: Role
-    tenant: str | None
-
-
-def to_json(keys: Sequence[FirstKey]) -> str:
+def to_json(keys: Sequence[Key]) -> str:
     """The file's text."""
-    return json.dumps([asdict(key) for key in keys], indent=2) + "\n"
+    facts = [
+        {
+            "id": key.id,
+            "secret_sha256": key.secret_sha256,
+            "role": key.role.value,
+            "tenant": key.tenant,
+            "created_unix_s": key.created_unix_s,
+        }
+        for key in keys
+    ]
+    return json.dumps(facts, indent=2) + "\n"
 
 
-def read(path: Path) -> tuple[FirstKey, ...]:
-    """The keys in the file; none when there is no file. Raises Damaged.
-
-    Control inserts those whose id it has never seen; a revoked one so stays revoked.
-    """
+def read(path: Path) -> tuple[Key, ...]:
+    """The keys in the file; none when there is no file. Raises Damaged."""
     try:
         with path.open("rb") as file:
             data = file.read(FILE_LIMIT_BYTES)
@@ -38,7 +34,14 @@ def read(path: Path) -> tuple[FirstKey, ...]:
         return ()
     try:
         return tuple(
-            FirstKey(key["id"], key["secret_sha256"], Role(key["role"]), key["tenant"])
+            Key(
+                id=key["id"],
+                tenant=key["tenant"],
+                role=Role(key["role"]),
+                secret_sha256=key["secret_sha256"],
+                declared=True,
+                created_unix_s=key["created_unix_s"],
+            )
             for key in json.loads(data)
         )
     except (ValueError, KeyError, TypeError) as error:

@@ -14,9 +14,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from inland.adapters.home.first_keys import FirstKey, to_json
+from inland.adapters.home.first_keys import to_json
 from inland.adapters.home.layout import Home
 from inland.domain.errors import Conflict
+from inland.domain.plant import Key
 
 _FOLDERS = (
     *("policies", "journal", "records", "ledger", "vault", "models"),
@@ -33,7 +34,7 @@ class Contents:
     factory_toml: str
     policies: Mapping[str, str]
     operator_key: str = field(repr=False)
-    first_keys: tuple[FirstKey, ...]
+    first_keys: tuple[Key, ...]
     model_file: str
     place_model: Callable[[Path], None]
 

@@ -1,0 +1,61 @@
+"""All commands by name, and what a person sees when one fails."""
+
+import sys
+
+import typer
+from typer.exceptions import TyperException
+
+from inland.cli import (
+    deploy,
+    down,
+    key,
+    ledger,
+    policy,
+    process,
+    receipt,
+    record,
+    status,
+    tenant,
+    up,
+    usage,
+    verify,
+)
+from inland.cli.failures import INTERRUPTED, describe
+from inland.domain.errors import InlandError
+
+app = typer.Typer(
+    name="inland",
+    help="A sovereign AI factory: governed, metered, provable inference.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command("up")(up.up)
+app.command("down")(down.down)
+app.command("status")(status.status)
+app.command("usage")(usage.usage)
+app.command("verify")(verify.verify)
+app.add_typer(tenant.app, name="tenant")
+app.add_typer(key.app, name="key")
+app.add_typer(deploy.app, name="deploy")
+app.add_typer(policy.app, name="policy")
+app.add_typer(receipt.app, name="receipt")
+app.add_typer(ledger.app, name="ledger")
+app.add_typer(record.app, name="record")
+app.add_typer(process.app, name="process")
+
+
+def run(argv: list[str] | None = None) -> None:
+    """Run one command and exit; a failure is one line on standard error and a status of its own.
+
+    An error of ours exits 1, wrong words on the command line 2, an interrupt 130.
+    """
+    try:
+        code = app(argv, standalone_mode=False)
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except (InlandError, OSError, TyperException) as error:
+        line, code = describe(error)
+        if line:
+            typer.echo(f"inland: {line}", err=True)
+    sys.exit(code if isinstance(code, int) else 0)

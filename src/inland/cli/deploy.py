@@ -1,0 +1,107 @@
+"""`inland deploy`: models being served. A deployment's name is its model id in /v1."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from inland.cli import show
+from inland.cli.factory import calling
+from inland.cli.failures import Failed
+from inland.cli.options import HomeOption, JsonOption
+
+app = typer.Typer(help="Add, list and remove deployments.", no_args_is_help=True)
+
+KEY_FILE_LIMIT_BYTES = 8192
+
+
+@app.command()
+def add(
+    name: Annotated[str, typer.Argument(help="Its model id in /v1.")],
+    *,
+    engine: Annotated[
+        str, typer.Option(help="llama.cpp, or openai for a server that already exists.")
+    ] = "llama.cpp",
+    model: Annotated[str | None, typer.Option(help="llama.cpp: the model to load.")] = None,
+    url: Annotated[str | None, typer.Option(help="openai: its base URL, with /v1.")] = None,
+    upstream_model: Annotated[
+        str | None, typer.Option(help="openai: the model's name there.")
+    ] = None,
+    jurisdiction: Annotated[
+        str | None, typer.Option(help="openai: the country it stands in, CC.")
+    ] = None,
+    operator: Annotated[
+        str | None,
+        typer.Option(help="openai: the country of who operates it.", show_default="the same"),
+    ] = None,
+    key_file: Annotated[
+        Path | None, typer.Option(help="openai: a file with its bearer token.")
+    ] = None,
+    permit_endpoint: Annotated[
+        bool,
+        typer.Option("--permit-endpoint", help="openai: allow its private or local address."),
+    ] = False,
+    slots: Annotated[int | None, typer.Option(help="Requests it works on at once.")] = None,
+    context: Annotated[int | None, typer.Option(help="llama.cpp: tokens per request.")] = None,
+    threads: Annotated[int | None, typer.Option(help="llama.cpp: processor threads.")] = None,
+    replicas: Annotated[int | None, typer.Option(help="llama.cpp: copies of it.")] = None,
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Serve a model here, or one on a server that already exists."""
+    body: dict[str, Any] = {
+        "name": name,
+        "engine": engine,
+        "model": model,
+        "url": url,
+        "upstream_model": upstream_model,
+        "jurisdiction": jurisdiction,
+        "operator": operator,
+        "token": None if key_file is None else read_token(key_file),
+        "permit_endpoint": permit_endpoint or None,
+        "slots": slots,
+        "context": context,
+        "threads": threads,
+        "replicas": replicas,
+    }
+    with calling(home) as factory:
+        told = factory.add_deployment({k: value for k, value in body.items() if value is not None})
+    show.as_json(told) if json else show.line(f"deployment {name} added")
+
+
+@app.command("list")
+def list_(home: HomeOption = None, json: JsonOption = False) -> None:
+    """List deployments and where they stand."""
+    with calling(home) as factory:
+        deployments = factory.deployments()
+    columns = [
+        ("DEPLOYMENT", show.field("name")),
+        ("ENGINE", show.field("engine")),
+        ("MODEL", lambda row: row.get("upstream_model") or row.get("model")),
+        ("STANDS", show.field("place.stands")),
+        ("OPERATED", show.field("place.operated")),
+        ("SLOTS", show.field("slots")),
+        ("URL", show.field("url")),
+        ("DECLARED", show.field("declared")),
+    ]
+    show.rows(deployments, columns, json_too=json)
+
+
+@app.command()
+def remove(
+    name: Annotated[str, typer.Argument(help="The deployment's name.")],
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Serve it no more; returns when no gateway does."""
+    with calling(home) as factory:
+        factory.remove_deployment(name)
+    show.as_json({"name": name, "removed": True}) if json else show.line(f"{name} is removed")
+
+
+def read_token(path: Path) -> str:
+    """The bearer token in a file. Raises Failed when it is empty or no token's size."""
+    data = path.read_bytes()
+    if not data.strip() or len(data) > KEY_FILE_LIMIT_BYTES:
+        raise Failed(f"{path} holds no token (at most {KEY_FILE_LIMIT_BYTES} bytes)")
+    return data.decode("ascii", "strict").strip()

@@ -1,0 +1,58 @@
+"""Finding the factory a command is about, and calling it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from inland import settings
+from inland.adapters.home.layout import Home
+from inland.adapters.processes import lock
+from inland.cli.failures import Failed, NotRunning
+
+if TYPE_CHECKING:
+    from inland.client import FactoryClient
+
+
+def home_of(home: Path | None) -> Home:
+    """The home a command names, or the environment's."""
+    chosen = settings.from_environment().home if home is None else home
+    return Home(chosen.expanduser().absolute())
+
+
+def made_home(home: Path | None) -> Home:
+    """As `home_of`; raises Failed when nothing was ever made there."""
+    found = home_of(home)
+    if not found.is_made():
+        raise Failed(f"no factory in {found.root}; make one with: inland up --home {found.root}")
+    return found
+
+
+def running_home(home: Path | None) -> Home:
+    """As `home_of`; raises NotRunning when no factory runs there."""
+    found = home_of(home)
+    if lock.running(found.lock) is None:
+        raise NotRunning(str(found.root))
+    return found
+
+
+@contextmanager
+def calling(home: Path | None, api_key: str | None = None) -> Iterator["FactoryClient"]:
+    """A client of the factory that runs there, as the operator or as the holder of `api_key`."""
+    from inland.client import FactoryClient
+
+    found = running_home(home)
+    with FactoryClient(found.control_socket, api_key or _operator_key(found)) as client:
+        yield client
+
+
+def tenant_key(api_key: str | None) -> str | None:
+    """The key a command was given, or the environment's INLAND_API_KEY."""
+    return api_key or settings.from_environment().api_key
+
+
+def _operator_key(home: Home) -> str:
+    try:
+        return home.operator_key.read_text("ascii").strip()
+    except FileNotFoundError:
+        raise Failed(f"there is no operator key in {home.operator_key}") from None

@@ -1,0 +1,60 @@
+"""`inland receipt`: the proof of one answer."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from inland.cli import show
+from inland.cli.factory import calling, tenant_key
+from inland.cli.failures import Failed
+from inland.cli.files import put_whole, read_text
+from inland.cli.options import ApiKeyOption, HomeOption, JsonOption
+
+app = typer.Typer(help="Get receipts, and the key that opens one record.", no_args_is_help=True)
+
+Reference = Annotated[
+    str, typer.Argument(help="The inland-receipt header, or the answer's id.", metavar="REF")
+]
+
+
+@app.command()
+def get(
+    reference: Reference,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where to put it.")],
+    since: Annotated[
+        Path | None,
+        typer.Option(help="A kept checkpoint: prove that the log still begins with it."),
+    ] = None,
+    api_key: ApiKeyOption = None,
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Get a receipt: one file that anyone can verify without this factory."""
+    size = None if since is None else checkpoint_size(read_text(since), since)
+    with calling(home, tenant_key(api_key)) as factory:
+        data = factory.receipt(reference, size)
+    put_whole(output, data)
+    told = {"receipt": reference, "file": str(output), "bytes": len(data)}
+    show.as_json(told) if json else show.line(f"receipt in {output} ({len(data)} bytes)")
+
+
+@app.command("open")
+def open_(
+    reference: Reference,
+    api_key: ApiKeyOption = None,
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Print the key of one record, with which its tenant can show one text and no other."""
+    with calling(home, tenant_key(api_key)) as factory:
+        told = factory.record_key(reference)
+    show.as_json(told) if json else show.line(str(told["key"]))
+
+
+def checkpoint_size(note: str, path: Path) -> int:
+    """How many entries a checkpoint covers: its second line (C2SP tlog-checkpoint)."""
+    lines = note.split("\n")
+    if len(lines) < 3 or not lines[1].isdecimal() or len(lines[1]) > 15:
+        raise Failed(f"{path} is not a checkpoint")
+    return int(lines[1])

@@ -1,0 +1,43 @@
+"""`inland status`: every process, from the supervisor, so that it works when control does not."""
+
+from typing import Any
+
+from inland.adapters.processes.client import SupervisorClient
+from inland.adapters.processes.protocol import view_to
+from inland.cli import show
+from inland.cli.factory import calling, running_home
+from inland.cli.options import HomeOption, JsonOption
+from inland.cli.starting import say_failed
+from inland.domain.errors import InlandError
+from inland.ports.runner import ProcessState
+
+
+def status(home: HomeOption = None, json: JsonOption = False) -> None:
+    """Show every process of the factory, and what control says of itself."""
+    found = running_home(home)
+    views = SupervisorClient(found.supervisor_socket).processes()
+    processes = [view_to(view) for view in views]
+    control: dict[str, Any] | None = None
+    why = None
+    try:
+        with calling(home) as factory:
+            control = factory.status()
+    except InlandError as error:
+        why = str(error)
+    if json:
+        told = {"home": str(found.root), "processes": processes, "control": control}
+        show.as_json(told if why is None else {**told, "why": why})
+        return
+    columns = [
+        ("PROCESS", show.field("name")),
+        ("STATE", show.field("state")),
+        ("PID", show.field("pid")),
+        ("RESTARTS", show.field("restarts")),
+        ("LAST END", show.field("why")),
+    ]
+    show.rows(processes, columns, json_too=False)
+    for view in views:
+        if view.state is ProcessState.FAILED:
+            show.line(say_failed(view))
+    if why is not None:
+        show.line(f"control: {why}")

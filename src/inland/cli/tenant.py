@@ -1,0 +1,71 @@
+"""`inland tenant`: the organisations a factory serves."""
+
+from typing import Annotated
+
+import typer
+
+from inland.cli import show
+from inland.cli.factory import calling
+from inland.cli.options import HomeOption, JsonOption
+
+app = typer.Typer(help="Add, list, suspend and resume tenants.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(help="The tenant's name.")]
+
+
+@app.command()
+def add(
+    name: Name,
+    jurisdictions: Annotated[
+        str | None,
+        typer.Option(
+            help="Where its requests may be processed, CC,…: countries, EU, EEA, WORLD.",
+            show_default="the site's",
+        ),
+    ] = None,
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Add a tenant."""
+    with calling(home) as factory:
+        told = factory.add_tenant(name, split(jurisdictions))
+    show.as_json(told) if json else show.line(
+        f"tenant {name} added; give it a key: inland key add --tenant {name}"
+    )
+
+
+@app.command("list")
+def list_(home: HomeOption = None, json: JsonOption = False) -> None:
+    """List tenants and their labels."""
+    with calling(home) as factory:
+        tenants = factory.tenants()
+    columns = [
+        ("TENANT", show.field("id")),
+        ("JURISDICTIONS", show.field("label.jurisdictions")),
+        ("CLASSIFICATION", show.field("label.classification")),
+        ("PURPOSES", show.field("label.purposes")),
+        ("SUSPENDED", show.field("suspended")),
+        ("DECLARED", show.field("declared")),
+    ]
+    show.rows(tenants, columns, json_too=json)
+
+
+@app.command()
+def suspend(name: Name, home: HomeOption = None, json: JsonOption = False) -> None:
+    """Refuse all a tenant asks; returns when every gateway does."""
+    with calling(home) as factory:
+        told = factory.suspend_tenant(name)
+    show.as_json(told) if json else show.line(f"tenant {name} is suspended")
+
+
+@app.command()
+def resume(name: Name, home: HomeOption = None, json: JsonOption = False) -> None:
+    """Serve a suspended tenant again."""
+    with calling(home) as factory:
+        told = factory.resume_tenant(name)
+    show.as_json(told) if json else show.line(f"tenant {name} is served again")
+
+
+def split(words: str | None) -> list[str] | None:
+    """A comma-separated option as a list; None when it was not given."""
+    return None if words is None else [word.strip() for word in words.split(",") if word.strip()]

@@ -1,0 +1,179 @@
+"""`/factory/v1` as its callers see it, over `run/control.sock`, for console and commands."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote
+
+import httpx  # noqa: TID251 - a unix socket of our own, no connection to anywhere
+
+from inland.domain.errors import Busy, InlandError
+
+#: Longer than control may hold a call back: a revocation waits for a lease (5 s), twice.
+CALL_LIMIT_S = 30.0
+_RETRY_AFTER_S = 2
+_WHY_CHARS = 2000
+
+#: Query parameters; None leaves one out.
+Params = Mapping[str, str | int | None]
+
+
+@dataclass
+class Refused(InlandError):
+    """Control said no: the HTTP status, and what its problem details say."""
+
+    status: int
+    why: str
+
+    def __str__(self) -> str:
+        return self.why
+
+
+class FactoryClient:
+    """Calls as the holder of `key`. Raises Refused for what control refuses, Busy without it."""
+
+    def __init__(self, socket: Path, key: str, call_limit_s: float = CALL_LIMIT_S) -> None:
+        self._http = httpx.Client(
+            transport=httpx.HTTPTransport(uds=str(socket)),
+            base_url="http://control",
+            headers={"authorization": f"Bearer {key}"},
+            timeout=call_limit_s,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._http.close()
+
+    def status(self) -> dict[str, Any]:
+        return self._object("GET", "status")
+
+    def tenants(self) -> list[dict[str, Any]]:
+        return self._list("tenants")
+
+    def add_tenant(self, name: str, jurisdictions: list[str] | None) -> dict[str, Any]:
+        """Add a tenant; without jurisdictions its label is the site's."""
+        body: dict[str, Any] = {"name": name}
+        if jurisdictions is not None:
+            body["jurisdictions"] = jurisdictions
+        return self._object("POST", "tenants", body=body)
+
+    def suspend_tenant(self, name: str) -> dict[str, Any]:
+        """Returns when no gateway serves it any more."""
+        return self._object("POST", f"tenants/{_part(name)}/suspend")
+
+    def resume_tenant(self, name: str) -> dict[str, Any]:
+        return self._object("POST", f"tenants/{_part(name)}/resume")
+
+    def keys(self, tenant: str | None = None) -> list[dict[str, Any]]:
+        return self._list("keys", {"tenant": tenant})
+
+    def add_key(self, body: dict[str, Any]) -> dict[str, Any]:
+        """`tenant`, `role`, `models`, `expires` (Unix seconds); the reply alone has the `key`."""
+        return self._object("POST", "keys", body=body)
+
+    def revoke_key(self, key: str) -> dict[str, Any]:
+        """Returns when no gateway takes it any more."""
+        return self._object("POST", f"keys/{_part(key)}/revoke")
+
+    def deployments(self) -> list[dict[str, Any]]:
+        return self._list("deployments")
+
+    def add_deployment(self, body: dict[str, Any]) -> dict[str, Any]:
+        return self._object("POST", "deployments", body=body)
+
+    def remove_deployment(self, name: str) -> None:
+        self._call("DELETE", f"deployments/{_part(name)}")
+
+    def revive(self, process: str) -> None:
+        self._call("POST", f"processes/{_part(process)}/revive")
+
+    def policies(self) -> dict[str, Any]:
+        return self._object("GET", "policies")
+
+    def apply_policies(self, files: dict[str, str]) -> dict[str, Any]:
+        """Whole or not at all; returns when every gateway decides by them."""
+        return self._object("POST", "policies", body={"files": files})
+
+    def explain(self, question: dict[str, Any]) -> dict[str, Any]:
+        """`ref` of a receipt, or who, action, what and where."""
+        return self._object("POST", "policies/explain", body=question)
+
+    def receipt(self, ref: str, since: int | None = None) -> bytes:
+        """The receipt's bytes as they are to be kept; `since`: a kept checkpoint's size."""
+        return self._call("GET", f"receipts/{_part(ref)}", {"since": since}).content
+
+    def record_key(self, ref: str) -> dict[str, Any]:
+        """The key of one record, for its tenant alone."""
+        return self._object("GET", f"receipts/{_part(ref)}/key")
+
+    def usage(self, tenant: str | None, since: str | None = None) -> list[dict[str, Any]]:
+        return self._list("usage", {"tenant": tenant, "since": since})
+
+    @contextmanager
+    def records(self, tenant: str) -> Iterator[Iterator[bytes]]:
+        """A tenant's records, one canonical JSON a line, in pieces as they arrive."""
+        path = "/factory/v1/records"
+        try:
+            with self._http.stream("GET", path, params={"tenant": tenant}) as reply:
+                if reply.status_code >= httpx.codes.BAD_REQUEST:
+                    reply.read()
+                    raise _refusal(reply)
+                yield reply.iter_bytes()
+        except httpx.TransportError as error:
+            raise _away(error) from error
+
+    def _list(self, path: str, params: Params | None = None) -> list[dict[str, Any]]:
+        reply: list[dict[str, Any]] = self._call("GET", path, params).json()
+        return reply
+
+    def _object(
+        self, method: str, path: str, *, body: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        reply: dict[str, Any] = self._call(method, path, body=body).json()
+        return reply
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        params: Params | None = None,
+        body: dict[str, Any] | None = None,
+    ) -> httpx.Response:
+        given = {name: value for name, value in (params or {}).items() if value is not None}
+        try:
+            reply = self._http.request(method, f"/factory/v1/{path}", params=given, json=body)
+        except httpx.TransportError as error:
+            raise _away(error) from error
+        if reply.status_code >= httpx.codes.BAD_REQUEST:
+            raise _refusal(reply)
+        return reply
+
+
+def _part(text: str) -> str:
+    """One segment of a path, whatever is in it."""
+    return quote(text, safe="")
+
+
+def _away(error: httpx.TransportError) -> Busy:
+    return Busy(f"control does not answer ({str(error) or type(error).__name__})", _RETRY_AFTER_S)
+
+
+def _refusal(reply: httpx.Response) -> Refused:
+    """What the problem details (RFC 9457) say, in one line."""
+    try:
+        problem = reply.json()
+        parts = [str(problem[name]) for name in ("title", "detail") if problem.get(name)]
+    except (ValueError, AttributeError, TypeError):
+        parts = []
+    why = ": ".join(dict.fromkeys(parts)) or f"HTTP status {reply.status_code}"
+    return Refused(reply.status_code, " ".join(why.split())[:_WHY_CHARS])
