@@ -1,1 +1,1 @@
-"""The token path: from a caller's bytes to an engine's tokens, decided, metered and on the books."""
+"""The token path: parse, know the key, decide, admit, dispatch, relay, record, and only then end."""

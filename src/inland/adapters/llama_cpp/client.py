@@ -1,0 +1,156 @@
+"""The client of a llama.cpp server on a unix socket: one connection per call, always streamed.
+
+Its non-streamed usage is wrong for n > 1, and it closes a connection after a streamed answer without
+saying so; hence both habits. A caller's fields reach it by allow-list, and its prompt cache is off.
+"""
+
+import asyncio
+from typing import cast
+
+import httptools
+import msgspec
+
+from inland.adapters.openai.events import EventStream
+from inland.adapters.openai.tally import PerChoice
+from inland.adapters.openai.wire import CHUNK, ENCODER, body_of, error_text
+from inland.domain.errors import Damaged
+from inland.ports.engine import Call, End, Ending, Piece, Sink, Target, Work
+
+#: After we asked it to stop, how long we listen for its last counts.
+STOP_S = 1.0
+#: How much of an answer that is not a stream is kept, for its error text.
+REFUSAL_BYTES = 1 << 16
+#: llama.cpp takes this seed to mean "any".
+_ANY_SEED = 0xFFFFFFFF
+_HEAD = (
+    b"POST /v1/chat/completions HTTP/1.1\r\nhost: engine\r\n"
+    b"content-type: application/json\r\ncontent-length: %d\r\n\r\n"
+)
+
+
+def encode(work: Work, model: str) -> bytes:
+    """The request's bytes, head and body."""
+    body = body_of(work, model, stream=True)
+    body.cache_prompt, body.timings_per_token = False, True
+    if work.seed is not None:
+        body.seed = min(work.seed & _ANY_SEED, _ANY_SEED - 1)
+    data = ENCODER.encode(body)
+    return _HEAD % len(data) + data
+
+
+class LlamaCpp:
+    """`ports.Engine` over llama.cpp."""
+
+    def call(self, target: Target, work: Work, sink: Sink) -> Call:
+        """Begin `work` on a connection of its own."""
+        return _Call(target.address, encode(work, target.model), sink)
+
+    async def close(self) -> None:
+        """Nothing is kept between calls."""
+
+
+class _Call(asyncio.Protocol):
+    def __init__(self, address: str, request: bytes, sink: Sink) -> None:
+        self._request = request
+        self._sink = sink
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._parser = httptools.HttpResponseParser(self)
+        self._events = EventStream()
+        self._tally = PerChoice()
+        self._status = 0
+        self._refusal = b""
+        self._pieces: list[Piece] = []
+        self._stopping = False
+        self._over = False
+        self._connecting = self._loop.create_task(self._connect(address))
+
+    async def _connect(self, address: str) -> None:
+        try:
+            await self._loop.create_unix_connection(lambda: self, address)
+        except OSError:
+            self._end(End(Ending.GONE, connected=False))
+
+    # -- what the caller asks
+
+    def cancel(self) -> None:
+        """Half close: the engine stops within some 10 ms and tells its last counts on the way."""
+        if self._stopping or self._over:
+            return
+        self._stopping = True
+        if self._transport is None:
+            return
+        self._transport.resume_reading()
+        self._transport.write_eof()
+        self._loop.call_later(STOP_S, self._give_up)
+
+    def pause(self) -> None:
+        if self._transport is not None and not self._stopping:
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        if self._transport is not None and not self._stopping:
+            self._transport.resume_reading()
+
+    def _give_up(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+    # -- what the engine sends
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        if self._stopping:
+            self._transport.abort()
+        else:
+            self._transport.write(self._request)
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, Damaged, msgspec.DecodeError, UnicodeDecodeError):
+            self._give_up()
+        if self._pieces and not self._over:
+            pieces, self._pieces = self._pieces, []
+            self._sink.pieces(pieces)
+
+    def on_headers_complete(self) -> None:
+        self._status = self._parser.get_status_code()
+
+    def on_body(self, data: bytes) -> None:
+        if self._status != 200:
+            self._refusal = (self._refusal + data)[:REFUSAL_BYTES]
+            return
+        for event in self._events.feed(data):
+            if event != b"[DONE]":
+                self._take(event)
+
+    def _take(self, event: bytes) -> None:
+        chunk = CHUNK.decode(event)
+        if chunk.error is not None:
+            self._status, self._refusal = 500, event
+        else:
+            self._pieces += self._tally.take(chunk)
+
+    def on_message_complete(self) -> None:
+        self._loop.call_soon(self._finish)
+
+    def _finish(self) -> None:
+        if self._status == 200:
+            how = Ending.STOPPED if self._stopping else Ending.COMPLETE
+            self._end(End(how, self._tally.counts()))
+        else:
+            why = error_text(self._refusal)
+            self._end(End(Ending.REFUSED, self._tally.counts(), self._status, why))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        how = Ending.STOPPED if self._stopping else Ending.GONE
+        self._end(End(how, self._tally.counts()))
+
+    def _end(self, end: End) -> None:
+        if self._over:
+            return
+        self._over = True
+        if self._transport is not None:
+            self._transport.abort()
+        self._sink.ended(end)

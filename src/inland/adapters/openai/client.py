@@ -1,0 +1,313 @@
+"""The client of an OpenAI-compatible server: kept connections, counts by the answer's usage.
+
+A streamed request asks for usage; a whole one stays whole. A caller that leaves costs the connection.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import cast
+
+import httptools
+import msgspec
+
+from inland.adapters.egress.door import Origin, origin
+from inland.adapters.openai.events import EventStream
+from inland.adapters.openai.tally import PerAnswer
+from inland.adapters.openai.wire import ANSWER, CHUNK, ENCODER, Answer, body_of, error_text
+from inland.domain.errors import Damaged, InlandError
+from inland.ports.engine import Call, Counts, End, Ending, Piece, Sink, Target, Work
+
+#: The longest whole answer taken from an upstream, and what is kept of a refusal, in bytes.
+ANSWER_BYTES = 16 << 20
+REFUSAL_BYTES = 1 << 16
+#: Connections kept open per upstream while nothing uses them.
+IDLE_CONNECTIONS = 64
+
+#: `egress.Door.open`.
+Open = Callable[
+    [Origin, Callable[[], asyncio.Protocol]],
+    Awaitable[tuple[asyncio.Transport, asyncio.Protocol]],
+]
+
+
+class OpenAI:
+    """`ports.Engine` over servers that already exist, reached through `open_` (the one door out)."""
+
+    def __init__(self, open_: Open) -> None:
+        self._open = open_
+        self._upstreams: dict[tuple[str, str | None], _Upstream] = {}
+
+    def call(self, target: Target, work: Work, sink: Sink) -> Call:
+        """Begin `work` on a kept connection, or on a new one."""
+        where = (target.address, target.key)
+        upstream = self._upstreams.get(where)
+        if upstream is None:
+            upstream = self._upstreams[where] = _Upstream(target, self._open)
+        call = _Call(upstream, work, target.model, sink)
+        call.start()
+        return call
+
+    async def close(self) -> None:
+        """Close kept connections."""
+        for upstream in self._upstreams.values():
+            upstream.close()
+        self._upstreams.clear()
+
+
+class _Upstream:
+    """One server with one key: what each request's head starts with, and its idle connections."""
+
+    def __init__(self, target: Target, open_: Open) -> None:
+        self._origin = origin(target.address)
+        self._open = open_
+        self._idle: list[_Connection] = []
+        key = f"authorization: Bearer {target.key}\r\n" if target.key else ""
+        path = self._origin.path.removesuffix("/v1")
+        self.head = (
+            f"POST {path}/v1/chat/completions HTTP/1.1\r\nhost: {self._origin.authority}\r\n{key}"
+            "content-type: application/json\r\naccept-encoding: identity\r\ncontent-length: "
+        ).encode("ascii")
+
+    def take_idle(self) -> "_Connection | None":
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.usable():
+                return connection
+        return None
+
+    async def connect(self) -> "_Connection":
+        _, protocol = await self._open(self._origin, lambda: _Connection(self))
+        return cast("_Connection", protocol)
+
+    def give_back(self, connection: "_Connection") -> None:
+        if len(self._idle) < IDLE_CONNECTIONS:
+            self._idle.append(connection)
+        else:
+            connection.close()
+
+    def forget(self, connection: "_Connection") -> None:
+        if connection in self._idle:
+            self._idle.remove(connection)
+
+    def close(self) -> None:
+        for connection in list(self._idle):
+            connection.close()
+        self._idle.clear()
+
+
+class _Connection(asyncio.Protocol):
+    """One connection; at most one call at a time."""
+
+    def __init__(self, upstream: _Upstream) -> None:
+        self._upstream = upstream
+        self._transport: asyncio.Transport | None = None
+        self._parser = httptools.HttpResponseParser(self)
+        self._call: _Call | None = None
+        self._whole = self._keep = False
+        self.used = 0
+
+    def usable(self) -> bool:
+        return self._transport is not None and not self._transport.is_closing()
+
+    def send(self, call: "_Call", request: bytes) -> None:
+        assert self._transport is not None
+        self._call = call
+        self.used += 1
+        self._transport.write(request)
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+    def pause(self) -> None:
+        if self.usable():
+            cast("asyncio.Transport", self._transport).pause_reading()
+
+    def resume(self) -> None:
+        if self.usable():
+            cast("asyncio.Transport", self._transport).resume_reading()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        if self._call is None:
+            self.close()  # nobody asked
+            return
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, InlandError, msgspec.DecodeError, UnicodeDecodeError):
+            self.close()
+            return
+        if self._call is not None:
+            self._call.flush()
+            if self._whole:
+                self._finish(self._call)
+
+    def on_headers_complete(self) -> None:
+        if self._call is not None:
+            self._call.status = self._parser.get_status_code()
+
+    def on_body(self, data: bytes) -> None:
+        if self._call is not None:
+            self._call.body(data)
+
+    def on_message_complete(self) -> None:
+        if self._call is not None and self._call.status >= 200:  # 100 Continue ends nothing
+            self._whole, self._keep = True, self._parser.should_keep_alive()
+
+    def _finish(self, call: "_Call") -> None:
+        self._call, self._whole = None, False
+        if self._keep and self.usable():
+            self._upstream.give_back(self)
+        else:
+            self.close()
+        call.complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._upstream.forget(self)
+        call, self._call = self._call, None
+        if call is not None:
+            call.lost(reused=self.used > 1)
+
+
+class _Call:
+    def __init__(self, upstream: _Upstream, work: Work, model: str, sink: Sink) -> None:
+        self.status = 0
+        self._upstream = upstream
+        self._sink = sink
+        self._stream = work.stream
+        self._choices = work.n
+        body = ENCODER.encode(body_of(work, model, stream=work.stream))
+        self._request = b"%b%d\r\n\r\n%b" % (upstream.head, len(body), body)
+        self._connection: _Connection | None = None
+        self._received: list[bytes] = []
+        self._size = 0
+        self._events = EventStream()
+        self._tally = PerAnswer(work.n)
+        self._pieces: list[Piece] = []
+        self._over = False
+        self._connecting: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        connection = self._upstream.take_idle()
+        if connection is not None:
+            self._send(connection)
+        else:
+            self._connecting = asyncio.get_running_loop().create_task(self._connect())
+
+    async def _connect(self) -> None:
+        try:
+            connection = await self._upstream.connect()
+        except InlandError as error:
+            self._end(End(Ending.REFUSED, status=403, why=str(error), connected=False))
+        except OSError:
+            self._end(End(Ending.GONE, connected=False))
+        else:
+            if self._over:
+                connection.close()
+            else:
+                self._send(connection)
+
+    def _send(self, connection: _Connection) -> None:
+        self._connection = connection
+        connection.send(self, self._request)
+
+    # -- what the caller asks
+
+    def cancel(self) -> None:
+        """Hang up. Its last counts are what was seen so far."""
+        if self._over:
+            return
+        loop = asyncio.get_running_loop()
+        loop.call_soon(self._end, End(Ending.STOPPED, self._tally.counts()))
+        if self._connection is not None:
+            self._connection.close()
+
+    def pause(self) -> None:
+        if self._connection is not None:
+            self._connection.pause()
+
+    def resume(self) -> None:
+        if self._connection is not None:
+            self._connection.resume()
+
+    # -- what the upstream sends
+
+    def body(self, data: bytes) -> None:
+        if self._stream and self.status == 200:
+            for event in self._events.feed(data):
+                self._take(event)
+            return
+        self._size += len(data)
+        if self._size > (ANSWER_BYTES if self.status == 200 else REFUSAL_BYTES):
+            raise Damaged("upstream's answer", "too long")
+        self._received.append(data)
+
+    def _take(self, event: bytes) -> None:
+        if event == b"[DONE]":
+            return
+        chunk = CHUNK.decode(event)
+        if chunk.error is not None:
+            self.status, self._received = 500, [event]
+        else:
+            self._pieces += self._tally.take(chunk)
+
+    def flush(self) -> None:
+        """Hand on what one read brought."""
+        if self._pieces and not self._over:
+            pieces, self._pieces = self._pieces, []
+            self._sink.pieces(pieces)
+
+    def complete(self) -> None:
+        """The answer is whole."""
+        if self.status != 200:
+            why = error_text(b"".join(self._received))
+            self._end(End(Ending.REFUSED, self._tally.counts(), self.status, why))
+        elif self._stream:
+            self._end(End(Ending.COMPLETE, self._tally.counts()))
+        else:
+            self._decode(b"".join(self._received))
+
+    def _decode(self, body: bytes) -> None:
+        try:
+            answer = ANSWER.decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            self._end(End(Ending.GONE, Counts(exact=False)))
+        else:
+            self._tell(answer)
+
+    def _tell(self, answer: Answer) -> None:
+        if self._over:
+            return
+        self._sink.pieces(
+            [
+                Piece(
+                    choice.index,
+                    choice.message.content or "",
+                    choice.finish_reason or "stop",
+                    choice.logprobs.content if choice.logprobs is not None else None,
+                )
+                for choice in answer.choices
+            ]
+        )
+        usage = answer.usage
+        if usage is None:
+            self._end(End(Ending.COMPLETE, Counts(exact=False)))
+        else:
+            done = usage.completion_tokens or 0
+            self._end(End(Ending.COMPLETE, Counts(usage.prompt_tokens, done, usage.cached)))
+
+    def lost(self, *, reused: bool) -> None:
+        """The connection is gone. A kept one may have been closed before we wrote: try afresh."""
+        if self._over:
+            return
+        if reused and self.status == 0:
+            self._connecting = asyncio.get_running_loop().create_task(self._connect())
+        else:
+            self._end(End(Ending.GONE, self._tally.counts()))
+
+    def _end(self, end: End) -> None:
+        if not self._over:
+            self._over = True
+            self._sink.ended(end)

@@ -1,0 +1,277 @@
+"""Where requests come in: the key is known, the model decided, and each goes to its lane or to control."""
+
+from collections.abc import Callable
+from itertools import count
+
+from inland.domain.ids import is_name
+from inland.domain.plant import Key, Replica
+from inland.domain.snapshot import Secrets, Snapshot
+from inland.gateway import chat, keys, models
+from inland.gateway.errors import INVALID, Refused, denied, no_lease, no_such_model, unavailable, unknown_key
+from inland.gateway.exchange import Exchange, Incoming
+from inland.gateway.lane import Lane
+from inland.gateway.protocol import Connection
+from inland.gateway.refusals import Folded
+from inland.gateway.relay import Relay
+from inland.gateway.request import ChatRequest, folded
+from inland.gateway.rulings import DeciderOf, Ruling, Rulings
+from inland.gateway.shared import Shared
+
+CHAT = b"/v1/chat/completions"
+_JSON = b"content-type: application/json\r\n"
+#: Bodies up to this are read before the key is looked at: they cost less than looking twice.
+_SMALL_BYTES = 16 << 10
+
+
+class Desk:
+    """All of a gateway's state between its connections and its engines."""
+
+    def __init__(
+        self, shared: Shared, relay: Relay, decider_of: DeciderOf, gateways: int = 1
+    ) -> None:
+        self.limits = shared.limits
+        self.receiving_bytes = 0
+        self.connections: set[Connection] = set()
+        self.lanes: dict[str, Lane] = {}
+        self.active: set[ChatRequest] = set()
+        self.now: Callable[[], float] = shared.clock.monotonic
+        self._shared = shared
+        self._relay = relay
+        self._decider_of = decider_of
+        self._gateways = gateways
+        self._rulings: Rulings | None = None
+        self._numbers = count(1)
+
+    @property
+    def version(self) -> int:
+        """The snapshot in force; 0 before the first."""
+        return self._rulings.snapshot.version if self._rulings is not None else 0
+
+    # -- connections
+
+    def opened(self, connection: Connection) -> None:
+        self.connections.add(connection)
+        if len(self.connections) > self.limits.connections:
+            connection.refuse(unavailable("too_many_connections", "Too many connections are open."))
+
+    def closed(self, connection: Connection) -> None:
+        self.connections.discard(connection)
+
+    # -- requests
+
+    def before_body(self, incoming: Incoming, length: int | None) -> None:
+        """A stranger's large body is not read. Raises Refused."""
+        if length is not None and length <= _SMALL_BYTES:
+            return
+        if self.receiving_bytes + (length or 0) > self.limits.bodies_bytes:
+            raise unavailable("too_many_bodies", "Too many requests are being received.")
+        if path_of(incoming) == CHAT and incoming.method == b"POST":
+            self._key(incoming)
+
+    def handle(self, incoming: Incoming, exchange: Exchange) -> None:
+        """Answer it, now or later."""
+        path = path_of(incoming)
+        try:
+            if path == CHAT:
+                self._chat(incoming, exchange)
+            elif path == models.LIST or path.startswith(models.ONE):
+                self._models(incoming, exchange, path)
+            else:
+                self._relay.handle(incoming, exchange)
+        except Refused as refused:
+            exchange.refuse(refused)
+
+    def _in_force(self) -> Rulings:
+        """What may be decided from: a snapshot under a lease. Raises Refused."""
+        if self._rulings is None or not self._shared.lease_ok():
+            raise no_lease()
+        return self._rulings
+
+    def _key(self, incoming: Incoming) -> Key:
+        now_unix_s = self._shared.clock.unix_us() // 1_000_000
+        snapshot = self._in_force().snapshot
+        try:
+            return keys.identify(snapshot, incoming.authorization, now_unix_s)
+        except Refused as refused:
+            self._shared.metrics.unknown_callers.add((str(refused.status),))
+            raise
+
+    def _models(self, incoming: Incoming, exchange: Exchange, path: bytes) -> None:
+        if incoming.method != b"GET":
+            raise _not_allowed("GET")
+        key = self._key(incoming)
+        if path == models.LIST:
+            body = models.listing(self._in_force(), key)
+        else:
+            name = path.removeprefix(models.ONE).decode("latin-1")
+            body = models.one(self._in_force(), key, name)
+        exchange.answer(200, _JSON, body)
+
+    def _chat(self, incoming: Incoming, exchange: Exchange) -> None:
+        if incoming.method != b"POST":
+            raise _not_allowed("POST")
+        key = self._key(incoming)
+        try:
+            body = chat.decode(incoming.body)
+        except Refused as refused:
+            self._note(key, None, refused)
+            raise
+        ruling = self._allowed(key, body.model)
+        try:
+            self._begin(ruling, body, incoming.body, exchange)
+        except Refused as refused:
+            self._shared.refusals.add(folded(ruling, refused))
+            raise
+
+    def _allowed(self, key: Key, model: str) -> Ruling:
+        """The ruling that allows it. Raises Refused, on the books."""
+        ruling = self._in_force().of(key, model)
+        if ruling is None or not ruling.verdict.visible:
+            refused = no_such_model(model)
+            self._note(key, model, refused)
+            raise refused
+        if not ruling.allowed:
+            refused = denied(model, ruling.verdict.rules, ruling.verdict.remedy)
+            self._shared.refusals.add(folded(ruling, refused))
+            raise refused
+        return ruling
+
+    def _begin(
+        self, ruling: Ruling, body: chat.ChatBody, received: bytes, exchange: Exchange
+    ) -> None:
+        lane = self.lanes[ruling.deployment.name]
+        work = chat.work_of(body, self.limits, lane.slots)
+        options = body.stream_options
+        request = ChatRequest(
+            self._shared,
+            exchange,
+            lane,
+            ruling,
+            work,
+            next(self._numbers),
+            self.active,
+            with_usage=options is not None and options.include_usage,
+        )
+        request.begin(received)
+
+    def _note(self, key: Key, model: str | None, refused: Refused) -> None:
+        """A refusal before there is a ruling, on the books."""
+        if self._rulings is None or key.tenant is None:
+            return
+        snapshot = self._rulings.snapshot
+        self._shared.refusals.add(
+            Folded(
+                tenant=key.tenant,
+                key=key.id,
+                deployment=model if model is not None and is_name(model) else None,
+                status=refused.status,
+                code=refused.code or refused.type,
+                rules=(),
+                snapshot=snapshot.version,
+                policy=snapshot.policy_digest,
+            )
+        )
+
+    # -- snapshots
+
+    def apply(self, snapshot: Snapshot, secrets: Secrets) -> None:
+        """Take over a snapshot: everything queued or running is decided again before it returns."""
+        if snapshot.version < self.version:
+            return
+        rulings = Rulings(
+            snapshot, secrets, self._decider_of(snapshot), self._shared.writer, self.limits.rulings
+        )
+        self._rulings = rulings
+        now_unix_s = self._shared.clock.unix_us() // 1_000_000
+        under_way = list(self.active)
+        for request in under_way:  # first everything is judged, then anything may start
+            request.denied = _judge(request, rulings, now_unix_s)
+        self._apply_lanes(snapshot)
+        for request in under_way:
+            if request.denied is not None:
+                request.stop(request.denied)
+
+    def _apply_lanes(self, snapshot: Snapshot) -> None:
+        for gone in self.lanes.keys() - snapshot.deployments.keys():
+            self.lanes.pop(gone).close()
+        replicas: dict[str, list[Replica]] = {name: [] for name in snapshot.deployments}
+        for replica in snapshot.replicas.values():
+            if replica.deployment in replicas:
+                replicas[replica.deployment].append(replica)
+        for name, deployment in snapshot.deployments.items():
+            if name not in self.lanes:
+                self.lanes[name] = Lane(self.limits, self._shared.clock, self._gateways)
+            self.lanes[name].apply(deployment, replicas[name])
+
+    # -- time
+
+    def tick(self) -> None:
+        """A few times a second: the lease, the queues, and what had all its time."""
+        if not self._shared.lease_ok():
+            for request in list(self.active):
+                request.stop(no_lease())
+        for lane in list(self.lanes.values()):
+            lane.tick()
+        now = self.now()
+        for request in [one for one in self.active if one.is_late(now)]:
+            request.time_out()
+
+    def sweep(self) -> None:
+        """Once a second: connections that take too long."""
+        now = self.now()
+        for connection in list(self.connections):
+            connection.sweep(now)
+
+
+def path_of(incoming: Incoming) -> bytes:
+    """The target without its query."""
+    return incoming.target.partition(b"?")[0]
+
+
+def _not_allowed(method: str) -> Refused:
+    return Refused(405, INVALID, "method_not_allowed", f"Use {method} here.")
+
+
+def _judge(request: ChatRequest, rulings: Rulings, now_unix_s: int) -> Refused | None:
+    """Decide a request again under new rulings; what it is refused with now, if it is."""
+    old, name = request.ruling, request.ruling.deployment.name
+    key = rulings.snapshot.keys.get(old.key.id)
+    if key is None:
+        return unknown_key()
+    try:
+        keys.check(rulings.snapshot, key, now_unix_s)
+    except Refused as refused:
+        return refused
+    new = rulings.of(key, name)
+    if new is None or not new.verdict.visible or not _same_service(old, new):
+        return no_such_model(name)
+    request.ruling = new
+    if not new.allowed:
+        return denied(name, new.verdict.rules, new.verdict.remedy)
+    return _still_there(request, new, rulings.snapshot)
+
+
+def _same_service(old: Ruling, new: Ruling) -> bool:
+    """Whether the name still means what it meant when the request came."""
+    one, two = old.deployment, new.deployment
+    return (one.engine, one.model, one.url, one.upstream_model) == (
+        two.engine,
+        two.model,
+        two.url,
+        two.upstream_model,
+    )
+
+
+def _still_there(request: ChatRequest, ruling: Ruling, snapshot: Snapshot) -> Refused | None:
+    """A running request stays where it is: that replica must still be there, at an allowed place."""
+    used = request.replica
+    if used is None or not request.is_running():
+        return None
+    now = snapshot.replicas.get(used.id)
+    if now is None or (now.place, now.address) != (used.place, used.address):
+        return unavailable("replica_removed", "The replica that served this was taken away.")
+    if used.place.id not in ruling.verdict.places:
+        name = ruling.deployment.name
+        remedy = f"place {used.place.id} is no longer allowed; ask again"
+        return denied(name, ruling.verdict.rules, remedy)
+    return None

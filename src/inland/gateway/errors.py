@@ -1,0 +1,136 @@
+"""Refusals on the token path, as OpenAI's error objects with the right HTTP status."""
+
+from dataclasses import dataclass
+
+import msgspec
+
+from inland.domain.errors import InlandError
+
+AUTHENTICATION = "authentication_error"
+PERMISSION = "permission_error"
+INVALID = "invalid_request_error"
+RATE = "rate_limit_error"
+SERVER = "server_error"
+
+
+@dataclass(eq=False)
+class Refused(InlandError):
+    """What the caller is told, and `rules`, which its record keeps (in order, policy ids)."""
+
+    status: int
+    type: str
+    code: str | None
+    message: str
+    param: str | None = None
+    retry_after_s: int | None = None
+    rules: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.status} {self.code}: {self.message}"
+
+    def body(self) -> bytes:
+        """The error object."""
+        return msgspec.json.encode(
+            {
+                "error": {
+                    "message": self.message,
+                    "type": self.type,
+                    "param": self.param,
+                    "code": self.code,
+                }
+            }
+        )
+
+
+def unknown_key() -> Refused:
+    """One text for a missing, malformed, unknown or wrong key."""
+    return Refused(401, AUTHENTICATION, "invalid_api_key", "Incorrect API key provided.")
+
+
+def ended_key(how: str) -> Refused:
+    """A key that was right once."""
+    return Refused(
+        401, AUTHENTICATION, f"{how}_api_key", f"This API key is {how}; ask for another."
+    )
+
+
+def suspended(tenant: str) -> Refused:
+    return Refused(
+        403,
+        PERMISSION,
+        "tenant_suspended",
+        f"Tenant {tenant} is suspended; its operator can resume it.",
+    )
+
+
+def not_for_models(role: str) -> Refused:
+    return Refused(
+        403,
+        PERMISSION,
+        "key_of_no_tenant",
+        f"This key's role is {role}, which belongs to no tenant; use a tenant's key for /v1.",
+    )
+
+
+def no_such_model(name: str) -> Refused:
+    """The same for a model that does not exist and for one the caller may not see."""
+    shown = name if len(name) <= 64 and name.isprintable() else name[:64].encode().hex()
+    return Refused(
+        404,
+        INVALID,
+        "model_not_found",
+        f"The model `{shown}` does not exist or you do not have access to it.",
+        "model",
+    )
+
+
+def denied(model: str, rules: tuple[str, ...], remedy: str) -> Refused:
+    by = ", ".join(rules) if rules else "no rule allows it"
+    return Refused(
+        403,
+        PERMISSION,
+        "policy_denied",
+        f"Using `{model}` is refused ({by}); {remedy}",
+        "model",
+        rules=rules,
+    )
+
+
+def invalid(param: str | None, message: str, code: str | None = None) -> Refused:
+    return Refused(400, INVALID, code, message, param)
+
+
+def too_large(what: str, limit: int) -> Refused:
+    return Refused(413, INVALID, "too_large", f"The {what} is larger than {limit} bytes.")
+
+
+def queue_full(retry_after_s: int) -> Refused:
+    return Refused(
+        429,
+        RATE,
+        "queue_full",
+        "Too many of your requests wait for this model; send fewer at once.",
+        retry_after_s=retry_after_s,
+    )
+
+
+def unavailable(code: str, message: str, retry_after_s: int = 1) -> Refused:
+    return Refused(503, SERVER, code, message, retry_after_s=retry_after_s)
+
+
+def no_lease() -> Refused:
+    return unavailable(
+        "no_lease", "The gateway has lost touch with the factory's control and serves nothing."
+    )
+
+
+def disk_full() -> Refused:
+    return unavailable("journal_full", "The journal's disk is full; nothing can be recorded.", 30)
+
+
+def engine_failed(message: str = "The engine failed before the answer was whole.") -> Refused:
+    return Refused(502, SERVER, "engine_failed", message)
+
+
+def timed_out(total_s: float) -> Refused:
+    return Refused(504, SERVER, "timeout", f"Not answered within {total_s:.0f} s.")

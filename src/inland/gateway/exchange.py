@@ -1,0 +1,124 @@
+"""One request being answered on a connection: how its answer is written, and who hears of a hang-up."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+from inland.gateway.errors import Refused
+
+if TYPE_CHECKING:
+    from inland.gateway.protocol import Connection
+
+_STATUS = {
+    int(status): b"HTTP/1.1 %d %b\r\n" % (status, status.phrase.encode()) for status in HTTPStatus
+}
+
+
+class Incoming(msgspec.Struct, gc=False):
+    """A request as received. Header names are in lower case; `target` is path and query."""
+
+    method: bytes
+    target: bytes
+    headers: list[tuple[bytes, bytes]]
+    authorization: bytes | None
+    body: bytes
+    keep_alive: bool
+    chunks: bool  # the caller understands a chunked answer (HTTP/1.1)
+
+
+class Owner(Protocol):
+    """Whoever answers an exchange, while it does."""
+
+    def hung_up(self) -> None:
+        """The caller is gone; nothing can be written any more."""
+        ...
+
+    def pause(self) -> None:
+        """The caller reads too slowly: produce no more."""
+        ...
+
+    def resume(self) -> None: ...
+
+
+def status_line(status: int) -> bytes:
+    """The first line of an answer."""
+    return _STATUS.get(status) or b"HTTP/1.1 %d Unknown\r\n" % status
+
+
+class Exchange:
+    """The answering side of one request. Every method is harmless once the caller is gone."""
+
+    __slots__ = ("_connection", "_keep_alive", "_owner", "chunked", "started")
+
+    def __init__(self, connection: Connection, incoming: Incoming) -> None:
+        self._connection = connection
+        self._keep_alive = incoming.keep_alive
+        self._owner: Owner | None = None
+        self.chunked = incoming.chunks
+        self.started = False
+
+    def own(self, owner: Owner) -> None:
+        """From now on `owner` hears of hang-ups and slow reading."""
+        self._owner = owner
+        if self._connection.writing_paused:
+            owner.pause()
+
+    @property
+    def owner(self) -> Owner | None:
+        return self._owner
+
+    def answer(self, status: int, headers: bytes, body: bytes) -> None:
+        """The whole answer at once. `headers`: lines, each ended."""
+        self.bodyless(status, b"%bcontent-length: %d\r\n" % (headers, len(body)), body)
+
+    def bodyless(self, status: int, headers: bytes, body: bytes = b"") -> None:
+        """An answer whose headers say all there is to say of its body's length."""
+        keep = b"" if self._keep_alive else b"connection: close\r\n"
+        self.started = True
+        self._connection.write(b"%b%b%b\r\n%b" % (status_line(status), headers, keep, body))
+        self._connection.over(self, keep_alive=self._keep_alive)
+
+    def refuse(self, refused: Refused) -> None:
+        """An OpenAI error object."""
+        headers = b"content-type: application/json\r\n"
+        if refused.retry_after_s is not None:
+            headers += b"retry-after: %d\r\n" % refused.retry_after_s
+        if refused.status == 401:
+            headers += b"www-authenticate: Bearer\r\n"
+        self.answer(refused.status, headers, refused.body())
+
+    def begin(self, status: int, headers: bytes) -> None:
+        """The head of an answer whose length is not known yet."""
+        self.started = True
+        self._keep_alive = self._keep_alive and self.chunked
+        keep = b"" if self._keep_alive else b"connection: close\r\n"
+        framing = b"transfer-encoding: chunked\r\n" if self.chunked else b""
+        lines = (status_line(status), headers, keep, framing, b"\r\n")
+        self._connection.write(b"".join(lines))
+
+    def write(self, data: bytes) -> None:
+        """More of an answer that was begun."""
+        if data:
+            framed = b"%x\r\n%b\r\n" % (len(data), data) if self.chunked else data
+            self._connection.write(framed)
+
+    def finish(self, data: bytes = b"") -> None:
+        """The last of it."""
+        if self.chunked:
+            last = b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data) if data else b"0\r\n\r\n"
+            self._connection.write(last)
+        elif data:
+            self._connection.write(data)
+        self._connection.over(self, keep_alive=self._keep_alive)
+
+    def close_after(self) -> None:
+        """No further request on this connection."""
+        self._keep_alive = False
+
+    def cut(self, data: bytes = b"") -> None:
+        """End an answer that will not be whole: no framing claims that it is."""
+        self.write(data)
+        self._connection.over(self, keep_alive=False)

@@ -1,0 +1,134 @@
+"""A gateway: its sockets, its desk, and the beat that keeps time for them."""
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from inland.domain.plant import EngineKind
+from inland.domain.snapshot import Secrets, Snapshot
+from inland.gateway.desk import Desk
+from inland.gateway.limits import SWEEP_S, TICK_S, Limits
+from inland.gateway.protocol import Connection
+from inland.gateway.refusals import Refusals
+from inland.gateway.relay import Relay
+from inland.gateway.rulings import DeciderOf
+from inland.gateway.shared import Journal, Randomness, Shared
+from inland.ledger.frames import FrameKind
+from inland.ports.clock import Clock, Entropy
+from inland.ports.engine import Engine
+
+_log = logging.getLogger("inland.gateway")
+
+
+class Gateway:
+    """The token path of one process. Everything happens on the loop that runs `serve`."""
+
+    def __init__(
+        self,
+        limits: Limits,
+        clock: Clock,
+        entropy: Entropy,
+        journal: Journal,
+        residency_factory: DeciderOf,
+        engines: Mapping[EngineKind, Engine],
+        relay_path: str,
+        writer_id: str,
+        lease_ok: Callable[[], bool],
+        gateways: int = 1,
+    ) -> None:
+        """`residency_factory`: what decides under a snapshot. `gateways`: how many share the engines'
+        slots. `lease_ok`: whether control still knows of us."""
+        self._shared = Shared(
+            limits,
+            clock,
+            Randomness(entropy),
+            journal,
+            engines,
+            lease_ok,
+            writer_id,
+            Refusals(limits.refusals_per_tenant),
+        )
+        relay = Relay(relay_path, limits, self._shared.metrics)
+        self._desk = Desk(self._shared, relay, residency_factory, gateways)
+
+    def apply(self, snapshot: Snapshot, secrets: Secrets) -> None:
+        """Put a snapshot in force. What it denies of the queued and running is ended when it returns."""
+        self._desk.apply(snapshot, secrets)
+
+    @property
+    def version(self) -> int:
+        """The snapshot in force; 0 before the first."""
+        return self._desk.version
+
+    def metrics(self) -> dict[str, Any]:
+        """Counts since the start, and what is there now, as plain values."""
+        lanes = self._desk.lanes.items()
+        gauge = {
+            "queue_waiting": [[[name], lane.waiting] for name, lane in lanes],
+            "requests_running": [[[name], lane.running] for name, lane in lanes],
+        }
+        gauges: dict[str, Any] = {
+            name: {"labels": ["deployment"], "series": series} for name, series in gauge.items()
+        }
+        open_now = len(self._desk.connections)
+        gauges["connections"] = {"labels": [], "series": [[[], open_now]]}
+        return self._shared.metrics.export(gauges)
+
+    async def serve(self, sockets: list[socket.socket], stop: asyncio.Event) -> None:
+        """Answer on `sockets` (listening) until `stop`; then finish what is under way, bounded."""
+        loop = asyncio.get_running_loop()
+        servers = [
+            await loop.create_server(lambda: Connection(self._desk), sock=one) for one in sockets
+        ]
+        beat = loop.create_task(self._beat())
+        try:
+            await stop.wait()
+        finally:
+            for server in servers:
+                server.close()
+            await self._drain()
+            beat.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await beat
+            self._flush_refusals()
+            for engine in self._shared.engines.values():
+                await engine.close()
+
+    async def _beat(self) -> None:
+        elapsed_s = 0.0
+        while True:
+            await asyncio.sleep(TICK_S)
+            elapsed_s += TICK_S
+            try:
+                self._desk.tick()
+                if elapsed_s >= SWEEP_S:
+                    elapsed_s = 0.0
+                    self._desk.sweep()
+                    self._flush_refusals()
+            except Exception:
+                _log.exception("the gateway's beat failed; it goes on")
+
+    def _flush_refusals(self) -> None:
+        shared = self._shared
+        records = shared.refusals.flush(
+            shared.new_id, shared.salt, shared.clock.unix_us(), shared.writer
+        )
+        for record in records:
+            shared.journal.append(FrameKind.RECORD, record, _nothing_waits)
+
+    async def _drain(self) -> None:
+        """No request is cut while its time lasts; idle connections are closed."""
+        for connection in list(self._desk.connections):
+            connection.close_when_idle()
+        until = self._desk.now() + self._shared.limits.drain_s
+        while self._desk.active and self._desk.now() < until:
+            await asyncio.sleep(0.02)
+        for connection in list(self._desk.connections):
+            connection.abort()
+
+
+def _nothing_waits() -> None:
+    """A refusal's caller was answered long ago."""

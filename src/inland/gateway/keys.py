@@ -1,0 +1,57 @@
+"""Who is calling: the key in the Authorization header, found by its id, compared in constant time."""
+
+from hashlib import sha256
+from hmac import compare_digest
+
+from inland.domain.plant import Key, Role
+from inland.domain.snapshot import Snapshot
+from inland.gateway.errors import ended_key, not_for_models, suspended, unknown_key
+
+_SCHEME = b"bearer "
+_PREFIX = b"inl_"
+_NOBODY = "0" * 64
+_LONGEST = 256
+_TENANT_ROLES = frozenset({Role.TENANT_ADMIN, Role.MEMBER})
+
+
+def identify(snapshot: Snapshot, authorization: bytes | None, now_unix_s: int) -> Key:
+    """The live key of a live tenant. Raises Refused.
+
+    Unknown id and wrong secret do the same work and get the same text.
+    """
+    key_id, secret = _parse(authorization)
+    key = snapshot.keys.get(key_id)
+    expected = key.secret_sha256 if key is not None else _NOBODY
+    same = compare_digest(sha256(secret).hexdigest(), expected)
+    if key is None or not same:
+        raise unknown_key()
+    check(snapshot, key, now_unix_s)
+    return key
+
+
+def check(snapshot: Snapshot, key: Key, now_unix_s: int) -> None:
+    """Whether a key that was proved may still be used. Raises Refused."""
+    if key.revoked:
+        raise ended_key("revoked")
+    if key.expires_unix_s is not None and now_unix_s >= key.expires_unix_s:
+        raise ended_key("expired")
+    if key.role not in _TENANT_ROLES or key.tenant is None:
+        raise not_for_models(key.role)
+    tenant = snapshot.tenants.get(key.tenant)
+    if tenant is None:
+        raise unknown_key()
+    if tenant.suspended:
+        raise suspended(tenant.id)
+
+
+def _parse(authorization: bytes | None) -> tuple[str, bytes]:
+    """(id, secret); both empty where the header is not of the form `Bearer inl_<id>_<secret>`."""
+    if authorization is None or len(authorization) > _LONGEST:
+        return "", b""
+    if authorization[:7].lower() != _SCHEME:
+        return "", b""
+    token = authorization[7:].strip()
+    if not token.startswith(_PREFIX):
+        return "", b""
+    key_id, _, secret = token[4:].partition(b"_")
+    return key_id.decode("latin-1"), secret

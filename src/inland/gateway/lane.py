@@ -1,0 +1,132 @@
+"""One deployment's way in: admission decides who runs next, the lane carries it out."""
+
+from typing import Protocol
+
+from inland.decide.admission import (
+    Action,
+    Arrive,
+    Done,
+    Down,
+    Event,
+    Refuse,
+    Return,
+    Start,
+    State,
+    Tick,
+    Up,
+    Why,
+    step,
+)
+from inland.domain.plant import Deployment, Replica, ReplicaState
+from inland.gateway.errors import Refused, invalid, queue_full, unavailable
+from inland.gateway.limits import Limits
+from inland.ports.clock import Clock
+
+
+class Waiter(Protocol):
+    """A request as its lane sees it."""
+
+    number: int
+
+    @property
+    def tenant(self) -> str: ...
+
+    @property
+    def slots(self) -> int: ...
+
+    def start(self, replica: Replica) -> None:
+        """Its turn has come, on `replica`."""
+        ...
+
+    def turned_away(self, refused: Refused) -> None:
+        """It will not be served."""
+        ...
+
+
+class Lane:
+    """Queue and replicas of one deployment. `share`: the part of each replica's slots that is ours."""
+
+    def __init__(self, limits: Limits, clock: Clock, gateways: int) -> None:
+        self._limits = limits
+        self._clock = clock
+        self._gateways = gateways
+        self._state = State(limits.admission)
+        self._requests: dict[int, Waiter] = {}
+        self._replicas: dict[str, Replica] = {}
+        self._resting: dict[str, float] = {}
+        self.slots = 1
+
+    def apply(self, deployment: Deployment, replicas: list[Replica]) -> None:
+        """Take over what a snapshot says about the replicas."""
+        self.slots = max(1, deployment.slots // self._gateways)
+        ready = {r.id: r for r in replicas if r.state is ReplicaState.READY}
+        for gone in self._replicas.keys() - ready.keys():
+            self._step(Down(gone))
+        self._replicas = ready
+        for name in ready:
+            if name not in self._resting:
+                self._step(Up(name, self.slots))
+
+    def close(self) -> None:
+        """The deployment is gone; so are its replicas."""
+        for name in self._replicas:
+            self._step(Down(name))
+        self._replicas = {}
+
+    def arrive(self, request: Waiter) -> None:
+        self._requests[request.number] = request
+        self._step(Arrive(request.number, request.tenant, request.slots))
+
+    def done(self, request: Waiter) -> None:
+        """It holds no slot and no place in the queue any more."""
+        if self._requests.pop(request.number, None) is not None:
+            self._step(Done(request.number))
+
+    def returned(self, request: Waiter, replica: Replica) -> None:
+        """`replica` did not serve it: it waits again, and the replica rests a moment."""
+        self._resting[replica.id] = self._clock.monotonic() + self._limits.suspect_s
+        self._step(Down(replica.id))
+        self._step(Return(request.number))
+
+    def tick(self) -> None:
+        """Time passed."""
+        now = self._clock.monotonic()
+        for name in [name for name, until in self._resting.items() if until <= now]:
+            del self._resting[name]
+            if name in self._replicas:
+                self._step(Up(name, self.slots))
+        self._step(Tick())
+
+    @property
+    def waiting(self) -> int:
+        return self._state.waiting
+
+    @property
+    def running(self) -> int:
+        return len(self._state.requests) - self._state.waiting
+
+    def _step(self, event: Event) -> None:
+        self._state, actions = step(self._state, event, self._clock.monotonic())
+        for action in actions:
+            self._carry_out(action)
+
+    def _carry_out(self, action: Action) -> None:
+        request = self._requests.get(action.request)
+        if request is None:  # an earlier action's doing
+            return
+        if isinstance(action, Start):
+            request.start(self._replicas[action.replica])
+        else:
+            del self._requests[action.request]
+            request.turned_away(_refused(action, self.slots))
+
+
+def _refused(refuse: Refuse, slots: int) -> Refused:
+    match refuse.why:
+        case Why.FULL:
+            return queue_full(refuse.retry_after_s)
+        case Why.WAITED:
+            text = "No replica of this model had room in time."
+            return unavailable("queue_wait", text, refuse.retry_after_s)
+        case Why.TOO_LARGE:
+            return invalid("n", f"`n` is at most {slots} for this model.")

@@ -1,0 +1,336 @@
+"""HTTP/1.1 on one connection: parsed within limits, answered in order, closed so that it is noticed.
+
+Nothing here knows what a request means; `Desk` does.
+"""
+
+import asyncio
+from collections import deque
+from typing import Protocol, cast
+
+import httptools
+
+from inland.gateway.errors import INVALID, Refused, too_large
+from inland.gateway.exchange import Exchange, Incoming
+from inland.gateway.limits import Limits
+
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_FOREVER = float("inf")
+
+
+class Desk(Protocol):
+    """What takes requests in."""
+
+    limits: Limits
+    receiving_bytes: int  # of all bodies being received
+
+    def now(self) -> float:
+        """Monotonic seconds."""
+        ...
+
+    def opened(self, connection: "Connection") -> None: ...
+
+    def closed(self, connection: "Connection") -> None: ...
+
+    def before_body(self, incoming: Incoming, length: int | None) -> None:
+        """Judge a head before its body is read. Raises Refused."""
+        ...
+
+    def handle(self, incoming: Incoming, exchange: Exchange) -> None:
+        """Answer it, now or later."""
+        ...
+
+
+def _bad_request(message: str) -> Refused:
+    return Refused(400, INVALID, "bad_request", message)
+
+
+class Connection(asyncio.Protocol):
+    """One caller's connection."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._limits = desk.limits
+        self._parser = httptools.HttpRequestParser(self)
+        self._waiting: deque[Incoming] = deque()
+        self._exchange: Exchange | None = None
+        self._transport: asyncio.Transport | None = None
+        self._lingering = self._handing = self._reading_paused = self._ended_message = False
+        self._refusal: Refused | None = None
+        self._unsent = 0
+        self.writing_paused = False
+        self.deadline = desk.now() + self._limits.header_s
+        self._reset()
+
+    def _reset(self) -> None:
+        self._in_head = True
+        self._begun = False
+        self._target = b""
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._head_bytes = self._raw_bytes = self._body_bytes = 0
+        self._body: list[bytes] = []
+        self._authorization: bytes | None = None
+        self._length: int | None = None
+        self._expects = False
+
+    # -- the transport's calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(high=self._limits.write_buffer_bytes)
+        self._desk.opened(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        self._let_go_of_body()
+        self._waiting.clear()
+        exchange, self._exchange = self._exchange, None
+        self._desk.closed(self)
+        if exchange is not None and exchange.owner is not None:
+            exchange.owner.hung_up()
+
+    def pause_writing(self) -> None:
+        self.writing_paused = True
+        self._allow_to_read()
+        if self._exchange is not None and self._exchange.owner is not None:
+            self._exchange.owner.pause()
+
+    def resume_writing(self) -> None:
+        self.writing_paused = False
+        if self._exchange is None:
+            self.deadline = self._desk.now() + self._limits.idle_s
+            return
+        self.deadline = _FOREVER
+        if self._exchange.owner is not None:
+            self._exchange.owner.resume()
+
+    def data_received(self, data: bytes) -> None:
+        if self._lingering:
+            return
+        self._ended_message = False
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._no_more_requests()
+        except httptools.HttpParserCallbackError as error:
+            self._refuse_parsing(error)
+        except httptools.HttpParserError:
+            self._refuse(_bad_request("That is not HTTP/1.1 as RFC 9112 has it."))
+        else:
+            self._check_raw(len(data))
+        self._hand_over()
+
+    # -- the parser's calls
+
+    def on_message_begin(self) -> None:
+        self._reset()
+        self._begun = True
+        if self._exchange is None:
+            self.deadline = self._desk.now() + self._limits.header_s
+
+    def on_url(self, url: bytes) -> None:
+        self._target += url
+        self._count_head(len(url))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._in_head:
+            raise _bad_request("Trailers are not accepted.")
+        self._count_head(len(name) + len(value))
+        name = name.lower()
+        self._headers.append((name, value))
+        if len(self._headers) > self._limits.headers:
+            raise Refused(431, INVALID, "too_many_headers", "Too many headers.")
+        if name in _NOTED:
+            self._note(name, value)
+
+    def _note(self, name: bytes, value: bytes) -> None:
+        if name == b"authorization":
+            if self._authorization is not None:
+                raise _bad_request("Two Authorization headers.")
+            self._authorization = value
+        elif name == b"content-length":
+            self._length = int(value) if value.isdigit() and len(value) < 19 else 1 << 62
+        elif name == b"expect":
+            self._expects = value.lower() == b"100-continue"
+        elif value.lower() != b"chunked":
+            raise Refused(501, INVALID, "transfer_encoding", "Only chunked is understood.")
+
+    def _count_head(self, size: int) -> None:
+        self._head_bytes += size
+        if self._head_bytes > self._limits.header_bytes:
+            raise Refused(431, INVALID, "headers_too_large", "The headers are too large.")
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        self._raw_bytes = 0
+        if not self._target.startswith(b"/"):
+            raise _bad_request("The target must be a path.")
+        if self._length is not None and self._length > self._limits.body_bytes:
+            raise too_large("body", self._limits.body_bytes)
+        self._desk.before_body(self._incoming(b""), self._length)
+        if self._exchange is None:
+            self.deadline = self._desk.now() + self._limits.body_s
+            if self._expects and self._transport is not None:
+                self._transport.write(_CONTINUE)
+
+    def on_body(self, data: bytes) -> None:
+        self._body_bytes += len(data)
+        if self._body_bytes > self._limits.body_bytes:
+            raise too_large("body", self._limits.body_bytes)
+        self._desk.receiving_bytes += len(data)
+        self._body.append(data)
+
+    def on_message_complete(self) -> None:
+        body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
+        self._waiting.append(self._incoming(body))
+        self._let_go_of_body()
+        self._begun, self._in_head = False, True
+        self._raw_bytes = 0
+        self._ended_message = True
+
+    def _incoming(self, body: bytes) -> Incoming:
+        parser = self._parser
+        return Incoming(
+            parser.get_method(),
+            self._target,
+            self._headers,
+            self._authorization,
+            body,
+            parser.should_keep_alive(),
+            parser.get_http_version() == "1.1",
+        )
+
+    def _let_go_of_body(self) -> None:
+        self._desk.receiving_bytes -= sum(map(len, self._body))
+        self._body = []
+
+    # -- limits that the parser's calls cannot see
+
+    def _check_raw(self, size: int) -> None:
+        """Bytes that led to no call: an endless header, trailer or chunk extension."""
+        if self._ended_message:
+            return
+        self._raw_bytes += size
+        if self._in_head and self._raw_bytes > self._limits.header_bytes + (64 << 10):
+            self._refuse(Refused(431, INVALID, "headers_too_large", "The headers are too large."))
+        elif self._raw_bytes > 2 * self._limits.body_bytes + (64 << 10):
+            self._refuse(too_large("body", self._limits.body_bytes))
+
+    def _refuse_parsing(self, error: Exception) -> None:
+        cause = error.__context__ if error.__cause__ is None else error.__cause__
+        if isinstance(cause, Refused):
+            self._refuse(cause)
+        elif cause is not None:
+            raise cause
+        else:
+            self._refuse(_bad_request("The request could not be parsed."))
+
+    def _refuse(self, refused: Refused) -> None:
+        """After what was asked before is answered, say why this one is not, and read no more."""
+        self._let_go_of_body()
+        self._lingering = True
+        refusal = Incoming(b"", b"", [], None, b"", keep_alive=False, chunks=False)
+        self._waiting.append(refusal)
+        self._refusal = refused
+
+    def _no_more_requests(self) -> None:
+        self._lingering = True
+        if self._waiting:
+            self._waiting[-1].keep_alive = False
+
+    # -- answering, one at a time and in order
+
+    def _hand_over(self) -> None:
+        if self._handing:
+            return
+        self._handing = True
+        while self._waiting and self._exchange is None and self._transport is not None:
+            incoming = self._waiting.popleft()
+            exchange = self._exchange = Exchange(self, incoming)
+            self.deadline = _FOREVER
+            if incoming.method:
+                self._desk.handle(incoming, exchange)
+            elif self._refusal is not None:
+                exchange.refuse(self._refusal)
+        self._handing = False
+        self._throttle()
+
+    def _throttle(self) -> None:
+        """Read no further ahead than the limit; with one request at a time this does nothing."""
+        full = len(self._waiting) >= self._limits.pipelined
+        if full == self._reading_paused or self._transport is None:
+            return
+        self._reading_paused = full
+        if full:
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()
+
+    def write(self, data: bytes) -> None:
+        if self._transport is not None:
+            self._transport.write(data)
+
+    def over(self, exchange: Exchange, *, keep_alive: bool) -> None:
+        """An exchange has written its last."""
+        if self._exchange is not exchange or self._transport is None:
+            return
+        self._exchange = None
+        if not keep_alive:
+            self._linger()
+            return
+        idle = not self._begun
+        wait_s = self._limits.idle_s if idle else self._limits.header_s
+        self.deadline = self._desk.now() + wait_s
+        self._hand_over()
+
+    def _linger(self) -> None:
+        """Close our side and read on a little: a reset would take the answer from the caller."""
+        assert self._transport is not None
+        self._lingering = True
+        self._waiting.clear()
+        self.deadline = self._desk.now() + self._limits.linger_s
+        if self._transport.get_write_buffer_size():
+            self._allow_to_read()
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+
+    def _allow_to_read(self) -> None:
+        assert self._transport is not None
+        self._unsent = self._transport.get_write_buffer_size()
+        self.deadline = self._desk.now() + self._limits.stall_s
+
+    # -- called from outside
+
+    def sweep(self, now: float) -> None:
+        """Once a second: end what takes too long."""
+        if now < self.deadline or self._transport is None:
+            return
+        if self._transport.get_write_buffer_size() < self._unsent:
+            self._allow_to_read()  # slow, but reading
+            return
+        slow_request = self._begun and self._exchange is None and not self._lingering
+        if slow_request:
+            self._refuse(Refused(408, INVALID, "too_slow", "The request took too long to arrive."))
+            self._hand_over()
+        else:
+            self._transport.abort()
+
+    def refuse(self, refused: Refused) -> None:
+        """Turn the caller away before it asked anything."""
+        self._refuse(refused)
+        self._hand_over()
+
+    def abort(self) -> None:
+        """Close at once."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def close_when_idle(self) -> None:
+        """The gateway is ending: no further request is taken."""
+        if self._exchange is None:
+            if self._transport is not None:
+                self._transport.close()
+        else:
+            self._exchange.close_after()
+
+
+_NOTED = frozenset({b"authorization", b"content-length", b"expect", b"transfer-encoding"})

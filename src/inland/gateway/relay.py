@@ -1,0 +1,208 @@
+"""Everything that is not the token path: parsed once, re-framed, and answered by control.
+
+Control authenticates it itself. A connection per request, so that no request ever meets a stale one;
+how many at once and how many wait is bounded.
+"""
+
+import asyncio
+from collections import deque
+from typing import cast
+
+import httptools
+import msgspec
+
+from inland.gateway.exchange import Exchange, Incoming
+from inland.gateway.limits import Limits
+from inland.gateway.metrics import Metrics
+
+_HOP_BY_HOP = frozenset(
+    {
+        b"connection",
+        b"content-length",
+        b"expect",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    }
+)
+_BODYLESS = frozenset({204, 304})
+
+
+class Relay:
+    """Requests on their way to control, and those that wait for their turn."""
+
+    def __init__(self, path: str, limits: Limits, metrics: Metrics) -> None:
+        self.path = path
+        self.limits = limits
+        self._metrics = metrics
+        self._running = 0
+        self._waiting: deque[tuple[Incoming, Exchange]] = deque()
+
+    def handle(self, incoming: Incoming, exchange: Exchange) -> None:
+        """Pass `incoming` on; its answer will be control's."""
+        if self._running < self.limits.relay_connections:
+            self._start(incoming, exchange)
+        elif len(self._waiting) < self.limits.relay_waiting:
+            self._waiting.append((incoming, exchange))
+        else:
+            unavailable(exchange, "Too many requests wait for control.")
+
+    def _start(self, incoming: Incoming, exchange: Exchange) -> None:
+        self._running += 1
+        passage = Passage(self, incoming, exchange)
+        exchange.own(passage)
+        passage.begin()
+
+    def left(self, status: int) -> None:
+        """A passage is over."""
+        self._metrics.relayed.add((str(status),))
+        self._running -= 1
+        if self._waiting:
+            self._start(*self._waiting.popleft())
+
+
+def unavailable(exchange: Exchange, detail: str) -> None:
+    """A 503 in the form the rest of `/factory/v1` has (RFC 9457)."""
+    problem = {"type": "about:blank", "title": "Unavailable", "status": 503, "detail": detail}
+    headers = b"content-type: application/problem+json\r\nretry-after: 1\r\n"
+    exchange.answer(503, headers, msgspec.json.encode(problem))
+
+
+def framed(incoming: Incoming) -> bytes:
+    """The request as control gets it: one, whole, and nothing that belongs to a connection."""
+    dropped = set(_HOP_BY_HOP)
+    for name, value in incoming.headers:
+        if name == b"connection":
+            dropped |= {token.strip().lower() for token in value.split(b",")}
+    lines = [b"%b %b HTTP/1.1\r\n" % (incoming.method, incoming.target)]
+    lines += [b"%b: %b\r\n" % pair for pair in incoming.headers if pair[0] not in dropped]
+    lines.append(b"connection: close\r\ncontent-length: %d\r\n\r\n" % len(incoming.body))
+    return b"".join(lines) + incoming.body
+
+
+class Passage(asyncio.Protocol):
+    """One request to control and its answer back."""
+
+    def __init__(self, relay: Relay, incoming: Incoming, exchange: Exchange) -> None:
+        self._relay = relay
+        self._request = framed(incoming)
+        self._only_head = incoming.method == b"HEAD"
+        self._exchange = exchange
+        self._parser = httptools.HttpResponseParser(self)
+        self._transport: asyncio.Transport | None = None
+        self._headers: list[bytes] = []
+        self._body: list[bytes] = []
+        self._size = 0
+        self._length: int | None = None
+        self._status = 0
+        self._over = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._connecting: asyncio.Task[None] | None = None
+
+    def begin(self) -> None:
+        """Connect and send."""
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(self._relay.limits.relay_s, self._fail, "Control is slow.")
+        self._connecting = loop.create_task(self._connect(loop))
+
+    async def _connect(self, loop: asyncio.AbstractEventLoop) -> None:
+        try:
+            await loop.create_unix_connection(lambda: self, self._relay.path)
+        except OSError:
+            self._fail("The factory's control is not running; it is started again on its own.")
+
+    # -- as the caller's connection sees it
+
+    def hung_up(self) -> None:
+        self._end()
+
+    def pause(self) -> None:
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        if self._transport is not None:
+            self._transport.resume_reading()
+
+    # -- control's answer
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        if self._over:
+            self._transport.abort()
+        else:
+            self._transport.write(self._request)
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError:
+            self._fail("Control's answer could not be read.")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        name = name.lower()
+        if name == b"content-length":
+            self._length = int(value)
+            if self._only_head:
+                self._headers.append(b"content-length: %b\r\n" % value)
+        elif name not in _HOP_BY_HOP:
+            self._headers.append(b"%b: %b\r\n" % (name, value))
+
+    def on_headers_complete(self) -> None:
+        status = self._parser.get_status_code()
+        if status < 200 or self._over:
+            return
+        self._status = status
+        if self._timer is not None:
+            self._timer.cancel()
+        whole_bytes = self._relay.limits.relay_whole_bytes
+        if self._only_head or status in _BODYLESS:
+            self._exchange.bodyless(status, b"".join(self._headers))
+            self._end()
+        elif self._length is None or self._length > whole_bytes:
+            self._exchange.begin(status, b"".join(self._headers))
+
+    def on_body(self, data: bytes) -> None:
+        if self._over:
+            return
+        if self._exchange.started:
+            self._exchange.write(data)
+        else:
+            self._body.append(data)
+
+    def on_message_complete(self) -> None:
+        if self._over or not self._status:
+            return
+        if self._exchange.started:
+            self._exchange.finish()
+        else:
+            self._exchange.answer(self._status, b"".join(self._headers), b"".join(self._body))
+        self._end()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._fail("Control hung up before its answer was whole.")
+
+    def _fail(self, why: str) -> None:
+        if self._over:
+            return
+        if self._exchange.started:
+            self._exchange.cut()
+        else:
+            self._status = 503
+            unavailable(self._exchange, why)
+        self._end()
+
+    def _end(self) -> None:
+        if self._over:
+            return
+        self._over = True
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._transport is not None:
+            self._transport.abort()
+        self._relay.left(self._status)

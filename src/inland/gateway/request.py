@@ -1,0 +1,375 @@
+"""The life of one chat request, from its turn in the queue to its record and the end of its answer."""
+
+from collections.abc import Sequence
+from enum import Enum, auto
+
+from inland.domain.plant import Replica
+from inland.gateway.delivery import Delivery, Said, StreamDelivery, WholeDelivery
+from inland.gateway.errors import (
+    Refused,
+    disk_full,
+    engine_failed,
+    invalid,
+    no_lease,
+    timed_out,
+    unavailable,
+)
+from inland.gateway.exchange import Exchange
+from inland.gateway.lane import Lane
+from inland.gateway.record import ENGINE, ESTIMATED, Facts, Template
+from inland.gateway.refusals import Folded
+from inland.gateway.rulings import Ruling
+from inland.gateway.shared import Shared
+from inland.ledger.canonical import entry as entry_of
+from inland.ledger.commitments import commit_input, commit_output, record_key
+from inland.ledger.frames import FrameKind
+from inland.ledger.records import BILLED, COMPLETE, FAILED, HUNG_UP
+from inland.ports.engine import Call, Counts, End, Ending, Piece, Target, Work
+
+
+class Phase(Enum):
+    """Where a request is in its life."""
+
+    WAITING = auto()
+    RUNNING = auto()
+    ENDING = auto()  # the engine was told to stop; its last counts are awaited
+    RECORDING = auto()
+    OVER = auto()
+
+
+class ChatRequest:
+    """One request. It is its exchange's owner, its lane's waiter and its engine call's sink."""
+
+    __slots__ = (
+        "_active",
+        "_arrived",
+        "_call",
+        "_counts",
+        "_delivery",
+        "_entry",
+        "_exchange",
+        "_input",
+        "_lane",
+        "_last_piece",
+        "_opened",
+        "_outcome",
+        "_record_key",
+        "_shared",
+        "_slow_reader",
+        "_template",
+        "_time",
+        "_tries",
+        "_ttft_us",
+        "_work",
+        "denied",
+        "id",
+        "number",
+        "phase",
+        "replica",
+        "ruling",
+    )
+
+    def __init__(
+        self,
+        shared: Shared,
+        exchange: Exchange,
+        lane: Lane,
+        ruling: Ruling,
+        work: Work,
+        number: int,
+        active: "set[ChatRequest]",
+        *,
+        with_usage: bool,
+    ) -> None:
+        self._shared, self._exchange, self._lane = shared, exchange, lane
+        self._work = work
+        self._active = active
+        self.ruling = ruling
+        self.number = number
+        self.denied: Refused | None = None  # set when a new snapshot says so
+        self.id = shared.new_id()
+        self.phase = Phase.WAITING
+        self.replica: Replica | None = None
+        self._time = shared.clock.unix_us()
+        self._arrived = shared.clock.monotonic()
+        said = Said(
+            self.id,
+            self._time // 1_000_000,
+            ruling.deployment.name,
+            work.n,
+            work.logprobs,
+            with_usage,
+        )
+        self._delivery: Delivery = (StreamDelivery if work.stream else WholeDelivery)(
+            said, exchange
+        )
+        self._record_key = b""
+        self._input = self._entry = self._outcome = ""
+        self._call: Call | None = None
+        self._template: Template | None = None
+        self._counts = _NOTHING
+        self._opened = self._slow_reader = False
+        self._tries = 0
+        self._ttft_us: int | None = None
+        self._last_piece = 0.0
+
+    def begin(self, body: bytes) -> None:
+        """Into the queue. `body` as received, which the record commits to."""
+        assert self.ruling.record_key is not None
+        self._record_key = record_key(self.ruling.record_key, self.id)
+        self._input = commit_input(self._record_key, body)
+        self._active.add(self)
+        self._exchange.own(self)
+        self._lane.arrive(self)
+
+    # -- as its lane sees it
+
+    @property
+    def tenant(self) -> str:
+        return self.ruling.tenant.id
+
+    @property
+    def slots(self) -> int:
+        return self._work.n
+
+    def start(self, replica: Replica) -> None:
+        """Its turn on `replica`: begin, unless what held at its arrival holds no longer."""
+        refused = self._hindrance(replica)
+        if refused is not None:
+            self.turned_away(refused)
+            return
+        shared, deployment = self._shared, self.ruling.deployment
+        waited_s = shared.clock.monotonic() - self._arrived
+        shared.metrics.queue_wait.observe((deployment.name,), waited_s)
+        self.phase = Phase.RUNNING
+        self.replica = replica
+        self._template = self.ruling.template(replica, stream=self._work.stream)
+        if self._work.stream and not self._opened:
+            self._open(self._template)
+        name = deployment.upstream_model or deployment.name
+        target = Target(replica.id, replica.address, name, self.ruling.upstream_key)
+        self._call = shared.engines[deployment.engine].call(target, self._work, self)
+        if self._slow_reader:
+            self._call.pause()
+
+    def _hindrance(self, replica: Replica) -> Refused | None:
+        if self.denied is not None:
+            return self.denied
+        if not self._shared.lease_ok():
+            return no_lease()
+        if not self._shared.journal.healthy():
+            return disk_full()
+        if replica.place.id not in self.ruling.verdict.places:
+            return unavailable("no_allowed_place", "No replica stands where policy allows.", 5)
+        return None
+
+    def _open(self, template: Template) -> None:
+        self._opened = True
+        salt = self._shared.salt().hex()
+        opening = template.opening(self.id, self._time, salt, self._input)
+        self._shared.journal.append(FrameKind.OPENING, opening, self._opening_is_durable)
+
+    def turned_away(self, refused: Refused) -> None:
+        """It will not be served."""
+        self._lane.done(self)
+        self._give_up(refused, _NOTHING)
+
+    # -- as its engine call sees it
+
+    def pieces(self, pieces: Sequence[Piece]) -> None:
+        """Text from the engine: relayed, or kept for a whole answer."""
+        if self.phase is not Phase.RUNNING:
+            return
+        self._measure(len(pieces))
+        try:
+            more = self._delivery.take(pieces)
+        except IndexError:
+            self.stop(engine_failed("The engine answered with a choice nobody asked for."))
+            return
+        if not more and self._call is not None:
+            self._call.pause()
+
+    def _measure(self, count: int) -> None:
+        now = self._shared.clock.monotonic()
+        metrics, labels = self._shared.metrics, (self.ruling.deployment.name,)
+        if self._ttft_us is None:
+            self._ttft_us = int((now - self._arrived) * 1e6)
+            metrics.ttft.observe(labels, now - self._arrived)
+        else:
+            metrics.inter_token.observe(labels, (now - self._last_piece) / count, count)
+        self._last_piece = now
+
+    def _opening_is_durable(self) -> None:
+        going_on = self.phase is Phase.RUNNING
+        still_to_come = self.phase is Phase.RECORDING and self._outcome == COMPLETE
+        if isinstance(self._delivery, StreamDelivery) and (going_on or still_to_come):
+            self._delivery.opening_is_durable()
+        if going_on and self._call is not None and not self._slow_reader:
+            self._call.resume()
+
+    def ended(self, end: End) -> None:
+        """The engine is done with it."""
+        if self.phase is Phase.ENDING:
+            self._lane.done(self)
+            self._record(end.counts)
+        elif self.phase is not Phase.RUNNING:
+            return
+        elif end.how is Ending.COMPLETE and self._delivery.close():
+            self._lane.done(self)
+            self._outcome = COMPLETE
+            self._record(end.counts)
+        elif end.how is Ending.GONE and self._ttft_us is None and self._may_retry(end):
+            assert self.replica is not None
+            self.phase, self._call = Phase.WAITING, None
+            self._lane.returned(self, self.replica)
+        else:
+            self._lane.done(self)
+            self._give_up(_failure(end), end.counts)
+
+    def _may_retry(self, end: End) -> bool:
+        self._tries += end.connected
+        return self._tries < self._shared.limits.attempts
+
+    # -- as its caller's connection sees it
+
+    def hung_up(self) -> None:
+        """The caller is gone: stop the engine's work, and record what it came to."""
+        self._outcome = self._outcome or HUNG_UP
+        if self.phase is Phase.RUNNING:
+            self._cancel()
+        elif self.phase is Phase.WAITING:
+            self._lane.done(self)
+            if self._opened:
+                self._record(_NOTHING)
+            else:
+                self._over(HUNG_UP, 499)
+
+    def pause(self) -> None:
+        self._slow_reader = True
+        if self._call is not None:
+            self._call.pause()
+
+    def resume(self) -> None:
+        self._slow_reader = False
+        if self._call is not None:
+            self._call.resume()
+
+    # -- from outside
+
+    def stop(self, refused: Refused) -> None:
+        """End it now, whether it waits or runs; what is already being recorded is left alone."""
+        if self.phase is Phase.WAITING:
+            self.turned_away(refused)
+        elif self.phase is Phase.RUNNING:
+            self._outcome = FAILED
+            self._delivery.fail(refused)
+            self._cancel()
+
+    def is_late(self, now: float) -> bool:
+        """Whether it had all the time there is."""
+        return now - self._arrived > self._shared.limits.total_s
+
+    def time_out(self) -> None:
+        """It had all the time there is."""
+        self.stop(timed_out(self._shared.limits.total_s))
+
+    def is_running(self) -> bool:
+        """Whether an engine works on it."""
+        return self.phase in {Phase.RUNNING, Phase.ENDING}
+
+    def _cancel(self) -> None:
+        assert self._call is not None
+        self.phase = Phase.ENDING
+        self._call.cancel()
+
+    # -- its end
+
+    def _give_up(self, refused: Refused, counts: Counts) -> None:
+        """Tell the caller; on the books as failed if anything was begun, else as a refusal."""
+        self._outcome = FAILED
+        self._delivery.fail(refused)
+        if self._opened or self._ttft_us is not None:
+            self._record(counts)
+        else:
+            self._shared.refusals.add(folded(self.ruling, refused))
+            self._over("refused", refused.status)
+
+    def _record(self, counts: Counts) -> None:
+        """Append what it came to; what follows, follows when that is durable."""
+        assert self._template is not None
+        self.phase = Phase.RECORDING
+        self._counts = counts
+        data = self._template.fill(self._facts(counts))
+        self._entry = entry_of(data).hex()
+        self._shared.journal.append(FrameKind.RECORD, data, self._durable)
+
+    def _facts(self, counts: Counts) -> Facts:
+        complete = self._outcome == COMPLETE
+        done = counts.completion if complete else self._delivery.delivered_tokens()
+        texts = self._delivery.texts(complete=complete)
+        shared = self._shared
+        return Facts(
+            id=self.id,
+            time=self._time,
+            salt=shared.salt().hex(),
+            input=self._input,
+            outcome=self._outcome,
+            billed=self._outcome in BILLED,
+            output=[commit_output(self._record_key, i, text) for i, text in enumerate(texts)],
+            prompt_tokens=counts.prompt,
+            completion_tokens=done,
+            cached_tokens=counts.cached,
+            wasted_tokens_estimated=max(0, counts.completion - done),
+            counted=ENGINE if counts.exact else ESTIMATED,
+            ttft_us=self._ttft_us,
+            duration_us=max(0, int((shared.clock.monotonic() - self._arrived) * 1e6)),
+        )
+
+    def _durable(self) -> None:
+        """It is on the books: now the answer may end."""
+        name, counts, metrics = (self.ruling.deployment.name,), self._counts, self._shared.metrics
+        complete = self._outcome == COMPLETE
+        if complete:
+            self._delivery.finish(counts, self._entry)
+        done = counts.completion if complete else self._delivery.delivered_tokens()
+        metrics.prompt_tokens.add(name, counts.prompt)
+        metrics.completion_tokens.add(name, done)
+        metrics.wasted_tokens.add(name, max(0, counts.completion - done))
+        self._over(self._outcome, 200 if complete else 0)
+
+    def _over(self, outcome: str, status: int) -> None:
+        self.phase = Phase.OVER
+        self._active.discard(self)
+        metrics, name = self._shared.metrics, self.ruling.deployment.name
+        metrics.requests.add(("chat.completions", name, outcome, str(status)))
+        metrics.duration.observe((name,), self._shared.clock.monotonic() - self._arrived)
+
+
+_NOTHING = Counts()
+
+
+def folded(ruling: Ruling, refused: Refused) -> Folded:
+    """The refusal as it is counted."""
+    return Folded(
+        tenant=ruling.tenant.id,
+        key=ruling.key.id,
+        deployment=ruling.deployment.name,
+        status=refused.status,
+        code=refused.code or refused.type,
+        rules=refused.rules,
+        snapshot=ruling.snapshot_version,
+        policy=ruling.policy_digest,
+    )
+
+
+def _failure(end: End) -> Refused:
+    """What the caller is told of an engine's failure."""
+    if end.how is not Ending.REFUSED:
+        return engine_failed()
+    if end.status in {400, 413, 422}:
+        return invalid(None, end.why or "The engine refused the request.", "engine_refused")
+    if end.status in {429, 503}:
+        return unavailable("engine_busy", "The engine has no room; try again.", 2)
+    if not end.connected:
+        return unavailable("egress_denied", end.why, 30)
+    return engine_failed("The engine answered with an error.")

@@ -1,0 +1,119 @@
+"""What one snapshot says about a key and a deployment, decided once and kept while it is in force."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from inland.decide.residency import Verdict
+from inland.domain.plant import Deployment, Key, Model, Replica, Tenant
+from inland.domain.snapshot import Secrets, Snapshot
+from inland.gateway.record import Template, fixed_fields
+
+
+class Decider(Protocol):
+    """`decide.residency.Residency`, or what stands in for it."""
+
+    def decide_serve(self, key_id: str, deployment: str, /) -> Verdict: ...
+
+
+DeciderOf = Callable[[Snapshot], Decider]
+
+
+class Ruling:
+    """May this key use this deployment, and what its requests' records will say."""
+
+    __slots__ = (
+        "_deciding",
+        "_templates",
+        "deployment",
+        "key",
+        "model",
+        "policy_digest",
+        "record_key",
+        "snapshot_version",
+        "tenant",
+        "upstream_key",
+        "verdict",
+    )
+
+    def __init__(
+        self,
+        key: Key,
+        deployment: Deployment,
+        snapshot: Snapshot,
+        secrets: Secrets,
+        verdict: Verdict,
+        writer: str,
+    ) -> None:
+        assert key.tenant is not None
+        self.key = key
+        self.tenant: Tenant = snapshot.tenants[key.tenant]
+        self.deployment = deployment
+        self.model: Model | None = snapshot.models.get(deployment.model)
+        self.verdict = verdict
+        self.record_key = secrets.record_keys.get(key.tenant)
+        self.upstream_key = secrets.upstream_keys.get(deployment.name)
+        self.snapshot_version = snapshot.version
+        self.policy_digest = snapshot.policy_digest
+        self._deciding = {
+            "snapshot": snapshot.version,
+            "policy": snapshot.policy_digest,
+            "decided_by": list(verdict.rules),
+            "writer": writer,
+        }
+        self._templates: dict[tuple[str, bool], Template] = {}
+
+    @property
+    def allowed(self) -> bool:
+        """Allowed, and everything its record needs is there."""
+        return self.verdict.allowed and self.model is not None and self.record_key is not None
+
+    def template(self, replica: Replica, *, stream: bool) -> Template:
+        """The record of this key's requests served by `replica`."""
+        found = self._templates.get((replica.id, stream))
+        if found is None:
+            assert self.model is not None
+            fixed = fixed_fields(
+                self.key,
+                self.tenant,
+                self.deployment,
+                self.model,
+                replica,
+                self._deciding,
+                stream=stream,
+            )
+            found = self._templates[(replica.id, stream)] = Template(fixed)
+        return found
+
+
+class Rulings:
+    """Every ruling of one snapshot, made when first asked for. Bounded: beyond it, made anew."""
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        secrets: Secrets,
+        decider: Decider,
+        writer: str,
+        most: int,
+    ) -> None:
+        self.snapshot = snapshot
+        self._secrets = secrets
+        self._decider = decider
+        self._writer = writer
+        self._most = most
+        self._made: dict[tuple[str, str], Ruling] = {}
+
+    def of(self, key: Key, name: str) -> Ruling | None:
+        """The ruling for a live key of this snapshot; None where no deployment has that name."""
+        found = self._made.get((key.id, name))
+        if found is not None:
+            return found
+        deployment = self.snapshot.deployments.get(name)
+        if deployment is None or key.tenant is None:
+            return None
+        if len(self._made) >= self._most:
+            self._made.clear()
+        verdict = self._decider.decide_serve(key.id, name)
+        made = Ruling(key, deployment, self.snapshot, self._secrets, verdict, self._writer)
+        self._made[(key.id, name)] = made
+        return made

@@ -1,0 +1,65 @@
+"""What every request of one gateway uses: clock, randomness, journal, engines, counts."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from inland.domain.ids import UUID7_RANDOM_BYTES, uuid7
+from inland.domain.plant import EngineKind
+from inland.gateway.limits import Limits
+from inland.gateway.metrics import Metrics
+from inland.gateway.refusals import Refusals
+from inland.ledger.frames import FrameKind
+from inland.ledger.records import SALT_BYTES
+from inland.ports.clock import Clock, Entropy
+from inland.ports.engine import Engine
+
+_DRAW_BYTES = 4096
+
+
+class Journal(Protocol):
+    """`adapters.files.journal.JournalWriter`: `done` runs on the loop once `payload` is durable."""
+
+    def append(self, kind: FrameKind, payload: bytes, done: Callable[[], None]) -> None: ...
+
+    def healthy(self) -> bool: ...
+
+
+class Randomness:
+    """Random bytes drawn in bulk: one system call serves many requests."""
+
+    def __init__(self, entropy: Entropy) -> None:
+        self._entropy = entropy
+        self._bytes = b""
+        self._at = 0
+
+    def take(self, count: int) -> bytes:
+        """`count` bytes that nobody got before."""
+        end = self._at + count
+        if end > len(self._bytes):
+            self._bytes, self._at, end = self._entropy(_DRAW_BYTES), 0, count
+        taken, self._at = self._bytes[self._at : end], end
+        return taken
+
+
+@dataclass(slots=True)
+class Shared:
+    """Handed to every request."""
+
+    limits: Limits
+    clock: Clock
+    randomness: Randomness
+    journal: Journal
+    engines: Mapping[EngineKind, Engine]
+    lease_ok: Callable[[], bool]
+    writer: str
+    refusals: Refusals
+    metrics: Metrics = field(default_factory=Metrics)
+
+    def new_id(self) -> str:
+        """A record's id."""
+        return uuid7(self.clock.unix_us() // 1000, self.randomness.take(UUID7_RANDOM_BYTES))
+
+    def salt(self) -> bytes:
+        """A record's salt."""
+        return self.randomness.take(SALT_BYTES)
