@@ -33,9 +33,10 @@ check: install  ## Format, lint, types, import order and architecture; changes n
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q tests/architecture
 
-fix: install  ## Format, and mend what Ruff can mend
+fix: install  ## Format, mend what Ruff can mend, renew docs/reference.md
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+	$(BIN)/python -m tests.architecture.reference
 
 packages: install
 	@$(BIN)/python tests/debian_packages.py

@@ -5,12 +5,15 @@ import re
 import tomllib
 from importlib import metadata
 
+from tests.architecture import reference
 from tests.architecture.source import ROOT
 
 DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/dependencies.md")
 #: A name in backticks that looks like a file or folder of this tree.
 PATH = re.compile(r"`((?:src|docs|tests|bench|verifier)/[\w./-]*|[A-Z]+\.md|[\w-]+\.(?:toml|txt))`")
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)\)")
+#: A command as a document shows it: in backticks, or at the start of a line of a block.
+COMMAND = re.compile(r"(?:`|^)(?:\S+/)?(inland [a-z][^`\n|>]*)", re.MULTILINE)
 #: Files of a factory's home, which documents name as well.
 OF_A_HOME = {"factory.toml"}
 
@@ -33,6 +36,33 @@ def test_every_link_leads_somewhere():
         if not (ROOT / document).parent.joinpath(target).exists()
     ]
     assert not broken
+
+
+def _wrong_in(shown: str) -> str | None:
+    """What is wrong with a command that a document shows; None when it could be typed."""
+    known = reference.tree()
+    words = shown.split()
+    command = known.get(" ".join(words[:2])) or known.get(" ".join(words[:3]))
+    if command is None:
+        return f"{shown}: no such command"
+    options = {"--home", "--json", "--help"} | {o for p in command.params for o in p.opts}
+    unknown = [word for word in words if word.startswith("-") and word not in options]
+    return f"{shown}: no option {unknown}" if unknown else None
+
+
+def test_every_command_a_document_shows_could_be_typed():
+    shown = [
+        command
+        for document in ("README.md", "CONTRIBUTING.md", "ARCHITECTURE.md")
+        for command in COMMAND.findall((ROOT / document).read_text())
+    ]
+    assert len(shown) > 10
+    assert not [wrong for command in shown if (wrong := _wrong_in(command))]
+
+
+def test_the_reference_says_what_the_program_says():
+    """`make fix` renews it."""
+    assert reference.FILE.read_text() == reference.page()
 
 
 def _pinned() -> dict[str, str]:

@@ -1,0 +1,124 @@
+"""docs/reference.md, made from what there is: every command, setting and route.
+
+`make fix` writes it; a test holds the file to it.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import MISSING, fields
+from typing import Any
+
+import typer.main
+
+from inland.adapters.home.limits import Limits
+from inland.adapters.home.template import FirstFactory, FirstModel, factory_toml
+from inland.cli.app import app
+from tests.architecture.source import ROOT
+
+FILE = ROOT / "docs" / "reference.md"
+#: Options that every command has are told once.
+EVERYWHERE = {"home", "json", "help"}
+
+
+def tree() -> dict[str, Any]:
+    """Every command by its words, `inland` first."""
+    return dict(_commands(typer.main.get_command(app), ("inland",)))
+
+
+def _commands(command: Any, words: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
+    below = getattr(command, "commands", None)
+    if below is None:
+        yield " ".join(words), command
+    else:
+        for name in sorted(below):
+            yield from _commands(below[name], (*words, name))
+
+
+def _first_sentence(text: str | None) -> str:
+    return " ".join((text or "").split("\n\n")[0].split())
+
+
+def _parameter(parameter: Any) -> str:
+    if parameter.param_type_name == "argument":
+        name = (parameter.metavar or parameter.name).upper().strip("[]")
+        return f"- `{name}`{'' if parameter.required else ' (optional)'}{_told(parameter)}"
+    is_flag = getattr(parameter, "is_flag", False)
+    value = "" if is_flag else f" {(parameter.metavar or parameter.name).upper()}"
+    names = ", ".join(f"`{name}{value}`" for name in parameter.opts)
+    return f"- {names}{' (required)' if parameter.required else ''}{_told(parameter)}"
+
+
+def _told(parameter: Any) -> str:
+    told = getattr(parameter, "help", None)
+    return f": {_first_sentence(told)}" if told else ""
+
+
+def commands() -> str:
+    """Every command with its words and options."""
+    parts = []
+    for name, command in tree().items():
+        shown = [p for p in command.params if p.name not in EVERYWHERE and not p.hidden]
+        lines = [f"### `{name}`", "", _first_sentence(command.help)]
+        lines += ["", *map(_parameter, shown)] if shown else []
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts)
+
+
+def limits() -> str:
+    """The `[limits]` of factory.toml as a table."""
+    rows = ["| limit | default | least | most | bounds |", "| --- | --- | --- | --- | --- |"]
+    for limit in fields(Limits):
+        rule = limit.metadata
+        assert limit.default is not MISSING
+        bounds = f"{limit.default} | {rule['least']} | {rule['most']}"
+        rows.append(f"| `{limit.name}` | {bounds} | {rule['why']} |")
+    return "\n".join(rows)
+
+
+def declared() -> str:
+    """The factory.toml of a first start, without its limits."""
+    model = FirstModel("smollm2-135m-instruct", "models/MODEL.gguf", "0" * 64, "Apache-2.0")
+    first = FirstFactory("ZZ", 8780, 1, ("demo", "acme"), model, "smollm2", 1)
+    return factory_toml(first).partition("# Every bound")[0].rstrip()
+
+
+def text() -> str:
+    """The whole page."""
+    return f"""# Reference
+
+Made by `make fix` from the program itself; edit the program.
+
+## Commands
+
+Every command also takes `--home DIR` (the factory's folder), `--json` and `--help`.
+
+{commands()}
+
+## `factory.toml`
+
+What a first start writes, less its limits. A name that nobody knows is refused.
+
+```toml
+{declared()}
+```
+
+### `[limits]`
+
+A request over a limit is refused, and told which.
+
+{limits()}
+"""
+
+
+def page() -> str:
+    """As it lies in the tree: no line ends in blanks."""
+    return re.sub(r"[ \t]+\n", "\n", text())
+
+
+def main() -> None:
+    """Write the page."""
+    FILE.write_text(page())
+
+
+if __name__ == "__main__":
+    main()
