@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Check an Inland receipt offline: this file, Python 3.11 and `cryptography`, nothing of Inland.
 
-Exit 0 and what was proved, or 1 and why not. docs/formats.md specifies the format. Apache-2.0.
+It exits 0 and says what was proved, or 1 and why not. docs/formats.md specifies the format.
 """
 
 import argparse
@@ -19,8 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 MAX_BYTES, MAX_DEPTH, MAX_INT = 4 << 20, 19, 2**53 - 1
 CHILDREN = {"": "batch change", "batch": "tenant-batch", "tenant-batch": "request refusal"}
-SHOWN = ["kind", "tenant", "id", "model", "deployment", "prompt_tokens", "completion_tokens"]
-SHOWN += ["outcome", "what", "subject"]
+SHOWN = "kind tenant id model deployment prompt_tokens completion_tokens outcome what subject"
 
 
 def need(holds: object, why: str) -> None:
@@ -29,8 +28,7 @@ def need(holds: object, why: str) -> None:
 
 
 def unhex(value: Any) -> bytes:
-    good = isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value)
-    need(good, f"{value!a:.80} is not 64 lower-case hex digits")
+    need(isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value), "not 64 hex digits")
     return bytes.fromhex(value)
 
 
@@ -64,7 +62,7 @@ def sha256(*parts: bytes) -> bytes:
 
 
 def climb(place: int, last: int, seed: bytes, path: list[bytes]) -> tuple[bytes, bytes]:
-    """Both roots a proof leads to, from the node `seed` at `place` of `last` (RFC 9162, 2.1.3-4)."""
+    """The roots a proof leads to from node `seed` at `place` of `last` (RFC 9162, 2.1.3-4)."""
     old = new = seed
     for side in path:
         need(last, "a proof is too long")
@@ -129,33 +127,29 @@ def check_growth(proof: Any, size: int, root: bytes, kept: tuple[int, bytes, str
     old = (size, root)
     if proof is not None:
         start, start_root, hashes = fields(proof, "from_size", "from_root", "hashes")
-        need(is_count(start) and start <= size, "the consistency proof starts nowhere")
+        need(is_count(start) and 0 < start <= size, "the consistency proof starts nowhere")
         old, path = (start, unhex(start_root)), [unhex(each) for each in hashes]
-        if start in (0, size):
-            roots = (sha256() if start == 0 else root, root) if not path else (b"", b"")
-        else:
-            shift = (start & -start).bit_length() - 1  # the old tree's last complete subtree
-            path = path if start & (start - 1) else [old[1], *path]
-            roots = climb(start - 1 >> shift, size - 1 >> shift, *path[:1], path[1:])
+        shift = (start & -start).bit_length() - 1 if start < size else size.bit_length()
+        path = [old[1], *path] if start in (size, 1 << shift) else path
+        need(path, "the consistency proof is too short")
+        roots = climb((start - 1) >> shift, (size - 1) >> shift, path[0], path[1:])
         need(roots == (old[1], root), "the consistency proof does not lead to the checkpoint")
     if kept is not None:
         need(kept[0] <= size, "the kept checkpoint is newer than the receipt's: get it again")
-        old = (size, root) if kept[0] == size else old
+        old = {0: (0, sha256()), size: (size, root)}.get(kept[0], old)
         need(old[0] == kept[0], f"there is no proof from the kept checkpoint, size {kept[0]}")
         need(old[1] == kept[1], "the log no longer begins with what the kept checkpoint signed")
 
 
 def check_texts(args: argparse.Namespace, record: dict[str, Any]) -> None:
-    """The texts that the caller kept are what the record commits to."""
-    outputs = [path.read_bytes() for path in args.output]
-    need(bool(args.key) == bool(args.input or outputs), "--key goes with --input or --output")
+    need(bool(args.key) == bool(args.input or args.output), "--key goes with --input or --output")
     if args.key:
         held = Path(args.key).read_text() if Path(args.key).is_file() else args.key
-        whats = [b"output\0%d\0" % at + text for at, text in enumerate(outputs)]
+        whats = [b"output\0%d\0" % at + each.read_bytes() for at, each in enumerate(args.output)]
         whats += [b"input\0" + args.input.read_bytes()] if args.input else []
         macs = [hmac.digest(unhex(held.strip()), what, "sha256").hex() for what in whats]
         need(not args.input or macs.pop() == record.get("input"), "the input is another")
-        need(not outputs or macs == record.get("output"), "the outputs are others, or not all")
+        need(not args.output or macs == record.get("output"), "the outputs are others, or not all")
 
 
 def verify(args: argparse.Namespace) -> dict[str, Any]:
@@ -175,13 +169,13 @@ def verify(args: argparse.Namespace) -> dict[str, Any]:
     check_texts(args, record)
     at = datetime.fromtimestamp(record["time"] // 10**6, UTC).isoformat(" ")
     log = {"log": origin, "size": size, "root": root.hex(), "entry": entry, "recorded": at}
+    says = {name: record[name] for name in SHOWN.split() if name in record}
     compared = [name for name in ("entry", "input", "output", "kept") if getattr(args, name)]
-    return {**log, **{name: record[name] for name in SHOWN if name in record}, "compared": compared}
+    return {**log, **says, "compared": compared}
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Check an Inland receipt offline.")
-    option = parser.add_argument
+    option = (parser := argparse.ArgumentParser(description=__doc__)).add_argument
     option("file", type=Path)
     option("--vkey", type=Path, required=True, help="file with the log's public key")
     option("--entry", help="the inland-entry that came with the answer")
@@ -196,9 +190,8 @@ def main() -> int:
     except (ValueError, OSError, RecursionError, InvalidSignature) as error:
         print("REFUSED:", ascii(str(error) or "the checkpoint's signature is wrong")[1:-1])
         return 1
-    facts = [f"  {name:17} {value!a}" for name, value in proved.items()]
-    human = ["PROVED: the log's signed tree holds this record, and it says:", *facts]
-    print(json.dumps(proved) if args.json else "\n".join(human))
+    facts = "\n".join(f"  {name:17} {value!a}" for name, value in proved.items())
+    print(json.dumps(proved) if args.json else f"PROVED: the log holds this record\n{facts}")
     return 0
 
 

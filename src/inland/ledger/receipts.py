@@ -102,11 +102,13 @@ class Refused(InlandError):
 
 def build(links: Sequence[Link], checkpoint: str, consistency: Consistency | None = None) -> bytes:
     """The receipt file: `links` from the record to the site log, the note they end in."""
-    old = consistency and {
-        "from_size": consistency.from_size,
-        "from_root": consistency.from_root.hex(),
-        "hashes": [each.hex() for each in consistency.hashes],
-    }
+    old = None
+    if consistency is not None and consistency.from_size:  # nothing to prove from the empty log
+        old = {
+            "from_size": consistency.from_size,
+            "from_root": consistency.from_root.hex(),
+            "hashes": [each.hex() for each in consistency.hashes],
+        }
     chain = [
         {
             "record": link.record,
@@ -153,7 +155,7 @@ def verify(data: bytes, vkey: str, kept: Kept | None = None) -> Verified:
     return Verified(record, entry, kinds, checkpoint, compared)
 
 
-def _demand(holds: bool, why: str) -> None:
+def _demand(holds: object, why: str) -> None:
     if not holds:
         raise Refused(why)
 
@@ -204,13 +206,13 @@ def _read_record(record: Any) -> None:
 def _prove(links: Sequence[Link], checkpoint: notes.Checkpoint) -> None:
     """Each record lies in the tree that the next one describes, the last in the site log."""
     for link, above in pairwise(links):
-        size, root = above.record.get("count"), above.record.get("root")
-        kind = above.record["kind"]
+        kind, size = above.record["kind"], above.record.get("count")
+        root: Any = above.record.get("root")
         _demand(_is_count(size) and _is_hash(root), f"the {kind} does not describe a tree")
         for name in _NAMED_BY.get(link.record["kind"], ("writer", "tenant")):
             same = above.record.get(name, link.record[name]) == link.record[name]
             _demand(same, f"the {kind} above a record is of another {name}")
-        _prove_link(link, size, bytes.fromhex(root))
+        _prove_link(link, above.record["count"], bytes.fromhex(root))
     _prove_link(links[-1], checkpoint.size, checkpoint.root)
 
 
@@ -227,7 +229,8 @@ def _read_consistency(value: Any, new: notes.Checkpoint) -> Consistency | None:
         return None
     _shape(value, {"from_size", "from_root", "hashes"}, "consistency proof")
     size, root = value["from_size"], value["from_root"]
-    _demand(_is_count(size) and _is_hash(root), "the consistency proof starts nowhere")
+    starts = _is_count(size) and size > 0 and _is_hash(root)
+    _demand(starts, "the consistency proof starts nowhere")
     old = Consistency(size, bytes.fromhex(root), _hashes(value["hashes"]))
     proved = merkle.verify_consistency(size, old.from_root, new.size, new.root, old.hashes)
     _demand(proved, "the consistency proof does not lead to the checkpoint")
@@ -241,6 +244,8 @@ def _extends(kept: notes.Checkpoint, new: notes.Checkpoint, proof: Consistency |
             f"the kept checkpoint ({kept.size} entries) is newer than the receipt's ({new.size}); "
             "get the receipt again"
         )
+    if kept.size == 0:  # its root was checked when it was opened: any log extends the empty one
+        return
     if kept.size == new.size:
         _demand(kept.root == new.root, "two checkpoints of one size differ: the log was rewritten")
         return
