@@ -21,8 +21,8 @@ ASKED_PLACE = "asked"
 class Records(Protocol):
     """Finds a record by what a caller was given for it."""
 
-    def locate(self, ref: str) -> Record | None:
-        """The record `ref` names (its id, or an answer's id); None where there is none."""
+    def locate(self, ref: str) -> tuple[str | None, Record] | None:
+        """The record `ref` names (its id, or an answer's id) and its tenant; None if unknown."""
         ...
 
 
@@ -47,9 +47,10 @@ class Explain:
 
     def record(self, ref: str) -> dict[str, Any]:
         """What was decided for a record, from what it says itself. Raises NotFound."""
-        record = self._records.locate(ref)
-        if record is None or "policy" not in record:
+        located = self._records.locate(ref)
+        if located is None or "policy" not in located[1]:
             raise NotFound(f"record {ref!r}")
+        record = located[1]
         decided_by = list(record.get("decided_by") or record.get("rules") or [])
         return {
             "reference": record["id"],

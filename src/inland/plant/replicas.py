@@ -216,4 +216,8 @@ def _below(folder: str, file: str) -> str:
 def awaited(state: StateTables) -> list[str]:
     """What `/readyz` waits for: deployments here, none of whose replicas has produced a token."""
     ready = {one.deployment for one in state.replicas().values() if one.state is ReplicaState.READY}
-    return [f"deployment {name}" for name in sorted(state.deployments()) if name not in ready]
+    return [
+        f"a token from deployment {name}"
+        for name, one in sorted(state.deployments().items())
+        if one.engine is EngineKind.LLAMA_CPP and name not in ready
+    ]

@@ -15,7 +15,7 @@ from inland.domain.snapshot import Secrets, Snapshot
 
 #: Longest frame to a gateway and from one, in bytes.
 PUSH_LIMIT_BYTES = 64 * 1024 * 1024
-ASK_LIMIT_BYTES = 1024 * 1024
+ASK_LIMIT_BYTES = 8 * 1024 * 1024
 #: How long a gateway may act on one answer, and how often it asks, in seconds.
 LEASE_S = 5.0
 ASK_EVERY_S = 1.0

@@ -1,0 +1,52 @@
+"""The control side's HTTP application, for `run/control.sock`. Nothing answers that is not in the
+table of `access` or public by name."""
+
+from fastapi import FastAPI
+
+from inland import __version__
+from inland.api import (
+    deployments,
+    health,
+    keys,
+    ledger,
+    metrics,
+    policies,
+    problems,
+    processes,
+    receipts,
+    records,
+    tenants,
+)
+from inland.api.bounds import Bounds
+from inland.api.control import Control
+from inland.api.totals import Totals
+
+#: Everything that answers without a key.
+PUBLIC = frozenset({"/healthz", "/readyz", "/ledger/checkpoint", "/ledger/tile/{path:path}"})
+_NOUNS = (
+    health,
+    metrics,
+    ledger,
+    processes,
+    tenants,
+    keys,
+    deployments,
+    policies,
+    receipts,
+    records,
+)
+
+
+def build_app(control: Control) -> FastAPI:
+    """The application over one factory's parts."""
+    app = FastAPI(
+        title="Inland", version=__version__, docs_url=None, redoc_url=None, openapi_url=None
+    )
+    app.state.control = control
+    app.state.totals = Totals()
+    app.state.waiting = 0
+    problems.install(app)
+    for noun in _NOUNS:
+        app.include_router(noun.router)
+    app.add_middleware(Bounds, clock=control.clock)
+    return app

@@ -1,0 +1,82 @@
+"""What the control side's HTTP stands on: the parts of one factory, put together by bootstrap."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from inland.domain.places import Place
+from inland.ledger.records import Record
+from inland.plant.changes import Changes
+from inland.plant.deployments import Deployments
+from inland.plant.explain import Explain
+from inland.plant.keys import Keys
+from inland.plant.models import Models
+from inland.plant.policies import Policies
+from inland.plant.replicas import Replicas
+from inland.plant.tenants import Tenants
+from inland.plant.ticker import Ticker
+from inland.ports.books import UsageRow
+from inland.ports.clock import Clock
+from inland.ports.runner import Runner
+from inland.ports.secrets import SecretStore
+from inland.ports.store import Store
+
+
+class BooksView(Protocol):
+    """`plant.books.books.Books`, as far as callers may see it."""
+
+    @property
+    def alarms(self) -> tuple[str, ...]: ...
+    @property
+    def vkey(self) -> str: ...
+    def receipt(self, ref: str, since: int | None = None) -> bytes | None: ...
+    def locate(self, ref: str) -> tuple[str | None, Record] | None: ...
+    def export(self, tenant: str) -> Iterator[bytes]: ...
+    def usage(self, tenant: str | None, since_unix_us: int = 0) -> list[UsageRow]: ...
+
+
+class Gateway(Protocol):
+    """One gateway with a running lease: what it said of itself last."""
+
+    @property
+    def gateway(self) -> str: ...
+    @property
+    def pid(self) -> int: ...
+    @property
+    def writer(self) -> str: ...
+    @property
+    def running(self) -> int: ...
+    @property
+    def metrics(self) -> dict[str, Any] | None: ...
+
+
+class FeedView(Protocol):
+    """`adapters.feed.server.FeedServer`, as far as it is shown."""
+
+    def gateways(self) -> Sequence[Gateway]: ...
+    def version(self) -> int: ...
+    def is_alive(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+
+    factory: str
+    site: Place
+    store: Store
+    clock: Clock
+    secrets: SecretStore
+    changes: Changes
+    tenants: Tenants
+    keys: Keys
+    models: Models
+    deployments: Deployments
+    policies: Policies
+    replicas: Replicas
+    explain: Explain
+    books: BooksView
+    runner: Runner
+    feed: FeedView
+    ticker: Ticker
+    ledger: Path

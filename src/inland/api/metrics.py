@@ -1,0 +1,128 @@
+"""/metrics in Prometheus' text format, for the operator: gateways' totals, processes, the books."""
+
+from collections.abc import Iterator
+from threading import Lock
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import Response
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector
+
+from inland.api.access import Caller, caller_for
+from inland.api.control import Control
+from inland.api.totals import Families, Family, Totals
+from inland.domain.errors import Busy
+
+router = APIRouter(tags=["metrics"])
+
+#: Every gateway's metrics, by the name they have there: what they say for people.
+HELP = {
+    "requests": "Requests answered, by how they ended.",
+    "prompt_tokens": "Tokens in, by the engine's count.",
+    "completion_tokens": "Tokens out, by the engine's count.",
+    "wasted_tokens": "Tokens generated for callers that had gone, estimated, billed to nobody.",
+    "unknown_callers": "Requests without a key that works.",
+    "relayed": "Requests passed on to control.",
+    "ttft_seconds": "Time to the first token.",
+    "inter_token_seconds": "Time between tokens of a stream.",
+    "queue_wait_seconds": "Time in the queue before dispatch.",
+    "request_seconds": "Time from a request's head to its answer's end.",
+}
+_ONE_AT_A_TIME = Lock()
+
+
+@router.get("/metrics")
+def metrics(
+    request: Request, caller: Annotated[Caller, Depends(caller_for("metrics"))]
+) -> Response:
+    """Everything that is counted. Labels are bounded."""
+    del caller
+    registry = CollectorRegistry(auto_describe=False)
+    with _ONE_AT_A_TIME:
+        registry.register(_Factory(request.app.state.control, request.app.state.totals))
+        text = generate_latest(registry)
+    return Response(text, headers={"content-type": CONTENT_TYPE_LATEST})
+
+
+class _Factory(Collector):
+    def __init__(self, control: Control, totals: Totals) -> None:
+        self._control = control
+        self._totals = totals
+
+    def collect(self) -> Iterator[Metric]:
+        control = self._control
+        yield from _gateways(self._totals.observe(control.feed.gateways()))
+        yield _gauge("snapshot_version", "The version published last.", control.feed.version())
+        yield _gauge("books_alarms", "Writers whose booking stopped.", len(control.books.alarms))
+        yield _gauge("gateways", "Gateways with a lease.", len(control.feed.gateways()))
+        yield _processes(control)
+        yield _replicas(control)
+
+
+def _gateways(sums: Families) -> Iterator[Metric]:
+    for name, family in sums.get("counters", {}).items():
+        counter = CounterMetricFamily(_name(name), HELP.get(name, name), labels=family.labels)
+        for values, (amount,) in family.series.items():
+            counter.add_metric(list(values), amount)
+        yield counter
+    for name, family in sums.get("gauges", {}).items():
+        gauge = GaugeMetricFamily(_name(name), HELP.get(name, name), labels=family.labels)
+        for values, (amount,) in family.series.items():
+            gauge.add_metric(list(values), amount)
+        yield gauge
+    for name, family in sums.get("histograms", {}).items():
+        yield _histogram(name, family)
+
+
+def _histogram(name: str, family: Family) -> HistogramMetricFamily:
+    metric = HistogramMetricFamily(_name(name), HELP.get(name, name), labels=family.labels)
+    edges = [*(str(bound) for bound in family.bounds_s), "+Inf"]
+    for values, (*counts, total) in family.series.items():
+        below = 0.0
+        buckets = []
+        for edge, count in zip(edges, counts, strict=True):
+            below += count
+            buckets.append((edge, below))
+        metric.add_metric(list(values), buckets, total)
+    return metric
+
+
+def _processes(control: Control) -> Metric:
+    metric = GaugeMetricFamily(
+        "inland_process_restarts", "Restarts of each process.", labels=("name", "role", "state")
+    )
+    try:
+        for view in control.runner.processes():
+            metric.add_metric([view.name, view.role, view.state.value], view.restarts)
+    except Busy:
+        pass  # the supervisor is away; the rest is still worth telling
+    return metric
+
+
+def _replicas(control: Control) -> Metric:
+    metric = GaugeMetricFamily(
+        "inland_replicas", "Replicas, by state.", labels=("deployment", "state")
+    )
+    counts: dict[tuple[str, str], int] = {}
+    for replica in control.changes.snapshot().replicas.values():
+        at = (replica.deployment, replica.state.value)
+        counts[at] = counts.get(at, 0) + 1
+    for (deployment, state), count in counts.items():
+        metric.add_metric([deployment, state], count)
+    return metric
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(_name(name), text, value=value)
+
+
+def _name(name: str) -> str:
+    return f"inland_{name}"

@@ -1,0 +1,83 @@
+"""Errors as RFC 9457 problem details. What the caller may not see is always the same 404."""
+
+import logging
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from inland.domain.errors import BadInput, Busy, Conflict, Damaged, Denied, InlandError, NotFound
+
+MEDIA_TYPE = "application/problem+json"
+#: Problems of one body that are told; the rest are not.
+_MAX_TOLD = 5
+
+_log = logging.getLogger(__name__)
+
+
+def problem(
+    status: int, title: str, detail: str = "", headers: dict[str, str] | None = None, **more: Any
+) -> JSONResponse:
+    """One answer. `more` are extension members."""
+    body: dict[str, Any] = {"type": "about:blank", "title": title, "status": status}
+    if detail:
+        body["detail"] = detail
+    return JSONResponse(body | more, status, headers, media_type=MEDIA_TYPE)
+
+
+def unseen() -> JSONResponse:
+    """The one answer about what does not exist or may not be known to exist."""
+    return problem(404, "Not found", "there is nothing here that this key may see")
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of the app this way."""
+    app.add_exception_handler(InlandError, _ours)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _unforeseen)
+
+
+def _ours(_: Request, error: Exception) -> JSONResponse:
+    match error:
+        case NotFound():
+            return problem(404, "Not found", str(error))
+        case BadInput():
+            return problem(400, "Bad input", str(error), field=error.field)
+        case Conflict():
+            return problem(409, "Conflict", str(error))
+        case Denied():
+            rules = list(error.rules)
+            return problem(403, "Denied", str(error), rules=rules, remedy=error.remedy)
+        case Busy():
+            again = {"retry-after": str(error.retry_after_s)}
+            return problem(503, "Busy", str(error), again)
+        case Damaged():
+            _log.error("damage", extra={"where": error.where, "why": error.why})
+            return problem(500, "Damaged", str(error))
+        case _:
+            return problem(500, "Failed", str(error))
+
+
+def _invalid(_: Request, error: Exception) -> JSONResponse:
+    """Says where and what, never what was sent: it may hold a secret."""
+    assert isinstance(error, RequestValidationError)
+    told = [
+        f"{'.'.join(str(part) for part in one['loc'][1:]) or 'body'}: {one['msg']}"
+        for one in error.errors()[:_MAX_TOLD]
+    ]
+    return problem(422, "Bad input", "; ".join(told))
+
+
+def _http(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 404:
+        return unseen()
+    return problem(error.status_code, str(error.detail))
+
+
+def _unforeseen(_: Request, error: Exception) -> JSONResponse:
+    _log.error("a request failed", exc_info=error)
+    return problem(500, "Failed", "control hit a fault of its own; see its log")

@@ -1,0 +1,72 @@
+"""/factory/v1/records, /factory/v1/usage and /factory/v1/vkey: projections over the books."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import PlainTextResponse, StreamingResponse
+
+from inland.api.access import Caller, caller_for
+from inland.api.control import Control
+from inland.domain.errors import BadInput, NotFound
+
+router = APIRouter(prefix="/factory/v1", tags=["records"])
+
+
+@router.get("/records")
+def records(
+    request: Request,
+    caller: Annotated[Caller, Depends(caller_for("records.export"))],
+    tenant: str | None = None,
+) -> StreamingResponse:
+    """A tenant's records in the order of booking, one canonical JSON a line."""
+    control: Control = request.app.state.control
+    whose = caller.reach(tenant)
+    if whose is None:
+        raise BadInput("tenant", "say whose records")
+    with control.store.read() as transaction:
+        if whose not in transaction.state.tenants():
+            raise NotFound(f"tenant {whose!r}")
+    return StreamingResponse(_lines(control, whose), media_type="application/x-ndjson")
+
+
+@router.get("/usage")
+def usage(
+    request: Request,
+    caller: Annotated[Caller, Depends(caller_for("usage"))],
+    tenant: str | None = None,
+    since: str | None = None,
+) -> list[dict[str, Any]]:
+    """Usage per hour, deployment and key, from `since` (Unix seconds or ISO 8601) on."""
+    control: Control = request.app.state.control
+    rows = control.books.usage(caller.reach(tenant), _unix_us(since))
+    return [asdict(row) for row in rows]
+
+
+@router.get("/vkey")
+def vkey(
+    request: Request, caller: Annotated[Caller, Depends(caller_for("vkey"))]
+) -> PlainTextResponse:
+    """The log's one public key, in signed-note form."""
+    del caller
+    control: Control = request.app.state.control
+    return PlainTextResponse(control.books.vkey + "\n")
+
+
+def _lines(control: Control, tenant: str) -> Iterator[bytes]:
+    for record in control.books.export(tenant):
+        yield record + b"\n"
+
+
+def _unix_us(since: str | None) -> int:
+    if since is None:
+        return 0
+    if since.isascii() and since.isdigit() and len(since) <= 11:
+        return int(since) * 1_000_000
+    try:
+        when = datetime.fromisoformat(since)
+    except ValueError:
+        raise BadInput("since", "give Unix seconds, or a date or time in ISO 8601") from None
+    return int((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()) * 1_000_000

@@ -1,0 +1,90 @@
+"""Gateways' counters as totals that never go back, whichever of them came and went. Pure.
+
+Each life of a gateway (a writer) counts from zero; what a life that ended had counted stays in.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+#: Metrics, and series of one, that are kept; what comes beyond is dropped.
+MAX_METRICS, MAX_SERIES = 64, 4096
+
+Labels = tuple[str, ...]
+
+
+class Told(Protocol):
+    """What one life of a gateway counted, as it said last."""
+
+    @property
+    def writer(self) -> str: ...
+    @property
+    def metrics(self) -> dict[str, Any] | None: ...
+
+
+@dataclass(slots=True)
+class Family:
+    """One metric: label names, bounds of its buckets (none for a counter or a gauge), its series.
+
+    A counter's or gauge's series is [value]; a histogram's is its buckets' counts and then the sum.
+    """
+
+    labels: Labels
+    bounds_s: tuple[float, ...] = ()
+    series: dict[Labels, list[float]] = field(default_factory=dict)
+
+    def add(self, values: Labels, amounts: list[float]) -> None:
+        """Add to a series; amounts of another shape are dropped."""
+        known = self.series.get(values)
+        if known is None:
+            if len(self.series) < MAX_SERIES:
+                self.series[values] = list(amounts)
+        elif len(known) == len(amounts):
+            self.series[values] = [old + new for old, new in zip(known, amounts, strict=True)]
+
+
+#: kind ("counters", "histograms", "gauges") → name → family.
+Families = dict[str, dict[str, Family]]
+
+
+class Totals:
+    """Sums over the lives seen. Observed from one thread at a time."""
+
+    def __init__(self) -> None:
+        self._ended: Families = {}
+        self._live: dict[str, dict[str, Any]] = {}
+
+    def observe(self, gateways: Iterable[Told]) -> Families:
+        """Sums with `gateways` as the lives that go on; gauges count of those alone."""
+        live = {one.writer: one.metrics for one in gateways if one.metrics is not None}
+        for writer in self._live.keys() - live.keys():
+            _fold(self._ended, self._live[writer], ("counters", "histograms"))
+        self._live = live
+        sums: Families = {}
+        _fold_families(sums, self._ended)
+        for told in live.values():
+            _fold(sums, told, ("counters", "histograms", "gauges"))
+        return sums
+
+
+def _fold(into: Families, told: dict[str, Any], kinds: tuple[str, ...]) -> None:
+    for kind in kinds:
+        families = into.setdefault(kind, {})
+        for name, raw in told.get(kind, {}).items():
+            if name not in families and len(families) >= MAX_METRICS:
+                continue
+            bounds = tuple(raw.get("bounds_s", ()))
+            family = families.setdefault(name, Family(tuple(raw["labels"]), bounds))
+            for values, *amounts in raw["series"]:
+                flat = [*amounts[0], amounts[1]] if bounds else amounts
+                family.add(tuple(values), [float(amount) for amount in flat])
+
+
+def _fold_families(into: Families, families: Families) -> None:
+    for kind, named in families.items():
+        for name, family in named.items():
+            sums = into.setdefault(kind, {}).setdefault(
+                name, Family(family.labels, family.bounds_s)
+            )
+            for values, amounts in family.series.items():
+                sums.add(values, amounts)
