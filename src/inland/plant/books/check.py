@@ -1,0 +1,28 @@
+"""`ledger check`: re-reads everything and proves that it agrees. Reads only, may run beside a live
+factory, and keeps one batch in memory at a time.
+"""
+
+from inland.plant.books.check_journals import check_journals
+from inland.plant.books.check_log import check_logs
+from inland.plant.books.check_records import check_records
+from inland.plant.books.findings import Report
+from inland.ports.files import Files
+from inland.ports.store import Store
+
+
+def check(files: Files, store: Store) -> Report:
+    """Journals against records, records against batches, these against the log, it against its
+    tiles and checkpoint, all against the database."""
+    report = Report()
+    with store.read() as transaction:
+        check_records(report, files, transaction.books)
+        check_logs(report, files, transaction.books)
+        check_journals(report, files, transaction.books)
+    with store.read() as transaction:
+        for position in transaction.books.positions().values():
+            folder = f"journal/{position.writer}"
+            if not position.gone:
+                report.demand(files.exists(folder), folder, "the whole journal is missing")
+            if position.damage is not None:
+                report.find(folder, f"its booking stopped: {position.damage}")
+    return report

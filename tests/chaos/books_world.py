@@ -1,0 +1,343 @@
+"""A whole factory's books in one process over a disk that forgets: what happened, and the laws.
+
+A `World` plays a script of steps by a gateway and by control. A fault strikes at one operation on the
+disk: the machine stops (unsynced bytes are lost), or only the process that was at work is killed.
+Afterwards everything starts again and the laws must hold.
+"""
+
+import shutil
+import sqlite3
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+from inland.adapters.files.forgetful import ForgetfulDisk
+from inland.adapters.files.journal import Segments
+from inland.adapters.sql.database import Database, sqlite_url
+from inland.domain.ids import WriterId, uuid7
+from inland.ledger import canonical, merkle, notes, receipts
+from inland.ledger.frames import FrameKind
+from inland.ledger.records import Record, new_record
+from inland.plant.books.books import Books
+from inland.plant.books.check import check
+
+#: Small, so that a short script crosses from one segment to the next.
+SEGMENT_BYTES = 2500
+SYNCS = frozenset({"sync", "sync_dir"})
+
+
+class Fault(BaseException):
+    """The machine or the process stops here. No code under test may catch it."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Where the fault strikes and what it takes. `at`: the operation, counted from 0.
+
+    `process`: only the process at work dies; the machine stops `then` steps later (None: at the end).
+    `seed`: unsynced bytes survive in part; without it they are lost. `deaf`: a sync that is not done.
+    """
+
+    at: int | None = None
+    process: bool = False
+    then: int | None = None
+    seed: int | None = None
+    deaf: str | None = None
+
+
+class FakeClock:
+    def __init__(self) -> None:
+        self.now_us = 1_790_000_000_000_000
+
+    def unix_us(self) -> int:
+        self.now_us += 1000
+        return self.now_us
+
+    def monotonic(self) -> float:
+        return self.now_us / 1e6
+
+    def sleep(self, seconds: float) -> None:
+        self.now_us += int(seconds * 1e6)
+
+
+def template(folder: Path) -> Path:
+    """An empty database with its schema, to be copied."""
+    file = folder / "template.db"
+    Database(sqlite_url(file), synchronous="OFF").close()
+    return file
+
+
+def sync_site() -> str:
+    """Which of our own lines asks for this sync: its caller's too where `durable.py` does it."""
+    frame = sys._getframe(1)
+    site: list[str] = []
+    while frame.f_back is not None:
+        frame = frame.f_back
+        name = frame.f_code.co_filename
+        if name.endswith("forgetful.py") or "/inland/" not in name:
+            continue
+        site.append(f"{name.rpartition('/')[2]}:{frame.f_lineno}")
+        if not name.endswith("durable.py"):
+            break
+    return " < ".join(site)
+
+
+@dataclass
+class Seen:
+    """What was acknowledged, and what an outsider kept."""
+
+    records: dict[str, bytes] = field(default_factory=dict)
+    openings: set[str] = field(default_factory=set)
+    changes: list[str] = field(default_factory=list)
+    notes: dict[str, str] = field(default_factory=dict)  # note → the key it was served with
+
+
+class World:
+    def __init__(self, plan: Plan, database: Path) -> None:
+        self.plan = plan
+        self.sites: set[str] = set()
+        self.operations = 0
+        self.seen = Seen()
+        self._random = Random(7)
+        self._clock = FakeClock()
+        self._actor = "control"
+        self._struck = False
+        self._steps_left: int | None = None
+        self._disk = ForgetfulDisk(self._watch)
+        self._file = database
+        self._db = Database(sqlite_url(database), synchronous="OFF")
+        self._books: Books | None = None
+        self._gateway: Segments | None = None
+        self._writers = 0
+
+    def close(self) -> None:
+        self._db.close()
+
+    def _entropy(self, count: int) -> bytes:
+        return self._random.randbytes(count)
+
+    def _watch(self, operation: str, _path: str) -> bool:
+        at, self.operations = self.operations, self.operations + 1
+        if at == self.plan.at and not self._struck:
+            self._struck = True
+            raise Fault
+        if operation not in SYNCS:
+            return True
+        site = sync_site()
+        self.sites.add(site)
+        return site != self.plan.deaf
+
+    # what happens
+
+    def play(self, script: list[Callable[["World"], None]]) -> None:
+        """The script with its fault; then the machine stops, starts again, and works once more."""
+        try:
+            for step in script:
+                if self._steps_left == 0:
+                    break
+                if self._steps_left is not None:
+                    self._steps_left -= 1
+                self._step(step)
+        except Fault:
+            pass  # the machine
+        self.script_operations, self._struck = self.operations, True
+        self.crash()
+        for step in (request("acme"), tick, tick):
+            step(self)
+
+    def _step(self, step: Callable[["World"], None]) -> None:
+        try:
+            step(self)
+        except Fault:
+            if not self.plan.process:
+                raise
+            self._kill(self._actor)
+            self._steps_left = self.plan.then
+
+    def crash(self) -> None:
+        """The machine stops; what was not synced is lost, or part of it."""
+        self._disk.crash(None if self.plan.seed is None else Random(self.plan.seed))
+        self._books = self._gateway = None
+
+    def restore(self, backup: Path) -> None:
+        """Somebody puts an older copy of the database back."""
+        self._db.close()
+        shutil.copy(backup, self._file)
+        for rest in ("-wal", "-shm"):
+            self._file.with_name(self._file.name + rest).unlink(missing_ok=True)
+        self._db = Database(sqlite_url(self._file), synchronous="OFF")
+
+    def back_up(self) -> None:
+        """A consistent copy of the database, as a person would make one."""
+        target = self._file.with_suffix(".backup")
+        with sqlite3.connect(self._file) as source, sqlite3.connect(target) as copy:
+            source.backup(copy)
+        source.close()
+        copy.close()
+
+    def _kill(self, process: str) -> None:
+        self._disk.kill(process)
+        if process == "control":
+            self._books = None
+        else:
+            self._gateway = None
+
+    def kill_gateway(self) -> None:
+        self._kill("gateway")
+
+    def books(self) -> Books:
+        self._actor = "control"
+        if self._books is None:
+            files = self._disk.process("control")
+            books = Books(files, self._db, self._clock, self._entropy, "test")
+            books.open()
+            self._books = books
+        return self._books
+
+    def commit(self, tenant: str, *, opening: str | None = None, closing: str | None = None) -> None:
+        """One commit of the gateway: a record, an opening, or the record that closes one."""
+        if self._gateway is None:
+            self.books()  # no gateway serves before control told it what to serve
+        self._actor = "gateway"
+        if self._gateway is None:
+            self._writers += 1
+            self.writer = f"w{self._writers}"
+            files = self._disk.process("gateway")
+            self._gateway = Segments(files, WriterId(self.writer), SEGMENT_BYTES)
+        if closing is not None and closing not in self._openings:
+            return  # its gateway died
+        record = self._record(tenant, opening or closing)
+        kind = FrameKind.OPENING if opening else FrameKind.RECORD
+        self._gateway.commit([(kind, canonical.encode(record))])
+        if opening:
+            self._openings[opening] = record["id"]
+            self.seen.openings.add(record["id"])
+        else:
+            self.seen.records[record["id"]] = canonical.encode(record)
+
+    @property
+    def _openings(self) -> dict[str, str]:
+        assert self._gateway is not None
+        return self._gateway.__dict__.setdefault("test_openings", {})
+
+    def _record(self, tenant: str, stream: str | None) -> Record:
+        now = self._clock.unix_us()
+        fresh = uuid7(now // 1000, self._entropy(10))
+        return new_record(
+            "request",
+            salt=self._entropy(16),
+            unix_us=now,
+            id=self._openings.get(stream, fresh) if stream else fresh,
+            tenant=tenant,
+            key="k",
+            deployment="d",
+            model="m",
+            writer=self.writer,
+            input="00" * 32,
+            output=["11" * 32],
+            outcome="complete",
+            billed=True,
+            prompt_tokens=3,
+            completion_tokens=5,
+            cached_tokens=1,
+            wasted_tokens_estimated=0,
+        )
+
+    def change(self) -> None:
+        """A control-plane change, as `plant` makes one."""
+        self.books()
+        now = self._clock.unix_us()
+        record = new_record(
+            "change",
+            salt=self._entropy(16),
+            unix_us=now,
+            id=uuid7(now // 1000, self._entropy(10)),
+            what="tenant.add",
+            who="operator",
+            subject="acme",
+            details={},
+        )
+        with self._db.write() as transaction:
+            transaction.books.append(record)
+        self.seen.changes.append(record["id"])
+
+    def tick(self) -> None:
+        books = self.books()
+        books.tick()
+        self.look()
+
+    def look(self) -> None:
+        """An outsider fetches the published checkpoint and keeps it."""
+        with self._db.read() as transaction:
+            log = transaction.books.current_log()
+        if log is not None and log.checkpoint is not None:
+            key = notes.vkey(log.origin, log.public_key)
+            self.seen.notes[log.checkpoint.note] = key
+
+    # the laws
+
+    def demand_kept(self) -> None:
+        """All that was acknowledged is there exactly once and can be proved with the one key."""
+        books = self.books()
+        assert not books.alarms, books.alarms
+        exported: dict[str, list[bytes]] = {}
+        for tenant in ("acme", "demo"):
+            for data in books.export(tenant):
+                record = canonical.decode(data)
+                if record["kind"] == "request":
+                    exported.setdefault(record["id"], []).append(data)
+        for record_id, data in self.seen.records.items():
+            assert exported.get(record_id) == [data], f"record {record_id}"
+        for record_id in self.seen.openings | set(exported):
+            assert len(exported.get(record_id, ())) == 1, f"stream {record_id}"
+        for record_id in [*exported, *self.seen.changes]:
+            data_ = books.receipt(f"chatcmpl-{record_id}")
+            assert data_ is not None, f"no receipt of {record_id}"
+            receipts.verify(data_, books.vkey)
+        report = check(self._disk.process("auditor"), self._db)
+        assert report.good, report.findings
+        assert set(self.seen.notes.values()) <= {books.vkey}, "the one public key changed"
+        self.demand_one_history()
+
+    def demand_one_history(self) -> None:
+        """Whoever kept two checkpoints of one origin can prove one from the other."""
+        self.look()
+        trees = {}
+        with self._db.read() as transaction:
+            for log in transaction.books.logs():
+                size = transaction.books.log_size(log.number)
+                tree = merkle.Tree(transaction.books.entries(log.number, 0, size))
+                trees[notes.vkey(log.origin, log.public_key)] = tree
+        latest: dict[tuple[str, int], bytes] = {}
+        for note, vkey in self.seen.notes.items():
+            kept = notes.open_note(note, vkey)
+            assert latest.setdefault((vkey, kept.size), kept.root) == kept.root, "two heads"
+            tree = trees.get(vkey)
+            if tree is not None and kept.size <= tree.size:
+                assert merkle.range_root(0, kept.size, tree.node) == kept.root, "a fork"
+
+
+def tick(world: World) -> None:
+    world.tick()
+
+
+def change(world: World) -> None:
+    world.change()
+
+
+def kill_gateway(world: World) -> None:
+    world.kill_gateway()
+
+
+def request(tenant: str) -> Callable[[World], None]:
+    return lambda world: world.commit(tenant)
+
+
+def opening(tenant: str, stream: str) -> Callable[[World], None]:
+    return lambda world: world.commit(tenant, opening=stream)
+
+
+def closing(tenant: str, stream: str) -> Callable[[World], None]:
+    return lambda world: world.commit(tenant, closing=stream)
