@@ -148,7 +148,7 @@ def verify(data: bytes, vkey: str, kept: Kept | None = None) -> Verified:
         compared = _compare(kept or Kept(), record, entry)
         if kept and kept.checkpoint is not None:
             _extends(notes.open_note(kept.checkpoint, vkey), checkpoint, old)
-            compared = (*compared, "checkpoint")
+            compared = (*compared, "kept")
     except Malformed as error:
         raise Refused(str(error)) from None
     kinds = tuple(str(link.record["kind"]) for link in links)

@@ -190,3 +190,15 @@ def site() -> Site:
     log = [change(number) for number in range(LOG_SIZE)]
     log[6] = batch
     return Site(tenants, batches, log, 6)
+
+
+def published() -> dict[str, bytes]:
+    """The files of `docs/examples`: a receipt and all that can be compared with it."""
+    files = {
+        "receipt.json": site().receipt("demo", 1, since=5),
+        "log.vkey": VKEY.encode() + b"\n",
+        "kept-checkpoint": checkpoint(site().log[:5]).encode(),
+        "record-key": record_key().hex().encode() + b"\n",
+        "input.json": BODY,
+    }
+    return files | {f"output-{at}.txt": text.encode() for at, text in enumerate(TEXTS)}

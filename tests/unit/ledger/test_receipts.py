@@ -361,7 +361,7 @@ def test_what_was_proved_is_told():
     assert verified.entry == ENTRY
     assert verified.chain == ("request", "tenant-batch", "batch")
     assert verified.checkpoint == notes.open_note(example.checkpoint(SITE.log), example.VKEY)
-    assert verified.compared == ("entry", "input", "output", "checkpoint")
+    assert verified.compared == ("entry", "input", "output", "kept")
 
 
 def test_a_kept_checkpoint_newer_than_the_receipt_says_what_to_do():
