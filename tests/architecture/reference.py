@@ -3,15 +3,20 @@
 `make fix` writes it; a test holds the file to it.
 """
 
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import MISSING, fields
 from typing import Any
 
 import typer.main
+from fastapi.routing import APIRoute
 
 from inland.adapters.home.limits import Limits
 from inland.adapters.home.template import FirstFactory, FirstModel, factory_toml
+from inland.api.access import ACCESS
+from inland.api.app import _NOUNS
+from inland.api.metrics import HELP
 from inland.cli.app import app
 from tests.architecture.source import ROOT
 
@@ -82,6 +87,32 @@ def declared() -> str:
     return factory_toml(first).partition("# Every bound")[0].rstrip()
 
 
+def _who(route: APIRoute) -> str:
+    calls = [dependant.call for dependant in route.dependant.dependencies]
+    names = [vars(call)["operation"] for call in calls if call and "operation" in vars(call)]
+    return ", ".join(sorted(ACCESS[names[0]])) if names else "anyone"
+
+
+def routes() -> str:
+    """Every route off the token path as a table."""
+    rows = ["| route | who | what |", "| --- | --- | --- |"]
+    for route in itertools.chain.from_iterable(noun.router.routes for noun in _NOUNS):
+        if isinstance(route, APIRoute):
+            query = "&".join(f"{p.name}=" for p in route.dependant.query_params)
+            path = re.sub(r":path}", "}", route.path) + (f"?{query}" if query else "")
+            methods = ", ".join(sorted(route.methods or ()))
+            rows.append(
+                f"| `{methods} {path}` | {_who(route)} | {_first_sentence(route.description)} |"
+            )
+    return "\n".join(rows)
+
+
+def metrics() -> str:
+    """What gateways count, as `/metrics` names it."""
+    rows = ["| metric | what |", "| --- | --- |"]
+    return "\n".join(rows + [f"| `inland_{name}` | {told} |" for name, told in HELP.items()])
+
+
 def text() -> str:
     """The whole page."""
     return f"""# Reference
@@ -107,6 +138,21 @@ What a first start writes, less its limits. A name that nobody knows is refused.
 A request over a limit is refused, and told which.
 
 {limits()}
+
+## HTTP
+
+The token path is `POST /v1/chat/completions` and `GET /v1/models`, in OpenAI's dialect, for a
+tenant's keys. The rest, on the same port, tells errors as RFC 9457 problem details. A tenant's key
+sees that tenant alone; what it may not see answers 404, as does what does not exist.
+
+{routes()}
+
+## Metrics of the token path
+
+Counters end in `_total`, histograms have `_bucket`, `_sum` and `_count`; `/metrics` has gauges of
+processes, replicas and the books beside them.
+
+{metrics()}
 """
 
 
