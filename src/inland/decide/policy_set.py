@@ -61,10 +61,11 @@ def without_schema(files: dict[str, str]) -> dict[str, str]:
 
 def join_files(files: dict[str, str]) -> str:
     """The files as one text, from which `split_files` gives them back."""
-    return "".join(
-        f"{_HEADER}{name}\n{text}{'' if text.endswith(chr(10)) else chr(10)}"
-        for name, text in sorted(files.items())
-    )
+    return "".join(f"{_HEADER}{name}\n{_ended(text)}" for name, text in sorted(files.items()))
+
+
+def _ended(text: str) -> str:
+    return text if not text or text.endswith("\n") else f"{text}\n"
 
 
 def split_files(text: str) -> dict[str, str]:

@@ -62,7 +62,7 @@ class Policies:
     def drift(self) -> list[str]:
         """Files in the folder that differ from what is in force: edited, missing or added."""
         _, current = self.in_force()
-        there = without_schema(self._folder.read())
+        there = split_files(join_files(without_schema(self._folder.read())))
         return sorted(n for n in current.keys() | there.keys() if current.get(n) != there.get(n))
 
     def _put(self, who: str, files: dict[str, str]) -> str:
