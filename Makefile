@@ -3,7 +3,8 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-HOME_DIR ?= $(HOME)/.local/share/inland
+# The factory's folder, when it is not the default: make up FACTORY=DIR
+FACTORY ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help install up check fix packages test soak bench-gateway wheel
@@ -24,7 +25,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@touch $@
 
 up: install  ## Start the factory in the background and print what to paste
-	$(BIN)/inland up --detach --home '$(HOME_DIR)'
+	$(BIN)/inland up --detach $(if $(FACTORY),--home '$(FACTORY)')
 
 check: install  ## Format, lint, types, import order and architecture; changes nothing
 	$(BIN)/ruff format --check .
