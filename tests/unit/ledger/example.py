@@ -128,6 +128,7 @@ def request(tenant: str, number: int) -> Record:
         completion_tokens=22,
         cached_tokens=0,
         wasted_tokens_estimated=0,
+        counted="engine",
         energy_mj=0,
         energy_known="none",
         ttft_us=41_200,
