@@ -7,7 +7,6 @@ that counts; this one says where the time goes. Prints one JSON line.
 import argparse
 import asyncio
 import contextlib
-import hashlib
 import json
 import os
 import re
@@ -28,6 +27,7 @@ from inland.adapters.files.disk import Disk
 from inland.adapters.files.journal import JournalWriter
 from inland.adapters.openai.client import OpenAI
 from inland.decide.residency import Verdict
+from inland.domain.api_keys import new_api_key
 from inland.domain.ids import WriterId
 from inland.domain.labels import Label, public_label
 from inland.domain.places import Place
@@ -45,8 +45,7 @@ from inland.domain.snapshot import Secrets, Snapshot
 from inland.gateway.gateway import Gateway
 from inland.gateway.limits import Limits
 
-SECRET = "s" * 43
-KEY = f"inl_k1_{SECRET}"
+KEY = new_api_key(b"k" * 40)
 HERE = Place("here", "ZZ", "ZZ")
 
 
@@ -59,7 +58,6 @@ class Allow:
 
 def snapshot(url: str) -> Snapshot:
     """One tenant, one key, one deployment at `url`."""
-    digest = hashlib.sha256(SECRET.encode()).hexdigest()
     deployment = Deployment(
         "bench", EngineKind.OPENAI, "m", HERE, slots=256, url=url, upstream_model="up"
     )
@@ -69,7 +67,7 @@ def snapshot(url: str) -> Snapshot:
         "sha256:" + "0" * 64,
         "",
         {"demo": Tenant("demo", Label("demo", ("ZZ",)))},
-        {"k1": Key("k1", "demo", Role.MEMBER, digest)},
+        {KEY.id: Key(KEY.id, "demo", Role.MEMBER, KEY.secret_sha256)},
         {"m": Model("m", public_label(), ("*",), None)},
         {"bench": deployment},
         {"bench-0": Replica("bench-0", "bench", ReplicaState.READY, url, HERE)},
@@ -115,7 +113,7 @@ def script(folder: Path, *, stream: bool) -> Path:
     body = json.dumps({"model": "bench", "messages": ask, "max_tokens": 64, "stream": stream})
     text = (
         f'wrk.method="POST"\nwrk.body={json.dumps(body)}\n'
-        f'wrk.headers["authorization"]="Bearer {KEY}"\n'
+        f'wrk.headers["authorization"]="Bearer {KEY.text}"\n'
         'wrk.headers["content-type"]="application/json"\n'
     )
     path = folder / "ask.lua"
@@ -132,6 +130,12 @@ def wait_for(port: int) -> None:
     raise SystemExit("nothing listens")
 
 
+def cpu_s(pid: int) -> float:
+    """Processor seconds the process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def measure(given: argparse.Namespace, folder: Path) -> dict[str, object]:
     """Start both, load them, and read wrk's figures."""
     port, upstream = free_port(), free_port()
@@ -146,16 +150,28 @@ def measure(given: argparse.Namespace, folder: Path) -> dict[str, object]:
         wait_for(upstream)
         wait_for(port)
         if given.profile:
-            spy = ["py-spy", "record", "-d", str(given.seconds), "-f", "raw", "-o", given.profile]
+            spy = [
+                "py-spy",
+                "record",
+                "-d",
+                str(given.seconds),
+                "-f",
+                "raw",
+                "--gil",
+                "-o",
+                given.profile,
+            ]
             children.append(subprocess.Popen([*spy, "-p", str(children[1].pid), "-r", "200"]))
         load = ["taskset", "-c", "1", "wrk", "-t1", f"-c{given.connections}", "--latency"]
         load += [f"-d{given.seconds}s", "-s", str(script(folder, stream=given.stream))]
+        before_s = cpu_s(children[1].pid)
         said = subprocess.run(
             [*load, f"http://127.0.0.1:{port}/v1/chat/completions"],
             capture_output=True,
             text=True,
             check=True,
         ).stdout
+        used_s = cpu_s(children[1].pid) - before_s
     finally:
         for child in reversed(children):
             child.terminate()
@@ -164,7 +180,15 @@ def measure(given: argparse.Namespace, folder: Path) -> dict[str, object]:
     assert rate is not None, said
     assert "Non-2xx" not in said, said
     latency = dict(re.findall(r"(50|99)%\s+([\d.]+\w+)", said))
-    return {"bench": "token_path", "rps": float(rate.group(1)), "latency": latency}
+    requests = re.search(r"(\d+) requests in", said)
+    assert requests is not None, said
+    return {
+        "bench": "token_path",
+        "rps": float(rate.group(1)),
+        "latency": latency,
+        "gateway_cpu_us_per_request": round(used_s * 1e6 / int(requests.group(1)), 1),
+        "gateway_cpu_share": round(used_s / given.seconds, 2),
+    }
 
 
 def main() -> None:

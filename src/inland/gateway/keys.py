@@ -3,14 +3,13 @@
 from hashlib import sha256
 from hmac import compare_digest
 
+from inland.domain.api_keys import split_api_key
 from inland.domain.plant import Key, Role
 from inland.domain.snapshot import Snapshot
 from inland.gateway.errors import ended_key, not_for_models, suspended, unknown_key
 
 _SCHEME = b"bearer "
-_PREFIX = b"inl_"
 _NOBODY = "0" * 64
-_LONGEST = 256
 _TENANT_ROLES = frozenset({Role.TENANT_ADMIN, Role.MEMBER})
 
 
@@ -45,13 +44,8 @@ def check(snapshot: Snapshot, key: Key, now_unix_s: int) -> None:
 
 
 def _parse(authorization: bytes | None) -> tuple[str, bytes]:
-    """(id, secret); both empty where the header is not of the form `Bearer inl_<id>_<secret>`."""
-    if authorization is None or len(authorization) > _LONGEST:
+    """(id, secret); both empty where the header is not `Bearer` and a key."""
+    if authorization is None or authorization[:7].lower() != _SCHEME:
         return "", b""
-    if authorization[:7].lower() != _SCHEME:
-        return "", b""
-    token = authorization[7:].strip()
-    if not token.startswith(_PREFIX):
-        return "", b""
-    key_id, _, secret = token[4:].partition(b"_")
-    return key_id.decode("latin-1"), secret
+    parts = split_api_key(authorization[7:].decode("latin-1"))
+    return (parts[0], parts[1].encode()) if parts is not None else ("", b"")
