@@ -30,7 +30,7 @@ def vkey(home: HomeOption = None, json: JsonOption = False) -> None:
 @app.command()
 def check(home: HomeOption = None, json: JsonOption = False) -> None:
     """Re-read everything and prove that journals, records, log and database agree."""
-    from inland.bootstrap import check_ledger
+    from inland.bootstrap.books import check_ledger
 
     told = check_ledger(made_home(home).root)
     if json:

@@ -30,11 +30,12 @@ Life = tuple[int, int | None]
 
 @dataclass(frozen=True, slots=True)
 class EngineRoom:
-    """Where engines run: folders (absolute), and the cores of this machine."""
+    """Where engines run: folders (absolute), the cores of this machine, and what holds them in."""
 
     models: str
     sockets: str
     cores: tuple[int, ...]
+    isolation: str = "none"
 
 
 @dataclass(slots=True)
@@ -70,7 +71,7 @@ class Replicas:
         with self._changes.store.read() as transaction:
             state = transaction.state
             specs = wanted_engines(state.deployments(), state.models(), self._room)
-            wanted = wanted_replicas(state.deployments(), self._room.sockets)
+            wanted = wanted_replicas(state.deployments(), self._room)
             written = state.replicas()
         views = {
             view.replica: view
@@ -153,12 +154,13 @@ def wanted_engines(
             context=one.context,
             threads=one.threads,
             cores=mine,
+            isolation=room.isolation,
         )
         for (replica, one, file), mine in zip(local, cores, strict=True)
     )
 
 
-def wanted_replicas(deployments: dict[str, Deployment], sockets: str) -> list[Replica]:
+def wanted_replicas(deployments: dict[str, Deployment], room: EngineRoom) -> list[Replica]:
     """The replicas there should be: engines starting, and servers that exist already, ready."""
     replicas = []
     for _, one in sorted(deployments.items()):
@@ -169,9 +171,11 @@ def wanted_replicas(deployments: dict[str, Deployment], sockets: str) -> list[Re
             continue
         for number in range(one.replicas):
             replica = f"{one.name}-{number}"
-            address = socket_path(sockets, replica)
+            address = socket_path(room.sockets, replica)
             starting = ReplicaState.STARTING
-            replicas.append(Replica(replica, one.name, starting, address, one.place))
+            replicas.append(
+                Replica(replica, one.name, starting, address, one.place, room.isolation)
+            )
     return replicas
 
 

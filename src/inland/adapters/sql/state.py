@@ -93,6 +93,7 @@ REPLICAS = Table(
     Column("state", String, nullable=False),
     Column("address", String, nullable=False),
     Column("place", JSON, nullable=False),
+    Column("isolation", String, nullable=False),
 )
 POLICIES = Table(
     "policies",
@@ -202,6 +203,7 @@ class SqlState:
                 "state": replica.state.value,
                 "address": replica.address,
                 "place": _place_row(replica.place),
+                "isolation": replica.isolation,
             },
         )
 
@@ -295,6 +297,7 @@ def _replica(row: Row) -> Replica:
         state=ReplicaState(row["state"]),
         address=row["address"],
         place=_place(row["place"]),
+        isolation=row["isolation"],
     )
 
 

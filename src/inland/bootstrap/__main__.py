@@ -1,0 +1,76 @@
+"""The entry of every process: its role, its folder, and the descriptors it was handed."""
+
+import argparse
+import logging
+import os
+import sys
+from pathlib import Path
+
+from inland import settings
+from inland.adapters.home import factory_toml
+from inland.adapters.home.layout import Home
+from inland.bootstrap import logs
+from inland.domain.errors import InlandError
+
+_ROLES = ("supervisor", "control", "gateway", "engine")
+
+
+def _arguments(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="inland.bootstrap", description=__doc__)
+    parser.add_argument("role", choices=_ROLES)
+    parser.add_argument("--home", type=Path, required=True)
+    parser.add_argument("--name", default="")
+    parser.add_argument("--port", type=int)
+    parser.add_argument("--gateways", type=int)
+    parser.add_argument("--report", type=int, help="supervisor: where to tell that it started")
+    parser.add_argument("--lifeline", type=int, help="end when this descriptor closes")
+    parser.add_argument("--fd", type=int, help="gateway: its listening socket")
+    parser.add_argument("--spec", default="{}", help="engine: what to serve, as JSON")
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str]) -> int:
+    """Run one process to its end; its exit status. What stops it is the last line of its log."""
+    asked = _arguments(argv)
+    os.umask(0o077)
+    logs.to_standard_error()
+    try:
+        return _run(asked, Home(asked.home.absolute()))
+    except (InlandError, OSError) as error:
+        logging.getLogger("inland").error("ended", extra={"why": str(error)})
+        print(f"{asked.name or asked.role}: {error}", file=sys.stderr)  # noqa: T201 - its log
+        return 1
+
+
+def _run(asked: argparse.Namespace, home: Home) -> int:
+    """Each role imports only what it needs: an engine holds nothing of control's."""
+    if asked.role == "engine":
+        from inland.bootstrap.engine import run_engine
+
+        return run_engine(asked.spec, asked.lifeline)
+    if asked.role == "gateway":
+        from inland.bootstrap.gateway import run_gateway
+
+        return run_gateway(home, asked.name, asked.fd, asked.lifeline)
+    if asked.role == "control":
+        from inland.bootstrap.control import run_control
+
+        return run_control(home, asked.name, asked.lifeline)
+    from inland.adapters.processes.report import run_reporting
+    from inland.adapters.processes.supervisor import Config
+    from inland.bootstrap.limits import grace
+
+    declared = factory_toml.read(home.factory_toml)
+    config = Config(
+        home.root,
+        declared.port if asked.port is None else asked.port,
+        asked.gateways or declared.gateways,
+        settings.from_environment().child_environment,
+        grace=grace(declared.limits),
+        lifeline_fd=asked.lifeline,
+    )
+    return run_reporting(config, asked.report)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

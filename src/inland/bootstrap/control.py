@@ -1,0 +1,213 @@
+"""The control process: books, plant, feed and HTTP over one home, each loop in a thread of its own."""
+
+import logging
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import uvicorn
+
+from inland.adapters.feed.server import FeedServer
+from inland.adapters.files.clock import SystemClock, SystemEntropy
+from inland.adapters.files.disk import Disk
+from inland.adapters.files.policies import PolicyFiles
+from inland.adapters.files.secrets import SecretFolder
+from inland.adapters.home import factory_toml, first_keys, upstream_keys
+from inland.adapters.home.layout import Home
+from inland.adapters.isolation.shut_in import available
+from inland.adapters.llama_cpp.probe import LlamaCppProber
+from inland.adapters.processes.child import GATEWAY
+from inland.adapters.processes.client import SupervisorClient
+from inland.adapters.processes.lifeline import exit_when_closed
+from inland.adapters.sql.database import Database
+from inland.api.app import build_app
+from inland.api.control import Control
+from inland.bootstrap.books import FACTORY, database
+from inland.domain.errors import InlandError
+from inland.plant.books.books import Books
+from inland.plant.changes import Changes
+from inland.plant.declared import Declared, reconcile
+from inland.plant.deployments import Deployments
+from inland.plant.explain import Explain
+from inland.plant.keys import Keys
+from inland.plant.models import Models
+from inland.plant.policies import Policies
+from inland.plant.replicas import EngineRoom, Replicas
+from inland.plant.tenants import Tenants
+from inland.plant.ticker import Controller, Ticker
+
+#: Pause between two bookings, in seconds; a receipt waits for the next one.
+BOOK_S = 1.0
+#: Engines proved at the same time, and calls answered at the same time.
+PROBES, CALLS = 4, 64
+#: What a stopping control gives to calls under way, in seconds.
+CALLS_END_S = 3
+_FATAL = 70
+_log = logging.getLogger("inland.control")
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What the process runs, in the order it was made."""
+
+    store: Database
+    books: Books
+    feed: FeedServer
+    runner: SupervisorClient
+    changes: Changes
+    control: Control
+
+
+def run_control(home: Home, name: str, lifeline: int | None) -> int:
+    """Run until SIGTERM. Raises what stands in the way of a start."""
+    isolation = available()  # probed in a child: before any thread of ours
+    if lifeline is not None:
+        exit_when_closed(lifeline)
+    parts = _put_together(home, isolation)
+    ended = threading.Event()
+    try:
+        _begin(home, parts)
+        threads = [
+            _thread("books", lambda: _book(parts.books, ended)),
+            _thread("ticker", lambda: parts.control.ticker.run(SystemClock(), ended.is_set)),
+        ]
+        _serve(home, parts, name)
+        ended.set()
+        for thread in threads:
+            thread.join()
+        parts.changes.note("factory", "factory.stop", name)
+        parts.books.tick()
+    finally:
+        parts.feed.close()
+        parts.store.close()
+    return 0
+
+
+def _put_together(home: Home, isolation: str) -> _Parts:
+    clock, entropy, files = SystemClock(), SystemEntropy(), Disk(home.root)
+    store = database(home.root)
+    books = Books(files, store, clock, entropy, FACTORY)
+    runner = SupervisorClient(home.supervisor_socket)
+    feed = FeedServer(home.root / "run" / "feed.sock", clock, lambda: _gateway_pids(runner))
+    secrets = SecretFolder(home.root / "keys")
+    changes = Changes(store, feed, secrets, clock, entropy, FACTORY)
+    folder = PolicyFiles(home.policies)
+    site = factory_toml.read(home.factory_toml).site
+    cores = tuple(sorted(os.sched_getaffinity(0)))
+    room = EngineRoom(str(home.root), str(home.root / "run"), cores, isolation)
+    probes = ThreadPoolExecutor(PROBES, "probe")
+    replicas = Replicas(changes, runner, LlamaCppProber(), room, probes)
+    ticker = Ticker([Controller("replicas", replicas.step)], _step_failed)
+    control = Control(
+        factory=FACTORY,
+        site=site,
+        store=store,
+        clock=clock,
+        secrets=secrets,
+        changes=changes,
+        tenants=Tenants(changes, site),
+        keys=Keys(changes),
+        models=Models(changes),
+        deployments=Deployments(changes, site, folder),
+        policies=Policies(changes, folder),
+        replicas=replicas,
+        explain=Explain(changes, books),
+        books=books,
+        runner=runner,
+        feed=feed,
+        ticker=ticker,
+        ledger=home.root / "ledger",
+    )
+    return _Parts(store, books, feed, runner, changes, control)
+
+
+def _begin(home: Home, parts: _Parts) -> None:
+    """Open the books, then leases, then make what is declared true; gateways hear of it last."""
+    parts.books.open()
+    parts.feed.start()
+    parts.control.policies.load_first()
+    declaration = factory_toml.read(home.factory_toml)
+    declared = Declared(
+        site=declaration.site,
+        tenants=declaration.tenants,
+        models=declaration.models,
+        deployments=declaration.deployments,
+        keys=first_keys.read(home.first_keys),
+        upstream_keys=upstream_keys.read(declaration),
+        permitted_endpoints=declaration.permitted_endpoints,
+    )
+    reconcile(parts.changes, declared, PolicyFiles(home.policies))
+    parts.changes.note("factory", "factory.start", "control")
+    parts.changes.refresh()
+
+
+def _gateway_pids(runner: SupervisorClient) -> set[int]:
+    return {one.pid for one in runner.processes() if one.role == GATEWAY and one.pid is not None}
+
+
+def _serve(home: Home, parts: _Parts, name: str) -> None:
+    """Answer on `run/control.sock` until SIGTERM."""
+    config = uvicorn.Config(
+        build_app(parts.control),
+        log_config=None,
+        access_log=False,
+        limit_concurrency=CALLS * 8,
+        timeout_graceful_shutdown=CALLS_END_S,
+        server_header=False,
+    )
+    server = uvicorn.Server(config)
+    listener = _listen(home)
+    threading.Thread(target=_report, args=(parts.runner, name, server), daemon=True).start()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    server.run(sockets=[listener])
+    listener.close()
+
+
+def _listen(home: Home) -> socket.socket:
+    home.control_socket.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(str(home.control_socket))  # private by the umask and by its folder
+    listener.listen(CALLS * 4)
+    return listener
+
+
+def _report(runner: SupervisorClient, name: str, server: uvicorn.Server) -> None:
+    clock = SystemClock()
+    while not server.started and not server.should_exit:
+        clock.sleep(0.01)
+    try:
+        runner.report_ready(name, os.getpid())
+    except InlandError as error:
+        _log.warning("could not report ready", extra={"why": str(error)})
+
+
+def _book(books: Books, ended: threading.Event) -> None:
+    """Book each second. What fails is said and tried again; damage raises an alarm by itself."""
+    while not ended.wait(BOOK_S):
+        try:
+            books.tick()
+        except Exception:
+            _log.exception("booking failed; it is tried again")
+
+
+def _step_failed(controller: str, error: Exception) -> None:
+    _log.error("a step failed", exc_info=error, extra={"controller": controller})
+
+
+def _thread(name: str, run: Callable[[], None]) -> threading.Thread:
+    """A loop that control cannot do without: its end is the process's."""
+
+    def guarded() -> None:
+        try:
+            run()
+        except BaseException:
+            _log.exception("a loop of control ended", extra={"loop": name})
+            os._exit(_FATAL)
+
+    thread = threading.Thread(target=guarded, name=name, daemon=True)
+    thread.start()
+    return thread

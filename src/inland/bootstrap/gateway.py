@@ -1,0 +1,125 @@
+"""A gateway process: its journal, its engines, the feed it lives by, and the socket it was handed."""
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvloop
+
+from inland.adapters.egress.door import Door
+from inland.adapters.feed.client import FeedClient, Hello
+from inland.adapters.files.clock import SystemClock, SystemEntropy
+from inland.adapters.files.disk import Disk
+from inland.adapters.files.journal import JournalWriter
+from inland.adapters.home import factory_toml
+from inland.adapters.home.layout import Home
+from inland.adapters.home.limits import Limits as HomeLimits
+from inland.adapters.llama_cpp.client import LlamaCpp
+from inland.adapters.openai.client import OpenAI
+from inland.adapters.processes.client import SupervisorClient
+from inland.adapters.processes.lifeline import exit_when_closed
+from inland.bootstrap.limits import gateway_limits
+from inland.decide.residency import Residency
+from inland.domain.errors import InlandError
+from inland.domain.ids import UUID7_RANDOM_BYTES, WriterId, uuid7
+from inland.domain.plant import EngineKind
+from inland.domain.snapshot import Secrets, Snapshot
+from inland.gateway.gateway import Gateway
+
+#: A cyclic collection walks everything alive; requests make no cycles, so it may be rare.
+_GC_YOUNG, _GC_MIDDLE, _GC_OLD = 50_000, 20, 100
+_FATAL = 70
+_log = logging.getLogger("inland.gateway")
+
+
+@dataclass(slots=True)
+class _InForce:
+    """What decides now; the door asks it too, for connections that requests need."""
+
+    residency: Residency | None = None
+
+    def take(self, snapshot: Snapshot) -> Residency:
+        self.residency = Residency(snapshot)
+        return self.residency
+
+    def may_connect(self, host: str, port: int, private: bool) -> bool:  # noqa: FBT001 - `Allow`
+        return self.residency is not None and (
+            self.residency.decide_connect(host, port, private=private).allowed
+        )
+
+
+def run_gateway(home: Home, name: str, fd: int, lifeline: int | None) -> int:
+    """Answer on the listening socket `fd` until SIGTERM, then finish what is under way."""
+    if lifeline is not None:
+        exit_when_closed(lifeline)
+    declared = factory_toml.read(home.factory_toml)
+    uvloop.run(_serve(home, name, fd, declared.limits, declared.gateways))
+    return 0
+
+
+async def _serve(home: Home, name: str, fd: int, bounds: HomeLimits, gateways: int) -> None:
+    loop = asyncio.get_running_loop()
+    clock, entropy = SystemClock(), SystemEntropy()
+    writer = WriterId(uuid7(clock.unix_us() // 1000, entropy(UUID7_RANDOM_BYTES)))
+    journal = JournalWriter(Disk(home.root), writer, loop, _end_at_once)
+    in_force = _InForce()
+    door = Door(in_force.may_connect, connect_s=bounds.upstream_connect_s)
+    feed: FeedClient
+    gateway = Gateway(
+        gateway_limits(bounds),
+        clock,
+        entropy,
+        journal,
+        in_force.take,
+        {EngineKind.LLAMA_CPP: LlamaCpp(), EngineKind.OPENAI: OpenAI(door.open)},
+        str(home.control_socket),
+        writer,
+        lambda: feed.lease_ok(),
+        gateways,
+    )
+    first = asyncio.Event()
+
+    def take(snapshot: Snapshot, secrets: Secrets) -> None:
+        gateway.apply(snapshot, secrets)
+        first.set()
+
+    hello = Hello(name, os.getpid(), writer)
+    feed = FeedClient(_feed_socket(home), hello, take, gateway.metrics, clock)
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    following = loop.create_task(feed.run())
+    reporting = loop.create_task(_report(home, name, first))
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_GC_YOUNG, _GC_MIDDLE, _GC_OLD)
+    listener = socket.socket(fileno=fd)
+    await gateway.serve([listener], stop)
+    reporting.cancel()
+    following.cancel()
+    journal.stop()
+
+
+async def _report(home: Home, name: str, first: asyncio.Event) -> None:
+    """A gateway works once it decides by a snapshot; until then its back-off counts on."""
+    await first.wait()
+    supervisor = SupervisorClient(home.supervisor_socket)
+    try:
+        await asyncio.to_thread(supervisor.report_ready, name, os.getpid())
+    except InlandError as error:
+        _log.warning("could not report ready", extra={"why": str(error)})
+
+
+def _feed_socket(home: Home) -> Path:
+    return home.root / "run" / "feed.sock"
+
+
+def _end_at_once(why: str) -> None:
+    """A journal that cannot be written acknowledges nothing more: end before anyone is told."""
+    _log.critical("ended", extra={"why": why})
+    os._exit(_FATAL)
