@@ -22,6 +22,7 @@ from inland.ledger.frames import FrameKind
 from inland.ledger.records import Record, new_record
 from inland.plant.books.books import Books
 from inland.plant.books.check import check
+from inland.plant.books.durable import read_file, swap_file
 
 #: Small, so that a short script crosses from one segment to the next.
 SEGMENT_BYTES = 2500
@@ -34,15 +35,14 @@ class Fault(BaseException):
 
 @dataclass(frozen=True)
 class Plan:
-    """Where the fault strikes and what it takes. `at`: the operation, counted from 0.
+    """Where faults strike; operations on the disk are counted from 0.
 
-    `process`: only the process at work dies; the machine stops `then` steps later (None: at the end).
+    `kill`: the process at work ends. `stop`: the machine does; without it, when the script is over.
     `seed`: unsynced bytes survive in part; without it they are lost. `deaf`: a sync that is not done.
     """
 
-    at: int | None = None
-    process: bool = False
-    then: int | None = None
+    kill: int | None = None
+    stop: int | None = None
     seed: int | None = None
     deaf: str | None = None
 
@@ -103,8 +103,9 @@ class World:
         self._random = Random(7)
         self._clock = FakeClock()
         self._actor = "control"
-        self._struck = False
-        self._steps_left: int | None = None
+        self._ended = False
+        #: Operations by which a gateway makes a name durable: just before them, others may see it.
+        self.names: list[int] = []
         self._disk = ForgetfulDisk(self._watch)
         self._file = database
         self._db = Database(sqlite_url(database), synchronous="OFF")
@@ -120,8 +121,11 @@ class World:
 
     def _watch(self, operation: str, _path: str) -> bool:
         at, self.operations = self.operations, self.operations + 1
-        if at == self.plan.at and not self._struck:
-            self._struck = True
+        plan = self.plan
+        if operation == "sync_dir" and self._actor == "gateway":
+            self.names.append(at)
+        if at in (plan.kill, plan.stop) and not self._ended:
+            self._ended = at == plan.stop
             raise Fault
         if operation not in SYNCS:
             return True
@@ -132,18 +136,17 @@ class World:
     # what happens
 
     def play(self, script: list[Callable[["World"], None]]) -> None:
-        """The script with its fault; then the machine stops, starts again, and works once more."""
+        """The script with its faults; then the machine stops."""
         try:
             for step in script:
-                if self._steps_left == 0:
-                    break
-                if self._steps_left is not None:
-                    self._steps_left -= 1
                 self._step(step)
         except Fault:
             pass  # the machine
-        self.script_operations, self._struck = self.operations, True
+        self.script_operations, self._ended = self.operations, True
         self.crash()
+
+    def start_again(self) -> None:
+        """Everything starts, takes up what it finds, and works once more."""
         for step in (request("acme"), tick, tick):
             step(self)
 
@@ -151,26 +154,28 @@ class World:
         try:
             step(self)
         except Fault:
-            if not self.plan.process:
+            if self._ended:
                 raise
             self._kill(self._actor)
-            self._steps_left = self.plan.then
 
     def crash(self) -> None:
         """The machine stops; what was not synced is lost, or part of it."""
         self._disk.crash(None if self.plan.seed is None else Random(self.plan.seed))
         self._books = self._gateway = None
 
-    def restore(self, backup: Path) -> None:
-        """Somebody puts an older copy of the database back."""
+    def restore(self, *, head_too: bool) -> None:
+        """Somebody puts an older copy of the database back, or of `keys/` as well."""
+        if head_too:
+            swap_file(self._disk.process("somebody"), "keys/head", self._old_head)
         self._db.close()
-        shutil.copy(backup, self._file)
+        shutil.copy(self._file.with_suffix(".backup"), self._file)
         for rest in ("-wal", "-shm"):
             self._file.with_name(self._file.name + rest).unlink(missing_ok=True)
         self._db = Database(sqlite_url(self._file), synchronous="OFF")
 
     def back_up(self) -> None:
         """A consistent copy of the database, as a person would make one."""
+        self._old_head = read_file(self._disk.process("somebody"), "keys/head")
         target = self._file.with_suffix(".backup")
         with sqlite3.connect(self._file) as source, sqlite3.connect(target) as copy:
             source.backup(copy)
@@ -207,7 +212,7 @@ class World:
             files = self._disk.process("gateway")
             self._gateway = Segments(files, WriterId(self.writer), SEGMENT_BYTES)
         if closing is not None and closing not in self._openings:
-            return  # its gateway died
+            return  # the gateway that opened it died
         record = self._record(tenant, opening or closing)
         kind = FrameKind.OPENING if opening else FrameKind.RECORD
         self._gateway.commit([(kind, canonical.encode(record))])
@@ -325,6 +330,10 @@ def tick(world: World) -> None:
 
 def change(world: World) -> None:
     world.change()
+
+
+def back_up(world: World) -> None:
+    world.back_up()
 
 
 def kill_gateway(world: World) -> None:

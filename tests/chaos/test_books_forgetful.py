@@ -2,6 +2,8 @@
 
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from tests.chaos.books_world import (
     Plan,
     World,
+    back_up,
     change,
     closing,
     kill_gateway,
@@ -48,38 +51,107 @@ def empty(tmp_path_factory) -> Path:
     return template(tmp_path_factory.mktemp("books"))
 
 
-def run(plan: Plan, empty: Path, *, laws: bool = True) -> World:
-    database = empty.with_name("books.db")
-    for old in empty.parent.glob("books.*"):
-        old.unlink()
-    shutil.copy(empty, database)
-    world = World(plan, database)
+def run(plan: Plan, empty: Path) -> World:
+    world = fresh(plan, empty)
     try:
         world.play(SCRIPT)
-        if laws:
-            world.demand_kept()
+        world.start_again()
+        world.demand_kept()
+    except BaseException as error:
+        error.add_note(repr(plan))
+        raise
     finally:
         world.close()
     return world
 
 
-def plans(operations: int) -> Iterator[Plan]:
-    """Every single fault, the machine's in two ways; and of every kill what a later stop makes."""
+def fresh(plan: Plan, empty: Path) -> World:
+    for old in empty.parent.glob("books.*"):
+        old.unlink()
+    return World(plan, Path(shutil.copy(empty, empty.with_name("books.db"))))
+
+
+def faults(operations: int) -> Iterator[Plan]:
+    """At each operation: the machine, keeping nothing or a part; a process, then the machine."""
     for at in range(operations):
-        yield Plan(at)
-        yield Plan(at, seed=at)
-    for at in range(operations):
-        yield Plan(at, process=True)
-        yield Plan(at, process=True, then=2)
+        yield Plan(stop=at)
+        yield Plan(stop=at, seed=at)
+        yield Plan(kill=at)
+        yield Plan(kill=at, stop=at + 1 + at * 37 % 60)
+
+
+def thin(plans: Iterator[Plan]) -> Iterator[Plan]:
+    """Each operation still meets a fault, of one kind or another."""
+    return (plan for number, plan in enumerate(plans) if number % 4 in (0, number // 4 % 4))
+
+
+def pairs(operations: int) -> Iterator[Plan]:
+    """Kills with a stop of the machine soon after."""
+    for kill in range(operations):
+        for stop in range(kill + 1, min(kill + 60, operations), 3):
+            yield Plan(kill=kill, stop=stop, seed=stop)
+
+
+@pytest.mark.timeout(3600)
+def test_what_is_acknowledged_survives_a_fault_at_any_operation(empty, pytestconfig):
+    operations = run(Plan(), empty).script_operations
+    assert operations > 200
+    plans = thin(faults(operations))
+    if pytestconfig.getoption("--soak"):
+        plans = chain(faults(operations), pairs(operations))
+    for plan in plans:
+        run(plan, empty)
+
+
+def breaking(site: str, world: World) -> Iterator[Plan]:
+    """Faults that could show that `site` is needed, the likeliest first."""
+    for at in range(world.script_operations):
+        yield Plan(stop=at, deaf=site)
+    for at in world.names:
+        for later in range(1, 60):
+            yield Plan(kill=at, stop=at + later, deaf=site)
 
 
 @pytest.mark.timeout(600)
-def test_what_is_acknowledged_survives_a_fault_at_any_operation(empty):
-    operations = run(Plan(), empty).script_operations
-    assert operations > 150
-    for plan in plans(operations):
+def test_leaving_out_any_one_sync_loses_something(empty):
+    world = run(Plan(), empty)
+    for at in world.names:
+        world.sites |= run(Plan(kill=at), empty).sites
+    needless = [site for site in sorted(world.sites) if not breaks(breaking(site, world), empty)]
+    assert not needless, "syncs that nothing relies on"
+
+
+def breaks(plans: Iterator[Plan], empty: Path) -> bool:
+    for plan in plans:
         try:
             run(plan, empty)
-        except BaseException as error:
-            error.add_note(repr(plan))
-            raise
+        except Exception:  # noqa: BLE001 - any broken law will do
+            return True
+    return False
+
+
+def play_and_restore(plan: Plan, empty: Path, *, head_too: bool = False) -> World:
+    """As `run`, but an old copy of the database is put back before everything starts again."""
+    world = fresh(plan, empty)
+    try:
+        world.play([tick, change, tick, back_up, change, tick, request("acme"), tick, tick])
+        world.restore(head_too=head_too)
+        for step in (change, tick, change, tick, request("demo"), tick):
+            step(world)
+        world.demand_one_history()
+    finally:
+        world.close()
+    return world
+
+
+def test_a_restored_copy_of_the_database_never_signs_a_second_history(empty):
+    world = play_and_restore(Plan(), empty)
+    assert len(set(world.seen.notes.values())) == 2, "a new origin was opened"
+    for at in range(world.script_operations):
+        with suppress(FileNotFoundError):  # stopped before there was a copy
+            play_and_restore(Plan(stop=at), empty)
+
+
+def test_a_copy_restored_with_its_head_is_what_an_outsider_catches(empty):
+    with pytest.raises(AssertionError, match=r"two heads|a fork"):
+        play_and_restore(Plan(), empty, head_too=True)

@@ -47,14 +47,14 @@ class _Batch:
 
 
 class Booker:
-    """Books every journal under the home. One of it, in one thread."""
+    """Books every journal under the home, once the site log is open. One of it, in one thread."""
 
     def __init__(self, files: Files, store: Store, clock: Clock, entropy: Entropy) -> None:
         self._files = files
         self._store = store
         self._clock = clock
         self._entropy = entropy
-        self._folders = Folders(files)
+        self._folders = Folders(files, "records")
         self._journals: dict[str, Journal] = {}
         self.alarms: dict[str, str] = {}
 

@@ -41,9 +41,10 @@ class Folders:
     Also one that is already there: whoever made it may have died before it was durable.
     """
 
-    def __init__(self, files: Files) -> None:
+    def __init__(self, files: Files, *durable: str) -> None:
+        """`durable` are folders that somebody else vouches for."""
         self._files = files
-        self._durable: set[str] = {""}
+        self._durable = {"", *durable}
 
     def ensure(self, path: str) -> None:
         """Make `path` and its parents, durably."""

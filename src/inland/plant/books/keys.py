@@ -8,7 +8,7 @@ from inland.domain.errors import Damaged
 from inland.ledger import canonical
 from inland.ledger.canonical import Malformed
 from inland.ledger.notes import HASH_BYTES, KEY_BYTES
-from inland.plant.books.durable import read_file, swap_file
+from inland.plant.books.durable import read_file, swap_file, write_file
 from inland.ports.clock import Entropy
 from inland.ports.files import Files
 
@@ -30,9 +30,13 @@ class Head:
 
 
 def signing_key(files: Files, entropy: Entropy) -> Ed25519PrivateKey:
-    """The key in `keys/log`, made durably when there is none. Raises Damaged."""
+    """The key in `keys/log`, made when there is none. Raises Damaged.
+
+    Its name becomes durable with the first head's, before anything is signed with it.
+    """
     if not files.exists(_KEY):
-        swap_file(files, _KEY, entropy(KEY_BYTES))
+        write_file(files, f"{_KEY}.new", entropy(KEY_BYTES))
+        files.rename(f"{_KEY}.new", _KEY)
     seed = read_file(files, _KEY)
     if len(seed) != KEY_BYTES:
         raise Damaged(_KEY, f"{len(seed)} bytes where {KEY_BYTES} belong")
