@@ -95,6 +95,7 @@ class FeedClient:
                 _log.warning("the feed broke", extra={"why": str(error)})
             except Exception:  # noqa: BLE001 - whatever it is: no lease is the answer
                 _log.exception("a snapshot could not be applied")
+                pause_s = LONGEST_PAUSE_S
             finally:
                 self._sent_at.clear()
                 writer.transport.abort()

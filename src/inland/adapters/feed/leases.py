@@ -10,16 +10,25 @@ from typing import Any
 
 from inland.adapters.feed.frames import LEASE_S, Ask
 
+#: A gateway that has known of a version for this long and does not run it gets no more lease.
+MAX_APPLYING_S = 2.0
+
+#: Whoever has not asked for this long is forgotten; longer than any lease.
+FORGET_AFTER_S = 60.0
+
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """A gateway that asked. `until`: when its lease ends, on control's monotonic clock, seconds."""
+    """A gateway that asked, last at `asked`. `until`: when its lease ends, on control's monotonic clock, seconds;
+    `behind_since`: when it was first answered while it ran another version than the newest."""
 
     gateway: str
     pid: int
     writer: str
     running: int
+    asked: float
     until: float
+    behind_since: float | None = None
     metrics: dict[str, Any] | None = None
 
 
@@ -30,16 +39,33 @@ class Leases:
     phantom_until: float
     holders: dict[str, Holder]
 
-    def answered(self, ask: Ask, now: float, lease_s: float = LEASE_S) -> "Leases":
-        """After answering `ask` at `now`; an answer without a lease leaves the one before it."""
-        metrics = ask.metrics
+    def answer(self, ask: Ask, current: int, now: float) -> tuple["Leases", float]:
+        """After answering `ask` at `now`, and the lease that the answer holds, in seconds.
+
+        Whoever has not come to run `current` in `MAX_APPLYING_S` gets none; one it had runs on.
+        """
         before = self.holders.get(ask.writer)
-        if metrics is None and before is not None:
-            metrics = before.metrics
-        until = max(now + lease_s, before.until if before is not None else now)
-        holder = Holder(ask.gateway, ask.pid, ask.writer, ask.running, until, metrics)
-        live = {w: h for w, h in self.holders.items() if h.until > now}
-        return replace(self, holders=live | {ask.writer: holder})
+        behind_since = None
+        if ask.running != current:
+            was_behind = before is not None and before.running == ask.running
+            earlier = before.behind_since if before is not None and was_behind else None
+            behind_since = now if earlier is None else earlier
+        applying = behind_since is None or now - behind_since <= MAX_APPLYING_S
+        lease_s = LEASE_S if applying else 0.0
+        until = now + LEASE_S if applying else (before.until if before is not None else now)
+        metrics = before.metrics if ask.metrics is None and before is not None else ask.metrics
+        holder = Holder(
+            gateway=ask.gateway,
+            pid=ask.pid,
+            writer=ask.writer,
+            running=ask.running,
+            asked=now,
+            until=until,
+            behind_since=behind_since,
+            metrics=metrics,
+        )
+        heard = {w: h for w, h in self.holders.items() if now - h.asked < FORGET_AFTER_S}
+        return replace(self, holders=heard | {ask.writer: holder}), lease_s
 
     def in_force(
         self, version: int, current: int, now: float, pids: AbstractSet[int] | None

@@ -16,7 +16,6 @@ from threading import Condition, Event, Thread
 
 from inland.adapters.feed.frames import (
     ASK_LIMIT_BYTES,
-    LEASE_S,
     Answer,
     Ask,
     Frames,
@@ -32,8 +31,6 @@ from inland.ports.clock import Clock
 MAX_GATEWAYS = 256
 #: Bytes that may wait for one gateway: more than two pushes means that it does not read.
 MAX_WAITING_BYTES = 160 * 1024 * 1024
-#: A gateway that was sent a version this long ago and does not run it gets no more lease, seconds.
-MAX_APPLYING_S = 5.0
 _CHUNK_BYTES = 256 * 1024
 #: How often a waiting caller looks at the clock and the process table, in seconds.
 _LOOK_EVERY_S = 0.05
@@ -50,7 +47,6 @@ class _Gateway:
     frames: Frames = field(default_factory=lambda: Frames(ASK_LIMIT_BYTES))
     waiting: bytearray = field(default_factory=bytearray)
     pushed: int = 0
-    pushed_at: float = 0.0
 
 
 class FeedServer:
@@ -175,16 +171,12 @@ class FeedServer:
             self._answer(gateway, from_gateway(payload))
 
     def _answer(self, gateway: _Gateway, ask: Ask) -> None:
-        now = self._clock.monotonic()
         with self._changed:
-            version = self._version
-            if ask.running != version:
+            if ask.running != self._version:
                 self._push_to(gateway)
-            lease_s = LEASE_S
-            if ask.running != version and now - gateway.pushed_at > MAX_APPLYING_S:
-                lease_s = 0.0  # it has had time to run this version, and does not
-            gateway.waiting += to_frame(Answer(ask.n, lease_s, version))
-            self._leases = self._leases.answered(ask, now, lease_s)
+            now = self._clock.monotonic()
+            self._leases, lease_s = self._leases.answer(ask, self._version, now)
+            gateway.waiting += to_frame(Answer(ask.n, lease_s, self._version))
             self._changed.notify_all()
 
     def _push_to(self, gateway: _Gateway) -> None:
@@ -192,7 +184,6 @@ class FeedServer:
         if self._version and gateway.pushed != self._version:
             gateway.waiting += self._push
             gateway.pushed = self._version
-            gateway.pushed_at = self._clock.monotonic()
 
     def _push_all(self) -> None:
         gateways = [key.data for key in self._selector.get_map().values() if key.data is not None]

@@ -1,0 +1,167 @@
+"""A plant over a real database and folders; its clock, runner and gateways are made up."""
+
+import itertools
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field, replace
+from hashlib import shake_256
+from pathlib import Path
+
+from inland.adapters.files.policies import PolicyFiles
+from inland.adapters.files.secrets import SecretFolder
+from inland.adapters.sql.database import Database, sqlite_url
+from inland.domain.labels import EVERYONE, public_label
+from inland.domain.places import Place
+from inland.domain.plant import Deployment, EngineKind, Model
+from inland.domain.snapshot import Secrets, Snapshot
+from inland.ledger import canonical
+from inland.plant.changes import Changes
+from inland.plant.declared import Declared, reconcile
+from inland.plant.deployments import Deployments
+from inland.plant.keys import Keys
+from inland.plant.policies import Policies
+from inland.plant.tenants import Tenants
+from inland.ports.runner import EngineSpec, ProcessState, ProcessView
+
+SITE = Place("local", "DE", "DE")
+MODEL = Model("smol", public_label(), (EVERYONE,), "sha256:00", "smol.gguf", declared=True)
+SERVED = Deployment("smollm2", EngineKind.LLAMA_CPP, "smol", SITE, declared=True)
+
+
+class HandClock:
+    """Moves when a test moves it."""
+
+    def __init__(self) -> None:
+        self.now_s = 1_000.0
+
+    def unix_us(self) -> int:
+        return 1_800_000_000_000_000 + int(self.now_s * 1_000_000)
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+    def sleep(self, seconds: float) -> None:
+        self.now_s += seconds
+
+
+class Counting:
+    """Bytes that differ each time and are the same in every run."""
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count(1)
+
+    def __call__(self, count: int, /) -> bytes:
+        return shake_256(str(next(self._numbers)).encode()).digest(count)
+
+
+@dataclass
+class NotedFeed:
+    """Remembers what was published, and which versions someone waited for."""
+
+    published: list[Snapshot] = field(default_factory=list)
+    secrets: list[Secrets] = field(default_factory=list)
+    waited: list[int] = field(default_factory=list)
+
+    def publish(self, snapshot: Snapshot, secrets: Secrets) -> None:
+        self.published.append(snapshot)
+        self.secrets.append(secrets)
+
+    def wait_in_force(self, version: int) -> None:
+        assert version <= self.published[-1].version, "waited for what was never published"
+        self.waited.append(version)
+
+
+@dataclass
+class ToyRunner:
+    """A process table that tests write to."""
+
+    views: dict[str, ProcessView] = field(default_factory=dict)
+    asked: list[tuple[EngineSpec, ...]] = field(default_factory=list)
+    ready: list[tuple[str, int]] = field(default_factory=list)
+    _pids: itertools.count = field(default_factory=lambda: itertools.count(100))
+
+    def set_engines(self, specs: tuple[EngineSpec, ...]) -> None:
+        self.asked.append(specs)
+        wanted = {spec.replica for spec in specs}
+        self.views = {name: view for name, view in self.views.items() if name in wanted}
+        for replica in wanted - self.views.keys():
+            self.restart(replica)
+
+    def restart(self, replica: str) -> None:
+        """A new life of an engine."""
+        pid = next(self._pids)
+        self.views[replica] = ProcessView(
+            f"engine-{replica}", "engine", ProcessState.STARTING, pid, pid, 0, None, replica
+        )
+
+    def put(self, replica: str, **changes: object) -> None:
+        """Change what the table says of an engine."""
+        self.views[replica] = replace(self.views[replica], **changes)
+
+    def report_ready(self, name: str, pid: int) -> None:
+        self.ready.append((name, pid))
+        self.put(name.removeprefix("engine-"), state=ProcessState.RUNNING)
+
+    def revive(self, name: str) -> None:
+        self.restart(name.removeprefix("engine-"))
+
+    def processes(self) -> tuple[ProcessView, ...]:
+        return tuple(self.views.values())
+
+
+class AtOnce(Executor):
+    """Runs what it is given before `submit` returns."""
+
+    def submit(self, fn, /, *args, **kwargs):
+        future = Future()
+        future.set_result(fn(*args, **kwargs))
+        return future
+
+
+@dataclass
+class ToyProber:
+    """Says of every engine what a test set."""
+
+    works: bool = True
+    asked: int = 0
+
+    def produces(self, address: str, model: str) -> bool:
+        self.asked += 1
+        return self.works
+
+
+class Plant:
+    """All the plant's parts over `home`."""
+
+    def __init__(self, home: Path) -> None:
+        (home / "keys").mkdir(exist_ok=True)
+        self.home = home
+        self.clock, self.entropy, self.feed = HandClock(), Counting(), NotedFeed()
+        self.store = Database(sqlite_url(home / "inland.db"), synchronous="OFF")
+        with self.store.write() as transaction:
+            if transaction.books.current_log() is None:
+                transaction.books.open_log("test", bytes(32))
+        self.secrets = SecretFolder(home / "keys")
+        self.folder = PolicyFiles(home / "policies")
+        self.changes = Changes(
+            self.store, self.feed, self.secrets, self.clock, self.entropy, "test"
+        )
+        self.tenants = Tenants(self.changes, SITE)
+        self.keys = Keys(self.changes)
+        self.policies = Policies(self.changes, self.folder)
+        self.deployments = Deployments(self.changes, SITE, self.folder)
+
+    def begin(self, declared: Declared | None = None) -> None:
+        """What a control does when it starts."""
+        self.policies.load_first()
+        default = Declared(SITE, models=(MODEL,), deployments=(SERVED,))
+        reconcile(self.changes, declared or default, self.folder)
+
+    @property
+    def snapshot(self) -> Snapshot:
+        return self.feed.published[-1]
+
+    def records(self) -> list[dict]:
+        """Every change that was booked, in order."""
+        with self.store.read() as transaction:
+            found = transaction.books.log_records(0, 0, 10_000)
+        return [canonical.decode(one.record) for one in found]

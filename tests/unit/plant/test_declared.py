@@ -1,0 +1,47 @@
+"""What factory.toml declares is made true at start, and what it no longer says is undone."""
+
+from dataclasses import replace
+
+from inland.domain.labels import Label
+from inland.domain.plant import Tenant
+from inland.plant.declared import Declared
+from tests.unit.plant.parts import MODEL, SERVED, SITE
+
+ACME = Tenant("acme", Label("acme", ("DE",)), declared=True)
+ALL = Declared(SITE, tenants=(ACME,), models=(MODEL,), deployments=(SERVED,))
+
+
+def test_the_same_file_again_changes_nothing(plant):
+    plant.begin(ALL)
+    version, booked = plant.snapshot.version, len(plant.records())
+    plant.begin(ALL)
+    assert (plant.snapshot.version, len(plant.records())) == (version, booked)
+
+
+def test_a_declared_tenant_has_a_record_key_and_its_changed_label(plant):
+    plant.begin(ALL)
+    assert "acme" in plant.feed.secrets[-1].record_keys
+    wider = replace(ACME, label=Label("acme", ("EU",)))
+    plant.begin(replace(ALL, tenants=(wider,)))
+    assert plant.snapshot.tenants["acme"] == wider
+
+
+def test_a_tenant_suspended_by_command_stays_suspended(plant):
+    plant.begin(ALL)
+    plant.tenants.suspend("op", "acme")
+    plant.begin(ALL)
+    assert plant.snapshot.tenants["acme"].suspended
+
+
+def test_what_is_no_longer_declared_goes_or_is_no_longer_marked(plant):
+    plant.begin(ALL)
+    plant.begin(Declared(SITE))
+    assert plant.snapshot.deployments == {}
+    assert plant.snapshot.tenants["acme"].declared is False
+    assert plant.snapshot.models["smol"].declared is False
+
+
+def test_what_was_added_by_command_survives_a_restart(plant):
+    plant.tenants.add("op", "kept")
+    plant.begin()
+    assert "kept" in plant.snapshot.tenants
