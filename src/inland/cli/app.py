@@ -20,7 +20,7 @@ from inland.cli import (
     usage,
     verify,
 )
-from inland.cli.failures import INTERRUPTED, describe
+from inland.cli.failures import FAULT, INTERRUPTED, describe, describe_fault
 from inland.domain.errors import InlandError
 
 app = typer.Typer(
@@ -48,7 +48,8 @@ app.add_typer(process.app, name="process")
 def run(argv: list[str] | None = None) -> None:
     """Run one command and exit; a failure is one line on standard error and a status of its own.
 
-    An error of ours exits 1, wrong words on the command line 2, an interrupt 130.
+    An error of ours exits 1, wrong words on the command line 2, a fault of Inland's own 70, an
+    interrupt 130.
     """
     try:
         code = app(argv, standalone_mode=False)
@@ -58,4 +59,7 @@ def run(argv: list[str] | None = None) -> None:
         line, code = describe(error)
         if line:
             typer.echo(f"inland: {line}", err=True)
+    except Exception as error:  # noqa: BLE001 - a person never sees a traceback
+        typer.echo(f"inland: {describe_fault(error)}", err=True)
+        code = FAULT
     sys.exit(code if isinstance(code, int) else 0)

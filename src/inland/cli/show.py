@@ -6,6 +6,8 @@ from typing import Any
 
 import typer
 
+#: How wide a table may be where no terminal says so: nothing is folded.
+UNBOUND_WIDTH = 400
 #: A column: its heading and what stands in it.
 Column = tuple[str, Callable[[dict[str, Any]], object]]
 
@@ -39,7 +41,8 @@ def rows(rows: Sequence[dict[str, Any]], columns: Sequence[Column], *, json_too:
         table.add_column(heading, overflow="fold")
     for row in rows:
         table.add_row(*(Text(_cell(value(row))) for _, value in columns))
-    Console().print(table)
+    console = Console()
+    console.print(table, width=None if console.is_terminal else UNBOUND_WIDTH)
 
 
 def field(name: str) -> Callable[[dict[str, Any]], object]:

@@ -33,6 +33,7 @@ from inland.ports.runner import ProcessState
 #: Longer than all graces of the supervisor together.
 STOP_LIMIT_S = 90.0
 _LOOK_S = 0.5
+_INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def up(
@@ -188,18 +189,19 @@ def _tell_changes(
         if view.state is ProcessState.FAILED and told.get(view.name) != now[view.name]:
             show.note(say_failed(view))
         elif view.restarts > told.get(view.name, (0, None))[0]:
-            show.note(f"{view.name} ended and was started again ({view.why or 'works again'})")
+            show.note(f"{view.name} ended and was started again ({view.why})")
     return now
 
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """SIGTERM and SIGHUP end the block as Ctrl-C does."""
+    """SIGTERM and SIGHUP end the block as Ctrl-C does; Ctrl-C does so even where a shell started
+    this in its background and had it ignored."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    before = {n: signal.signal(n, interrupt) for n in (signal.SIGTERM, signal.SIGHUP)}
+    before = {n: signal.signal(n, interrupt) for n in _INTERRUPTS}
     try:
         yield
     finally:

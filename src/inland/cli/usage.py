@@ -2,7 +2,8 @@
 
 import csv
 import io
-from typing import Annotated
+from datetime import UTC, datetime
+from typing import Annotated, Any
 
 import typer
 
@@ -24,16 +25,32 @@ def usage(
     """Show what was used: requests and tokens, by tenant and deployment."""
     with calling(home, tenant_key(api_key)) as factory:
         rows = factory.usage(tenant, since)
-    names = list(dict.fromkeys(name for row in rows for name in row))
     if as_csv:
+        names = list(dict.fromkeys(name for row in rows for name in row))
         text = io.StringIO()
         writer = csv.DictWriter(text, names, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
         typer.echo(text.getvalue(), nl=False)
         return
-    columns = [(name.upper().replace("_", " "), show.field(name)) for name in names]
     if not rows and not json:
         show.line("nothing was used")
         return
-    show.rows(rows, columns, json_too=json)
+    show.rows(rows, _COLUMNS, json_too=json)
+
+
+def _hour(row: dict[str, Any]) -> str:
+    return datetime.fromtimestamp(row["hour_unix_s"], UTC).strftime("%Y-%m-%d %H:00 UTC")
+
+
+_COLUMNS: list[show.Column] = [
+    ("HOUR", _hour),
+    ("TENANT", show.field("tenant")),
+    ("DEPLOYMENT", show.field("deployment")),
+    ("KEY", show.field("key")),
+    ("REQUESTS", show.field("requests")),
+    ("REFUSED", show.field("refused")),
+    ("PROMPT", show.field("prompt_tokens")),
+    ("COMPLETION", show.field("completion_tokens")),
+    ("UNBILLED", show.field("unbilled")),
+]

@@ -56,7 +56,7 @@ class Life:
         """It works: its back-off starts over."""
         if self.state is ProcessState.RUNNING:
             return self
-        return self._move(ProcessState.RUNNING, unready=0, why=None)
+        return self._move(ProcessState.RUNNING, unready=0)
 
     def ended(self, why: str, now_s: float, back_off: BackOff) -> "Life":
         """Its process is gone: wait for the next start, or give it up."""
