@@ -206,6 +206,7 @@ class World:
     decider: Decider
     port: int
     lease: list[bool]
+    stop: asyncio.Event
 
     def apply(self, new: Snapshot) -> None:
         self.gateway.apply(new, Secrets(RECORD_KEYS, {}))
@@ -241,7 +242,9 @@ async def world(limits: Limits | None = None, relay: str = "/none.sock") -> Asyn
     listening = socket.create_server(("127.0.0.1", 0))
     stop = asyncio.Event()
     serving = asyncio.create_task(gateway.serve([listening], stop))
-    made = World(gateway, engine, journal, clock, decider, int(listening.getsockname()[1]), lease)
+    made = World(
+        gateway, engine, journal, clock, decider, int(listening.getsockname()[1]), lease, stop
+    )
     made.apply(snapshot())
     try:
         yield made

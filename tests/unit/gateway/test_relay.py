@@ -1,0 +1,140 @@
+"""What is not the token path goes to control and comes back, whole, streamed or not at all."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from inland.gateway.limits import Limits
+from tests.unit.gateway.world import Caller, World, caller, world
+
+WHOLE = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-Of: control\r\nConnection: close\r\n\r\nhello"
+
+
+@asynccontextmanager
+async def control(path: Path, answer: list[bytes], seen: list[bytes]) -> AsyncIterator[None]:
+    """A control that says what it is told to, and keeps what it was asked."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+        seen.append(head + await reader.readexactly(length))
+        with contextlib.suppress(asyncio.CancelledError, ConnectionError):
+            for part in answer:
+                writer.write(part)
+                await asyncio.sleep(0.01)
+        writer.close()
+
+    server = await asyncio.start_unix_server(talk, path)
+    async with server:
+        yield
+
+
+@asynccontextmanager
+async def relayed(
+    tmp_path: Path, *answer: bytes, limits: Limits | None = None
+) -> AsyncIterator[tuple[World, Caller, list[bytes]]]:
+    seen: list[bytes] = []
+    path = tmp_path / "c.sock"
+    async with (
+        control(path, list(answer), seen),
+        world(limits, relay=str(path)) as w,
+        caller(w) as c,
+    ):
+        yield w, c, seen
+
+
+def test_a_request_is_framed_anew_and_its_answer_comes_back(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with relayed(tmp_path, WHOLE) as (_, c, seen):
+            c.send(
+                b"POST /factory/v1/keys?tenant=a HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer k\r\n"
+                b"Connection: keep-alive, x-hop\r\nX-Hop: 1\r\nTransfer-Encoding: chunked\r\n\r\n"
+                b"3\r\nabc\r\n0\r\n\r\n"
+            )
+            got = await c.reply()
+            assert (got.status, got.body, got.headers["x-of"]) == (200, b"hello", "control")
+            assert seen[0].startswith(b"POST /factory/v1/keys?tenant=a HTTP/1.1\r\n")
+            assert seen[0].endswith(b"\r\n\r\nabc")
+            assert b"authorization: Bearer k" in seen[0]
+            assert b"x-hop" not in seen[0]
+            assert b"chunked" not in seen[0]
+            c.send(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert (await c.reply()).body == b"hello"
+
+    asyncio.run(main())
+
+
+def test_a_streamed_answer_arrives_as_it_comes(tmp_path: Path) -> None:
+    async def main() -> None:
+        head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        async with relayed(tmp_path, head, b"2\r\nab\r\n", b"2\r\ncd\r\n0\r\n\r\n") as (_, c, _s):
+            c.send(b"GET /factory/v1/records HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert (await c.head()).headers["transfer-encoding"] == "chunked"
+            assert await c.chunk() == b"ab"
+            assert await c.chunks() == b"cd"
+
+    asyncio.run(main())
+
+
+def test_an_answer_cut_short_is_not_made_to_look_whole(tmp_path: Path) -> None:
+    async def main() -> None:
+        head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        async with relayed(tmp_path, head, b"2\r\nab\r\n") as (_, c, _s):
+            c.send(b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n")
+            await c.head()
+            assert await c.rest() == b"2\r\nab\r\n"
+
+    asyncio.run(main())
+
+
+def test_without_control_there_is_503_and_when_to_come_back() -> None:
+    async def main() -> None:
+        async with world() as w, caller(w) as c:
+            for _ in range(2):
+                c.send(b"GET /factory/v1/status HTTP/1.1\r\nHost: x\r\n\r\n")
+                got = await c.reply()
+                assert (got.status, got.headers["retry-after"]) == (503, "1")
+                assert got.headers["content-type"] == "application/problem+json"
+
+    asyncio.run(main())
+
+
+def test_head_and_304_have_no_body(tmp_path: Path) -> None:
+    async def main() -> None:
+        head = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
+        async with relayed(tmp_path, head) as (_, c, _s):
+            c.send(b"HEAD /ledger/checkpoint HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert (await c.head()).headers["content-length"] == "5"
+        async with relayed(tmp_path, b"HTTP/1.1 304 Not Modified\r\n\r\n") as (_, c, _s):
+            c.send(b"GET /ledger/checkpoint HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert (await c.head()).status == 304
+
+    asyncio.run(main())
+
+
+def test_a_control_that_says_nothing_is_given_up(tmp_path: Path) -> None:
+    async def main() -> None:
+        limits = replace(Limits(), relay_s=0.05, drain_s=0.1)
+        async with relayed(tmp_path, b"", *[b""] * 100, limits=limits) as (_, c, _s):
+            c.send(b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert (await c.reply()).status == 503
+
+    asyncio.run(main())
+
+
+def test_waiting_for_control_is_bounded(tmp_path: Path) -> None:
+    async def main() -> None:
+        limits = replace(Limits(), relay_connections=1, relay_waiting=1, drain_s=0.1)
+        async with relayed(tmp_path, b"", *[b""] * 20, WHOLE, limits=limits) as (w, first, _):
+            async with caller(w) as second, caller(w) as third:
+                for c in (first, second, third):
+                    c.send(b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n")
+                    await asyncio.sleep(0.01)
+                assert (await third.reply()).status == 503
+                assert (await first.reply()).status == 200
+                assert (await second.reply()).status == 200
+
+    asyncio.run(main())
