@@ -1,0 +1,143 @@
+"""What every engine's client promises the gateway."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from inland.ports.engine import Call, End, Ending, Message, Piece, Target, Work
+from tests.contract.engine.conftest import Bench, Opened
+
+LONG = [Message("user", "Write a very long story about a lighthouse.")]
+
+
+class Listener:
+    """A sink that keeps what it hears."""
+
+    def __init__(self) -> None:
+        self.heard: list[Piece] = []
+        self.over: asyncio.Future[End] = asyncio.get_running_loop().create_future()
+
+    def pieces(self, pieces: Sequence[Piece]) -> None:
+        assert not self.over.done(), "nothing follows the end"
+        self.heard += pieces
+
+    def ended(self, end: End) -> None:
+        self.over.set_result(end)
+
+    async def end(self) -> End:
+        async with asyncio.timeout(60):
+            return await self.over
+
+    async def some(self, count: int) -> None:
+        async with asyncio.timeout(60):
+            while len(self.heard) < count:
+                await asyncio.sleep(0.005)
+
+
+def begin(bench: Bench, work: Work) -> tuple[Listener, Call]:
+    listener = Listener()
+    return listener, bench.engine.call(bench.target, work, listener)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("n", [1, 3])
+def test_counts_are_the_engines_own_over_all_choices(opened: Opened, stream: bool, n: int) -> None:
+    async def main() -> None:
+        async with opened() as bench:
+            before = bench.generated()
+            listener, _ = begin(bench, Work(LONG, stream=stream, n=n, max_tokens=7, seed=3))
+            end = await listener.end()
+            assert end.how is Ending.COMPLETE
+            assert end.counts.exact
+            assert end.counts.completion == bench.generated() - before
+            assert end.counts.prompt > 0
+            finished = {p.index for p in listener.heard if p.finish is not None}
+            assert finished == set(range(n))
+            assert all("".join(p.text for p in listener.heard if p.index == i) for i in range(n))
+
+    asyncio.run(main())
+
+
+def test_stopping_ends_the_engines_work_and_the_counts_seen_are_right(opened: Opened) -> None:
+    async def main() -> None:
+        async with opened() as bench:
+            before = bench.generated()
+            listener, call = begin(bench, Work(LONG, stream=True, max_tokens=400))
+            await listener.some(10)
+            call.cancel()
+            end = await asyncio.wait_for(listener.end(), 2)
+            assert end.how is Ending.STOPPED
+            await asyncio.sleep(0.3)
+            generated = bench.generated() - before
+            await asyncio.sleep(0.5)
+            assert bench.generated() - before == generated < 200
+            assert 0 <= generated - end.counts.completion <= bench.slack
+
+    asyncio.run(main())
+
+
+def test_stopping_at_once_ends_it_too(opened: Opened) -> None:
+    async def main() -> None:
+        async with opened() as bench:
+            listener, call = begin(bench, Work(LONG, stream=True, max_tokens=400))
+            call.cancel()
+            assert (await asyncio.wait_for(listener.end(), 2)).how is Ending.STOPPED
+
+    asyncio.run(main())
+
+
+def test_a_prompt_that_does_not_fit_is_refused_with_the_engines_reason(opened: Opened) -> None:
+    async def main() -> None:
+        async with opened() as bench:
+            work = Work([Message("user", "too long " * 2000)], stream=True, max_tokens=5)
+            listener, _ = begin(bench, work)
+            end = await listener.end()
+            assert (end.how, end.status) == (Ending.REFUSED, 400)
+            assert "context" in end.why
+            assert not listener.heard
+
+    asyncio.run(main())
+
+
+def test_an_engine_that_is_not_there_is_gone(opened: Opened) -> None:
+    async def main() -> None:
+        async with opened() as bench:
+            nowhere = bench.target.address.rstrip("0123456789") + "1"
+            if nowhere.startswith("http"):
+                nowhere = "http://127.0.0.1:1/v1"
+            listener = Listener()
+            bench.engine.call(Target("r1", nowhere, "x"), Work(LONG), listener)
+            end = await listener.end()
+            assert (end.how, end.connected) == (Ending.GONE, False)
+
+    asyncio.run(main())
+
+
+def test_a_paused_call_delivers_no_more_until_resumed(opened: Opened) -> None:
+    async def main() -> None:
+        async with opened() as bench:
+            listener, call = begin(bench, Work(LONG, stream=True, max_tokens=60))
+            await listener.some(3)
+            call.pause()
+            await asyncio.sleep(0.05)
+            heard = len(listener.heard)
+            await asyncio.sleep(0.2)
+            assert len(listener.heard) == heard
+            call.resume()
+            assert (await listener.end()).counts.completion > heard - 1
+
+    asyncio.run(main())
+
+
+def test_calls_run_side_by_side(opened: Opened) -> None:
+    async def main() -> None:
+        async with opened() as bench:
+            before = bench.generated()
+            works = [Work(LONG, stream=i % 2 == 0, max_tokens=5 + i, seed=i) for i in range(4)]
+            listeners = [begin(bench, work)[0] for work in works]
+            ends = [await one.end() for one in listeners]
+            assert {end.how for end in ends} == {Ending.COMPLETE}
+            assert sum(end.counts.completion for end in ends) == bench.generated() - before
+
+    asyncio.run(main())

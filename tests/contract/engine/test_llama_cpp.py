@@ -1,0 +1,59 @@
+"""What holds of llama.cpp alone."""
+
+import asyncio
+import json
+
+from inland.adapters.llama_cpp.client import encode
+from inland.ports.engine import Message, Work
+from tests.contract.engine.conftest import open_llama
+from tests.contract.engine.test_engine import begin
+
+ASK = [Message("user", "Name three harbours.")]
+
+
+def body_of(work: Work) -> dict:
+    return json.loads(encode(work, "smol").partition(b"\r\n\r\n")[2])
+
+
+def test_the_prompt_cache_is_off_and_always_streamed() -> None:
+    body = body_of(Work(ASK))
+    assert body["cache_prompt"] is False
+    assert body["stream"] is True
+    assert body["stream_options"] == {"include_usage": True}
+    assert set(body) == {
+        "model",
+        "messages",
+        "stream",
+        "stream_options",
+        "cache_prompt",
+        "timings_per_token",
+    }
+
+
+def test_no_seed_means_any_to_llama_cpp_unless_none_was_given() -> None:
+    assert "seed" not in body_of(Work(ASK))
+    assert body_of(Work(ASK, seed=-1))["seed"] == 0xFFFFFFFE
+    assert body_of(Work(ASK, seed=7))["seed"] == 7
+
+
+def test_nothing_of_a_prompt_is_taken_from_a_cache(llama: str) -> None:
+    async def main() -> None:
+        async with open_llama(llama)() as bench:
+            for _ in range(3):
+                listener, _ = begin(bench, Work(ASK, max_tokens=2, temperature=0.0))
+                assert (await listener.end()).counts.cached == 0
+
+    asyncio.run(main())
+
+
+def test_log_probabilities_come_for_each_token(llama: str) -> None:
+    async def main() -> None:
+        async with open_llama(llama)() as bench:
+            work = Work(ASK, max_tokens=4, temperature=0.0, logprobs=True, top_logprobs=2)
+            listener, _ = begin(bench, work)
+            await listener.end()
+            spoken = [one for piece in listener.heard for one in piece.logprobs or []]
+            assert len(spoken) == 4
+            assert all(len(one.top_logprobs) == 2 for one in spoken)
+
+    asyncio.run(main())
