@@ -105,6 +105,12 @@ FORGED = {
     "no time": (without(CHANGE, "time"),),
     "a time before 1970": ({**CHANGE, "time": -1},),
     "a time as text": ({**CHANGE, "time": "now"},),
+    "a key that is not ASCII": ({**CHANGE, "\u00e5": 1},),
+    "a float": ({**CHANGE, "share": 0.5},),
+    "a whole float": ({**CHANGE, "share": 1.0},),
+    "a number beyond 53 bits": ({**CHANGE, "details": {"many": [1 << 53]}},),
+    "a negative one beyond": ({**CHANGE, "details": {"few": -(1 << 53)}},),
+    "a receipt of more than 4 MiB": ({**CHANGE, "details": "x" * receipts.MAX_RECEIPT_BYTES},),
     "a count that is true": (REQUEST, {**TENANT_BATCH, "count": True}, BATCH),
     "a count as text": (REQUEST, {**TENANT_BATCH, "count": "1"}, BATCH),
 }

@@ -1,6 +1,7 @@
 """Notes and checkpoints: published vectors, and one way only to write each."""
 
 import base64
+import re
 
 import pytest
 from hypothesis import given
@@ -120,6 +121,7 @@ def test_a_signed_text_that_is_no_checkpoint_is_refused(text):
         example.VKEY + "\n\n",
         example.VKEY.replace("+A", "+B"),  # another algorithm
         " " + example.VKEY,
+        re.sub(r"\+[0-9a-f]{8}\+", "+00000000+", example.VKEY),
     ],
 )
 def test_a_key_in_another_form_is_refused(vkey):
@@ -138,3 +140,9 @@ def test_what_is_signed_opens_the_same(size, root):
         root = merkle.EMPTY_ROOT
     note = example.signed(notes.checkpoint_body(example.ORIGIN, size, root).decode())
     assert notes.open_note(note, example.VKEY) == notes.Checkpoint(example.ORIGIN, size, root)
+
+
+@pytest.mark.parametrize("text", ["a\tb\n", "a\x1b[2Jb\n", "a\r\n", "\0\n"])
+def test_a_signed_text_with_control_characters_is_refused(text):
+    with pytest.raises(Malformed):
+        notes.open_text(example.signed(text), example.VKEY)
