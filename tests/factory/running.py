@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ class Running:
     home: Path
     port: int = field(default_factory=free_port)
     keys: dict[str, str] = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
@@ -45,7 +46,12 @@ class Running:
         """`inland WORDS --home HOME`; with `check`, a non-zero exit fails the test."""
         argv = [str(Path(sys.executable).with_name("inland")), *words, "--home", str(self.home)]
         done = subprocess.run(
-            argv, capture_output=True, text=True, timeout=COMMAND_TIMEOUT_S, check=False
+            argv,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_TIMEOUT_S,
+            check=False,
+            env=os.environ | self.environment,
         )
         assert not check or done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
         return done
@@ -61,6 +67,10 @@ class Running:
 
     def down(self) -> None:
         self.run("down")
+
+    def as_tenant(self, tenant: str) -> "Running":
+        """The same factory, its commands run with the tenant's key instead of the operator's."""
+        return replace(self, environment={"INLAND_API_KEY": self.keys[tenant]})
 
     def key(self, tenant: str, *words: str) -> str:
         """A new key for `tenant`, remembered."""

@@ -1,8 +1,8 @@
 """Who runs next on one deployment: bounded queues, one per tenant, served in turn, slots counted.
 
-A state machine: `step(state, event, now) -> (state, actions)`. It reads no clock and does no I/O, so
-the gateway and the twin run the same one. `now` is monotonic seconds. The state handed in is used up:
-go on with the one returned.
+A state machine: `step(state, event, now) -> (state, actions)`. It reads no clock and does no I/O,
+so the gateway and the twin run the same one. `now` is monotonic seconds. The state handed in is
+used up: go on with the one returned.
 
 Laws: never more slots running on a replica than it has; a request that fits never waits behind
 nothing; a request is overtaken by later turns at most `overtakes` times, so none starves.
@@ -56,16 +56,20 @@ class Up(msgspec.Struct, frozen=True, gc=False):
 
 
 class Down(msgspec.Struct, frozen=True, gc=False):
-    """A replica takes no new requests. Those running there end by `Done` or come back by `Return`."""
+    """A replica takes no new requests. Those it runs end by `Done` or come back by `Return`."""
 
     replica: str
+
+
+class GivenUp(msgspec.Struct, frozen=True, gc=False):
+    """Every replica failed for good: waiting is hopeless until one is `Up` again."""
 
 
 class Tick(msgspec.Struct, frozen=True, gc=False):
     """Time passed."""
 
 
-Event = Arrive | Return | Done | Up | Down | Tick
+Event = Arrive | Return | Done | Up | Down | GivenUp | Tick
 
 
 class Why(StrEnum):
@@ -74,6 +78,7 @@ class Why(StrEnum):
     FULL = "full"
     WAITED = "waited"
     TOO_LARGE = "too-large"
+    GIVEN_UP = "given-up"
 
 
 class Start(msgspec.Struct, frozen=True, gc=False):
@@ -118,8 +123,11 @@ class State:
     turns: OrderedDict[str, deque[_Request]] = field(default_factory=OrderedDict)
     replicas: dict[str, _Replica] = field(default_factory=dict)
     waiting: int = 0
+    given_up: bool = False
 
 
+#: When a caller may ask again whose request waited too long, and one whose replicas all failed.
+_AFTER_WAIT_S, _AFTER_FAILURE_S = 5, 10
 NOTHING: tuple[Action, ...] = ()
 
 
@@ -138,6 +146,9 @@ def step(state: State, event: Event, now: float) -> tuple[State, tuple[Action, .
         case Down():
             _down(state, event.replica)
             return state, NOTHING
+        case GivenUp():
+            state.given_up = True
+            return state, _turn_out(state, Why.GIVEN_UP, _AFTER_FAILURE_S, _waiting(state))
         case Tick():
             return state, _expire(state, now)
 
@@ -158,6 +169,8 @@ def _arrive(state: State, event: Arrive, now: float) -> tuple[Action, ...]:
 
 
 def _turned_away(state: State, event: Arrive) -> Refuse | None:
+    if state.given_up:
+        return Refuse(event.request, Why.GIVEN_UP, _AFTER_FAILURE_S)
     if state.replicas and event.slots > max(r.slots for r in state.replicas.values()):
         return Refuse(event.request, Why.TOO_LARGE, 0)
     queue = state.turns.get(event.tenant)
@@ -196,6 +209,8 @@ def _return(state: State, request_id: int) -> tuple[Action, ...]:
         return NOTHING
     _free(state, request)
     _enqueue(state, request, first=True)
+    if state.given_up:
+        return _turn_out(state, Why.GIVEN_UP, _AFTER_FAILURE_S, [request])
     return _dispatch(state)
 
 
@@ -218,6 +233,7 @@ def _leave_queue(state: State, request: _Request) -> None:
 
 def _up(state: State, event: Up) -> None:
     assert event.slots > 0
+    state.given_up = False
     replica = state.replicas.get(event.replica)
     if replica is None:
         state.replicas[event.replica] = _Replica(event.slots)
@@ -236,12 +252,22 @@ def _down(state: State, name: str) -> None:
 
 def _expire(state: State, now: float) -> tuple[Action, ...]:
     oldest = now - state.bounds.wait_s
-    late = [r for queue in state.turns.values() for r in queue if r.since <= oldest]
-    for request in late:
+    late = [request for request in _waiting(state) if request.since <= oldest]
+    return _turn_out(state, Why.WAITED, _AFTER_WAIT_S, late) + _dispatch(state)
+
+
+def _waiting(state: State) -> list[_Request]:
+    return [request for queue in state.turns.values() for request in queue]
+
+
+def _turn_out(
+    state: State, why: Why, retry_after_s: int, waiting: list[_Request]
+) -> tuple[Action, ...]:
+    """Refuse requests that wait."""
+    for request in waiting:
         del state.requests[request.id]
         _leave_queue(state, request)
-    refusals: tuple[Action, ...] = tuple(Refuse(r.id, Why.WAITED, 5) for r in late)
-    return refusals + _dispatch(state)
+    return tuple(Refuse(request.id, why, retry_after_s) for request in waiting)
 
 
 def _dispatch(state: State) -> tuple[Action, ...]:

@@ -8,6 +8,7 @@ from inland.decide.admission import (
     Done,
     Down,
     Event,
+    GivenUp,
     Refuse,
     Return,
     Start,
@@ -44,7 +45,7 @@ class Waiter(Protocol):
 
 
 class Lane:
-    """Queue and replicas of one deployment. `share`: the part of each replica's slots that is ours."""
+    """Queue and replicas of one deployment, whose slots `gateways` gateways share."""
 
     def __init__(self, limits: Limits, clock: Clock, gateways: int) -> None:
         self._limits = limits
@@ -66,6 +67,8 @@ class Lane:
         for name in ready:
             if name not in self._resting:
                 self._step(Up(name, self.slots))
+        if replicas and all(r.state is ReplicaState.FAILED for r in replicas):
+            self._step(GivenUp())
 
     def close(self) -> None:
         """The deployment is gone; so are its replicas."""
@@ -128,5 +131,8 @@ def _refused(refuse: Refuse, slots: int) -> Refused:
         case Why.WAITED:
             text = "No replica of this model had room in time."
             return unavailable("queue_wait", text, refuse.retry_after_s)
+        case Why.GIVEN_UP:
+            text = "Every replica of this model has failed; its operator has to start it again."
+            return unavailable("model_failed", text, refuse.retry_after_s)
         case Why.TOO_LARGE:
             return invalid("n", f"`n` is at most {slots} for this model.")
