@@ -202,7 +202,8 @@ def main() -> None:
     parser.add_argument("--profile", help="a file for py-spy's raw stacks")
     given = parser.parse_args()
     if given.serve:
-        uvloop.run(serve(*given.serve, given.home))
+        port, upstream = given.serve
+        uvloop.run(serve(port, upstream, given.home))
         return
     with tempfile.TemporaryDirectory() as folder:
         print(json.dumps(measure(given, Path(folder))))

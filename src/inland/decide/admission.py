@@ -1,12 +1,11 @@
 """Who runs next on one deployment: bounded queues, one per tenant, served in turn, slots counted.
 
-A state machine: `step(state, event, now) -> (state, actions)`. It reads no clock and does no I/O,
-so the gateway and the twin run the same one. `now` is monotonic seconds. The state handed in is
-used up: go on with the one returned.
-
-Laws: never more slots running on a replica than it has; a request that fits never waits behind
-nothing; a request is overtaken by later turns at most `overtakes` times, so none starves.
+A state machine, `step(state, event, now) -> (state, actions)`, the same live and in the twin. `now`
+is monotonic seconds. The state handed in is used up: go on with the one returned.
 """
+
+# Laws: never more slots running on a replica than it has; no slot idles while a request fits it; a
+# request is overtaken by later turns at most `overtakes` times, so none starves.
 
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field

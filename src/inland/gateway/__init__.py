@@ -1,1 +1,1 @@
-"""The token path: parse, know the key, decide, admit, dispatch, relay, record, and only then end."""
+"""The token path: parse, know the key, decide, admit, dispatch, relay, record, only then end."""

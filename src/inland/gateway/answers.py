@@ -1,4 +1,4 @@
-"""What a caller reads: a whole answer, or a stream's events, always written by us, never an engine's.
+"""What a caller reads: a whole answer or a stream's events, written by us, never an engine's.
 
 `Assembly` keeps, per choice, the text an official client ends up with; the record commits to that.
 """
@@ -103,7 +103,7 @@ def whole(
 
 
 class Events:
-    """Writes one stream's events. Finish events are kept back: they go out with the answer's end."""
+    """Writes one stream's events. Finish events are kept back until the answer's end."""
 
     def __init__(
         self, record_id: str, created: int, model: str, *, with_usage: bool, logprobs: bool

@@ -1,7 +1,7 @@
 """A chat request: decoded into types that cannot be wrong, anything unknown refused by its name.
 
-`user`, `metadata` and `store: false` are accepted and have no effect: nothing is stored. A message's
-fields that hold null say nothing, so an answer's message can be sent back as it came.
+`user`, `metadata` and `store: false` are accepted and have no effect: nothing is stored. Fields of
+a message that hold null say nothing, so an answer's message can be sent back as it came.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""How an answer reaches its caller: whole at the end, or as a stream once its opening is durable."""
+"""How an answer reaches its caller: whole at the end, or as a stream once that is on the books."""
 
 from collections.abc import Sequence
 
@@ -72,7 +72,7 @@ class WholeDelivery:
 
 
 class StreamDelivery:
-    """Events leave as they come, from the moment the opening is durable; the end waits for the record."""
+    """Events leave as they come once the opening is durable; the end waits for the record."""
 
     __slots__ = ("_assembly", "_events", "_exchange", "_held", "_may_begin", "_said")
 

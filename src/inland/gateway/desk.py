@@ -1,4 +1,4 @@
-"""Where requests come in: the key is known, the model decided, and each goes to its lane or to control."""
+"""Where requests come in: key known, model decided, each goes to its lane or to control."""
 
 from collections.abc import Callable
 from itertools import count
@@ -7,7 +7,15 @@ from inland.domain.ids import is_name
 from inland.domain.plant import Key, Replica
 from inland.domain.snapshot import Secrets, Snapshot
 from inland.gateway import chat, keys, models
-from inland.gateway.errors import INVALID, Refused, denied, no_lease, no_such_model, unavailable, unknown_key
+from inland.gateway.errors import (
+    INVALID,
+    Refused,
+    denied,
+    no_lease,
+    no_such_model,
+    unavailable,
+    unknown_key,
+)
 from inland.gateway.exchange import Exchange, Incoming
 from inland.gateway.lane import Lane
 from inland.gateway.protocol import Connection
@@ -263,7 +271,7 @@ def _same_service(old: Ruling, new: Ruling) -> bool:
 
 
 def _still_there(request: ChatRequest, ruling: Ruling, snapshot: Snapshot) -> Refused | None:
-    """A running request stays where it is: that replica must still be there, at an allowed place."""
+    """A running request stays where it is: that must still be there, and still be allowed."""
     used = request.replica
     if used is None or not request.is_running():
         return None

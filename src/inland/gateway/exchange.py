@@ -1,4 +1,4 @@
-"""One request being answered on a connection: how its answer is written, and who hears of a hang-up."""
+"""One request on a connection: how its answer is written, and who hears of a hang-up."""
 
 from __future__ import annotations
 

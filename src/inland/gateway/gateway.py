@@ -20,13 +20,15 @@ from inland.ledger.frames import FrameKind
 from inland.ports.clock import Clock, Entropy
 from inland.ports.engine import Engine
 
+#: How often the end looks whether anything is still under way.
+_DRAIN_LOOK_S = 0.02
 _log = logging.getLogger("inland.gateway")
 
 
 class Gateway:
     """The token path of one process. Everything happens on the loop that runs `serve`."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - everything a gateway is made of comes from outside
         self,
         limits: Limits,
         clock: Clock,
@@ -39,8 +41,8 @@ class Gateway:
         lease_ok: Callable[[], bool],
         gateways: int = 1,
     ) -> None:
-        """`residency_factory`: what decides under a snapshot. `gateways`: how many share the engines'
-        slots. `lease_ok`: whether control still knows of us."""
+        """`residency_factory`: what decides under a snapshot. `lease_ok`: whether control still
+        knows of us. `gateways`: how many share the engines' slots."""
         self._shared = Shared(
             limits,
             clock,
@@ -55,7 +57,7 @@ class Gateway:
         self._desk = Desk(self._shared, relay, residency_factory, gateways)
 
     def apply(self, snapshot: Snapshot, secrets: Secrets) -> None:
-        """Put a snapshot in force. What it denies of the queued and running is ended when it returns."""
+        """Put a snapshot in force. What it denies, queued or running, is ended when it returns."""
         self._desk.apply(snapshot, secrets)
 
     @property
@@ -108,7 +110,7 @@ class Gateway:
                     elapsed_s = 0.0
                     self._desk.sweep()
                     self._flush_refusals()
-            except Exception:
+            except Exception:  # noqa: BLE001 - a beat that stopped would leave time limits unheld
                 _log.exception("the gateway's beat failed; it goes on")
 
     def _flush_refusals(self) -> None:
@@ -124,8 +126,8 @@ class Gateway:
         for connection in list(self._desk.connections):
             connection.close_when_idle()
         until = self._desk.now() + self._shared.limits.drain_s
-        while self._desk.active and self._desk.now() < until:
-            await asyncio.sleep(0.02)
+        while self._desk.active and self._desk.now() < until:  # noqa: ASYNC110 - bounded, and once in a life
+            await asyncio.sleep(_DRAIN_LOOK_S)
         for connection in list(self._desk.connections):
             connection.abort()
 

@@ -1,4 +1,4 @@
-"""Who is calling: the key in the Authorization header, found by its id, compared in constant time."""
+"""Who is calling: the Authorization header's key, found by its id, compared in constant time."""
 
 from hashlib import sha256
 from hmac import compare_digest

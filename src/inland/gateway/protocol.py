@@ -1,4 +1,4 @@
-"""HTTP/1.1 on one connection: parsed within limits, answered in order, closed so that it is noticed.
+"""HTTP/1.1 on one connection: parsed within limits, answered in order, closed so it is noticed.
 
 Nothing here knows what a request means; `Desk` does.
 """

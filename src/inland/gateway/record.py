@@ -38,7 +38,7 @@ _MARK = re.compile(rb'"<<gap:(\w+)>>"')
 
 
 class Facts(msgspec.Struct, gc=False):
-    """What a request turned out to be. `salt` is 32 hex digits; `output` commitments, per choice."""
+    """What a request turned out to be. `salt`: 32 hex digits. `output`: commitments, per choice."""
 
     id: str
     time: int
@@ -90,7 +90,7 @@ class Template:
         )
 
     def opening(self, record_id: str, unix_us: int, salt: str, input_: str) -> bytes:
-        """What is journaled before a stream's first byte: all that is known when it is dispatched."""
+        """What is journaled before a stream's first byte: all that is known at its dispatch."""
         known = {"id": record_id, "time": unix_us, "salt": salt, "input": input_}
         return canonical.encode({**self.fixed, **known, "counted": UNCOUNTED})
 
@@ -105,7 +105,7 @@ def fixed_fields(
     *,
     stream: bool,
 ) -> Record:
-    """What is known when a request is dispatched to `replica`. `decided`: snapshot, policy and rules."""
+    """What is known when `replica` gets a request. `decided`: snapshot, policy and rules."""
     place = replica.place
     return {
         "v": VERSION,

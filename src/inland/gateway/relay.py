@@ -1,7 +1,7 @@
 """Everything that is not the token path: parsed once, re-framed, and answered by control.
 
-Control authenticates it itself. A connection per request, so that no request ever meets a stale one;
-how many at once and how many wait is bounded.
+Control authenticates it itself. A connection per request, so that none ever meets a stale one; how
+many at once and how many wait is bounded.
 """
 
 import asyncio

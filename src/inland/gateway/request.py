@@ -1,4 +1,4 @@
-"""The life of one chat request, from its turn in the queue to its record and the end of its answer."""
+"""The life of one chat request, from the queue to its record and the end of its answer."""
 
 from collections.abc import Sequence
 from enum import Enum, auto

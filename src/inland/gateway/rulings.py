@@ -1,4 +1,4 @@
-"""What one snapshot says about a key and a deployment, decided once and kept while it is in force."""
+"""What one snapshot says about a key and a deployment, decided once and kept with it."""
 
 from collections.abc import Callable
 from typing import Protocol

@@ -1,4 +1,4 @@
-"""What the token path needs from an engine: one chat call, told as it happens, counted by the engine.
+"""What the token path needs of an engine: a chat call, told as it happens, counted by the engine.
 
 An engine never sees more of a caller's request than `Work` holds. All methods are called on the
 event loop's thread and none of them blocks.
@@ -68,7 +68,7 @@ class Target(msgspec.Struct, frozen=True):
 
 
 class Piece(msgspec.Struct, frozen=True):
-    """A bit of one choice. `tokens`: the engine's running count for that choice, if it keeps one."""
+    """A bit of one choice. `tokens`: the engine's running count for that choice, if kept."""
 
     index: int
     text: str
@@ -99,7 +99,7 @@ class Ending(StrEnum):
 
 
 class End(msgspec.Struct, frozen=True):
-    """The end of a call. `status` and `why` are a refusing engine's; `connected`: it was reached."""
+    """The end of a call. `status`, `why`: a refusing engine's. `connected`: it was reached."""
 
     how: Ending
     counts: Counts = Counts()
@@ -124,7 +124,7 @@ class Call(Protocol):
     """One piece of work under way."""
 
     def cancel(self) -> None:
-        """Stop the engine's work. `ended` follows within a bounded time, with the last counts seen."""
+        """Stop the engine's work. `ended` follows, within a bounded time, with the last counts."""
         ...
 
     def pause(self) -> None:

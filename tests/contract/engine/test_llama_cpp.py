@@ -12,7 +12,8 @@ ASK = [Message("user", "Name three harbours.")]
 
 
 def body_of(work: Work) -> dict:
-    return json.loads(encode(work, "smol").partition(b"\r\n\r\n")[2])
+    body: dict = json.loads(encode(work, "smol").partition(b"\r\n\r\n")[2])
+    return body
 
 
 def test_the_prompt_cache_is_off_and_always_streamed() -> None:

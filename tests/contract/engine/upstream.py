@@ -1,4 +1,4 @@
-"""A scripted OpenAI-compatible server: what a vLLM answers, recorded as bytes. Nothing is generated."""
+"""A scripted OpenAI-compatible server: answers as a vLLM does; nothing is generated."""
 
 import asyncio
 import json

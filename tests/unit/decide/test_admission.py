@@ -1,4 +1,4 @@
-"""Laws of admission: bounded, fair between tenants, never idle with work that fits, none starved."""
+"""Laws of admission: bounded, fair between tenants, never idle with fitting work, none starved."""
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -156,9 +156,7 @@ def test_a_large_request_is_overtaken_a_bounded_number_of_times() -> None:
     for n in range(4):
         started += [a.request for a in feed(state, Done(n)) if isinstance(a, Start)]
     assert len(started) == BOUNDS.overtakes
-    for n in started:
-        last = feed(state, Done(n))
-    assert last[0] == Start(50, "r")
+    assert [feed(state, Done(n)) for n in started][-1] == [Start(50, "r")]
 
 
 def test_a_full_queue_turns_away_and_a_request_no_replica_can_hold_too() -> None:

@@ -1,4 +1,4 @@
-"""The official client works unmodified, streamed and not, and assembles what the record commits to."""
+"""The official client works unmodified and assembles what the record commits to."""
 
 import asyncio
 import json
@@ -14,10 +14,6 @@ def client(to: World, tenant: str = "demo") -> AsyncOpenAI:
     return AsyncOpenAI(
         base_url=f"http://127.0.0.1:{to.port}/v1", api_key=KEYS[tenant].text, max_retries=0
     )
-
-
-def committed(record: dict, tenant: str = "demo") -> list[str]:
-    return record["output"]
 
 
 def commitments(record: dict, *texts: str, tenant: str = "demo") -> list[str]:
@@ -76,7 +72,7 @@ def test_usage_is_streamed_only_when_asked() -> None:
                     model="smol",
                     messages=[{"role": "user", "content": "Hi"}],
                     stream=True,
-                    stream_options=options,  # type: ignore[arg-type]
+                    stream_options=options,
                 )
                 usages = [chunk.usage async for chunk in stream if chunk.usage is not None]
                 assert [u.completion_tokens for u in usages] == ([4] if asked else [])

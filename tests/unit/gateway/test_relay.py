@@ -128,13 +128,16 @@ def test_a_control_that_says_nothing_is_given_up(tmp_path: Path) -> None:
 def test_waiting_for_control_is_bounded(tmp_path: Path) -> None:
     async def main() -> None:
         limits = replace(Limits(), relay_connections=1, relay_waiting=1, drain_s=0.1)
-        async with relayed(tmp_path, b"", *[b""] * 20, WHOLE, limits=limits) as (w, first, _):
-            async with caller(w) as second, caller(w) as third:
-                for c in (first, second, third):
-                    c.send(b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n")
-                    await asyncio.sleep(0.01)
-                assert (await third.reply()).status == 503
-                assert (await first.reply()).status == 200
-                assert (await second.reply()).status == 200
+        async with (
+            relayed(tmp_path, b"", *[b""] * 20, WHOLE, limits=limits) as (w, first, _),
+            caller(w) as second,
+            caller(w) as third,
+        ):
+            for c in (first, second, third):
+                c.send(b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n")
+                await asyncio.sleep(0.01)
+            assert (await third.reply()).status == 503
+            assert (await first.reply()).status == 200
+            assert (await second.reply()).status == 200
 
     asyncio.run(main())

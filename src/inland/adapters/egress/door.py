@@ -79,7 +79,7 @@ class Door:
         self._connect_s = connect_s
 
     async def open(self, to: Origin, protocol: Callable[[], P]) -> tuple[asyncio.Transport, P]:
-        """Connect to `to`. Raises Denied where no address is allowed, OSError where none answers."""
+        """Connect to `to`. Raises Denied: no address allowed; OSError: none answers."""
         async with asyncio.timeout(self._connect_s):
             return await self._connect(to, protocol, await self._addresses(to))
 

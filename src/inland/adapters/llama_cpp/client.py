@@ -1,7 +1,7 @@
 """The client of a llama.cpp server on a unix socket: one connection per call, always streamed.
 
-Its non-streamed usage is wrong for n > 1, and it closes a connection after a streamed answer without
-saying so; hence both habits. A caller's fields reach it by allow-list, and its prompt cache is off.
+Its non-streamed usage is wrong for n > 1, and it closes a connection after a streamed answer
+without saying so; hence both habits. Fields reach it by allow-list; its prompt cache is off.
 """
 
 import asyncio

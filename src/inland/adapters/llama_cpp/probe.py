@@ -1,4 +1,4 @@
-"""Whether a replica works: it is asked for one token, and for its own counters. Blocking, bounded."""
+"""Whether a replica works: asked for one token, and for its own counters. Blocking, bounded."""
 
 import re
 import socket

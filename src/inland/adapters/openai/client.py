@@ -1,6 +1,6 @@
 """The client of an OpenAI-compatible server: kept connections, counts by the answer's usage.
 
-A streamed request asks for usage; a whole one stays whole. A caller that leaves costs the connection.
+A streamed request asks for usage; a whole one stays whole. A hang-up costs the connection.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ Open = Callable[
 
 
 class OpenAI:
-    """`ports.Engine` over servers that already exist, reached through `open_` (the one door out)."""
+    """`ports.Engine` over servers that already exist, reached through `open_` (the one door)."""
 
     def __init__(self, open_: Open) -> None:
         self._open = open_
