@@ -106,15 +106,15 @@ class World:
         self._ended = False
         #: Operations by which a gateway makes a name durable: just before them, others may see it.
         self.names: list[int] = []
-        self._disk = ForgetfulDisk(self._watch)
+        self.disk = ForgetfulDisk(self._watch)
         self._file = database
-        self._db = Database(sqlite_url(database), synchronous="OFF")
+        self.database = Database(sqlite_url(database), synchronous="OFF")
         self._books: Books | None = None
         self._gateway: Segments | None = None
         self._writers = 0
 
     def close(self) -> None:
-        self._db.close()
+        self.database.close()
 
     def _entropy(self, count: int) -> bytes:
         return self._random.randbytes(count)
@@ -160,22 +160,22 @@ class World:
 
     def crash(self) -> None:
         """The machine stops; what was not synced is lost, or part of it."""
-        self._disk.crash(None if self.plan.seed is None else Random(self.plan.seed))
+        self.disk.crash(None if self.plan.seed is None else Random(self.plan.seed))
         self._books = self._gateway = None
 
     def restore(self, *, head_too: bool) -> None:
         """Somebody puts an older copy of the database back, or of `keys/` as well."""
         if head_too:
-            swap_file(self._disk.process("somebody"), "keys/head", self._old_head)
-        self._db.close()
+            swap_file(self.disk.process("somebody"), "keys/head", self._old_head)
+        self.database.close()
         shutil.copy(self._file.with_suffix(".backup"), self._file)
         for rest in ("-wal", "-shm"):
             self._file.with_name(self._file.name + rest).unlink(missing_ok=True)
-        self._db = Database(sqlite_url(self._file), synchronous="OFF")
+        self.database = Database(sqlite_url(self._file), synchronous="OFF")
 
     def back_up(self) -> None:
         """A consistent copy of the database, as a person would make one."""
-        self._old_head = read_file(self._disk.process("somebody"), "keys/head")
+        self._old_head = read_file(self.disk.process("somebody"), "keys/head")
         target = self._file.with_suffix(".backup")
         with sqlite3.connect(self._file) as source, sqlite3.connect(target) as copy:
             source.backup(copy)
@@ -183,7 +183,7 @@ class World:
         copy.close()
 
     def _kill(self, process: str) -> None:
-        self._disk.kill(process)
+        self.disk.kill(process)
         if process == "control":
             self._books = None
         else:
@@ -195,25 +195,37 @@ class World:
     def books(self) -> Books:
         self._actor = "control"
         if self._books is None:
-            files = self._disk.process("control")
-            books = Books(files, self._db, self._clock, self._entropy, "test")
+            files = self.disk.process("control")
+            books = Books(files, self.database, self._clock, self._entropy, "test")
             books.open()
             self._books = books
         return self._books
 
-    def commit(self, tenant: str, *, opening: str | None = None, closing: str | None = None) -> None:
-        """One commit of the gateway: a record, an opening, or the record that closes one."""
+    def commit(
+        self,
+        tenant: str,
+        /,
+        *,
+        opening: str | None = None,
+        closing: str | None = None,
+        **facts: object,
+    ) -> None:
+        """One commit of the gateway: a record, an opening, or the record that closes one.
+
+        `facts` replace what the record would say.
+        """
         if self._gateway is None:
             self.books()  # no gateway serves before control told it what to serve
         self._actor = "gateway"
         if self._gateway is None:
             self._writers += 1
             self.writer = f"w{self._writers}"
-            files = self._disk.process("gateway")
+            files = self.disk.process("gateway")
+            self._streams: dict[str, str] = {}
             self._gateway = Segments(files, WriterId(self.writer), SEGMENT_BYTES)
         if closing is not None and closing not in self._openings:
             return  # the gateway that opened it died
-        record = self._record(tenant, opening or closing)
+        record = self._record(tenant, opening or closing, **facts)
         kind = FrameKind.OPENING if opening else FrameKind.RECORD
         self._gateway.commit([(kind, canonical.encode(record))])
         if opening:
@@ -224,10 +236,9 @@ class World:
 
     @property
     def _openings(self) -> dict[str, str]:
-        assert self._gateway is not None
-        return self._gateway.__dict__.setdefault("test_openings", {})
+        return self._streams
 
-    def _record(self, tenant: str, stream: str | None) -> Record:
+    def _record(self, tenant: str, stream: str | None, /, **facts: object) -> Record:
         now = self._clock.unix_us()
         fresh = uuid7(now // 1000, self._entropy(10))
         return new_record(
@@ -248,7 +259,7 @@ class World:
             completion_tokens=5,
             cached_tokens=1,
             wasted_tokens_estimated=0,
-        )
+        ) | facts
 
     def change(self) -> None:
         """A control-plane change, as `plant` makes one."""
@@ -264,7 +275,7 @@ class World:
             subject="acme",
             details={},
         )
-        with self._db.write() as transaction:
+        with self.database.write() as transaction:
             transaction.books.append(record)
         self.seen.changes.append(record["id"])
 
@@ -275,7 +286,7 @@ class World:
 
     def look(self) -> None:
         """An outsider fetches the published checkpoint and keeps it."""
-        with self._db.read() as transaction:
+        with self.database.read() as transaction:
             log = transaction.books.current_log()
         if log is not None and log.checkpoint is not None:
             key = notes.vkey(log.origin, log.public_key)
@@ -301,7 +312,7 @@ class World:
             data_ = books.receipt(f"chatcmpl-{record_id}")
             assert data_ is not None, f"no receipt of {record_id}"
             receipts.verify(data_, books.vkey)
-        report = check(self._disk.process("auditor"), self._db)
+        report = check(self.disk.process("auditor"), self.database)
         assert report.good, report.findings
         assert set(self.seen.notes.values()) <= {books.vkey}, "the one public key changed"
         self.demand_one_history()
@@ -309,8 +320,8 @@ class World:
     def demand_one_history(self) -> None:
         """Whoever kept two checkpoints of one origin can prove one from the other."""
         self.look()
-        trees = {}
-        with self._db.read() as transaction:
+        trees: dict[str, merkle.Tree] = {}
+        with self.database.read() as transaction:
             for log in transaction.books.logs():
                 size = transaction.books.log_size(log.number)
                 tree = merkle.Tree(transaction.books.entries(log.number, 0, size))
@@ -319,9 +330,9 @@ class World:
         for note, vkey in self.seen.notes.items():
             kept = notes.open_note(note, vkey)
             assert latest.setdefault((vkey, kept.size), kept.root) == kept.root, "two heads"
-            tree = trees.get(vkey)
-            if tree is not None and kept.size <= tree.size:
-                assert merkle.range_root(0, kept.size, tree.node) == kept.root, "a fork"
+            now = trees.get(vkey)
+            if now is not None and kept.size <= now.size:
+                assert merkle.range_root(0, kept.size, now.node) == kept.root, "a fork"
 
 
 def tick(world: World) -> None:

@@ -147,10 +147,12 @@ def _check_heads(report: Report, files: Files, log: Log) -> None:
     """What is published is signed, and what may have been signed is remembered."""
     if log.checkpoint is None:
         return
+    size, root = log.checkpoint.size, log.checkpoint.root
     try:
         head = last_head(files)
-        known = head is not None and head.origin == log.origin and head.size >= log.checkpoint.size
-        report.demand(known, "keys/head", "does not know the stored checkpoint")
+        known = head is not None and head.origin == log.origin and head.size >= size
+        same = head is None or head.size != size or head.root == root
+        report.demand(known and same, "keys/head", "does not know the stored checkpoint")
     except Damaged as damage:
         report.find("keys/head", str(damage))
     try:
