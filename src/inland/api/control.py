@@ -61,7 +61,6 @@ class FeedView(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Control:
-
     factory: str
     site: Place
     store: Store

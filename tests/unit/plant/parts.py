@@ -112,7 +112,7 @@ class AtOnce(Executor):
     """Runs what it is given before `submit` returns."""
 
     def submit(self, fn, /, *args, **kwargs):
-        future = Future()
+        future: Future = Future()
         future.set_result(fn(*args, **kwargs))
         return future
 

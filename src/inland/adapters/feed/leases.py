@@ -19,8 +19,8 @@ FORGET_AFTER_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """A gateway that asked, last at `asked`. `until`: when its lease ends, on control's monotonic clock, seconds;
-    `behind_since`: when it was first answered while it ran another version than the newest."""
+    """A gateway that asked. On control's monotonic clock, in seconds: when it `asked` last, `until`
+    when its lease runs, and since when it was known to run another version than the newest."""
 
     gateway: str
     pid: int

@@ -1,0 +1,127 @@
+"""The HTTP application over a plant with a key of every role, and books that hold one record."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from fastapi.testclient import TestClient
+
+from inland.api.app import build_app
+from inland.api.control import Control
+from inland.domain.plant import Role
+from inland.plant.explain import Explain
+from inland.plant.models import Models
+from inland.plant.replicas import EngineRoom, Replicas
+from inland.plant.ticker import Ticker
+from inland.ports.books import UsageRow
+from tests.unit.plant.parts import SITE, AtOnce, Plant, ToyProber, ToyRunner
+
+RECORD = {
+    "id": "0197aaaa-bbbb-7ccc-8ddd-eeeeffff0000",
+    "kind": "request",
+    "tenant": "acme",
+    "key": "somebody",
+}
+
+
+@dataclass
+class ToyBooks:
+    """Holds `records` by reference; their receipts are made up."""
+
+    records: dict[str, dict] = field(default_factory=dict)
+    alarms: tuple[str, ...] = ()
+    vkey: str = "test+00000000+key"
+    asked: list[tuple] = field(default_factory=list)
+
+    def locate(self, ref):
+        record = self.records.get(ref)
+        return None if record is None else (record["tenant"], record)
+
+    def receipt(self, ref, since=None):
+        return b'{"format":"made-up"}' if ref in self.records else None
+
+    def export(self, tenant):
+        yield from (str(one["id"]).encode() for one in self.records.values())
+
+    def usage(self, tenant, since_unix_us=0):
+        self.asked.append((tenant, since_unix_us))
+        return [UsageRow(0, tenant or "acme", "smollm2", "k", requests=1)]
+
+
+@dataclass
+class ToyFeed:
+    """One gateway that runs everything at once."""
+
+    plant: Plant
+    metrics: dict | None = None
+    alive: bool = True
+
+    def version(self):
+        return self.plant.snapshot.version
+
+    def gateways(self):
+        one = SimpleNamespace(gateway="gateway-0", pid=1, writer="w", running=self.version())
+        one.metrics = self.metrics
+        return [one]
+
+    def is_alive(self):
+        return self.alive
+
+
+class Factory:
+    """A client per role over one plant; `as_("acme-admin")` and so on."""
+
+    def __init__(self, home: Path) -> None:
+        self.plant = plant = Plant(home)
+        plant.begin()
+        self.books, self.feed, self.runner = ToyBooks(), ToyFeed(plant), ToyRunner()
+        self.prober = ToyProber()
+        room = EngineRoom("/m", "/r", (0, 1))
+        self.replicas = Replicas(plant.changes, self.runner, self.prober, room, AtOnce())
+        (home / "ledger" / "tile" / "0").mkdir(parents=True)
+        self.control = Control(
+            factory="test",
+            site=SITE,
+            store=plant.store,
+            clock=plant.clock,
+            secrets=plant.secrets,
+            changes=plant.changes,
+            tenants=plant.tenants,
+            keys=plant.keys,
+            models=Models(plant.changes),
+            deployments=plant.deployments,
+            policies=plant.policies,
+            replicas=self.replicas,
+            explain=Explain(plant.changes, self.books),
+            books=self.books,
+            runner=self.runner,
+            feed=self.feed,
+            ticker=Ticker([], lambda *_: None),
+            ledger=home / "ledger",
+        )
+        self.app = build_app(self.control)
+        self.keys: dict[str, str] = {}
+        self.key_ids: dict[str, str] = {}
+        for tenant in ("acme", "demo"):
+            plant.tenants.add("op", tenant)
+            self._key(f"{tenant}-admin", tenant, Role.TENANT_ADMIN)
+            self._key(f"{tenant}-member", tenant, Role.MEMBER)
+        self._key("operator", None, Role.OPERATOR)
+        self._key("auditor", None, Role.AUDITOR)
+
+    def _key(self, name: str, tenant: str | None, role: Role) -> None:
+        key, self.keys[name] = self.plant.keys.add("op", tenant, role)
+        self.key_ids[name] = key.id
+
+    def as_(self, name: str | None) -> TestClient:
+        """A client holding that key."""
+        headers = {"authorization": f"Bearer {self.keys[name]}"} if name else {}
+        return TestClient(self.app, headers=headers, raise_server_exceptions=False)
+
+
+@pytest.fixture
+def factory(tmp_path):
+    made = Factory(tmp_path)
+    yield made
+    made.plant.store.close()

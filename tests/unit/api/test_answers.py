@@ -1,0 +1,222 @@
+"""What the control side answers: whole or not at all, and never a secret."""
+
+import asyncio
+import logging
+
+import pytest
+
+from inland.api import receipts
+from inland.api.bounds import MAX_BODY_BYTES
+from inland.decide.policy_set import default_files
+from inland.ledger.commitments import record_key
+from tests.unit.api.conftest import RECORD
+
+REF = RECORD["id"]
+
+
+def test_a_tenant_is_added_listed_suspended_and_resumed(factory):
+    operator = factory.as_("operator")
+    made = operator.post("/factory/v1/tenants", json={"name": "new", "jurisdictions": ["US"]})
+    assert made.status_code == 201
+    assert made.json()["label"]["jurisdictions"] == ["US"]
+    assert operator.post("/factory/v1/tenants", json={"name": "new"}).status_code == 409
+    assert operator.post("/factory/v1/tenants/new/suspend").json()["suspended"] is True
+    assert operator.post("/factory/v1/tenants/new/resume").json()["suspended"] is False
+    assert operator.post("/factory/v1/tenants/nope/suspend").status_code == 404
+    names = [one["id"] for one in operator.get("/factory/v1/tenants").json()]
+    assert names == ["acme", "demo", "new"]
+    assert [t["id"] for t in factory.as_("acme-admin").get("/factory/v1/tenants").json()] == [
+        "acme"
+    ]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"name": "a", "nonsense": 1},
+        {"name": "A B"},
+        {"name": "operator"},
+        {"name": "a", "jurisdictions": []},
+        {"name": "a", "jurisdictions": ["Atlantis"]},
+        {"name": "a", "purposes": ["spy"]},
+    ],
+)
+def test_bad_input_is_refused_whole_and_names_what_is_wrong(factory, body):
+    before = factory.plant.snapshot
+    got = factory.as_("operator").post("/factory/v1/tenants", json=body)
+    assert got.status_code in {400, 422}
+    assert got.headers["content-type"] == "application/problem+json"
+    assert got.json()["detail"]
+    assert factory.plant.snapshot is before
+
+
+def test_a_deployment_is_added_and_removed_and_its_token_is_never_shown(factory):
+    operator = factory.as_("operator")
+    body = {
+        "name": "far",
+        "engine": "openai",
+        "url": "http://127.0.0.1:9/v1",
+        "upstream_model": "m",
+        "jurisdiction": "US",
+        "token": "very-secret",
+    }
+    refused = operator.post("/factory/v1/deployments", json=body)
+    assert refused.status_code == 403
+    assert "--permit-endpoint" in refused.json()["remedy"]
+    made = operator.post("/factory/v1/deployments", json=body | {"permit_endpoint": True})
+    assert made.status_code == 201, made.text
+    assert made.json()["place"]["stands"] == "US"
+    bad = operator.post("/factory/v1/deployments", json=body | {"slots": "very-secret"})
+    for got in (refused, made, bad, operator.get("/factory/v1/deployments")):
+        assert "very-secret" not in got.text
+    assert operator.delete("/factory/v1/deployments/far").status_code == 200
+    assert operator.delete("/factory/v1/deployments/far").status_code == 404
+    assert operator.delete("/factory/v1/deployments/smollm2").status_code == 409
+
+
+def test_policies_are_applied_whole_and_explained(factory):
+    operator = factory.as_("operator")
+    files = {**default_files(), "x.cedar": '@id("never") forbid (principal, action, resource);'}
+    bad = operator.post("/factory/v1/policies", json={"files": {"x.cedar": "permit ("}})
+    assert bad.status_code == 400
+    assert operator.post("/factory/v1/policies", json={"files": files}).status_code == 200
+    told = operator.get("/factory/v1/policies").json()
+    assert (told["files"].keys(), told["differs"]) == (files.keys(), [])
+    asked = {"tenant": "acme", "action": "serve", "deployment": "smollm2"}
+    now = operator.post("/factory/v1/policies/explain", json=asked).json()
+    assert (now["decision"], now["decided_by"]) == ("deny", ["never"])
+    assert operator.post("/factory/v1/policies/explain", json={"ref": "x"}).status_code == 404
+    assert operator.post("/factory/v1/policies/explain", json={}).status_code == 400
+
+
+def test_readiness_says_what_it_waits_for(factory):
+    client = factory.as_(None)
+    assert client.get("/healthz").status_code == 200
+    waiting = client.get("/readyz")
+    assert waiting.status_code == 503
+    assert waiting.json()["awaited"] == ["a token from deployment smollm2"]
+    factory.replicas.step()
+    factory.replicas.step()
+    assert client.get("/readyz").json() == {"ready": True, "awaited": []}
+    factory.feed.alive = False
+    assert client.get("/healthz").status_code == 503
+
+
+def test_status_lists_every_process(factory):
+    factory.replicas.step()
+    told = factory.as_("operator").get("/factory/v1/status").json()
+    assert {"name", "role", "state", "pid"} <= told["processes"][0].keys()
+    assert told["deployments"][0]["replicas"][0]["id"] == "smollm2-0"
+    revived = factory.as_("operator").post("/factory/v1/processes/engine-smollm2-0/revive")
+    assert revived.status_code == 200
+
+
+def test_a_receipt_is_for_its_tenant_the_operator_and_auditors(factory):
+    factory.books.records[REF] = RECORD
+    for name in ("acme-member", "acme-admin", "operator", "auditor"):
+        assert factory.as_(name).get(f"/factory/v1/receipts/{REF}").status_code == 200
+
+
+def test_unknown_and_foreign_references_answer_alike_after_the_same_wait(factory, monkeypatch):
+    slept = []
+
+    async def sleep(seconds):
+        slept.append(seconds)
+        factory.plant.clock.sleep(seconds)
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    factory.books.records[REF] = RECORD
+    demo = factory.as_("demo-member")
+    answers = []
+    for ref in (REF, "0197aaaa-bbbb-7ccc-8ddd-eeeeffff0001", "nope"):
+        for path in (f"/factory/v1/receipts/{ref}", f"/factory/v1/receipts/{ref}/key"):
+            slept.clear()
+            got = demo.get(path)
+            answers.append((got.status_code, got.content, round(sum(slept), 6)))
+    assert set(answers) == {(404, answers[0][1], receipts.WAIT_S)}
+
+
+def test_a_receipt_is_waited_for(factory, monkeypatch):
+    async def sleep(seconds):
+        factory.books.records[REF] = RECORD
+        factory.plant.clock.sleep(seconds)
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    assert factory.as_("acme-member").get(f"/factory/v1/receipts/{REF}").status_code == 200
+
+
+def test_too_many_waiting_callers_are_told_to_come_back(factory):
+    factory.app.state.waiting = receipts.MAX_WAITING
+    got = factory.as_("acme-member").get(f"/factory/v1/receipts/{REF}")
+    assert (got.status_code, "retry-after" in got.headers) == (503, True)
+
+
+def test_a_records_key_is_for_its_tenant_and_not_for_the_operator(factory, monkeypatch):
+    monkeypatch.setattr(receipts, "WAIT_S", 0.0)
+    factory.books.records[REF] = RECORD
+    kept = factory.plant.secrets.secrets().record_keys["acme"]
+    told = factory.as_("acme-admin").get(f"/factory/v1/receipts/{REF}/key").json()
+    assert told["key"] == record_key(kept, REF).hex()
+    assert factory.as_("operator").get(f"/factory/v1/receipts/{REF}/key").status_code == 403
+    path = f"/factory/v1/receipts/{REF}/key"
+    assert factory.as_("acme-member").get(path).status_code == 404, "another member's request"
+    mine = {**RECORD, "key": factory.key_ids["acme-member"]}
+    factory.books.records[REF] = mine
+    assert factory.as_("acme-member").get(path).status_code == 200
+
+
+def test_usage_and_records_are_a_tenants_own(factory):
+    factory.books.records[REF] = RECORD
+    admin = factory.as_("acme-admin")
+    assert admin.get("/factory/v1/usage", params={"since": "2026-01-01"}).json()[0]["requests"] == 1
+    assert factory.books.asked == [("acme", 1_767_225_600_000_000)]
+    assert admin.get("/factory/v1/usage", params={"since": "yesterday"}).status_code == 400
+    assert admin.get("/factory/v1/records").text == f"{REF}\n"
+    assert factory.as_("auditor").get("/factory/v1/records").status_code == 400
+    assert factory.as_("acme-member").get("/factory/v1/records").status_code == 403
+
+
+def test_the_ledger_is_public_and_nothing_beside_it_is(factory):
+    client = factory.as_(None)
+    folder = factory.control.ledger
+    (folder / "checkpoint").write_text("head")
+    (folder / "tile" / "0" / "000").write_bytes(b"\x01" * 32)
+    (folder / "secret").write_text("no")
+    assert client.get("/ledger/checkpoint").headers["content-type"].startswith("text/plain")
+    tile = client.get("/ledger/tile/0/000")
+    assert (tile.content, tile.headers["content-type"]) == (
+        b"\x01" * 32,
+        "application/octet-stream",
+    )
+    assert "immutable" in tile.headers["cache-control"]
+    for path in ("secret", "tile/../secret", "tile/0/%2e%2e/%2e%2e/secret", "tile/0/001", "tile/"):
+        assert client.get(f"/ledger/{path}").status_code == 404
+
+
+def test_a_body_beyond_the_limit_is_refused(factory):
+    got = factory.as_("operator").post("/factory/v1/tenants", content=b"x" * (MAX_BODY_BYTES + 1))
+    assert got.status_code == 413
+
+
+def test_a_fault_of_ours_tells_the_caller_nothing(factory, monkeypatch):
+    monkeypatch.setattr(factory.plant.tenants, "all", lambda: 1 / 0)
+    got = factory.as_("operator").get("/factory/v1/tenants")
+    assert got.status_code == 500
+    assert "ZeroDivision" not in got.text
+
+
+def test_log_lines_hold_no_key_and_no_text(factory, caplog, monkeypatch):
+    monkeypatch.setattr(receipts, "WAIT_S", 0.0)
+    with caplog.at_level(logging.DEBUG, logger="inland"):
+        made = factory.as_("operator").post("/factory/v1/keys", json={"tenant": "acme"}).json()
+        factory.as_("acme-admin").get("/factory/v1/receipts/some-words-of-mine")
+    lines = [str(vars(record)) for record in caplog.records if record.message == "call"]
+    assert len(lines) == 2
+    for secret in (made["key"], factory.keys["operator"], "some-words-of-mine"):
+        assert not any(secret in line for line in lines)
+    assert any("/factory/v1/receipts/{ref}" in line for line in lines)
+
+
+def test_the_vkey_is_for_whoever_holds_a_key(factory):
+    assert factory.as_("acme-member").get("/factory/v1/vkey").text == "test+00000000+key\n"

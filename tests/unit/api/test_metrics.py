@@ -1,0 +1,61 @@
+"""Totals never go back, whichever gateway came or went; a broken one spoils nothing."""
+
+from types import SimpleNamespace
+
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client.parser import text_string_to_metric_families
+
+from inland.api.totals import MAX_SERIES, Totals
+
+
+def told(writer, count, buckets=(0, 0)):
+    """What a gateway that counted `count` requests says."""
+    histogram = {"labels": ["d"], "bounds_s": [0.1], "series": [[["x"], list(buckets), 1.5]]}
+    return SimpleNamespace(
+        writer=writer,
+        metrics={
+            "counters": {"requests": {"labels": ["d"], "series": [[["x"], count]]}},
+            "histograms": {"ttft_seconds": histogram},
+            "gauges": {"queue": {"labels": [], "series": [[[], count]]}},
+        },
+    )
+
+
+def _requests(sums):
+    family = sums.get("counters", {}).get("requests")
+    return family.series[("x",)][0] if family else 0
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 50), st.booleans()), max_size=30))
+def test_totals_equal_what_every_life_counted(events):
+    totals, ended = Totals(), 0
+    lives: dict[str, tuple[str, int]] = {}
+    for number, (name, more, dies) in enumerate(events):
+        writer, count = lives.get(name, (f"{name}{number}", 0))
+        lives[name] = (writer, count + more)
+        assert _requests(totals.observe([told(*life) for life in lives.values()])) == ended + sum(
+            count for _, count in lives.values()
+        )
+        if dies:
+            ended += lives.pop(name)[1]
+
+
+def test_series_are_bounded():
+    totals = Totals()
+    series = [[[str(number)], 1] for number in range(MAX_SERIES + 10)]
+    many = {"counters": {"requests": {"labels": ["d"], "series": series}}}
+    sums = totals.observe([SimpleNamespace(writer="w", metrics=many)])
+    assert len(sums["counters"]["requests"].series) == MAX_SERIES
+
+
+def test_metrics_are_well_formed_and_for_the_operator(factory):
+    factory.feed.metrics = told("w", 3, (1, 2)).metrics
+    factory.replicas.step()
+    assert factory.as_("auditor").get("/metrics").status_code == 403
+    text = factory.as_("operator").get("/metrics").text
+    families = {one.name: one for one in text_string_to_metric_families(text)}
+    assert families["inland_requests"].samples[0].value == 3
+    buckets = {s.labels.get("le"): s.value for s in families["inland_ttft_seconds"].samples}
+    assert (buckets["0.1"], buckets["+Inf"]) == (1, 3)
+    assert families["inland_replicas"].samples[0].labels["deployment"] == "smollm2"
