@@ -36,5 +36,14 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
         cache=Path(given.get("INLAND_CACHE") or cache / "inland").absolute(),
         api_key=given.get("INLAND_API_KEY") or None,
         environment=given,
-        child_environment={name: given[name] for name in _FOR_CHILDREN if name in given},
+        child_environment=_for_children(given),
     )
+
+
+def _for_children(given: Mapping[str, str]) -> dict[str, str]:
+    """Import paths are made absolute: children start in another folder."""
+    kept = {name: given[name] for name in _FOR_CHILDREN if name in given}
+    if kept.get("PYTHONPATH"):
+        paths = kept["PYTHONPATH"].split(os.pathsep)
+        kept["PYTHONPATH"] = os.pathsep.join(str(Path(path).absolute()) for path in paths)
+    return kept

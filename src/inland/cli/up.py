@@ -39,14 +39,15 @@ _INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def up(
     *,
     port: Annotated[
-        int | None, typer.Option(help="On 127.0.0.1.", show_default=str(DEFAULT_PORT))
+        int | None,
+        typer.Option(min=0, max=65_535, help="On 127.0.0.1.", show_default=str(DEFAULT_PORT)),
     ] = None,
     site: Annotated[
         str | None,
         typer.Option(help="First start: the country this machine stands in.", show_default="ZZ"),
     ] = None,
     gateways: Annotated[
-        int | None, typer.Option(help="Gateway processes.", show_default="1")
+        int | None, typer.Option(min=1, max=64, help="Gateway processes.", show_default="1")
     ] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Never touch the network.")] = False,
     detach: Annotated[

@@ -1,0 +1,103 @@
+"""What `ports.runner.Runner` promises, of every implementation."""
+
+import os
+import signal
+
+import pytest
+
+from inland.domain.errors import BadInput, Conflict, NotFound
+from inland.ports.runner import ProcessState, Runner
+from tests.unit.processes.standing import Standing, engine, eventually
+
+
+@pytest.fixture
+def runner(standing: Standing) -> Runner:
+    return standing.client
+
+
+def _engines(runner: Runner) -> set[str]:
+    return {view.name for view in runner.processes() if view.role == "engine"}
+
+
+def test_every_process_is_listed_the_supervisor_too(runner: Runner) -> None:
+    assert {view.role for view in runner.processes()} == {"supervisor", "control", "gateway"}
+
+
+def test_exactly_the_engines_asked_for_run(runner: Runner) -> None:
+    runner.set_engines((engine("a"), engine("b")))
+    assert _engines(runner) == {"engine-a", "engine-b"}
+    runner.set_engines((engine("b"),))
+    eventually(lambda: _engines(runner) == {"engine-b"})
+    runner.set_engines(())
+    eventually(lambda: _engines(runner) == set())
+
+
+def test_asking_again_changes_nothing(runner: Runner, standing: Standing) -> None:
+    runner.set_engines((engine("a"),))
+    pid = standing.until("engine-a", ProcessState.RUNNING).pid
+    runner.set_engines((engine("a"),))
+    assert standing.pid("engine-a") == pid
+
+
+def test_a_changed_spec_is_another_process(runner: Runner, standing: Standing) -> None:
+    runner.set_engines((engine("a"),))
+    pid = standing.until("engine-a", ProcessState.RUNNING).pid
+    runner.set_engines((engine("a", threads=2),))
+    eventually(lambda: getattr(standing.view("engine-a"), "pid", None) not in {None, pid})
+    standing.until("engine-a", ProcessState.RUNNING)
+
+
+def test_engines_survive_who_asked_for_them(runner: Runner, standing: Standing) -> None:
+    runner.set_engines((engine("a"),))
+    pid = standing.until("engine-a", ProcessState.RUNNING).pid
+    standing.until("control", ProcessState.RUNNING)
+    standing.kill("control")
+    assert standing.pid("engine-a") == pid
+
+
+def test_a_dead_engine_is_started_again(runner: Runner, standing: Standing) -> None:
+    runner.set_engines((engine("a"),))
+    standing.until("engine-a", ProcessState.RUNNING)
+    standing.kill("engine-a")
+
+
+def test_a_hopeless_engine_is_given_up_and_a_changed_one_gets_its_chance(
+    runner: Runner, standing: Standing
+) -> None:
+    standing.behave("engine-a", "die")
+    runner.set_engines((engine("a"),))
+    view = standing.until("engine-a", ProcessState.FAILED)
+    assert view.why
+    runner.set_engines((engine("a"),))
+    assert standing.until("engine-a", ProcessState.FAILED).restarts == view.restarts
+    standing.behave("engine-a", "work")
+    runner.set_engines((engine("a", threads=2),))
+    standing.until("engine-a", ProcessState.RUNNING)
+
+
+def test_revive_is_for_what_was_given_up(runner: Runner, standing: Standing) -> None:
+    standing.until("control", ProcessState.RUNNING)
+    with pytest.raises(Conflict):
+        runner.revive("control")
+    with pytest.raises(NotFound):
+        runner.revive("engine-none")
+
+
+def test_two_engines_of_one_replica_are_refused(runner: Runner) -> None:
+    with pytest.raises(BadInput):
+        runner.set_engines((engine("a"), engine("a", threads=2)))
+    assert _engines(runner) == set()
+
+
+def test_ready_is_of_one_life(runner: Runner, standing: Standing) -> None:
+    standing.behave("engine-a", "mute")
+    runner.set_engines((engine("a"),))
+    pid = standing.until("engine-a", ProcessState.STARTING).pid
+    assert pid is not None
+    runner.report_ready("engine-a", pid)
+    standing.until("engine-a", ProcessState.RUNNING)
+    os.kill(pid, signal.SIGKILL)
+    eventually(lambda: getattr(standing.view("engine-a"), "pid", None) not in {None, pid})
+    assert standing.until("engine-a", ProcessState.STARTING).restarts == 1
+    with pytest.raises(NotFound):
+        runner.report_ready("engine-b", pid)

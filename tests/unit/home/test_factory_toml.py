@@ -1,0 +1,132 @@
+"""factory.toml says everything, and nothing that is wrong is taken in part."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from inland.adapters.home import upstream_keys
+from inland.adapters.home.factory_toml import parse
+from inland.adapters.home.limits import Limits
+from inland.adapters.home.template import FirstFactory, FirstModel, factory_toml
+from inland.domain.errors import BadInput, NotFound
+from inland.domain.labels import Classification, Purpose
+from inland.domain.places import Place
+from inland.domain.plant import EngineKind
+
+MODEL = FirstModel("smol", "models/smol.gguf", "ab" * 32, "Apache-2.0")
+TEXT = factory_toml(FirstFactory("DE", 8780, 2, ("demo", "acme"), MODEL, "smollm2", 1))
+HOME = Path("/home")
+UPSTREAM = """
+[site]
+jurisdiction = "DE"
+[[deployment]]
+name = "far"
+engine = "openai"
+url = "https://models.example.org/v1"
+upstream_model = "m"
+jurisdiction = "US"
+key_file = "keys/upstreams/far"
+permit_endpoint = true
+"""
+
+
+def test_a_new_file_declares_the_site_two_tenants_and_one_model() -> None:
+    declared = parse(TEXT, HOME)
+    assert declared.site == Place("local", "DE", "DE")
+    assert (declared.port, declared.gateways) == (8780, 2)
+    assert [(t.id, t.label.jurisdictions) for t in declared.tenants] == [
+        ("demo", ("DE",)),
+        ("acme", ("DE",)),
+    ]
+    assert all(t.declared for t in declared.tenants)
+    (model,) = declared.models
+    assert (model.digest, model.shared_with) == ("sha256:" + "ab" * 32, ("*",))
+    assert model.label.jurisdictions == ("WORLD",)
+    (deployment,) = declared.deployments
+    assert (deployment.name, deployment.model, deployment.place.stands) == ("smollm2", "smol", "DE")
+    assert declared.limits == Limits()
+
+
+def test_every_limit_stands_in_a_new_file_with_its_default() -> None:
+    head, limits = TEXT.split("[limits]\n")
+    uncommented = limits.replace("\n# ", "\n").removeprefix("# ")
+    assert parse(head + "[limits]\n" + uncommented, HOME).limits == Limits()
+    for limit in dataclasses.fields(Limits):
+        assert f"{limit.name} = {limit.default}" in uncommented
+
+
+@pytest.mark.parametrize("limit", dataclasses.fields(Limits), ids=lambda limit: limit.name)
+def test_every_limit_is_read_and_bounded(limit: "dataclasses.Field[int]") -> None:
+    least, most = limit.metadata["least"], limit.metadata["most"]
+    for value in (least, most):
+        text = TEXT.replace("[limits]\n", f"[limits]\n{limit.name} = {value}\n")
+        assert getattr(parse(text, HOME).limits, limit.name) == value
+    for wrong in (str(least - 1), str(most + 1), "true", '"1"', "1.5"):
+        with pytest.raises(BadInput, match=limit.name):
+            parse(TEXT.replace("[limits]\n", f"[limits]\n{limit.name} = {wrong}\n"), HOME)
+
+
+def test_a_server_that_exists_brings_its_own_public_model() -> None:
+    declared = parse(UPSTREAM, HOME)
+    (deployment,) = declared.deployments
+    assert deployment.engine is EngineKind.OPENAI
+    assert deployment.place == Place("upstream-far", "US", "US")
+    (model,) = declared.models
+    assert (model.id, model.digest, model.label.jurisdictions) == ("far", None, ("WORLD",))
+    assert declared.upstream_key_files == {"far": Path("/home/keys/upstreams/far")}
+    assert declared.permitted_endpoints == ("far",)
+
+
+def test_upstream_tokens_are_read_from_their_files(tmp_path: Path) -> None:
+    (tmp_path / "keys" / "upstreams").mkdir(parents=True)
+    declared = parse(UPSTREAM, tmp_path)
+    with pytest.raises(BadInput, match="far"):
+        upstream_keys.read(declared)
+    (tmp_path / "keys" / "upstreams" / "far").write_text("token\n")
+    assert upstream_keys.read(declared) == {"far": "token"}
+
+
+def test_labels_say_what_was_written() -> None:
+    text = (
+        '[site]\njurisdiction = "FR"\n[[tenant]]\nname = "t"\njurisdictions = ["EU", "CH"]\n'
+        'classification = "secret"\npurposes = ["serve", "train"]\nretention_days = 30\n'
+    )
+    (tenant,) = parse(text, HOME).tenants
+    assert tenant.label.jurisdictions == ("EU", "CH")
+    assert tenant.label.classification is Classification.SECRET
+    assert tenant.label.purposes == (Purpose.SERVE, Purpose.TRAIN)
+    assert tenant.label.retention_days == 30
+
+
+SITE = '[site]\njurisdiction = "DE"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("", "jurisdiction"),
+        ("[site]\njurisdiction = 'EU'", "EU"),
+        ("[site]\njurisdiction = 'de'", "de"),
+        (SITE + "colour = 'red'", "colour"),
+        (SITE + "[serve]\nport = 70000", "port"),
+        (SITE + "[serve]\nport = true", "port"),
+        (SITE + "[colours]\n", "colours"),
+        (SITE + "[limits]\nspeed = 3", "speed"),
+        (SITE + "[[tenant]]\nname = 'A b'", "A b"),
+        (SITE + "[[tenant]]\nname = 't'\n[[tenant]]\nname = 't'", "twice"),
+        (SITE + "[[tenant]]\nname = 't'\njurisdictions = ['Mars']", "Mars"),
+        (SITE + "[[tenant]]\nname = 't'\npurposes = ['sell']", "sell"),
+        (SITE + "[[tenant]]\nname = 't'\npurposes = [['serve']]", "purposes"),
+        (SITE + "[[model]]\nname = 'm'\nsha256 = 'xyz'", "sha256"),
+        (SITE + "[[model]]\nname = 'm'\nfile = 'm.gguf'", "sha256"),
+        (SITE + "[[deployment]]\nname = 'd'\nmodel = 'none'", "none"),
+        (SITE + "[[deployment]]\nname = 'd'\nengine = 'magic'", "magic"),
+        (SITE + "[[deployment]]\nname = 'd'\nengine = 'openai'\nurl = 'u'", "jurisdiction"),
+        (SITE + "tenant = 3", "tenant"),
+        ("[site", "factory.toml"),
+    ],
+)
+def test_what_is_wrong_is_refused_whole_and_named(text: str, named: str) -> None:
+    with pytest.raises((BadInput, NotFound), match=named):
+        parse(text, HOME)
