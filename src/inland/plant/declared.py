@@ -31,8 +31,8 @@ class Declared:
 def reconcile(changes: Changes, declared: Declared, folder: PolicyFolder) -> None:
     """Make the state agree with the file, in one change, or in none where it does already.
 
-    What is no longer declared: tenants and models stay and are no longer marked; deployments go;
-    keys are revoked. A tenant suspended by command stays so. Raises BadInput, Conflict or Denied.
+    What is no longer declared: deployments go; tenants, keys and models stay, no longer marked. A
+    tenant suspended or a key revoked by command stays so. Raises BadInput, Conflict or Denied.
     """
     for tenant in declared.tenants:
         check_tenant_name(tenant.id)
@@ -101,6 +101,6 @@ def _keys(change: Change, declared: tuple[Key, ...]) -> None:
             change.state.put_key(wanted)
             change.book("key.add", key.id, tenant=key.tenant, role=key.role.value, declared=True)
     for key in there.values():
-        if key.declared and not key.revoked:
-            change.state.put_key(replace(key, revoked=True))
-            change.book("key.revoke", key.id, tenant=key.tenant)
+        if key.declared:
+            change.state.put_key(replace(key, declared=False))
+            change.book("key.undeclare", key.id, tenant=key.tenant)

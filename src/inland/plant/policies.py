@@ -39,7 +39,9 @@ class Policies:
             if transaction.state.current_policy() is not None:
                 return
         files = without_schema(self._folder.read())
-        self._put("factory", files or default_files())
+        text = join_files(_checked(files or default_files()))
+        with self._changes.change("factory") as change:
+            put_policy(change, text)  # nothing was permitted before: there is nothing to wait for
         if not files:
             self._folder.write(default_files(), remove_others=False)
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from inland.domain.labels import Label
-from inland.domain.plant import Tenant
+from inland.domain.plant import Key, Role, Tenant
 from inland.plant.declared import Declared
 from tests.unit.plant.parts import MODEL, SERVED, SITE
 
@@ -45,3 +45,16 @@ def test_what_was_added_by_command_survives_a_restart(plant):
     plant.tenants.add("op", "kept")
     plant.begin()
     assert "kept" in plant.snapshot.tenants
+
+
+def test_a_revoked_key_is_not_brought_back_and_a_lost_file_locks_nobody_out(plant):
+    first = Key("first", None, Role.OPERATOR, "00", declared=True)
+    other = Key("other", None, Role.OPERATOR, "01", declared=True)
+    with_keys = replace(ALL, keys=(first, other))
+    plant.begin(with_keys)
+    plant.keys.revoke("op", "first")
+    plant.begin(with_keys)
+    assert plant.snapshot.keys["first"].revoked
+    plant.begin(ALL)
+    assert not plant.snapshot.keys["other"].revoked
+    assert not plant.snapshot.keys["other"].declared

@@ -14,6 +14,7 @@ def test_first_start_takes_the_folder_or_else_the_defaults(plant):
     assert files == default_files()
     assert digest == policy_digest(plant.snapshot.policy_text)
     assert plant.folder.read() == default_files()
+    assert plant.feed.waited == [], "the first set takes nothing away"
 
 
 def test_a_set_is_applied_whole_and_waits_until_it_is_in_force(plant):

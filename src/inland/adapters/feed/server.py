@@ -175,7 +175,8 @@ class FeedServer:
             if ask.running != self._version:
                 self._push_to(gateway)
             now = self._clock.monotonic()
-            self._leases, lease_s = self._leases.answer(ask, self._version, now)
+            current = self._version or ask.running  # before the first publish nobody is behind
+            self._leases, lease_s = self._leases.answer(ask, current, now)
             gateway.waiting += to_frame(Answer(ask.n, lease_s, self._version))
             self._changed.notify_all()
 
