@@ -79,17 +79,20 @@ def hold_books_to(factory: serve.Factory, answered: int) -> int:
 def inland_side(plan: Plan, folder: Path, upstream: serve.Target) -> dict[str, object]:
     """The factory's rate, what it adds to latency at half of that, and what its books say."""
     with serve.inland(plan.server_core, folder, upstream) as factory:
-        warm_and_seen = measured_rate(plan, factory.target)
-        half = warm_and_seen.rps / 2
+        before = factory.cpu_s()
+        seen = measured_rate(plan, factory.target)
+        used = {name: total - before[name] for name, total in factory.cpu_s().items()}
+        half = seen.rps / 2
         direct = measured_latency(plan, upstream, half)
         governed = measured_latency(plan, factory.target, half)
-        booked = hold_books_to(factory, warm_and_seen.requests)
+        booked = hold_books_to(factory, seen.requests)
     return {
-        "rps_inland": round(warm_and_seen.rps, 1),
+        "rps_inland": round(seen.rps, 1),
         "half_load_rps": round(half, 1),
         "added_latency_p50_us": round(governed.p50_us - direct.p50_us),
         "added_latency_p99_us": round(governed.p99_us - direct.p99_us),
         "requests_booked": booked,
+        "cpu_s_of_inland": {name: round(seconds, 1) for name, seconds in used.items()},
     }
 
 

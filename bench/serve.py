@@ -219,6 +219,14 @@ class Factory:
         """`inland WORDS --home HOME`; what it printed."""
         return _inland(self.core, self.home, *words)
 
+    def cpu_s(self) -> dict[str, float]:
+        """Processor seconds each process of the factory has used so far, by its name."""
+        used = {}
+        for process in json.loads(self.run("status", "--json"))["processes"]:
+            stat = Path(f"/proc/{process['pid']}/stat").read_text().rpartition(")")[2].split()
+            used[process["name"]] = (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK")
+        return used
+
     def requests_booked(self) -> int:
         """How many requests of the bench's tenant are booked, once the count stands still."""
         last = -1
