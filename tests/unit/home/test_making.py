@@ -29,7 +29,7 @@ def _contents(place_model: object = None) -> Contents:
         operator_key="inl_operator",
         first_keys=FIRST,
         model_file="models/m.gguf",
-        place_model=place_model or place,  # type: ignore[arg-type]
+        place_model=place_model or place,
     )
 
 

