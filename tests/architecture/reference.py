@@ -15,7 +15,7 @@ from fastapi.routing import APIRoute
 from inland.adapters.home.limits import Limits
 from inland.adapters.home.template import FirstFactory, FirstModel, factory_toml
 from inland.api.access import ACCESS
-from inland.api.app import _NOUNS
+from inland.api.app import NOUNS
 from inland.api.metrics import HELP
 from inland.cli.app import app
 from tests.architecture.source import ROOT
@@ -96,7 +96,7 @@ def _who(route: APIRoute) -> str:
 def routes() -> str:
     """Every route off the token path as a table."""
     rows = ["| route | who | what |", "| --- | --- | --- |"]
-    for route in itertools.chain.from_iterable(noun.router.routes for noun in _NOUNS):
+    for route in itertools.chain.from_iterable(noun.router.routes for noun in NOUNS):
         if isinstance(route, APIRoute):
             query = "&".join(f"{p.name}=" for p in route.dependant.query_params)
             path = re.sub(r":path}", "}", route.path) + (f"?{query}" if query else "")
