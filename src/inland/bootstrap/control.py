@@ -20,9 +20,9 @@ from inland.adapters.home import factory_toml, first_keys, upstream_keys
 from inland.adapters.home.layout import Home
 from inland.adapters.isolation.shut_in import available
 from inland.adapters.llama_cpp.probe import LlamaCppProber
-from inland.adapters.processes.child import GATEWAY
 from inland.adapters.processes.client import SupervisorClient
 from inland.adapters.processes.lifeline import exit_when_closed
+from inland.adapters.processes.roles import GATEWAY
 from inland.adapters.sql.database import Database
 from inland.api.app import build_app
 from inland.api.control import Control

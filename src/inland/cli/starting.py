@@ -5,13 +5,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from inland.adapters.files.clock import SystemClock
 from inland.adapters.home.layout import Home
-from inland.adapters.processes.child import CONTROL, GATEWAY, rotate
 from inland.adapters.processes.client import SupervisorClient
-from inland.adapters.processes.report import read_report
+from inland.adapters.processes.logs import rotate
+from inland.adapters.processes.roles import CONTROL, GATEWAY
+from inland.adapters.processes.started import read_report
 from inland.cli.failures import Failed
 from inland.domain.errors import Busy
 from inland.ports.runner import ProcessState, ProcessView
@@ -125,8 +125,3 @@ def stop(running: Running, limit_s: float) -> None:
         running.process.wait(limit_s)
     except subprocess.TimeoutExpired:
         raise Failed(f"the factory has not stopped within {limit_s:.0f} s") from None
-
-
-def log_of(home: Home, name: str) -> Path:
-    """Where a process writes."""
-    return home.logs / f"{name}.log"

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from inland.adapters.processes.child import Launch
 from inland.adapters.processes.client import SupervisorClient
+from inland.adapters.processes.started import Started
 from inland.adapters.processes.states import BackOff
-from inland.adapters.processes.supervisor import Config, Grace, Started, Supervisor
+from inland.adapters.processes.supervisor import Config, Grace, Supervisor
 from inland.ports.runner import EngineSpec, ProcessState, ProcessView
 
 #: Reads how to behave from `behave-NAME`: work, mute (never ready), die, deaf (ignores SIGTERM).

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from inland.adapters.processes import lock
-from inland.adapters.processes.child import last_line, rotate
 from inland.adapters.processes.identity import lives, start_ticks
 from inland.adapters.processes.listeners import open_listener, prove_free
+from inland.adapters.processes.logs import last_line, rotate
 from inland.adapters.processes.supervisor import Supervisor
 from inland.domain.errors import Busy, Conflict
 from inland.ports.runner import ProcessState

@@ -12,15 +12,9 @@ from json import dumps
 from pathlib import Path
 
 from inland.adapters.processes.identity import start_ticks
+from inland.adapters.processes.logs import last_line, rotate
 from inland.adapters.processes.states import Life
 from inland.ports.runner import EngineSpec, ProcessView
-
-SUPERVISOR, CONTROL, GATEWAY, ENGINE = "supervisor", "control", "gateway", "engine"
-#: A log longer than this is put aside as `.1` when its process starts again.
-LOG_LIMIT_BYTES = 16 * 1024 * 1024
-#: How much of a log's end is read to say why a process ended, and how much of a line is shown.
-_TAIL_BYTES = 8192
-_WHY_CHARS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,25 +126,3 @@ def signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
-
-
-def rotate(log: Path, limit_bytes: int = LOG_LIMIT_BYTES) -> None:
-    """Put a log that has grown beyond `limit_bytes` aside, over the one put aside before."""
-    try:
-        if log.stat().st_size > limit_bytes:
-            log.replace(log.with_name(log.name + ".1"))
-    except FileNotFoundError:
-        pass
-
-
-def last_line(log: Path, since: int = 0) -> str:
-    """The last line with anything in it that was written to `log` after byte `since`."""
-    try:
-        with log.open("rb") as file:
-            end = file.seek(0, os.SEEK_END)
-            file.seek(max(since, end - _TAIL_BYTES))
-            text = file.read(_TAIL_BYTES).decode("utf-8", "replace")
-    except OSError:
-        return ""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return "".join(c if c.isprintable() else " " for c in lines[-1][:_WHY_CHARS]) if lines else ""

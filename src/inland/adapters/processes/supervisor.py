@@ -15,17 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from inland.adapters.processes import listeners, lock
-from inland.adapters.processes.child import (
-    CONTROL,
-    ENGINE,
-    GATEWAY,
-    SUPERVISOR,
-    Argv,
-    Child,
-    Launch,
-    bootstrap_argv,
-)
+from inland.adapters.processes.child import Argv, Child, Launch, bootstrap_argv
 from inland.adapters.processes.identity import own_identity
+from inland.adapters.processes.roles import CONTROL, ENGINE, GATEWAY, SUPERVISOR
+from inland.adapters.processes.started import Started
 from inland.adapters.processes.states import BackOff
 from inland.adapters.processes.supervisor_socket import SupervisorSocket
 from inland.domain.errors import BadInput, Conflict, NotFound
@@ -63,15 +56,6 @@ class Config:
     back_off: BackOff = field(default_factory=BackOff)
     grace: Grace = field(default_factory=Grace)
     lifeline_fd: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """What a supervisor tells once it holds the lock and the port and has started its children."""
-
-    pid: int
-    start: int
-    port: int
 
 
 def run(config: Config, started: Callable[[Started], None] = lambda _: None) -> None:
