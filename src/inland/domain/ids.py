@@ -18,6 +18,8 @@ NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?\Z")
 #: Unix milliseconds fit in 48 bits until the year 10889 (RFC 9562, section 5.7).
 _UNIX_MS_LIMIT = 1 << 48
 UUID7_RANDOM_BYTES = 10
+#: A hex digit with its two high bits set to the variant (RFC 9562, section 4.1).
+_VARIANT = {f"{digit:x}": f"{8 | digit & 3:x}" for digit in range(16)}
 
 
 def is_name(text: str) -> bool:
@@ -32,8 +34,6 @@ def uuid7(unix_ms: int, random: bytes) -> str:
     """
     assert 0 <= unix_ms < _UNIX_MS_LIMIT
     assert len(random) == UUID7_RANDOM_BYTES
-    bits = unix_ms << 80 | int.from_bytes(random, "big")
-    bits = bits & ~(0xF << 76) | 0x7 << 76
-    bits = bits & ~(0x3 << 62) | 0x2 << 62
-    text = f"{bits:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    text = f"{unix_ms:012x}{random.hex()}"
+    variant = _VARIANT[text[16]]
+    return f"{text[:8]}-{text[8:12]}-7{text[13:16]}-{variant}{text[17:20]}-{text[20:]}"

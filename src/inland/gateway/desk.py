@@ -27,8 +27,6 @@ from inland.gateway.shared import Shared
 
 CHAT = b"/v1/chat/completions"
 _JSON = b"content-type: application/json\r\n"
-#: Bodies up to this are read before the key is looked at: they cost less than looking twice.
-_SMALL_BYTES = 16 << 10
 
 
 class Desk:
@@ -43,6 +41,7 @@ class Desk:
         self.lanes: dict[str, Lane] = {}
         self.active: set[ChatRequest] = set()
         self.now: Callable[[], float] = shared.clock.monotonic
+        self.about_now = self.now()
         self._shared = shared
         self._relay = relay
         self._decider_of = decider_of
@@ -69,8 +68,6 @@ class Desk:
 
     def before_body(self, incoming: Incoming, length: int | None) -> None:
         """A stranger's large body is not read. Raises Refused."""
-        if length is not None and length <= _SMALL_BYTES:
-            return
         if self.receiving_bytes + (length or 0) > self.limits.bodies_bytes:
             raise unavailable("too_many_bodies", "Too many requests are being received.")
         if path_of(incoming) == CHAT and incoming.method == b"POST":
@@ -208,19 +205,20 @@ class Desk:
                 replicas[replica.deployment].append(replica)
         for name, deployment in snapshot.deployments.items():
             if name not in self.lanes:
-                self.lanes[name] = Lane(self.limits, self._shared.clock, self._gateways)
+                timings = self._shared.metrics.timings(name)
+                self.lanes[name] = Lane(self.limits, self._shared.clock, self._gateways, timings)
             self.lanes[name].apply(deployment, replicas[name])
 
     # -- time
 
     def tick(self) -> None:
         """A few times a second: the lease, the queues, and what had all its time."""
+        now = self.about_now = self.now()
         if not self._shared.lease_ok():
             for request in list(self.active):
                 request.stop(no_lease())
         for lane in list(self.lanes.values()):
             lane.tick()
-        now = self.now()
         for request in [one for one in self.active if one.is_late(now)]:
             request.time_out()
 

@@ -100,6 +100,11 @@ def invalid(param: str | None, message: str, code: str | None = None) -> Refused
     return Refused(400, INVALID, code, message, param)
 
 
+def bad_request(message: str) -> Refused:
+    """What is not HTTP as we take it."""
+    return Refused(400, INVALID, "bad_request", message)
+
+
 def too_large(what: str, limit: int) -> Refused:
     return Refused(413, INVALID, "too_large", f"The {what} is larger than {limit} bytes.")
 

@@ -79,7 +79,7 @@ class Exchange:
         keep = b"" if self._keep_alive else b"connection: close\r\n"
         self.started = True
         self._connection.write(b"%b%b%b\r\n%b" % (status_line(status), headers, keep, body))
-        self._connection.over(self, keep_alive=self._keep_alive)
+        self._over(keep_alive=self._keep_alive)
 
     def refuse(self, refused: Refused) -> None:
         """An OpenAI error object."""
@@ -112,7 +112,7 @@ class Exchange:
             self._connection.write(last)
         elif data:
             self._connection.write(data)
-        self._connection.over(self, keep_alive=self._keep_alive)
+        self._over(keep_alive=self._keep_alive)
 
     def close_after(self) -> None:
         """No further request on this connection."""
@@ -121,4 +121,8 @@ class Exchange:
     def cut(self, data: bytes = b"") -> None:
         """End an answer that will not be whole: no framing claims that it is."""
         self.write(data)
-        self._connection.over(self, keep_alive=False)
+        self._over(keep_alive=False)
+
+    def _over(self, *, keep_alive: bool) -> None:
+        self._owner = None
+        self._connection.over(self, keep_alive=keep_alive)

@@ -21,6 +21,7 @@ from inland.decide.admission import (
 from inland.domain.plant import Deployment, Replica, ReplicaState
 from inland.gateway.errors import Refused, invalid, queue_full, unavailable
 from inland.gateway.limits import Limits
+from inland.gateway.metrics import Timings
 from inland.ports.clock import Clock
 
 
@@ -47,7 +48,8 @@ class Waiter(Protocol):
 class Lane:
     """Queue and replicas of one deployment, whose slots `gateways` gateways share."""
 
-    def __init__(self, limits: Limits, clock: Clock, gateways: int) -> None:
+    def __init__(self, limits: Limits, clock: Clock, gateways: int, timings: Timings) -> None:
+        self.timings = timings
         self._limits = limits
         self._clock = clock
         self._gateways = gateways

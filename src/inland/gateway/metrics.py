@@ -4,6 +4,7 @@ Labels are bounded: deployments of the snapshot, status codes, outcomes. Control
 """
 
 from bisect import bisect_left
+from dataclasses import dataclass
 from typing import Any
 
 TTFT_BOUNDS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -35,28 +36,38 @@ class Counter:
         return {"labels": list(self.labels), "series": series}
 
 
+class Series:
+    """One histogram's observations under one set of labels. Keep it where it is used often."""
+
+    __slots__ = ("_bounds", "buckets", "sum_s")
+
+    def __init__(self, bounds_s: tuple[float, ...]) -> None:
+        self._bounds = bounds_s
+        self.buckets = [0] * (len(bounds_s) + 1)
+        self.sum_s = 0.0
+
+    def observe(self, seconds: float, times: int = 1) -> None:
+        self.buckets[bisect_left(self._bounds, seconds)] += times
+        self.sum_s += seconds * times
+
+
 class Histogram:
     """Observations in seconds, per label values, in fixed buckets (the last one has no bound)."""
 
     def __init__(self, bounds_s: tuple[float, ...], *labels: str) -> None:
         self.labels = labels
         self._bounds = bounds_s
-        self._buckets: dict[Labels, list[int]] = {}
-        self._sums: dict[Labels, float] = {}
+        self._series: dict[Labels, Series] = {}
 
-    def observe(self, values: Labels, seconds: float, times: int = 1) -> None:
-        buckets = self._buckets.get(values)
-        if buckets is None:
-            if len(self._buckets) >= SERIES:
-                return
-            buckets = self._buckets[values] = [0] * (len(self._bounds) + 1)
-            self._sums[values] = 0.0
-        buckets[bisect_left(self._bounds, seconds)] += times
-        self._sums[values] += seconds * times
+    def series(self, values: Labels) -> Series:
+        """Where observations under `values` go."""
+        if values not in self._series and len(self._series) >= SERIES:
+            values = ("other",) * len(values)
+        return self._series.setdefault(values, Series(self._bounds))
 
     def export(self) -> dict[str, Any]:
         """`{"labels", "bounds_s", "series": [[values, counts per bucket, sum in s], ...]}`."""
-        series = [[list(v), list(b), self._sums[v]] for v, b in self._buckets.items()]
+        series = [[list(v), list(s.buckets), s.sum_s] for v, s in self._series.items()]
         return {"labels": list(self.labels), "bounds_s": list(self._bounds), "series": series}
 
 
@@ -74,6 +85,15 @@ class Metrics:
         self.inter_token = Histogram(INTER_TOKEN_BOUNDS_S, "deployment")
         self.queue_wait = Histogram(WAIT_BOUNDS_S, "deployment")
         self.duration = Histogram(DURATION_BOUNDS_S, "deployment")
+
+    def timings(self, deployment: str) -> "Timings":
+        """The series of one deployment's requests."""
+        return Timings(
+            self.ttft.series((deployment,)),
+            self.inter_token.series((deployment,)),
+            self.queue_wait.series((deployment,)),
+            self.duration.series((deployment,)),
+        )
 
     def export(self, gauges: dict[str, Any]) -> dict[str, Any]:
         """Everything, with `gauges` (name → `{"labels", "series"}`) as they are now."""
@@ -94,3 +114,13 @@ class Metrics:
             },
             "gauges": gauges,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Looked up once per deployment, not once per request."""
+
+    ttft: Series
+    inter_token: Series
+    queue_wait: Series
+    duration: Series

@@ -9,12 +9,15 @@ from typing import Protocol, cast
 
 import httptools
 
-from inland.gateway.errors import INVALID, Refused, too_large
+from inland.gateway.errors import INVALID, Refused, bad_request, too_large
 from inland.gateway.exchange import Exchange, Incoming
+from inland.gateway.head import Head
 from inland.gateway.limits import Limits
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _FOREVER = float("inf")
+#: Bodies up to this are read before the key is looked at: they cost less than looking twice.
+_SMALL_BYTES = 16 << 10
 
 
 class Desk(Protocol):
@@ -22,10 +25,8 @@ class Desk(Protocol):
 
     limits: Limits
     receiving_bytes: int  # of all bodies being received
-
-    def now(self) -> float:
-        """Monotonic seconds."""
-        ...
+    #: Monotonic seconds as of the last beat: near enough for limits of seconds.
+    about_now: float
 
     def opened(self, connection: "Connection") -> None: ...
 
@@ -38,10 +39,6 @@ class Desk(Protocol):
     def handle(self, incoming: Incoming, exchange: Exchange) -> None:
         """Answer it, now or later."""
         ...
-
-
-def _bad_request(message: str) -> Refused:
-    return Refused(400, INVALID, "bad_request", message)
 
 
 class Connection(asyncio.Protocol):
@@ -58,7 +55,7 @@ class Connection(asyncio.Protocol):
         self._refusal: Refused | None = None
         self._unsent = 0
         self.writing_paused = False
-        self.deadline = desk.now() + self._limits.header_s
+        self.deadline = desk.about_now + self._limits.header_s
         self._reset()
 
     def _reset(self) -> None:
@@ -66,11 +63,9 @@ class Connection(asyncio.Protocol):
         self._begun = False
         self._target = b""
         self._headers: list[tuple[bytes, bytes]] = []
-        self._head_bytes = self._raw_bytes = self._body_bytes = 0
+        self._raw_bytes = self._body_bytes = 0
         self._body: list[bytes] = []
-        self._authorization: bytes | None = None
-        self._length: int | None = None
-        self._expects = False
+        self._incoming: Incoming | None = None
 
     # -- the transport's calls
 
@@ -97,7 +92,7 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         self.writing_paused = False
         if self._exchange is None:
-            self.deadline = self._desk.now() + self._limits.idle_s
+            self.deadline = self._desk.about_now + self._limits.idle_s
             return
         self.deadline = _FOREVER
         if self._exchange.owner is not None:
@@ -114,7 +109,7 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserCallbackError as error:
             self._refuse_parsing(error)
         except httptools.HttpParserError:
-            self._refuse(_bad_request("That is not HTTP/1.1 as RFC 9112 has it."))
+            self._refuse(bad_request("That is not HTTP/1.1 as RFC 9112 has it."))
         else:
             self._check_raw(len(data))
         self._hand_over()
@@ -125,82 +120,69 @@ class Connection(asyncio.Protocol):
         self._reset()
         self._begun = True
         if self._exchange is None:
-            self.deadline = self._desk.now() + self._limits.header_s
+            self.deadline = self._desk.about_now + self._limits.header_s
 
     def on_url(self, url: bytes) -> None:
         self._target += url
-        self._count_head(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if not self._in_head:
-            raise _bad_request("Trailers are not accepted.")
-        self._count_head(len(name) + len(value))
-        name = name.lower()
-        self._headers.append((name, value))
-        if len(self._headers) > self._limits.headers:
-            raise Refused(431, INVALID, "too_many_headers", "Too many headers.")
-        if name in _NOTED:
-            self._note(name, value)
-
-    def _note(self, name: bytes, value: bytes) -> None:
-        if name == b"authorization":
-            if self._authorization is not None:
-                raise _bad_request("Two Authorization headers.")
-            self._authorization = value
-        elif name == b"content-length":
-            self._length = int(value) if value.isdigit() and len(value) < 19 else 1 << 62
-        elif name == b"expect":
-            self._expects = value.lower() == b"100-continue"
-        elif value.lower() != b"chunked":
-            raise Refused(501, INVALID, "transfer_encoding", "Only chunked is understood.")
-
-    def _count_head(self, size: int) -> None:
-        self._head_bytes += size
-        if self._head_bytes > self._limits.header_bytes:
-            raise Refused(431, INVALID, "headers_too_large", "The headers are too large.")
+        if self._in_head:
+            self._headers.append((name, value))
+        else:
+            raise bad_request("Trailers are not accepted.")
 
     def on_headers_complete(self) -> None:
         self._in_head = False
         self._raw_bytes = 0
-        if not self._target.startswith(b"/"):
-            raise _bad_request("The target must be a path.")
-        if self._length is not None and self._length > self._limits.body_bytes:
-            raise too_large("body", self._limits.body_bytes)
-        self._desk.before_body(self._incoming(b""), self._length)
-        if self._exchange is None:
-            self.deadline = self._desk.now() + self._limits.body_s
-            if self._expects and self._transport is not None:
+        head = Head(self._headers)
+        self._check_head(head)
+        parser = self._parser
+        incoming = self._incoming = Incoming(
+            parser.get_method(),
+            self._target,
+            head.headers,
+            head.authorization,
+            b"",
+            parser.should_keep_alive(),
+            parser.get_http_version() == "1.1",
+        )
+        if head.length is None or head.length > _SMALL_BYTES:
+            self._desk.before_body(incoming, head.length)
+        if self._exchange is None and head.length != 0:
+            self.deadline = self._desk.about_now + self._limits.body_s
+            if head.expects and self._transport is not None:
                 self._transport.write(_CONTINUE)
+
+    def _check_head(self, head: Head) -> None:
+        if len(self._headers) > self._limits.headers:
+            raise Refused(431, INVALID, "too_many_headers", "Too many headers.")
+        if head.size + len(self._target) > self._limits.header_bytes:
+            raise Refused(431, INVALID, "headers_too_large", "The headers are too large.")
+        if not self._target.startswith(b"/"):
+            raise bad_request("The target must be a path.")
+        if head.length is not None and head.length > self._limits.body_bytes:
+            raise too_large("body", self._limits.body_bytes)
 
     def on_body(self, data: bytes) -> None:
         self._body_bytes += len(data)
+        self._desk.receiving_bytes += len(data)
         if self._body_bytes > self._limits.body_bytes:
             raise too_large("body", self._limits.body_bytes)
-        self._desk.receiving_bytes += len(data)
         self._body.append(data)
 
     def on_message_complete(self) -> None:
-        body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
-        self._waiting.append(self._incoming(body))
-        self._let_go_of_body()
+        assert self._incoming is not None
+        if self._body:
+            self._incoming.body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
+            self._let_go_of_body()
+        self._waiting.append(self._incoming)
         self._begun, self._in_head = False, True
         self._raw_bytes = 0
         self._ended_message = True
 
-    def _incoming(self, body: bytes) -> Incoming:
-        parser = self._parser
-        return Incoming(
-            parser.get_method(),
-            self._target,
-            self._headers,
-            self._authorization,
-            body,
-            parser.should_keep_alive(),
-            parser.get_http_version() == "1.1",
-        )
-
     def _let_go_of_body(self) -> None:
-        self._desk.receiving_bytes -= sum(map(len, self._body))
+        self._desk.receiving_bytes -= self._body_bytes
+        self._body_bytes = 0
         self._body = []
 
     # -- limits that the parser's calls cannot see
@@ -222,7 +204,7 @@ class Connection(asyncio.Protocol):
         elif cause is not None:
             raise cause
         else:
-            self._refuse(_bad_request("The request could not be parsed."))
+            self._refuse(bad_request("The request could not be parsed."))
 
     def _refuse(self, refused: Refused) -> None:
         """After what was asked before is answered, say why this one is not, and read no more."""
@@ -252,7 +234,8 @@ class Connection(asyncio.Protocol):
             elif self._refusal is not None:
                 exchange.refuse(self._refusal)
         self._handing = False
-        self._throttle()
+        if self._waiting or self._reading_paused:
+            self._throttle()
 
     def _throttle(self) -> None:
         """Read no further ahead than the limit; with one request at a time this does nothing."""
@@ -279,7 +262,7 @@ class Connection(asyncio.Protocol):
             return
         idle = not self._begun
         wait_s = self._limits.idle_s if idle else self._limits.header_s
-        self.deadline = self._desk.now() + wait_s
+        self.deadline = self._desk.about_now + wait_s
         self._hand_over()
 
     def _linger(self) -> None:
@@ -287,7 +270,7 @@ class Connection(asyncio.Protocol):
         assert self._transport is not None
         self._lingering = True
         self._waiting.clear()
-        self.deadline = self._desk.now() + self._limits.linger_s
+        self.deadline = self._desk.about_now + self._limits.linger_s
         if self._transport.get_write_buffer_size():
             self._allow_to_read()
         if self._transport.can_write_eof():
@@ -296,7 +279,7 @@ class Connection(asyncio.Protocol):
     def _allow_to_read(self) -> None:
         assert self._transport is not None
         self._unsent = self._transport.get_write_buffer_size()
-        self.deadline = self._desk.now() + self._limits.stall_s
+        self.deadline = self._desk.about_now + self._limits.stall_s
 
     # -- called from outside
 
@@ -331,6 +314,3 @@ class Connection(asyncio.Protocol):
                 self._transport.close()
         else:
             self._exchange.close_after()
-
-
-_NOTED = frozenset({b"authorization", b"content-length", b"expect", b"transfer-encoding"})

@@ -139,8 +139,7 @@ class ChatRequest:
             self.turned_away(refused)
             return
         shared, deployment = self._shared, self.ruling.deployment
-        waited_s = shared.clock.monotonic() - self._arrived
-        shared.metrics.queue_wait.observe((deployment.name,), waited_s)
+        self._lane.timings.queue_wait.observe(shared.clock.monotonic() - self._arrived)
         self.phase = Phase.RUNNING
         self.replica = replica
         self._template = self.ruling.template(replica, stream=self._work.stream)
@@ -191,12 +190,12 @@ class ChatRequest:
 
     def _measure(self, count: int) -> None:
         now = self._shared.clock.monotonic()
-        metrics, labels = self._shared.metrics, (self.ruling.deployment.name,)
         if self._ttft_us is None:
             self._ttft_us = int((now - self._arrived) * 1e6)
-            metrics.ttft.observe(labels, now - self._arrived)
+            self._lane.timings.ttft.observe(now - self._arrived)
         else:
-            metrics.inter_token.observe(labels, (now - self._last_piece) / count, count)
+            between_s = (now - self._last_piece) / count
+            self._lane.timings.inter_token.observe(between_s, count)
         self._last_piece = now
 
     def _opening_is_durable(self) -> None:
@@ -340,9 +339,10 @@ class ChatRequest:
     def _over(self, outcome: str, status: int) -> None:
         self.phase = Phase.OVER
         self._active.discard(self)
-        metrics, name = self._shared.metrics, self.ruling.deployment.name
-        metrics.requests.add(("chat.completions", name, outcome, str(status)))
-        metrics.duration.observe((name,), self._shared.clock.monotonic() - self._arrived)
+        self._call = None  # nothing is left that holds on to one another
+        labels = ("chat.completions", self.ruling.deployment.name, outcome, str(status))
+        self._shared.metrics.requests.add(labels)
+        self._lane.timings.duration.observe(self._shared.clock.monotonic() - self._arrived)
 
 
 _NOTHING = Counts()

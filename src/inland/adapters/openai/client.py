@@ -171,20 +171,44 @@ class _Connection(asyncio.Protocol):
             call.lost(reused=self.used > 1)
 
 
+class _Streamed:
+    """What only a streamed answer needs."""
+
+    __slots__ = ("events", "tally")
+
+    def __init__(self, choices: int) -> None:
+        self.events = EventStream()
+        self.tally = PerAnswer(choices)
+
+
+_UNKNOWN = Counts(exact=False)
+
+
 class _Call:
+    __slots__ = (
+        "_connecting",
+        "_connection",
+        "_over",
+        "_pieces",
+        "_received",
+        "_request",
+        "_sink",
+        "_size",
+        "_streamed",
+        "_upstream",
+        "status",
+    )
+
     def __init__(self, upstream: _Upstream, work: Work, model: str, sink: Sink) -> None:
         self.status = 0
         self._upstream = upstream
         self._sink = sink
-        self._stream = work.stream
-        self._choices = work.n
+        self._streamed = _Streamed(work.n) if work.stream else None
         body = ENCODER.encode(body_of(work, model, stream=work.stream))
         self._request = b"%b%d\r\n\r\n%b" % (upstream.head, len(body), body)
         self._connection: _Connection | None = None
         self._received: list[bytes] = []
         self._size = 0
-        self._events = EventStream()
-        self._tally = PerAnswer(work.n)
         self._pieces: list[Piece] = []
         self._over = False
         self._connecting: asyncio.Task[None] | None = None
@@ -220,7 +244,7 @@ class _Call:
         if self._over:
             return
         loop = asyncio.get_running_loop()
-        loop.call_soon(self._end, End(Ending.STOPPED, self._tally.counts()))
+        loop.call_soon(self._end, End(Ending.STOPPED, self._counts()))
         if self._connection is not None:
             self._connection.close()
 
@@ -235,23 +259,26 @@ class _Call:
     # -- what the upstream sends
 
     def body(self, data: bytes) -> None:
-        if self._stream and self.status == 200:
-            for event in self._events.feed(data):
-                self._take(event)
+        if self._streamed is not None and self.status == 200:
+            for event in self._streamed.events.feed(data):
+                self._take(self._streamed.tally, event)
             return
         self._size += len(data)
         if self._size > (ANSWER_BYTES if self.status == 200 else REFUSAL_BYTES):
             raise Damaged("upstream's answer", "too long")
         self._received.append(data)
 
-    def _take(self, event: bytes) -> None:
+    def _take(self, tally: PerAnswer, event: bytes) -> None:
         if event == b"[DONE]":
             return
         chunk = CHUNK.decode(event)
         if chunk.error is not None:
             self.status, self._received = 500, [event]
         else:
-            self._pieces += self._tally.take(chunk)
+            self._pieces += tally.take(chunk)
+
+    def _counts(self) -> Counts:
+        return self._streamed.tally.counts() if self._streamed is not None else _UNKNOWN
 
     def flush(self) -> None:
         """Hand on what one read brought."""
@@ -263,9 +290,9 @@ class _Call:
         """The answer is whole."""
         if self.status != 200:
             why = error_text(b"".join(self._received))
-            self._end(End(Ending.REFUSED, self._tally.counts(), self.status, why))
-        elif self._stream:
-            self._end(End(Ending.COMPLETE, self._tally.counts()))
+            self._end(End(Ending.REFUSED, self._counts(), self.status, why))
+        elif self._streamed is not None:
+            self._end(End(Ending.COMPLETE, self._counts()))
         else:
             self._decode(b"".join(self._received))
 
@@ -273,7 +300,7 @@ class _Call:
         try:
             answer = ANSWER.decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError):
-            self._end(End(Ending.GONE, Counts(exact=False)))
+            self._end(End(Ending.GONE, _UNKNOWN))
         else:
             self._tell(answer)
 
@@ -293,7 +320,7 @@ class _Call:
         )
         usage = answer.usage
         if usage is None:
-            self._end(End(Ending.COMPLETE, Counts(exact=False)))
+            self._end(End(Ending.COMPLETE, _estimate(answer)))
         else:
             done = usage.completion_tokens or 0
             self._end(End(Ending.COMPLETE, Counts(usage.prompt_tokens, done, usage.cached)))
@@ -305,9 +332,16 @@ class _Call:
         if reused and self.status == 0:
             self._connecting = asyncio.get_running_loop().create_task(self._connect())
         else:
-            self._end(End(Ending.GONE, self._tally.counts()))
+            self._end(End(Ending.GONE, self._counts()))
 
     def _end(self, end: End) -> None:
         if not self._over:
             self._over = True
+            self._connecting = None
             self._sink.ended(end)
+
+
+def _estimate(answer: Answer) -> Counts:
+    """For a server that counts nothing: some four bytes of text are a token."""
+    texts = (choice.message.content or "" for choice in answer.choices)
+    return Counts(0, sum(len(text.encode()) // 4 + 1 for text in texts), 0, exact=False)
