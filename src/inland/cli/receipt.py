@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from inland.cli import show
-from inland.cli.factory import calling, tenant_key
+from inland.cli.factory import calling, running_home, tenant_key
 from inland.cli.failures import Failed
 from inland.cli.files import put_whole, read_text
 from inland.cli.options import ApiKeyOption, HomeOption, JsonOption
@@ -47,7 +47,11 @@ def open_(
     json: JsonOption = False,
 ) -> None:
     """Print the key of one record, with which its tenant can show one text and no other."""
-    with calling(home, tenant_key(api_key)) as factory:
+    running_home(home)
+    key = tenant_key(api_key)
+    if key is None:
+        raise Failed("only its tenant can open a record: give --api-key or set INLAND_API_KEY")
+    with calling(home, key) as factory:
         told = factory.record_key(reference)
     show.as_json(told) if json else show.line(str(told["key"]))
 
