@@ -59,7 +59,7 @@ class _Factory(Collector):
 
     def collect(self) -> Iterator[Metric]:
         control = self._control
-        yield from _gateways(self._totals.observe(control.feed.gateways()))
+        yield from _gateways(self._totals.observe(control.feed.heard(), control.feed.gateways()))
         yield _gauge("snapshot_version", "The version published last.", control.feed.version())
         yield _gauge("books_alarms", "Writers whose booking stopped.", len(control.books.alarms))
         yield _gauge("gateways", "Gateways with a lease.", len(control.feed.gateways()))

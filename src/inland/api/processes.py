@@ -24,6 +24,7 @@ def status(
     control: Control = request.app.state.control
     snapshot = control.changes.snapshot()
     waiting = awaited(control)
+    processes = _processes(control)
     return {
         "factory": control.factory,
         "site": place(control.site),
@@ -31,12 +32,12 @@ def status(
         "ready": not waiting,
         "awaited": waiting,
         "policy": {"digest": snapshot.policy_digest, "differs": control.policies.drift()},
-        "processes": _processes(control),
+        "processes": processes,
         "gateways": [
             {"gateway": one.gateway, "pid": one.pid, "running": one.running}
             for one in control.feed.gateways()
         ],
-        "deployments": _deployments(snapshot),
+        "deployments": _deployments(snapshot, processes),
         "tenants": len(snapshot.tenants),
         "alarms": list(control.books.alarms),
         "wrong": dict(control.ticker.wrong),
@@ -77,12 +78,13 @@ def _process(view: ProcessView) -> dict[str, Any]:
     }
 
 
-def _deployments(snapshot: Snapshot) -> list[dict[str, Any]]:
+def _deployments(snapshot: Snapshot, processes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    why = {one.get("replica"): one.get("why") for one in processes}
     return [
         {
             "name": name,
             "replicas": [
-                {"id": one.id, "state": one.state.value}
+                {"id": one.id, "state": one.state.value, "why": why.get(one.id)}
                 for one in snapshot.replicas.values()
                 if one.deployment == name
             ],

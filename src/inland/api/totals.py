@@ -10,6 +10,8 @@ from typing import Any, Protocol
 #: Metrics, and series of one, that are kept; what comes beyond is dropped.
 MAX_METRICS, MAX_SERIES = 64, 4096
 
+_COUNTED = ("counters", "histograms")
+
 Labels = tuple[str, ...]
 
 
@@ -52,18 +54,20 @@ class Totals:
 
     def __init__(self) -> None:
         self._ended: Families = {}
-        self._live: dict[str, dict[str, Any]] = {}
+        self._heard: dict[str, dict[str, Any]] = {}
 
-    def observe(self, gateways: Iterable[Told]) -> Families:
-        """Sums with `gateways` as the lives that go on; gauges count of those alone."""
-        live = {one.writer: one.metrics for one in gateways if one.metrics is not None}
-        for writer in self._live.keys() - live.keys():
-            _fold(self._ended, self._live[writer], ("counters", "histograms"))
-        self._live = live
+    def observe(self, heard: Iterable[Told], live: Iterable[Told]) -> Families:
+        """Sums over the lives `heard` of lately and those before; gauges of the `live` alone."""
+        told = {one.writer: one.metrics for one in heard if one.metrics is not None}
+        for writer in self._heard.keys() - told.keys():
+            _fold(self._ended, self._heard[writer], _COUNTED)
+        self._heard = told
         sums: Families = {}
         _fold_families(sums, self._ended)
-        for told in live.values():
-            _fold(sums, told, ("counters", "histograms", "gauges"))
+        for metrics in told.values():
+            _fold(sums, metrics, _COUNTED)
+        for one in live:
+            _fold(sums, one.metrics or {}, ("gauges",))
         return sums
 
 

@@ -88,12 +88,6 @@ class Replicas:
             with self._changes.change("replicas") as change:
                 _write(change, seen)
 
-    def why_not(self) -> dict[str, str]:
-        """For each replica given up, why."""
-        views = self._runner.processes()
-        failed = (view for view in views if view.replica and view.state is ProcessState.FAILED)
-        return {str(view.replica): view.why or "it failed" for view in failed}
-
     def _state_of(self, replica: Replica, views: dict[str, ProcessView]) -> ReplicaState:
         if replica.state is ReplicaState.READY:  # a server that exists already
             return replica.state

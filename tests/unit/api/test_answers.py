@@ -9,6 +9,7 @@ from inland.api import receipts
 from inland.api.bounds import MAX_BODY_BYTES
 from inland.decide.policy_set import default_files
 from inland.ledger.commitments import record_key
+from inland.ports.runner import ProcessState
 from tests.unit.api.conftest import RECORD
 
 REF = RECORD["id"]
@@ -108,6 +109,9 @@ def test_status_lists_every_process(factory):
     told = factory.as_("operator").get("/factory/v1/status").json()
     assert {"name", "role", "state", "pid"} <= told["processes"][0].keys()
     assert told["deployments"][0]["replicas"][0]["id"] == "smollm2-0"
+    factory.runner.put("smollm2-0", pid=None, state=ProcessState.FAILED, why="no such file")
+    told = factory.as_("operator").get("/factory/v1/status").json()
+    assert told["deployments"][0]["replicas"][0]["why"] == "no such file"
     revived = factory.as_("operator").post("/factory/v1/processes/engine-smollm2-0/revive")
     assert revived.status_code == 200
 

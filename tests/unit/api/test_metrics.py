@@ -34,18 +34,25 @@ def test_totals_equal_what_every_life_counted(events):
     for number, (name, more, dies) in enumerate(events):
         writer, count = lives.get(name, (f"{name}{number}", 0))
         lives[name] = (writer, count + more)
-        assert _requests(totals.observe([told(*life) for life in lives.values()])) == ended + sum(
-            count for _, count in lives.values()
-        )
+        heard = [told(*life) for life in lives.values()]
+        counted = ended + sum(count for _, count in lives.values())
+        assert _requests(totals.observe(heard, [])) == counted
         if dies:
             ended += lives.pop(name)[1]
+
+
+def test_gauges_are_of_the_living_alone():
+    dead, alive = told("a", 5), told("b", 7)
+    sums = Totals().observe([dead, alive], [alive])
+    assert sums["gauges"]["queue"].series[()] == [7.0]
+    assert _requests(sums) == 12
 
 
 def test_series_are_bounded():
     totals = Totals()
     series = [[[str(number)], 1] for number in range(MAX_SERIES + 10)]
     many = {"counters": {"requests": {"labels": ["d"], "series": series}}}
-    sums = totals.observe([SimpleNamespace(writer="w", metrics=many)])
+    sums = totals.observe([SimpleNamespace(writer="w", metrics=many)], [])
     assert len(sums["counters"]["requests"].series) == MAX_SERIES
 
 

@@ -115,6 +115,11 @@ class FeedServer:
         """Whether the thread runs; without it no gateway may act for longer than a lease."""
         return self._thread.is_alive()
 
+    def heard(self) -> list[Holder]:
+        """Every gateway that asked in the last minute, those that have died since too."""
+        with self._changed:
+            return list(self._leases.holders.values())
+
     def version(self) -> int:
         """The version published last; 0 before the first."""
         with self._changed:

@@ -16,6 +16,9 @@ _COUNTER = re.compile(r"^llamacpp:(prompt_tokens_total|tokens_predicted_total) (
 class LlamaCppProber:
     """`ports.engine.Prober` over llama.cpp's unix socket."""
 
+    def __init__(self, limit_s: float = PROBE_S) -> None:
+        self._limit_s = limit_s
+
     def produces(self, address: str, model: str) -> bool:
         """Whether the replica at `address` just produced a token."""
         body = msgspec.json.encode(
@@ -28,7 +31,7 @@ class LlamaCppProber:
         )
         head = b"POST /v1/chat/completions HTTP/1.1\r\ncontent-type: application/json\r\n"
         try:
-            status, answer = _ask(address, head, body)
+            status, answer = _ask(address, head, body, self._limit_s)
             return status == 200 and b'"completion_tokens":1' in answer
         except (OSError, ValueError):
             return False
@@ -44,15 +47,18 @@ def counters(address: str) -> dict[str, int]:
     }
 
 
-def _ask(address: str, head: bytes, body: bytes) -> tuple[int, bytes]:
-    """Status and everything after the status line."""
+def _ask(address: str, head: bytes, body: bytes, limit_s: float = PROBE_S) -> tuple[int, bytes]:
+    """Status and everything after the status line. Raises OSError, ValueError."""
     rest = b"host: engine\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(body)
     with closing(socket.socket(socket.AF_UNIX)) as engine:
-        engine.settimeout(PROBE_S)
+        engine.settimeout(limit_s)
         engine.connect(address)
         engine.sendall(head + rest + body)
         data = b""
         while len(data) < _ANSWER_BYTES and (more := engine.recv(65536)):
             data += more
     line, _, after = data.partition(b"\r\n")
-    return int(line.split(b" ")[1]), after
+    version, _, status = line.partition(b" ")
+    if not version.startswith(b"HTTP/1."):
+        raise ValueError("no HTTP answer")
+    return int(status[:3]), after
