@@ -1,5 +1,6 @@
 """Where requests come in: key known, model decided, each goes to its lane or to control."""
 
+import logging
 from collections.abc import Callable
 from itertools import count
 
@@ -25,7 +26,9 @@ from inland.gateway.request import ChatRequest, folded
 from inland.gateway.rulings import DeciderOf, Ruling, Rulings
 from inland.gateway.shared import Shared
 
+_log = logging.getLogger("inland.gateway")
 CHAT = b"/v1/chat/completions"
+_CHAT_ROUTE = "chat.completions"
 _JSON = b"content-type: application/json\r\n"
 
 
@@ -71,7 +74,7 @@ class Desk:
         if self.receiving_bytes + (length or 0) > self.limits.bodies_bytes:
             raise unavailable("too_many_bodies", "Too many requests are being received.")
         if path_of(incoming) == CHAT and incoming.method == b"POST":
-            self._key(incoming)
+            self._key(incoming, _CHAT_ROUTE)
 
     def handle(self, incoming: Incoming, exchange: Exchange) -> None:
         """Answer it, now or later."""
@@ -85,6 +88,9 @@ class Desk:
                 self._relay.handle(incoming, exchange)
         except Refused as refused:
             exchange.refuse(refused)
+        except Exception:  # noqa: BLE001 - one request's failure is not its neighbours'
+            _log.exception("a request failed inside the gateway")
+            exchange.fail()
 
     def _in_force(self) -> Rulings:
         """What may be decided from: a snapshot under a lease. Raises Refused."""
@@ -92,19 +98,25 @@ class Desk:
             raise no_lease()
         return self._rulings
 
-    def _key(self, incoming: Incoming) -> Key:
-        now_unix_s = self._shared.clock.unix_us() // 1_000_000
+    def _key(self, incoming: Incoming, route: str) -> Key:
+        """The caller's live key. Raises Refused, on the books where the tenant is known."""
         snapshot = self._in_force().snapshot
         try:
-            return keys.identify(snapshot, incoming.authorization, now_unix_s)
-        except Refused as refused:
-            self._shared.metrics.unknown_callers.add((str(refused.status),))
+            key = keys.prove(snapshot, incoming.authorization)
+        except Refused:
+            self._shared.metrics.unknown_callers.add((route,))
             raise
+        try:
+            keys.check(snapshot, key, self._shared.clock.unix_us() // 1_000_000)
+        except Refused as refused:
+            self._note(key, None, refused, route)
+            raise
+        return key
 
     def _models(self, incoming: Incoming, exchange: Exchange, path: bytes) -> None:
         if incoming.method != b"GET":
             raise _not_allowed("GET")
-        key = self._key(incoming)
+        key = self._key(incoming, "models")
         if path == models.LIST:
             body = models.listing(self._in_force(), key)
         else:
@@ -115,7 +127,7 @@ class Desk:
     def _chat(self, incoming: Incoming, exchange: Exchange) -> None:
         if incoming.method != b"POST":
             raise _not_allowed("POST")
-        key = self._key(incoming)
+        key = self._key(incoming, _CHAT_ROUTE)
         try:
             body = chat.decode(incoming.body)
         except Refused as refused:
@@ -159,7 +171,9 @@ class Desk:
         )
         request.begin(received)
 
-    def _note(self, key: Key, model: str | None, refused: Refused) -> None:
+    def _note(
+        self, key: Key, model: str | None, refused: Refused, route: str = _CHAT_ROUTE
+    ) -> None:
         """A refusal before there is a ruling, on the books."""
         if self._rulings is None or key.tenant is None:
             return
@@ -174,6 +188,7 @@ class Desk:
                 rules=(),
                 snapshot=snapshot.version,
                 policy=snapshot.policy_digest,
+                route=route,
             )
         )
 

@@ -137,5 +137,9 @@ def engine_failed(message: str = "The engine failed before the answer was whole.
     return Refused(502, SERVER, "engine_failed", message)
 
 
+def internal() -> Refused:
+    return Refused(500, SERVER, "internal_error", "The gateway failed; its log says where.")
+
+
 def timed_out(total_s: float) -> Refused:
     return Refused(504, SERVER, "timeout", f"Not answered within {total_s:.0f} s.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from inland.gateway.errors import Refused
+from inland.gateway.errors import Refused, internal
 
 if TYPE_CHECKING:
     from inland.gateway.protocol import Connection
@@ -34,6 +34,10 @@ class Owner(Protocol):
 
     def hung_up(self) -> None:
         """The caller is gone; nothing can be written any more."""
+        ...
+
+    def broke(self) -> None:
+        """Something of ours failed; the caller is told elsewhere."""
         ...
 
     def pause(self) -> None:
@@ -117,6 +121,17 @@ class Exchange:
     def close_after(self) -> None:
         """No further request on this connection."""
         self._keep_alive = False
+
+    def fail(self) -> None:
+        """Something of ours broke: its owner lets go, and the caller is told."""
+        owner, self._owner = self._owner, None
+        self._keep_alive = False
+        if owner is not None:
+            owner.broke()
+        if self.started:
+            self.cut()
+        else:
+            self.refuse(internal())
 
     def cut(self, data: bytes = b"") -> None:
         """End an answer that will not be whole: no framing claims that it is."""

@@ -129,8 +129,9 @@ class Gateway:
         """No request is cut while its time lasts; idle connections are closed."""
         for connection in list(self._desk.connections):
             connection.close_when_idle()
-        until = self._desk.now() + self._shared.limits.drain_s
-        while self._desk.active and self._desk.now() < until:  # noqa: ASYNC110 - bounded, and once in a life
+        desk = self._desk
+        until = desk.now() + self._shared.limits.drain_s
+        while desk.active and desk.now() < until:  # noqa: ASYNC110 - bounded
             await asyncio.sleep(_DRAIN_LOOK_S)
         for connection in list(self._desk.connections):
             connection.abort()
@@ -141,7 +142,7 @@ def _nothing_waits() -> None:
 
 
 def _collect_rarely() -> None:
-    """Requests leave no cycles behind, so the collector finds next to nothing: let it look rarely."""
+    """Requests leave no cycles behind: the collector finds next to nothing, so it looks rarely."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG_OBJECTS, 50, 100)

@@ -121,6 +121,9 @@ class Passage(asyncio.Protocol):
     def hung_up(self) -> None:
         self._end()
 
+    def broke(self) -> None:
+        self._end()
+
     def pause(self) -> None:
         if self._transport is not None:
             self._transport.pause_reading()

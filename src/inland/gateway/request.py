@@ -243,6 +243,11 @@ class ChatRequest:
             else:
                 self._over(HUNG_UP, 499)
 
+    def broke(self) -> None:
+        """We failed, not the caller: as a hang-up, but not billed."""
+        self._outcome = self._outcome or FAILED
+        self.hung_up()
+
     def pause(self) -> None:
         self._slow_reader = True
         if self._call is not None:
@@ -277,9 +282,11 @@ class ChatRequest:
         return self.phase in {Phase.RUNNING, Phase.ENDING}
 
     def _cancel(self) -> None:
-        assert self._call is not None
         self.phase = Phase.ENDING
-        self._call.cancel()
+        if self._call is not None:
+            self._call.cancel()
+        else:  # the engine's client failed before there was a call
+            self.ended(End(Ending.STOPPED))
 
     # -- its end
 

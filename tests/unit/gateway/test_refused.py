@@ -65,6 +65,32 @@ def test_revoked_expired_suspended_and_operator_keys() -> None:
     asyncio.run(main())
 
 
+def test_a_known_tenants_refused_key_is_on_the_books() -> None:
+    async def main() -> None:
+        async with world() as w:
+            base = snapshot(2)
+            key = replace(base.keys[KEYS["demo"].id], revoked=True)
+            w.apply(replace(base, keys={**base.keys, key.id: key}))
+            assert (await ask(w)).status == 401
+            w.gateway._flush_refusals()
+            (record,) = w.journal.records("refusal")
+            assert (record["code"], record["tenant"]) == ("revoked_api_key", "demo")
+
+    asyncio.run(main())
+
+
+def test_a_failure_of_ours_is_a_500_and_holds_nothing() -> None:
+    async def main() -> None:
+        async with world() as w:
+            w.engine.call = lambda *_: 1 / 0  # type: ignore[assignment,method-assign]
+            assert (await ask(w)).status == 500
+            assert w.gateway._desk.lanes["smol"].running == 0
+            assert not w.gateway._desk.active
+            assert w.journal.records()[0]["billed"] is False
+
+    asyncio.run(main())
+
+
 def test_invisible_model_is_answered_like_an_unknown_one() -> None:
     async def main() -> None:
         async with world() as w:

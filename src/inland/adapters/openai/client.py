@@ -22,6 +22,8 @@ ANSWER_BYTES = 16 << 20
 REFUSAL_BYTES = 1 << 16
 #: Connections kept open per upstream while nothing uses them.
 IDLE_CONNECTIONS = 64
+#: Upstreams remembered, a changed key counting as another; the oldest goes first.
+UPSTREAMS = 256
 
 #: `egress.Door.open`.
 Open = Callable[
@@ -43,6 +45,8 @@ class OpenAI:
         upstream = self._upstreams.get(where)
         if upstream is None:
             upstream = self._upstreams[where] = _Upstream(target, self._open)
+            if len(self._upstreams) > UPSTREAMS:
+                self._upstreams.pop(next(iter(self._upstreams))).close()
         call = _Call(upstream, work, target.model, sink)
         call.start()
         return call
