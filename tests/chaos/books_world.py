@@ -97,7 +97,8 @@ class Seen:
 class World:
     def __init__(self, plan: Plan, database: Path) -> None:
         self.plan = plan
-        self.sites: set[str] = set()
+        #: Where our code syncs, and at which operation it first did.
+        self.sites: dict[str, int] = {}
         self.operations = 0
         self.seen = Seen()
         self._random = Random(7)
@@ -130,7 +131,7 @@ class World:
         if operation not in SYNCS:
             return True
         site = sync_site()
-        self.sites.add(site)
+        self.sites.setdefault(site, at)
         return site != self.plan.deaf
 
     # what happens
