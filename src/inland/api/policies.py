@@ -3,10 +3,14 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
+from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.concurrency import run_in_threadpool
 
 from inland.api.access import Caller, caller_for
 from inland.api.control import Control
+from inland.api.problems import unseen
+from inland.api.waiting import wait_for
 from inland.domain.errors import BadInput
 from inland.plant.explain import Question
 
@@ -56,19 +60,21 @@ def apply(
     return {"digest": control.policies.apply(caller.name, body.files)}
 
 
-@router.post("/explain")
-def explain(
+@router.post("/explain", response_model=None)
+async def explain(
     request: Request,
     body: Asked,
     caller: Annotated[Caller, Depends(caller_for("policies.explain"))],
-) -> dict[str, Any]:
-    """Which policy decided then, or would decide now."""
+) -> dict[str, Any] | Response:
+    """Which policy decided then (a record is waited for as receipts are), or would decide now."""
     del caller
     control: Control = request.app.state.control
     if body.ref is not None:
-        return control.explain.record(body.ref)
+        ref = body.ref
+        told = await wait_for(request, lambda: control.explain.record(ref))
+        return unseen() if told is None else told
     who = body.key or body.who or body.tenant
     if who is None:
         raise BadInput("who", "give a receipt's reference, or a key or a tenant")
     asked = Question(who, body.action, body.deployment, body.model, body.place)
-    return control.explain.question(asked)
+    return await run_in_threadpool(control.explain.question, asked)

@@ -3,7 +3,6 @@
 An unknown reference and a foreign one get the same answer after the same time.
 """
 
-import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
@@ -13,17 +12,13 @@ from starlette.concurrency import run_in_threadpool
 from inland.api.access import Caller, caller_for
 from inland.api.control import Control
 from inland.api.problems import unseen
-from inland.domain.errors import Busy
+from inland.api.waiting import wait_for
 from inland.domain.plant import Role
 from inland.ledger.commitments import record_key
 from inland.ledger.records import Record
 
 router = APIRouter(prefix="/factory/v1/receipts", tags=["receipts"])
 
-#: How long an answer may wait for its batch, and how often it is looked for, in seconds.
-WAIT_S, LOOK_EVERY_S = 2.0, 0.1
-#: Callers that wait at once; beyond them it is "busy".
-MAX_WAITING = 128
 MAX_REF_CHARS = 128
 
 
@@ -41,7 +36,7 @@ async def receipt(
         record = _mine(control, caller, ref)
         return None if record is None else control.books.receipt(ref, since)
 
-    found = await _wait_for(request, look)
+    found = await wait_for(request, look)
     return unseen() if found is None else Response(found, media_type="application/json")
 
 
@@ -57,7 +52,7 @@ async def key(
         own = caller.key.role is not Role.MEMBER
         return record if record and (own or record.get("key") == caller.key.id) else None
 
-    record = await _wait_for(request, look)
+    record = await wait_for(request, look)
     if record is None or record.get("tenant") is None:
         return unseen()
     secrets = await run_in_threadpool(control.secrets.secrets)
@@ -73,25 +68,3 @@ def _mine(control: Control, caller: Caller, ref: str) -> Record | None:
     if located is None or (caller.tenant is not None and located[0] != caller.tenant):
         return None
     return located[1]
-
-
-async def _wait_for(request: Request, look: Any) -> Any:
-    """What `look` finds, waiting for it; None only after all of `WAIT_S`. Raises Busy."""
-    app = request.app
-    clock = app.state.control.clock
-    if app.state.waiting >= MAX_WAITING:
-        raise Busy("too many callers wait for receipts", 2)
-    app.state.waiting += 1
-    until = clock.monotonic() + WAIT_S
-    try:
-        while True:
-            found = await run_in_threadpool(look)
-            if found is not None:
-                return found
-            left_s = until - clock.monotonic()
-            if left_s <= LOOK_EVERY_S:
-                await asyncio.sleep(max(left_s, 0.0))
-                return None
-            await asyncio.sleep(LOOK_EVERY_S)
-    finally:
-        app.state.waiting -= 1

@@ -45,11 +45,11 @@ class Explain:
         self._changes = changes
         self._records = records
 
-    def record(self, ref: str) -> dict[str, Any]:
-        """What was decided for a record, from what it says itself. Raises NotFound."""
+    def record(self, ref: str) -> dict[str, Any] | None:
+        """What was decided for a record, from what it says itself; None where there is none."""
         located = self._records.locate(ref)
         if located is None or "policy" not in located[1]:
-            raise NotFound(f"record {ref!r}")
+            return None
         record = located[1]
         decided_by = list(record.get("decided_by") or record.get("rules") or [])
         return {

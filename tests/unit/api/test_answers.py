@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from inland.api import receipts
+from inland.api import waiting
 from inland.api.bounds import MAX_BODY_BYTES
 from inland.decide.policy_set import default_files
 from inland.ledger.commitments import record_key
@@ -76,7 +76,8 @@ def test_a_deployment_is_added_and_removed_and_its_token_is_never_shown(factory)
     assert operator.delete("/factory/v1/deployments/smollm2").status_code == 409
 
 
-def test_policies_are_applied_whole_and_explained(factory):
+def test_policies_are_applied_whole_and_explained(factory, monkeypatch):
+    monkeypatch.setattr(waiting, "WAIT_S", 0.0)
     operator = factory.as_("operator")
     files = {**default_files(), "x.cedar": '@id("never") forbid (principal, action, resource);'}
     bad = operator.post("/factory/v1/policies", json={"files": {"x.cedar": "permit ("}})
@@ -138,7 +139,7 @@ def test_unknown_and_foreign_references_answer_alike_after_the_same_wait(factory
             slept.clear()
             got = demo.get(path)
             answers.append((got.status_code, got.content, round(sum(slept), 6)))
-    assert set(answers) == {(404, answers[0][1], receipts.WAIT_S)}
+    assert set(answers) == {(404, answers[0][1], waiting.WAIT_S)}
 
 
 def test_a_receipt_is_waited_for(factory, monkeypatch):
@@ -150,14 +151,25 @@ def test_a_receipt_is_waited_for(factory, monkeypatch):
     assert factory.as_("acme-member").get(f"/factory/v1/receipts/{REF}").status_code == 200
 
 
+def test_a_record_is_waited_for_before_it_is_explained(factory, monkeypatch):
+    async def sleep(seconds):
+        policy = factory.plant.snapshot.policy_digest
+        factory.books.records[REF] = RECORD | {"time": 1, "policy": policy, "decided_by": ["use"]}
+        factory.plant.clock.sleep(seconds)
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    got = factory.as_("operator").post("/factory/v1/policies/explain", json={"ref": REF})
+    assert "containsAny" in got.json()["rules"]["use"]
+
+
 def test_too_many_waiting_callers_are_told_to_come_back(factory):
-    factory.app.state.waiting = receipts.MAX_WAITING
+    factory.app.state.waiting = waiting.MAX_WAITING
     got = factory.as_("acme-member").get(f"/factory/v1/receipts/{REF}")
     assert (got.status_code, "retry-after" in got.headers) == (503, True)
 
 
 def test_a_records_key_is_for_its_tenant_and_not_for_the_operator(factory, monkeypatch):
-    monkeypatch.setattr(receipts, "WAIT_S", 0.0)
+    monkeypatch.setattr(waiting, "WAIT_S", 0.0)
     factory.books.records[REF] = RECORD
     kept = factory.plant.secrets.secrets().record_keys["acme"]
     told = factory.as_("acme-admin").get(f"/factory/v1/receipts/{REF}/key").json()
@@ -211,7 +223,7 @@ def test_a_fault_of_ours_tells_the_caller_nothing(factory, monkeypatch):
 
 
 def test_log_lines_hold_no_key_and_no_text(factory, caplog, monkeypatch):
-    monkeypatch.setattr(receipts, "WAIT_S", 0.0)
+    monkeypatch.setattr(waiting, "WAIT_S", 0.0)
     with caplog.at_level(logging.DEBUG, logger="inland"):
         made = factory.as_("operator").post("/factory/v1/keys", json={"tenant": "acme"}).json()
         factory.as_("acme-admin").get("/factory/v1/receipts/some-words-of-mine")
