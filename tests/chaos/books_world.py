@@ -1,7 +1,7 @@
 """A whole factory's books in one process over a disk that forgets: what happened, and the laws.
 
-A `World` plays a script of steps by a gateway and by control. A fault strikes at one operation on the
-disk: the machine stops (unsynced bytes are lost), or only the process that was at work is killed.
+A `World` plays a script of steps by a gateway and by control. A fault strikes at one operation on
+the disk: the machine stops (unsynced bytes are lost), or only the process that was at work is killed.
 Afterwards everything starts again and the laws must hold.
 """
 
@@ -38,7 +38,7 @@ class Plan:
     """Where faults strike; operations on the disk are counted from 0.
 
     `kill`: the process at work ends. `stop`: the machine does; without it, when the script is over.
-    `seed`: unsynced bytes survive in part; without it they are lost. `deaf`: a sync that is not done.
+    `seed`: unsynced bytes survive in part; else they are lost. `deaf`: a sync that is not done.
     """
 
     kill: int | None = None
@@ -242,25 +242,28 @@ class World:
     def _record(self, tenant: str, stream: str | None, /, **facts: object) -> Record:
         now = self._clock.unix_us()
         fresh = uuid7(now // 1000, self._entropy(10))
-        return new_record(
-            "request",
-            salt=self._entropy(16),
-            unix_us=now,
-            id=self._openings.get(stream, fresh) if stream else fresh,
-            tenant=tenant,
-            key="k",
-            deployment="d",
-            model="m",
-            writer=self.writer,
-            input="00" * 32,
-            output=["11" * 32],
-            outcome="complete",
-            billed=True,
-            prompt_tokens=3,
-            completion_tokens=5,
-            cached_tokens=1,
-            wasted_tokens_estimated=0,
-        ) | facts
+        return (
+            new_record(
+                "request",
+                salt=self._entropy(16),
+                unix_us=now,
+                id=self._openings.get(stream, fresh) if stream else fresh,
+                tenant=tenant,
+                key="k",
+                deployment="d",
+                model="m",
+                writer=self.writer,
+                input="00" * 32,
+                output=["11" * 32],
+                outcome="complete",
+                billed=True,
+                prompt_tokens=3,
+                completion_tokens=5,
+                cached_tokens=1,
+                wasted_tokens_estimated=0,
+            )
+            | facts
+        )
 
     def change(self) -> None:
         """A control-plane change, as `plant` makes one."""

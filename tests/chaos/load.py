@@ -5,7 +5,7 @@ import random
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import httpx
 
@@ -42,7 +42,7 @@ class Callers:
     _stop: threading.Event = field(default_factory=threading.Event)
     _running: list[threading.Thread] = field(default_factory=list)
 
-    def __enter__(self) -> "Callers":
+    def __enter__(self) -> Self:
         for number in range(self.threads):
             thread = threading.Thread(target=self._call, args=[number])
             thread.start()

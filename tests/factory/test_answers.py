@@ -1,4 +1,4 @@
-"""Two tenants are answered by the real model through the official client, and it is on the books."""
+"""Two tenants are answered by the real model through the official client, on the books."""
 
 import json
 import threading
@@ -81,9 +81,7 @@ def test_a_later_receipt_is_consistent_with_a_kept_checkpoint(
     with factory.http() as http:
         kept = tmp_path / "kept"
         kept.write_bytes(http.get("/ledger/checkpoint").content)
-    answer = factory.client("demo").chat.completions.create(
-        model=MODEL, messages=ASK, max_tokens=2
-    )
+    answer = factory.client("demo").chat.completions.create(model=MODEL, messages=ASK, max_tokens=2)
     time.sleep(1.2)
     receipt = factory.receipt(answer.id, tmp_path / "r.json", "--since", str(kept))
     vkey = factory.vkey(tmp_path)
@@ -93,7 +91,10 @@ def test_a_later_receipt_is_consistent_with_a_kept_checkpoint(
 
 def test_streamed_answer_ends_with_its_entry_before_done(factory: Running) -> None:
     body = {"model": MODEL, "messages": ASK, "max_tokens": 4, "stream": True}
-    with factory.http("acme") as http, http.stream("POST", "/v1/chat/completions", json=body) as got:
+    with (
+        factory.http("acme") as http,
+        http.stream("POST", "/v1/chat/completions", json=body) as got,
+    ):
         assert got.status_code == 200
         lines = [line for line in got.iter_lines() if line]
     assert lines[-1] == "data: [DONE]"

@@ -95,9 +95,7 @@ def test_usage_equals_the_engines_own_counters(factory: Running) -> None:
     counted = {k: engine_after[k] - engine[k] for k in engine}
     booked = {k: usage_after[k] - usage[k] for k in usage}
     assert booked["prompt_tokens"] == counted["prompt"]
-    unseen = (
-        counted["completion"] - booked["completion_tokens"] - booked["wasted_tokens_estimated"]
-    )
+    unseen = counted["completion"] - booked["completion_tokens"] - booked["wasted_tokens_estimated"]
     assert 0 <= unseen <= HANG_UPS
 
 

@@ -15,7 +15,11 @@ def test_metrics_are_for_the_operator(factory: Running) -> None:
         got = http.get("/metrics", headers={"authorization": f"Bearer {factory.operator_key}"})
     assert got.status_code == 200
     names = {line.split("{")[0].split(" ")[0] for line in got.text.splitlines() if line[0] != "#"}
-    for wanted in ("inland_requests_total", "inland_completion_tokens_total", "inland_ttft_seconds"):
+    for wanted in (
+        "inland_requests_total",
+        "inland_completion_tokens_total",
+        "inland_ttft_seconds",
+    ):
         assert any(name.startswith(wanted.removesuffix("_total")) for name in names), wanted
 
 

@@ -91,9 +91,7 @@ def test_tenant_held_to_a_country_is_refused_at_an_upstream_elsewhere(
 
 
 def test_explain_speaks_of_the_policy_that_decided_then(factory: Running, tmp_path: Path) -> None:
-    answer = factory.client("demo").chat.completions.create(
-        model=MODEL, messages=ASK, max_tokens=2
-    )
+    answer = factory.client("demo").chat.completions.create(model=MODEL, messages=ASK, max_tokens=2)
     then = factory.json("policy", "explain", answer.id)
     policies = tmp_path / "policies"
     policies.mkdir()
@@ -140,10 +138,11 @@ def test_suspended_tenant_is_refused_and_its_running_stream_ends(factory: Runnin
     stream = factory.client("brief").chat.completions.create(
         model=MODEL, messages=ASK, max_tokens=2000, stream=True
     )
+    for _ in range(3):
+        next(stream)
+    factory.run("tenant", "suspend", "brief")
     with pytest.raises(openai.APIError):
-        for count, _ in enumerate(stream):
-            if count == 3:
-                factory.run("tenant", "suspend", "brief")
+        list(stream)
     with pytest.raises(openai.PermissionDeniedError):
         factory.client("brief").chat.completions.create(model=MODEL, messages=ASK)
 
@@ -157,9 +156,7 @@ def test_unshared_model_and_unknown_model_look_the_same(factory: Running, tmp_pa
 
 
 def test_one_tenant_cannot_read_another_ones_receipt(factory: Running) -> None:
-    answer = factory.client("demo").chat.completions.create(
-        model=MODEL, messages=ASK, max_tokens=2
-    )
+    answer = factory.client("demo").chat.completions.create(model=MODEL, messages=ASK, max_tokens=2)
     with factory.http("demo") as http:
         assert http.get(f"/factory/v1/receipts/{answer.id}").status_code == 200
     with factory.http("acme") as http:

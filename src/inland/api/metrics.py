@@ -28,7 +28,7 @@ HELP = {
     "requests": "Requests answered, by how they ended.",
     "prompt_tokens": "Tokens in, by the engine's count.",
     "completion_tokens": "Tokens out, by the engine's count.",
-    "wasted_tokens_estimated": "Tokens generated for callers that had gone, estimated, billed to nobody.",
+    "wasted_tokens_estimated": "Tokens generated for callers that had gone; billed to nobody.",
     "unknown_callers": "Requests without a key that works.",
     "relayed": "Requests passed on to control.",
     "ttft_seconds": "Time to the first token.",

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from inland.adapters.files.disk import Disk
 from inland.adapters.sql.database import Database, sqlite_url
+from inland.domain.errors import NotFound
 from inland.plant.books.check import check
 
 #: The first part of a site log's origin; the rest of it is random.
@@ -19,14 +20,17 @@ class Checked:
     counted: dict[str, int]
 
 
-def database(home: Path) -> Database:
-    """The factory's database; made where there is none."""
-    return Database(sqlite_url(home / "inland.db"))
+def database(home: Path, *, read_only: bool = False) -> Database:
+    """The factory's database; made where there is none, unless only for reading."""
+    file = home / "inland.db"
+    if read_only and not file.exists():
+        raise NotFound(f"database in {home}; start the factory once")
+    return Database(sqlite_url(file), read_only=read_only)
 
 
 def check_ledger(home: Path) -> Checked:
     """Prove that the books of `home` agree, beside a running factory or without one."""
-    store = database(home)
+    store = database(home, read_only=True)
     try:
         report = check(Disk(home), store)
     finally:

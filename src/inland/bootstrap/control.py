@@ -1,4 +1,4 @@
-"""The control process: books, plant, feed and HTTP over one home, each loop in a thread of its own."""
+"""The control process: books, plant, feed and HTTP over one home, a thread for each loop."""
 
 import logging
 import os
@@ -101,7 +101,12 @@ def _put_together(home: Home, isolation: str) -> _Parts:
     room = EngineRoom(str(home.root), str(home.root / "run"), cores, isolation)
     probes = ThreadPoolExecutor(PROBES, "probe")
     replicas = Replicas(changes, runner, LlamaCppProber(), room, probes)
-    ticker = Ticker([Controller("replicas", replicas.step)], _step_failed)
+    steps = [
+        Controller("feed", lambda: _end_unless(feed.is_alive())),
+        Controller("snapshots", changes.refresh),
+        Controller("replicas", replicas.step),
+    ]
+    ticker = Ticker(steps, _step_failed)
     control = Control(
         factory=FACTORY,
         site=site,
@@ -190,8 +195,15 @@ def _book(books: Books, ended: threading.Event) -> None:
     while not ended.wait(BOOK_S):
         try:
             books.tick()
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever it was, the journals still hold it
             _log.exception("booking failed; it is tried again")
+
+
+def _end_unless(alive: bool) -> None:  # noqa: FBT001 - reads as prose
+    """Without its feed control can neither renew leases nor know who holds one."""
+    if not alive:
+        _log.critical("the feed's thread ended")
+        os._exit(_FATAL)
 
 
 def _step_failed(controller: str, error: Exception) -> None:
@@ -204,7 +216,7 @@ def _thread(name: str, run: Callable[[], None]) -> threading.Thread:
     def guarded() -> None:
         try:
             run()
-        except BaseException:
+        except BaseException:  # noqa: BLE001 - nothing may end a loop quietly
             _log.exception("a loop of control ended", extra={"loop": name})
             os._exit(_FATAL)
 

@@ -1,4 +1,4 @@
-"""A gateway process: its journal, its engines, the feed it lives by, and the socket it was handed."""
+"""A gateway process: its journal, engines, the feed it lives by, the socket it was handed."""
 
 import asyncio
 import gc
@@ -79,7 +79,7 @@ async def _serve(home: Home, name: str, fd: int, bounds: HomeLimits, gateways: i
         {EngineKind.LLAMA_CPP: LlamaCpp(), EngineKind.OPENAI: OpenAI(door.open)},
         str(home.control_socket),
         writer,
-        lambda: feed.lease_ok(),
+        lambda: feed.lease_ok(),  # noqa: PLW0108 - the feed is made below, around the gateway
         gateways,
     )
     first = asyncio.Event()

@@ -46,9 +46,9 @@ def calling(home: Path | None, api_key: str | None = None) -> Iterator["FactoryC
         yield client
 
 
-def tenant_key(api_key: str | None) -> str | None:
-    """The key a command was given, or the environment's INLAND_API_KEY."""
-    return api_key or settings.from_environment().api_key
+def own_key() -> str | None:
+    """Who asks, by INLAND_API_KEY (arguments are seen by others); None: the operator."""
+    return settings.from_environment().api_key
 
 
 def _operator_key(home: Home) -> str:

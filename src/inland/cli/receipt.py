@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 
 from inland.cli import show
-from inland.cli.factory import calling, running_home, tenant_key
+from inland.cli.factory import calling, own_key, running_home
 from inland.cli.failures import Failed
 from inland.cli.files import put_whole, read_text
-from inland.cli.options import ApiKeyOption, HomeOption, JsonOption
+from inland.cli.options import HomeOption, JsonOption
 
 app = typer.Typer(help="Get receipts, and the key that opens one record.", no_args_is_help=True)
 
@@ -26,13 +26,12 @@ def get(
         Path | None,
         typer.Option(help="A kept checkpoint: prove that the log still begins with it."),
     ] = None,
-    api_key: ApiKeyOption = None,
     home: HomeOption = None,
     json: JsonOption = False,
 ) -> None:
     """Get a receipt: one file that anyone can verify without this factory."""
     size = None if since is None else checkpoint_size(read_text(since), since)
-    with calling(home, tenant_key(api_key)) as factory:
+    with calling(home, own_key()) as factory:
         data = factory.receipt(reference, size)
     put_whole(output, data)
     told = {"receipt": reference, "file": str(output), "bytes": len(data)}
@@ -42,15 +41,14 @@ def get(
 @app.command("open")
 def open_(
     reference: Reference,
-    api_key: ApiKeyOption = None,
     home: HomeOption = None,
     json: JsonOption = False,
 ) -> None:
     """Print the key of one record, with which its tenant can show one text and no other."""
     running_home(home)
-    key = tenant_key(api_key)
+    key = own_key()
     if key is None:
-        raise Failed("only its tenant can open a record: give --api-key or set INLAND_API_KEY")
+        raise Failed("only its tenant can open a record: set INLAND_API_KEY to a key of its")
     with calling(home, key) as factory:
         told = factory.record_key(reference)
     show.as_json(told) if json else show.line(str(told["key"]))

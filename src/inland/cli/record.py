@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from inland.cli import show
-from inland.cli.factory import calling, tenant_key
+from inland.cli.factory import calling, own_key
 from inland.cli.files import put_pieces
-from inland.cli.options import ApiKeyOption, HomeOption, JsonOption
+from inland.cli.options import HomeOption, JsonOption
 
 app = typer.Typer(help="Export records.", no_args_is_help=True)
 
@@ -22,12 +22,11 @@ def records() -> None:
 def export(
     tenant: Annotated[str, typer.Option(help="Whose records.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Where to put them.")],
-    api_key: ApiKeyOption = None,
     home: HomeOption = None,
     json: JsonOption = False,
 ) -> None:
     """Write all of a tenant's records, one canonical JSON a line."""
-    with calling(home, tenant_key(api_key)) as factory, factory.records(tenant) as pieces:
+    with calling(home, own_key()) as factory, factory.records(tenant) as pieces:
         written = put_pieces(output, pieces)
     told = {"tenant": tenant, "file": str(output), "bytes": written}
     show.as_json(told) if json else show.line(f"records of {tenant} in {output} ({written} bytes)")

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from inland.cli import show
-from inland.cli.factory import calling, tenant_key
-from inland.cli.options import ApiKeyOption, HomeOption, JsonOption
+from inland.cli.factory import calling, own_key
+from inland.cli.options import HomeOption, JsonOption
 
 
 def usage(
@@ -18,12 +18,11 @@ def usage(
         str | None, typer.Option(help="From this date or time on (ISO 8601, UTC).")
     ] = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV instead of text.")] = False,
-    api_key: ApiKeyOption = None,
     home: HomeOption = None,
     json: JsonOption = False,
 ) -> None:
     """Show what was used: requests and tokens, by tenant and deployment."""
-    with calling(home, tenant_key(api_key)) as factory:
+    with calling(home, own_key()) as factory:
         rows = factory.usage(tenant, since)
     if as_csv:
         names = list(dict.fromkeys(name for row in rows for name in row))

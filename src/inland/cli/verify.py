@@ -9,6 +9,12 @@ from inland.cli import show
 from inland.cli.files import read_bytes, read_text
 from inland.cli.options import HomeOption, JsonOption
 
+#: What of a record is said to a person; `--json` shows all of it.
+_TOLD = (
+    *("id", "tenant", "deployment", "model", "prompt_tokens", "completion_tokens", "outcome"),
+    *("what", "subject"),
+)
+
 
 def verify(
     receipt: Annotated[Path, typer.Argument(help="The receipt.", metavar="FILE")],
@@ -17,7 +23,12 @@ def verify(
     entry: Annotated[
         str | None, typer.Option(help="The inland-entry that came with the answer.")
     ] = None,
-    key: Annotated[str | None, typer.Option(help="The record's key, from `receipt open`.")] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(
+            help="The record's key, from `receipt open`: 64 hex digits, or a file of them."
+        ),
+    ] = None,
     body: Annotated[
         Path | None, typer.Option("--input", help="The request's body as it was sent.")
     ] = None,
@@ -36,10 +47,10 @@ def verify(
     del home
     told = receipts.verify(
         read_bytes(receipt),
-        read_text(vkey).strip(),
+        read_text(vkey).removesuffix("\n"),
         receipts.Kept(
             entry=entry,
-            key=None if key is None else receipts.parse_key(key),
+            key=None if key is None else receipts.parse_key(_text_or_file(key)),
             input=None if body is None else read_bytes(body),
             outputs=tuple(read_bytes(path) for path in output or ()),
             checkpoint=None if kept is None else read_text(kept),
@@ -51,6 +62,13 @@ def verify(
         show.as_json({"ok": True, **facts, "record": told.record})
         return
     show.line(f"verified: {told.record['kind']} in {checkpoint['origin']}")
+    for name in _TOLD:
+        if told.record.get(name) is not None:
+            show.line(f"{name.replace('_', ' ')}: {told.record[name]}")
     show.line(f"entry {told.entry}, under {checkpoint['size']} entries of the log")
     if told.compared:
         show.line(f"fits what was kept: {', '.join(told.compared)}")
+
+
+def _text_or_file(key: str) -> str:
+    return read_text(Path(key)).strip() if Path(key).is_file() else key

@@ -41,7 +41,7 @@ class Conflict(InlandError):
 
 @dataclass
 class Denied(InlandError):
-    """Policy or role said no. `rules` are the policy ids that decided; empty means none allowed it."""
+    """Policy or role said no. `rules`: the policy ids that decided, none where none allowed it."""
 
     what: str
     rules: tuple[str, ...]
@@ -65,7 +65,7 @@ class Busy(InlandError):
 
 @dataclass
 class Damaged(InlandError):
-    """Something durable does not read back as it was written. Never skipped, never repaired silently."""
+    """Something durable does not read back as it was written. Never skipped."""
 
     where: str
     why: str

@@ -33,7 +33,7 @@ EVERYONE = "*"
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """An asset's or a tenant's label. `jurisdictions` are codes that cover storing and processing."""
+    """An asset's or a tenant's label. `jurisdictions`: where it may be stored and processed."""
 
     owner: str
     jurisdictions: tuple[str, ...]

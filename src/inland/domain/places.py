@@ -1,7 +1,7 @@
 """Places and the jurisdictions over them.
 
 A place has two jurisdictions: where it stands and who operates it. Codes are ISO 3166-1 alpha-2,
-groups of them (`EU`, `EEA`), `ZZ` for unknown, and `WORLD`, which covers every place, `ZZ` included.
+groups of them (`EU`, `EEA`), `ZZ` for unknown, and `WORLD`, which covers every place, `ZZ` too.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""What a factory is made of: tenants, keys, models, deployments, replicas, and their life cycles."""
+"""What a factory is made of: tenants, keys, models, deployments, replicas, their life cycles."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -47,7 +47,7 @@ REPLICA_LIFE: dict[ReplicaState, frozenset[ReplicaState]] = {
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """An organisation. `label` governs all it sends and is answered. `declared`: by factory.toml."""
+    """An organisation. `label` governs all it sends and is answered."""
 
     id: str
     label: Label
@@ -76,7 +76,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model asset. `digest` is `sha256:<hex>` of its weights, or None where only a server knows."""
+    """A model asset. `digest`: `sha256:<hex>` of its weights, None where only a server knows."""
 
     id: str
     label: Label

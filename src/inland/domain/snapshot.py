@@ -1,4 +1,4 @@
-"""The whole of what a gateway needs to decide and dispatch, at one version, and the secrets beside it.
+"""All that a gateway needs to decide and dispatch, at one version, and the secrets beside it.
 
 Control streams these; a gateway holds exactly one of each. Versions only rise, over restarts too.
 """

@@ -78,7 +78,7 @@ class Metrics:
         self.requests = Counter("route", "deployment", "outcome", "status")
         self.prompt_tokens = Counter("deployment")
         self.completion_tokens = Counter("deployment")
-        self.wasted_tokens = Counter("deployment")
+        self.wasted_tokens_estimated = Counter("deployment")
         self.unknown_callers = Counter("route")
         self.relayed = Counter("status")
         self.ttft = Histogram(TTFT_BOUNDS_S, "deployment")
@@ -102,7 +102,7 @@ class Metrics:
                 "requests": self.requests.export(),
                 "prompt_tokens": self.prompt_tokens.export(),
                 "completion_tokens": self.completion_tokens.export(),
-                "wasted_tokens": self.wasted_tokens.export(),
+                "wasted_tokens_estimated": self.wasted_tokens_estimated.export(),
                 "unknown_callers": self.unknown_callers.export(),
                 "relayed": self.relayed.export(),
             },

@@ -340,7 +340,7 @@ class ChatRequest:
         done = counts.completion if complete else self._delivery.delivered_tokens()
         metrics.prompt_tokens.add(name, counts.prompt)
         metrics.completion_tokens.add(name, done)
-        metrics.wasted_tokens.add(name, max(0, counts.completion - done))
+        metrics.wasted_tokens_estimated.add(name, max(0, counts.completion - done))
         self._over(self._outcome, 200 if complete else 0)
 
     def _over(self, outcome: str, status: int) -> None:

@@ -96,7 +96,7 @@ class UsageRow:
     """What one key used of one deployment in one hour (`hour_unix_s`, its start).
 
     `requests` were billed and alone count tokens; `unbilled` ended without a bill (failed,
-    interrupted); `refused` never ran. `wasted_tokens` are estimates and billed to nobody.
+    interrupted); `refused` never ran. `wasted_tokens_estimated` are estimates and billed to nobody.
     """
 
     hour_unix_s: int
@@ -109,7 +109,7 @@ class UsageRow:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cached_tokens: int = 0
-    wasted_tokens: int = 0
+    wasted_tokens_estimated: int = 0
 
 
 class BookTables(Protocol):

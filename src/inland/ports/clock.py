@@ -4,7 +4,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Wall time for records, monotonic time for leases, and sleep. Simulated clocks have all three."""
+    """Wall time for records, monotonic time for leases, and sleep; so have simulated clocks."""
 
     def unix_us(self) -> int:
         """Microseconds since 1970 UTC; may jump."""

@@ -1,4 +1,4 @@
-"""What control asks of whoever starts processes: a whole desired set, and a look at what there is."""
+"""What control asks of whoever starts processes: a whole desired set, and what there is."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -37,8 +37,8 @@ class EngineSpec:
 
 @dataclass(frozen=True, slots=True)
 class ProcessView:
-    """One process in the table. `name` is unique (`gateway-0`, `engine-smollm2-0`); `start` tells two
-    lives of one pid apart (clock ticks since boot); `ready` is what its owner reported last."""
+    """One process in the table. `name` is unique (`gateway-0`); `start`, in clock ticks since boot,
+    tells two lives of one pid apart. `why` is how its last life ended."""
 
     name: str
     role: str
@@ -51,7 +51,7 @@ class ProcessView:
 
 
 class Runner(Protocol):
-    """Starts and stops engine processes to match what is asked; restarts what dies, with back-off."""
+    """Starts and stops engines to match what is asked; restarts what dies, with back-off."""
 
     def set_engines(self, specs: tuple[EngineSpec, ...]) -> None:
         """Make exactly these engines run. Idempotent; survives the caller's death."""

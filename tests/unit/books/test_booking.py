@@ -59,7 +59,7 @@ def test_only_billed_requests_count_tokens(world):
     (row,) = world.books().usage("acme")
     assert (row.requests, row.unbilled, row.refused) == (2, 1, 7)
     assert (row.prompt_tokens, row.completion_tokens, row.cached_tokens) == (6, 10, 2)
-    assert row.wasted_tokens == 9
+    assert row.wasted_tokens_estimated == 9
     assert checked(world).good
 
 

@@ -118,7 +118,7 @@ _COUNTS = (
     "prompt_tokens",
     "completion_tokens",
     "cached_tokens",
-    "wasted_tokens",
+    "wasted_tokens_estimated",
 )
 USAGE = Table(
     "usage",

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 
 from inland.adapters.sql.books import SqlBooks
-from inland.adapters.sql.migrations import migrate
+from inland.adapters.sql.migrations import demand_newest, migrate
 from inland.adapters.sql.state import SqlState
 
 #: How long SQLite waits for another process's write (a backup, a shell) before it gives up.
@@ -35,10 +35,15 @@ class SqlTransaction:
 class Database:
     """`ports.store.Store` over SQLite, or whatever else SQLAlchemy's `url` names."""
 
-    def __init__(self, url: str | URL, *, synchronous: str = "FULL") -> None:
-        """Open and bring the schema up to date. Tests alone weaken `synchronous`."""
+    def __init__(
+        self, url: str | URL, *, synchronous: str = "FULL", read_only: bool = False
+    ) -> None:
+        """Open and bring the schema up to date; `read_only` demands that it is, and takes no lock.
+
+        Raises Damaged. Tests alone weaken `synchronous`.
+        """
         self._url = make_url(url)
-        if self._url.get_backend_name() == "sqlite" and self._url.database:
+        if not read_only and self._url.get_backend_name() == "sqlite" and self._url.database:
             Path(self._url.database).touch(_FILE_MODE)  # its log and index take its mode over
         self._writer = self._engine(pool_size=1, max_overflow=0)
         self._reader = self._engine(pool_size=READERS, max_overflow=READERS_MORE)
@@ -46,8 +51,12 @@ class Database:
         if self._url.get_backend_name() == "sqlite":
             _configure_sqlite(self._writer, synchronous, read_only=False)
             _configure_sqlite(self._reader, synchronous, read_only=True)
-        with self._writer.begin() as connection:
-            migrate(connection)
+        if read_only:
+            with self._reader.begin() as connection:
+                demand_newest(connection)
+        else:
+            with self._writer.begin() as connection:
+                migrate(connection)
 
     def _engine(self, **pool: int) -> Engine:
         return create_engine(self._url, pool_timeout=BUSY_TIMEOUT_MS / 1000, **pool)

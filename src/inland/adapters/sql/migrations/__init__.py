@@ -36,6 +36,14 @@ def migrate(connection: Connection) -> None:
         raise Damaged("the database", f"its schema is not of this version ({error})") from error
 
 
+def demand_newest(connection: Connection) -> None:
+    """Raise Damaged unless the schema is the newest: for readers, who change nothing."""
+    found = _revision(connection)
+    if found != REVISION:
+        why = f"its schema is {found or 'none'}, not {REVISION}: start the factory once"
+        raise Damaged("the database", why)
+
+
 def _revision(connection: Connection) -> str | None:
     if not inspect(connection).has_table(_VERSIONS):
         return None

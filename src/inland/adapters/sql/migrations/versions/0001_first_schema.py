@@ -181,7 +181,7 @@ def _batches() -> None:
         sa.Column("prompt_tokens", _INT64, nullable=False),
         sa.Column("completion_tokens", _INT64, nullable=False),
         sa.Column("cached_tokens", _INT64, nullable=False),
-        sa.Column("wasted_tokens", _INT64, nullable=False),
+        sa.Column("wasted_tokens_estimated", _INT64, nullable=False),
         sa.PrimaryKeyConstraint(
             "hour_unix_s", "tenant", "deployment", "key", name=op.f("pk_usage")
         ),
