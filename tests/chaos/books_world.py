@@ -1,7 +1,7 @@
 """A whole factory's books in one process over a disk that forgets: what happened, and the laws.
 
 A `World` plays a script of steps by a gateway and by control. A fault strikes at one operation on
-the disk: the machine stops (unsynced bytes are lost), or only the process that was at work is killed.
+the disk: the machine stops (unsynced bytes are lost), or only the process at work is killed.
 Afterwards everything starts again and the laws must hold.
 """
 

@@ -86,7 +86,7 @@ def _traced_kill(factory: Running, dice: random.Random, *inject: str) -> None:
         hit = trace.poll() is not None or time.monotonic() < end
         if Path(f"/proc/{pid}").exists():
             os.kill(pid, signal.SIGKILL)
-        trace.terminate()
+        trace.kill()  # one that only ends would keep the dead from being reaped
     assert hit, f"no commit was hit within {STRACE_S} s"
 
 

@@ -371,7 +371,10 @@ def folded(ruling: Ruling, refused: Refused) -> Folded:
 
 def _failure(end: End) -> Refused:
     """What the caller is told of an engine's failure."""
-    if end.how is not Ending.REFUSED:
+    if end.how in {Ending.GONE, Ending.STOPPED}:
+        text = "The engine was lost before the answer was whole; nothing is billed. Send it again."
+        return unavailable("engine_lost", text)
+    if end.how is Ending.COMPLETE:  # by its own account, but a choice is missing
         return engine_failed()
     if end.status in {400, 413, 422}:
         return invalid(None, end.why or "The engine refused the request.", "engine_refused")
@@ -379,4 +382,4 @@ def _failure(end: End) -> Refused:
         return unavailable("engine_busy", "The engine has no room; try again.", 2)
     if not end.connected:
         return unavailable("egress_denied", end.why, 30)
-    return engine_failed("The engine answered with an error.")
+    return engine_failed()

@@ -159,7 +159,7 @@ def test_an_engine_that_dies_under_a_request_each_time_is_given_up() -> None:
             c.ask(BODY)
             for tried in range(3):
                 (await w.calls(tried + 1))[tried].end(End(Ending.GONE))
-            assert (await c.reply()).status == 502
+            assert (await c.reply()).status == 503
             assert len(w.engine.calls) == 3
 
     asyncio.run(main())

@@ -115,9 +115,10 @@ class Child:
 
     def describe_end(self, status: int) -> str:
         """How its process ended: exit status or signal, and the last line of what it said."""
-        how = f"killed by {signal_name(-status)}" if status < 0 else f"exit code {status}"
+        if status < 0:  # somebody else's doing: what it said last has nothing to do with it
+            return f"killed by {signal_name(-status)}"
         line = last_line(self.log, self.log_start)
-        return f"{how}: {line}" if line else how
+        return f"exit code {status}: {line}" if line else f"exit code {status}"
 
 
 def signal_name(number: int) -> str:
