@@ -133,8 +133,8 @@ def disk_full() -> Refused:
     return unavailable("journal_full", "The journal's disk is full; nothing can be recorded.", 30)
 
 
-def engine_failed() -> Refused:
-    return Refused(502, SERVER, "engine_failed", "The engine answered with an error.")
+def engine_failed(message: str = "The engine answered with an error.") -> Refused:
+    return Refused(502, SERVER, "engine_failed", message)
 
 
 def internal() -> Refused:
