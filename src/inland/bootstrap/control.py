@@ -42,6 +42,8 @@ from inland.plant.ticker import Controller, Ticker
 
 #: Pause between two bookings, in seconds; a receipt waits for the next one.
 BOOK_S = 1.0
+#: How far booking gives way to others on its core (nice, 0 to 19).
+BOOK_NICE = 10
 #: Engines proved at the same time, and calls answered at the same time.
 PROBES, CALLS = 4, 64
 #: What a stopping control gives to calls under way, in seconds.
@@ -191,7 +193,11 @@ def _report(runner: SupervisorClient, name: str, server: uvicorn.Server) -> None
 
 
 def _book(books: Books, ended: threading.Event) -> None:
-    """Book each second. What fails is said and tried again; damage raises an alarm by itself."""
+    """Book each second. What fails is said and tried again; damage raises an alarm by itself.
+
+    Where a gateway shares the core, its callers come first: this thread gives way.
+    """
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), BOOK_NICE)
     while not ended.wait(BOOK_S):
         try:
             books.tick()

@@ -1,6 +1,6 @@
 """The journal's writing side: one writer's segments, and the thread that keeps committing to them.
 
-What was acknowledged (`done` was called) is durable. A commit starts when the last one returns and
+What was acknowledged (`done` was called) is durable. A commit starts when the last one returned and
 takes whatever waits by then; nothing waits on a timer. A failed sync ends the process.
 """
 
@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from threading import Thread
+from typing import NamedTuple
 
 from inland.domain.ids import WriterId
 from inland.ledger.frames import FrameKind, write
@@ -26,6 +27,13 @@ FULL_RETRY_S = 0.25
 COMMIT_FRAMES = 4096
 
 Done = Callable[[], None]
+
+
+class _Commit(NamedTuple):
+    """What goes to the disk at once, and who is told then."""
+
+    frames: list[tuple[int, bytes]]
+    calls: list[Done]
 
 
 def segment_name(base: int) -> str:
@@ -79,6 +87,9 @@ class Segments:
 class JournalWriter:
     """Appends from an event loop, committed by a thread of its own.
 
+    What one turn of the loop appends goes into one commit, and so does all that is appended while
+    a commit is under way: the busier the loop, the fewer commits a record costs.
+
     `on_fatal` is called in that thread with the reason when a write or a sync fails for anything
     but room; it must end the process, for nothing after it can be acknowledged.
     """
@@ -99,8 +110,10 @@ class JournalWriter:
         self._on_fatal = on_fatal
         self._reserve_bytes = reserve_bytes
         self._segments = Segments(files, writer, segment_bytes)
-        self._queue: SimpleQueue[tuple[FrameKind, bytes, Done] | None] = SimpleQueue()
-        self._put = self._queue.put
+        self._frames: list[tuple[int, bytes]] = []
+        self._calls: list[Done] = []
+        self._is_awaited = False
+        self._queue: SimpleQueue[_Commit | None] = SimpleQueue()
         self._room = files.free_bytes() >= reserve_bytes
         self._looked = time.monotonic()
         self._thread = Thread(target=self._run, name="journal", daemon=True)
@@ -108,7 +121,11 @@ class JournalWriter:
 
     def append(self, kind: FrameKind, payload: bytes, done: Done) -> None:
         """Take a frame; `done` runs on the loop once it is durable. Never blocks, never drops."""
-        self._put((kind, payload, done))
+        self._frames.append((kind, payload))
+        self._calls.append(done)
+        if not self._is_awaited:
+            self._is_awaited = True
+            self._loop.call_soon(self._hand_over)
 
     def healthy(self) -> bool:
         """Whether there is room for more; when not, dispatch nothing new."""
@@ -116,9 +133,29 @@ class JournalWriter:
 
     def stop(self) -> None:
         """Commit what waits, end the thread, let go of the files; blocks until then."""
-        self._put(None)
+        while self._frames:
+            self._hand_over()
+        self._queue.put(None)
         self._thread.join()
         self._segments.close()
+
+    # On the loop.
+
+    def _hand_over(self) -> None:
+        """Give what waits to the thread; `_committed` comes back from there."""
+        commit = _Commit(self._frames[:COMMIT_FRAMES], self._calls[:COMMIT_FRAMES])
+        del self._frames[:COMMIT_FRAMES], self._calls[:COMMIT_FRAMES]
+        self._queue.put(commit)
+
+    def _committed(self, calls: list[Done]) -> None:
+        for call in calls:
+            call()
+        if self._frames:
+            self._hand_over()
+        else:
+            self._is_awaited = False
+
+    # On the thread.
 
     def _run(self) -> None:
         try:
@@ -129,18 +166,15 @@ class JournalWriter:
 
     def _commit_next(self) -> bool:
         try:
-            items = [self._queue.get(timeout=ROOM_PERIOD_S)]
+            commit = self._queue.get(timeout=ROOM_PERIOD_S)
         except Empty:
             return True
-        waiting = min(self._queue.qsize(), COMMIT_FRAMES - 1)
-        get = self._queue.get_nowait
-        items.extend([get() for _ in range(waiting)])
-        going_on = None not in items
-        batch = [item for item in items if item is not None]
-        if batch:
-            self._commit([(kind, payload) for kind, payload, _ in batch])
-            self._acknowledge([done for _, _, done in batch])
-        return going_on
+        if commit is None:
+            return False
+        self._commit(commit.frames)
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._committed, commit.calls)
+        return True
 
     def _commit(self, frames: list[tuple[int, bytes]]) -> None:
         while True:
@@ -150,17 +184,8 @@ class JournalWriter:
                 self._room = False
                 time.sleep(FULL_RETRY_S)
 
-    def _acknowledge(self, calls: list[Done]) -> None:
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(_run_all, calls)
-
     def _look_for_room(self) -> None:
         now = time.monotonic()
         if now - self._looked >= ROOM_PERIOD_S:
             self._looked = now
             self._room = self._files.free_bytes() >= self._reserve_bytes
-
-
-def _run_all(calls: list[Done]) -> None:
-    for call in calls:
-        call()
