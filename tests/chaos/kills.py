@@ -29,8 +29,11 @@ RECOVERY_S = 30
 #: For so long strace holds a commit's return back, in microseconds, for the kill to land there.
 HELD_US = 400_000
 STRACE_S = 20
-#: The system calls with which a gateway commits its journal.
-COMMIT = "pwritev2,fdatasync"
+#: The system calls with which a gateway commits its journal, and control everything it keeps.
+GATEWAY_COMMIT = "pwritev2,fdatasync"
+CONTROL_COMMIT = "fdatasync,fsync,rename"
+#: Calm traffic before each kill lasts up to this long, in seconds.
+CALM_S = 2.0
 
 
 @dataclass
@@ -70,11 +73,11 @@ def _ready(factory: Running) -> None:
     raise AssertionError(f"not ready {RECOVERY_S} s after a kill: {factory.run('status').stdout}")
 
 
-def _traced_kill(factory: Running, dice: random.Random, *inject: str) -> None:
-    """Kill the gateway inside a commit; `inject` is strace's fault for a chosen one."""
-    pid = factory.pid("gateway")
-    fault = ":".join([f"inject={COMMIT}", *inject, f"when={dice.randint(2, 12)}"])
-    argv = ["strace", "-f", "-qq", "-e", f"trace={COMMIT}", "-e", fault, "-p", str(pid)]
+def _traced_kill(factory: Running, role: str, calls: str, *inject: str) -> None:
+    """Kill the one process of `role` inside one of `calls`, by strace's fault `inject`."""
+    pid = factory.pid(role)
+    fault = ":".join([f"inject={calls}", *inject])
+    argv = ["strace", "-f", "-qq", "-e", f"trace={calls}", "-e", fault, "-p", str(pid)]
     with subprocess.Popen(argv, stderr=subprocess.PIPE) as trace:
         assert trace.stderr is not None
         end = time.monotonic() + STRACE_S
@@ -87,17 +90,19 @@ def _traced_kill(factory: Running, dice: random.Random, *inject: str) -> None:
         if Path(f"/proc/{pid}").exists():
             os.kill(pid, signal.SIGKILL)
         trace.kill()  # one that only ends would keep the dead from being reaped
-    assert hit, f"no commit was hit within {STRACE_S} s"
+    assert hit, f"{role} made none of {calls} within {STRACE_S} s"
 
 
 def gateway_before_sync(factory: Running, callers: Callers, dice: random.Random) -> None:
     """The kill lands inside the commit: what it appended may be there, and nobody was told."""
-    _traced_kill(factory, dice, "signal=KILL")
+    when = f"when={dice.randint(2, 12)}"
+    _traced_kill(factory, "gateway", GATEWAY_COMMIT, "signal=KILL", when)
 
 
 def gateway_after_sync(factory: Running, callers: Callers, dice: random.Random) -> None:
     """The kill lands when the sync is done and its caller has not been told."""
-    _traced_kill(factory, dice, f"delay_exit={HELD_US}")
+    when = f"when={dice.randint(2, 12)}"
+    _traced_kill(factory, "gateway", GATEWAY_COMMIT, f"delay_exit={HELD_US}", when)
 
 
 def gateway_mid_stream(factory: Running, callers: Callers, dice: random.Random) -> None:
@@ -106,12 +111,6 @@ def gateway_mid_stream(factory: Running, callers: Callers, dice: random.Random) 
         pass
     for _ in range(dice.randint(1, 6)):
         callers.streaming.acquire(timeout=RECOVERY_S)
-    factory.kill("gateway")
-
-
-def gateway_any_time(factory: Running, callers: Callers, dice: random.Random) -> None:
-    """The kill lands anywhere: queued, before the first byte, or idle."""
-    time.sleep(dice.random() * 0.5)
     factory.kill("gateway")
 
 
@@ -127,6 +126,21 @@ def gateway_queued(factory: Running, callers: Callers, dice: random.Random) -> N
 def control_any_time(factory: Running, callers: Callers, dice: random.Random) -> None:
     time.sleep(dice.random() * 1.5)
     factory.kill("control")
+
+
+def control_in_commit(factory: Running, callers: Callers, dice: random.Random) -> None:
+    """The kill lands inside a sync or a rename: of records, database, tiles, head or checkpoint."""
+    when = f"when={dice.randint(1, 25)}"
+    _traced_kill(factory, "control", CONTROL_COMMIT, "signal=KILL", when)
+
+
+def gateway_before_first_byte(factory: Running, callers: Callers, dice: random.Random) -> None:
+    """The kill lands when requests have been sent and the engine still reads their prompts."""
+    with Callers(factory, dice.randint(0, 1 << 30), threads=2) as two:
+        time.sleep(0.01 + dice.random() * 0.04)
+        factory.kill("gateway")
+        _ready(factory)
+    callers.received.extend(two.received)
 
 
 def engine_any_time(factory: Running, callers: Callers, dice: random.Random) -> None:
@@ -155,7 +169,8 @@ KILLS: tuple[Callable[[Running, Callers, random.Random], None], ...] = (
     gateway_after_sync,
     supervisor_any_time,
     gateway_queued,
-    gateway_any_time,
+    control_in_commit,
+    gateway_before_first_byte,
 )
 
 
@@ -179,7 +194,7 @@ def _hold_books_to(
     outcome.records = len(records)
     outcome.whole = sum(r.whole for r in received)
     outcome.partial = sum(1 for r in received if r.ref and not r.whole)
-    outcome.cut = sum(1 for r in received if not r.whole and not r.refused)
+    outcome.cut = sum(r.sent and not r.whole and not r.refused for r in received)
     outcome.beyond = sum(1 for ref in records if ref not in seen)
     outcome.missing = [r for r in seen if r not in records]
     outcome.doubled = [r for r, copies in records.items() if len(copies) > 1]
@@ -203,6 +218,7 @@ def run_kills(folder: Path, seed: int, count: int) -> Outcome:
             for number in range(count):
                 kill = KILLS[number % len(KILLS)]
                 print(f"kill {number + 1} of {count}: {kill.__name__}", file=sys.stderr)
+                time.sleep(dice.random() * CALM_S)
                 kill(factory, callers, dice)
                 outcome.kills[kill.__name__] = outcome.kills.get(kill.__name__, 0) + 1
                 _ready(factory)

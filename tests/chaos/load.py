@@ -27,6 +27,7 @@ class Received:
     text: str = ""
     whole: bool = False
     refused: bool = False
+    sent: bool = True
 
 
 @dataclass
@@ -63,6 +64,9 @@ class Callers:
                 with self.factory.http(tenant, trust_env=False) as http:
                     http.timeout = httpx.Timeout(READ_TIMEOUT_S)
                     self._ask(http, got, dice)
+            except httpx.ConnectError:  # nobody listened: it was never in flight
+                got.sent = False
+                time.sleep(RETRY_PAUSE_S)
             except httpx.HTTPError:
                 time.sleep(RETRY_PAUSE_S)
             if got.refused:
