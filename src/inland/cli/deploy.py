@@ -101,7 +101,9 @@ def remove(
 
 def read_token(path: Path) -> str:
     """The bearer token in a file. Raises Failed when it is empty or no token's size."""
-    data = path.read_bytes()
-    if not data.strip() or len(data) > KEY_FILE_LIMIT_BYTES:
-        raise Failed(f"{path} holds no token (at most {KEY_FILE_LIMIT_BYTES} bytes)")
-    return data.decode("ascii", "strict").strip()
+    with path.open("rb") as file:
+        data = file.read(KEY_FILE_LIMIT_BYTES + 1)
+    token = data.strip()
+    if not token or len(data) > KEY_FILE_LIMIT_BYTES or not token.isascii():
+        raise Failed(f"{path} holds no token (ASCII, at most {KEY_FILE_LIMIT_BYTES} bytes)")
+    return token.decode("ascii")

@@ -7,10 +7,10 @@ from inland.cli import show
 from inland.cli.factory import running_home
 from inland.cli.failures import Failed
 from inland.cli.options import HomeOption, JsonOption
+from inland.cli.program import call
 from inland.cli.progress import waiting
+from inland.cli.starting import stop_limit_s
 
-#: Longer than all graces of the supervisor together.
-STOP_LIMIT_S = 90.0
 _POLL_S = 0.02
 
 
@@ -18,11 +18,13 @@ def down(home: HomeOption = None, json: JsonOption = False) -> None:
     """Stop the factory: answers under way are finished first."""
     found = running_home(home)
     SupervisorClient(found.supervisor_socket).stop()
-    clock = SystemClock()
-    deadline_s = clock.monotonic() + STOP_LIMIT_S
+    clock, limit_s = SystemClock(), stop_limit_s(found)
+    deadline_s = clock.monotonic() + limit_s
     with waiting("stopping: answers under way are finished"):
         while lock.is_held(found.lock):
             if clock.monotonic() > deadline_s:
-                raise Failed(f"not stopped within {STOP_LIMIT_S:.0f} s; see inland status")
+                raise Failed(
+                    f"not stopped within {limit_s:.0f} s; see {call('status', found.root)}"
+                )
             clock.sleep(_POLL_S)
     show.as_json({"stopped": True}) if json else show.line(f"stopped: {found.root}")

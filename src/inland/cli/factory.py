@@ -9,6 +9,7 @@ from inland import settings
 from inland.adapters.home.layout import Home
 from inland.adapters.processes import lock
 from inland.cli.failures import Failed, NotRunning
+from inland.cli.program import call
 
 if TYPE_CHECKING:
     from inland.client import FactoryClient
@@ -24,7 +25,7 @@ def made_home(home: Path | None) -> Home:
     """As `home_of`; raises Failed when nothing was ever made there."""
     found = home_of(home)
     if not found.is_made():
-        raise Failed(f"no factory in {found.root}; make one with: inland up --home {found.root}")
+        raise Failed(f"no factory in {found.root}; make one with: {call('up', found.root)}")
     return found
 
 
@@ -32,7 +33,7 @@ def running_home(home: Path | None) -> Home:
     """As `home_of`; raises NotRunning when no factory runs there."""
     found = home_of(home)
     if lock.running(found.lock) is None:
-        raise NotRunning(str(found.root))
+        raise NotRunning(found.root)
     return found
 
 
@@ -48,11 +49,14 @@ def calling(home: Path | None, api_key: str | None = None) -> Iterator["FactoryC
 
 def own_key() -> str | None:
     """Who asks, by INLAND_API_KEY (arguments are seen by others); None: the operator."""
-    return settings.from_environment().api_key
+    key = settings.from_environment().api_key
+    if key is not None and not (key.isascii() and key.isprintable()):
+        raise Failed("INLAND_API_KEY holds no key")
+    return key
 
 
 def _operator_key(home: Home) -> str:
     try:
         return home.operator_key.read_text("ascii").strip()
-    except FileNotFoundError:
+    except (FileNotFoundError, UnicodeDecodeError):
         raise Failed(f"there is no operator key in {home.operator_key}") from None

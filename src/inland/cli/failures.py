@@ -2,9 +2,11 @@
 
 import errno
 from dataclasses import dataclass
+from pathlib import Path
 
 from typer import Abort
 
+from inland.cli.program import call
 from inland.domain.errors import InlandError
 
 FAILED, WRONG_WORDS, FAULT, INTERRUPTED = 1, 2, 70, 130
@@ -17,10 +19,10 @@ _LINE_CHARS = 1000
 class NotRunning(InlandError):
     """The command needs a running factory and there is none in that home."""
 
-    home: str
+    home: Path
 
     def __str__(self) -> str:
-        return f"no factory runs in {self.home}; start it with: inland up --home {self.home}"
+        return f"no factory runs in {self.home}; start it with: {call('up', self.home)}"
 
 
 @dataclass

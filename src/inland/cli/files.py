@@ -43,6 +43,8 @@ def put_pieces(path: Path, pieces: Iterable[bytes]) -> int:
 
 @contextmanager
 def _replacing(path: Path) -> Iterator[BinaryIO]:
+    if not path.parent.is_dir():
+        raise Failed(f"{path.parent} is not a folder")
     fd, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     part = Path(name)
     try:

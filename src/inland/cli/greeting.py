@@ -1,6 +1,7 @@
 """What `inland up` prints: an address, keys, and lines that work as pasted."""
 
 from inland.adapters.home.layout import Home
+from inland.cli.program import call
 
 _CURL = """\
 curl -s {url}/v1/chat/completions \\
@@ -19,24 +20,21 @@ print(answer.id, answer.choices[0].message.content)
 """
 
 _RECEIPT = """\
-{inland} receipt get REF -o receipt.json{home}
-{inland} ledger vkey{home} > factory.vkey
-{inland} verify receipt.json --vkey factory.vkey
+{get}
+{vkey} > factory.vkey
+{verify}
 """
 
 
-def greeting(
-    home: Home, *, url: str, site: str, keys: dict[str, str], model: str, default_home: bool
-) -> str:
+def greeting(home: Home, *, url: str, site: str, keys: dict[str, str], model: str) -> str:
     """The whole text. Blank lines stand around each thing to paste and not inside it."""
-    option = "" if default_home else f" --home {home.root}"
     key = keys.get("demo", "inl_YOUR_KEY")
     return "\n".join(
         [
             f"Inland is ready at {url}",
             site,
             "",
-            _keys(home, keys, option),
+            _keys(home, keys),
             "Ask it (shell):",
             "",
             _CURL.format(url=url, key=key, model=model),
@@ -46,17 +44,20 @@ def greeting(
             "",
             "Prove it (REF: the answer's id, or its inland-receipt header):",
             "",
-            _RECEIPT.format(inland="inland", home=option),
-            f"Stop it: inland down{option}",
+            _RECEIPT.format(
+                get=call("receipt get REF -o receipt.json", home.root),
+                vkey=call("ledger vkey", home.root),
+                verify=call("verify receipt.json --vkey factory.vkey"),
+            ),
+            f"Stop it: {call('down', home.root)}",
         ]
     )
 
 
-def _keys(home: Home, keys: dict[str, str], option: str) -> str:
+def _keys(home: Home, keys: dict[str, str]) -> str:
     if not keys:
-        return (
-            f"Keys were shown at the first start; a new one: inland key add --tenant demo{option}\n"
-        )
+        another = call("key add --tenant demo", home.root)
+        return f"Keys were shown at the first start; a new one: {another}\n"
     lines = [f"  {name:<10}{key}" for name, key in keys.items()]
     head = f"Keys, shown only now (the operator's is also in {home.operator_key}):"
     return "\n".join([head, *lines, ""])

@@ -38,7 +38,9 @@ def check(home: HomeOption = None, json: JsonOption = False) -> None:
     else:
         for problem in told.problems:
             show.line(problem)
-        counted = ", ".join(f"{count} {noun}" for noun, count in told.counted.items())
+        counted = ", ".join(
+            f"{count} {noun.replace('_', ' ')}" for noun, count in told.counted.items()
+        )
         show.line(f"{'the books do NOT agree' if told.problems else 'the books agree'}: {counted}")
     if told.problems:
         raise typer.Exit(1)

@@ -38,11 +38,13 @@ def rows(rows: Sequence[dict[str, Any]], columns: Sequence[Column], *, json_too:
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading, _ in columns:
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading, overflow="fold", min_width=len(heading))
     for row in rows:
         table.add_row(*(Text(_cell(value(row))) for _, value in columns))
     console = Console()
-    console.print(table, width=None if console.is_terminal else UNBOUND_WIDTH)
+    if not console.is_terminal:
+        console.width = UNBOUND_WIDTH
+    console.print(table)
 
 
 def field(name: str) -> Callable[[dict[str, Any]], object]:

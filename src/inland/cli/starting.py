@@ -7,19 +7,24 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from inland.adapters.files.clock import SystemClock
+from inland.adapters.home import factory_toml
 from inland.adapters.home.layout import Home
+from inland.adapters.home.limits import Limits
 from inland.adapters.processes.client import SupervisorClient
 from inland.adapters.processes.logs import rotate
 from inland.adapters.processes.roles import CONTROL, GATEWAY
 from inland.adapters.processes.started import read_report
 from inland.cli.failures import Failed
-from inland.domain.errors import Busy
+from inland.cli.program import call
+from inland.domain.errors import Busy, InlandError
 from inland.ports.runner import ProcessState, ProcessView
 
 #: A supervisor tells within this whether it holds the home; it may wait for a dead one's children.
 REPORT_LIMIT_S = 30.0
 #: Large weights take their time; a first token must have come within this.
 READY_LIMIT_S = 600.0
+#: What everything but a gateway's drain may take to end.
+OTHER_GRACES_S = 60.0
 _POLL_S = 0.05
 _LOOK_EVERY = 5
 
@@ -89,9 +94,9 @@ def wait_ready(home: Home, running: Running, say: Callable[[str], None]) -> None
                 say("waiting for a gateway")
             looks += 1
             if looks % _LOOK_EVERY == 0:
-                _raise_if_hopeless(supervisor)
+                _raise_if_hopeless(home, supervisor)
             clock.sleep(_POLL_S)
-    raise Failed(f"not ready within {READY_LIMIT_S:.0f} s; see inland status")
+    raise Failed(f"not ready within {READY_LIMIT_S:.0f} s; see {call('status', home.root)}")
 
 
 @dataclass
@@ -101,21 +106,29 @@ class GivenUp(Failed):
     vital: bool = True
 
 
-def _raise_if_hopeless(supervisor: SupervisorClient) -> None:
+def _raise_if_hopeless(home: Home, supervisor: SupervisorClient) -> None:
     try:
         views = supervisor.processes()
     except Busy:
         return
     for view in views:
         if view.state is ProcessState.FAILED:
-            raise GivenUp(say_failed(view), vital=view.role in {CONTROL, GATEWAY})
+            raise GivenUp(say_failed(home, view), vital=view.role in {CONTROL, GATEWAY})
 
 
-def say_failed(view: ProcessView) -> str:
+def say_failed(home: Home, view: ProcessView) -> str:
     """Why a process was given up and what starts it again."""
-    return (
-        f"{view.name} failed ({view.why}); start it again with: inland process revive {view.name}"
-    )
+    again = call(f"process revive {view.name}", home.root)
+    return f"{view.name} failed ({view.why}); start it again with: {again}"
+
+
+def stop_limit_s(home: Home) -> float:
+    """Longer than all graces of the supervisor together; a gateway's is the operator's to set."""
+    try:
+        limits = factory_toml.read(home.factory_toml).limits
+    except (InlandError, OSError):
+        limits = Limits()
+    return limits.drain_s + OTHER_GRACES_S
 
 
 def stop(running: Running, limit_s: float) -> None:

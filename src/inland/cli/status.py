@@ -38,6 +38,6 @@ def status(home: HomeOption = None, json: JsonOption = False) -> None:
     show.rows(processes, columns, json_too=False)
     for view in views:
         if view.state is ProcessState.FAILED:
-            show.line(say_failed(view))
+            show.line(say_failed(found, view))
     if why is not None:
         show.line(f"control: {why}")

