@@ -1,0 +1,104 @@
+"""Several gateways on one port: what is taken away is gone on all of them; one may die alone."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.factory.running import MODEL, Running, running
+
+ASK = {"model": MODEL, "messages": [{"role": "user", "content": "Hello."}], "max_tokens": 2}
+GATEWAYS = 3
+#: The kernel spreads connections over the gateways: this many reach all of them, all but surely.
+CONNECTIONS = 24
+
+
+@pytest.fixture(scope="module")
+def several(tmp_path_factory: pytest.TempPathFactory, model_file: Path) -> Iterator[Running]:
+    assert model_file.exists()
+    home = tmp_path_factory.mktemp("several") / "home"
+    with running(home, "--gateways", str(GATEWAYS)) as up:
+        yield up
+
+
+def _statuses(factory: Running, key: str) -> set[int]:
+    """What `key` is told, on a connection of its own each time."""
+    told = set()
+    for _ in range(CONNECTIONS):
+        headers = {"authorization": f"Bearer {key}"}
+        with httpx.Client(base_url=factory.url, headers=headers, trust_env=False) as http:
+            told.add(http.get("/v1/models").status_code)
+    return told
+
+
+def _writers(factory: Running) -> set[str]:
+    """Which writers hold records of this test's requests."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        names = {p.name for p in (factory.home / "journal").iterdir()}
+        if len(names) >= GATEWAYS:
+            return names
+        time.sleep(0.1)
+    raise AssertionError("fewer journals than gateways")
+
+
+def test_a_revocation_that_returned_holds_on_every_gateway(several: Running) -> None:
+    told = several.json("key", "add", "--tenant", "acme")
+    assert _statuses(several, told["key"]) == {200}
+    several.run("key", "revoke", told["id"])
+    assert _statuses(several, told["key"]) == {401}
+    assert several.json("tenant", "add", "gone")["id"] == "gone"
+    key = several.key("gone")
+    assert _statuses(several, key) == {200}
+    several.run("tenant", "suspend", "gone")
+    assert _statuses(several, key) == {403}
+
+
+def test_a_revocation_waits_out_a_gateway_that_does_not_answer(several: Running) -> None:
+    """A stopped gateway cannot be told; its lease must end before the command returns."""
+    told = several.json("key", "add", "--tenant", "acme")
+    stuck = several.processes("gateway")[0]["pid"]
+    os.kill(stuck, signal.SIGSTOP)
+    try:
+        start = time.monotonic()
+        several.run("key", "revoke", told["id"])
+        waited_s = time.monotonic() - start
+    finally:
+        os.kill(stuck, signal.SIGCONT)
+    assert waited_s > 2
+    assert _statuses(several, told["key"]) == {401}
+
+
+def test_a_killed_gateways_journal_is_sealed_while_the_others_serve(
+    several: Running, tmp_path: Path
+) -> None:
+    before = _writers(several)
+    killed = several.processes("gateway")[0]["pid"]
+    body = ASK | {"stream": True, "max_tokens": 500}
+    refs: dict[str, bool] = {}
+    clients = [several.http("demo", trust_env=False) for _ in range(6)]
+    try:
+        for client in clients:
+            request = client.build_request("POST", "/v1/chat/completions", json=body)
+            answer = client.send(request, stream=True)
+            first = next(line for line in answer.iter_lines() if line.startswith("data: "))
+            refs[first.split('"id":"chatcmpl-')[1].split('"')[0]] = False
+        os.kill(killed, signal.SIGKILL)
+    finally:
+        for client in clients:
+            client.close()
+    assert several.client("demo", max_retries=4).models.list().data
+    time.sleep(3)
+    outcomes = {
+        r["id"]: r["outcome"]
+        for r in several.records("demo", tmp_path)
+        if r["kind"] == "request" and r["id"] in refs
+    }
+    assert outcomes.keys() == refs.keys()
+    assert set(outcomes.values()) <= {"interrupted", "hung-up"}
+    assert several.run("ledger", "check").returncode == 0
+    assert before - {p.name for p in (several.home / "journal").iterdir()}, "nothing was sealed"
