@@ -25,7 +25,8 @@ class OpenFile(Protocol):
     """One file held open. Appends go to its end at the time; one appender at a time."""
 
     def append(self, data: bytes) -> None:
-        """Write all of `data` at the end. Raises `DiskFull`; a prefix may then be there."""
+        """Write all of `data` at the end. Raises `DiskFull`; a prefix may then be there, and the
+        next append through this file goes over it."""
         ...
 
     def commit(self, data: bytes) -> None:

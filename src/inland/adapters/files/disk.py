@@ -45,11 +45,10 @@ class DiskFile:
     def _write(self, data: bytes, flags: int) -> None:
         with _room_for(self._path):
             written = os.pwritev(self._fd, [data], self._end, flags)
-            self._end += written
             while written < len(data):
-                more = os.pwritev(self._fd, [memoryview(data)[written:]], self._end, flags)
-                self._end += more
-                written += more
+                rest, at = memoryview(data)[written:], self._end + written
+                written += os.pwritev(self._fd, [rest], at, flags)
+        self._end += written
 
     def read(self, offset: int, length: int) -> bytes:
         parts = []

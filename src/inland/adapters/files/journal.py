@@ -60,15 +60,13 @@ class Segments:
         files.sync_dir("journal")
 
     def commit(self, frames: list[tuple[int, bytes]]) -> None:
-        """Append `frames`; durable when it returns. Raises `DiskFull` with nothing appended."""
+        """Append `frames`; durable when it returns. After `DiskFull` the same frames come again:
+        they go over what was written of them, which nobody cuts, for it may be booked already.
+        """
         data = write(frames, self._base + self._size)
         if self._size and self._size + len(data) > self._segment_bytes:
             self._rotate()
-        try:
-            self._file.commit(data)
-        except DiskFull:
-            self._file.truncate(self._size)
-            raise
+        self._file.commit(data)
         self._size += len(data)
 
     def _rotate(self) -> None:
