@@ -42,3 +42,17 @@ def test_logs_and_ledger_never_hold_a_text_or_a_key(factory: Running) -> None:
             held = path.read_bytes()
             assert not any(word in held for word in words if len(word) > 8), path
     assert factory.operator_key.encode() not in (factory.home / "inland.db").read_bytes()
+
+
+def test_doctor_finds_nothing_bad_beside_a_running_factory(factory: Running) -> None:
+    findings = {f["what"]: f for f in factory.json("doctor")}
+    assert {"disk", "memory", "clock", "permissions", "ledger"} <= findings.keys()
+    assert all(f["health"] != "bad" for f in findings.values()), findings
+    key = factory.home / "keys" / "operator"
+    key.chmod(0o644)
+    try:
+        told = factory.run("doctor", check=False)
+    finally:
+        key.chmod(0o600)
+    assert told.returncode == 1
+    assert "keys/operator" in told.stdout

@@ -7,6 +7,7 @@ from typer.exceptions import TyperException
 
 from inland.cli import (
     deploy,
+    doctor,
     down,
     key,
     ledger,
@@ -33,6 +34,7 @@ app = typer.Typer(
 app.command("up")(up.up)
 app.command("down")(down.down)
 app.command("status")(status.status)
+app.command("doctor")(doctor.doctor)
 app.command("usage")(usage.usage)
 app.command("verify")(verify.verify)
 app.add_typer(tenant.app, name="tenant")

@@ -1,0 +1,1 @@
+"""The machine under a factory: what it has, and whether that will do."""
