@@ -13,7 +13,7 @@ from inland.adapters.processes.child import Launch
 from inland.adapters.processes.client import SupervisorClient
 from inland.adapters.processes.started import Started
 from inland.adapters.processes.states import BackOff
-from inland.adapters.processes.supervisor import Config, Grace, Supervisor
+from inland.adapters.processes.supervisor import Config, Grace, StartLimits, Supervisor
 from inland.ports.runner import EngineSpec, ProcessState, ProcessView
 
 #: Reads how to behave from `behave-NAME`: work, mute (never ready), die, deaf (ignores SIGTERM).
@@ -45,7 +45,7 @@ if listen >= 0:
         caller.close()
 threading.Event().wait()
 """
-QUICK = BackOff(first_s=0.01, limit_s=0.05)
+QUICK = BackOff((0.0, 0.01))
 #: Longest a test waits for something real, in seconds.
 PATIENCE_S = 20.0
 
@@ -61,11 +61,15 @@ def environment() -> dict[str, str]:
     return {"PYTHONPATH": os.pathsep.join(sys.path), "PATH": os.environ["PATH"]}
 
 
-def config(home: Path, port: int = 0, gateways: int = 1) -> Config:
+def config(
+    home: Path, port: int = 0, gateways: int = 1, limits: StartLimits | None = None
+) -> Config:
     (home / "run").mkdir(exist_ok=True)
     (home / "logs").mkdir(exist_ok=True)
     grace = Grace(gateway_s=5, control_s=5, engine_s=0.3)
-    return Config(home, port, gateways, environment(), stand_in, QUICK, grace)
+    return Config(
+        home, port, gateways, environment(), stand_in, QUICK, grace, limits or StartLimits()
+    )
 
 
 class Standing:

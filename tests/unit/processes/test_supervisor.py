@@ -13,7 +13,7 @@ from inland.adapters.processes import lock
 from inland.adapters.processes.identity import lives, start_ticks
 from inland.adapters.processes.listeners import open_listener, prove_free
 from inland.adapters.processes.logs import last_line, rotate
-from inland.adapters.processes.supervisor import Supervisor
+from inland.adapters.processes.supervisor import StartLimits, Supervisor
 from inland.domain.errors import Busy, Conflict
 from inland.ports.runner import ProcessState
 from tests.unit.processes.standing import (
@@ -218,3 +218,34 @@ def test_the_remains_of_another_process_with_the_same_number_do_not_count() -> N
     assert start is not None
     assert lives(pid, start)
     assert not lives(pid, start + 1)
+
+
+@pytest.mark.parametrize("name", ["control", "gateway-0"])
+def test_a_child_that_hangs_at_its_start_is_given_up(home: Path, name: str) -> None:
+    (home / f"behave-{name}").write_text("mute")
+    standing = Standing(config(home, limits=StartLimits(gateway_s=0.3, control_s=0.3)))
+    try:
+        view = standing.until(name, ProcessState.FAILED)
+        assert view.why == "not ready within 0.3 s"
+        assert view.restarts == 2
+        standing.behave(name, "work")
+        standing.client.revive(name)
+        standing.until(name, ProcessState.RUNNING)
+    finally:
+        standing.stop()
+
+
+def test_a_gateway_is_not_blamed_for_a_control_that_does_not_work(home: Path) -> None:
+    (home / "behave-control").write_text("mute")
+    (home / "behave-gateway-0").write_text("mute")
+    limits = StartLimits(gateway_s=0.1, control_s=0.5)
+    standing = Standing(config(home, limits=limits))
+    try:
+        standing.until("control", ProcessState.FAILED)
+        view = standing.until("gateway-0", ProcessState.STARTING)
+        assert view.restarts == 0
+        standing.behave("control", "work")
+        standing.client.revive("control")
+        assert standing.until("gateway-0", ProcessState.FAILED).why == "not ready within 0.1 s"
+    finally:
+        standing.stop()

@@ -52,7 +52,8 @@ def bootstrap_argv(launch: Launch) -> list[str]:
 @dataclass(slots=True)
 class Child:
     """A row of the supervisor's table. `wanted` differs from `spec` while an engine is replaced;
-    `leaving` means its end is our doing, `gone` that its present life is over."""
+    `leaving` means its end is our doing, `gone` that its present life is over. `spawned_s`,
+    `ready_s`: when that began, when it first worked; `overdue`: why it was killed, if too late."""
 
     name: str
     role: str
@@ -64,6 +65,9 @@ class Child:
     start: int | None = None
     log_start: int = 0
     leaving: bool = False
+    spawned_s: float = 0.0
+    ready_s: float = 0.0
+    overdue: str | None = None
     gone: asyncio.Event = field(default_factory=asyncio.Event)
 
     def view(self) -> ProcessView:
@@ -115,6 +119,8 @@ class Child:
 
     def describe_end(self, status: int) -> str:
         """How its process ended: exit status or signal, and the last line of what it said."""
+        if self.overdue is not None:
+            return self.overdue
         if status < 0:  # somebody else's doing: what it said last has nothing to do with it
             return f"killed by {signal_name(-status)}"
         line = last_line(self.log, self.log_start)

@@ -23,22 +23,17 @@ PROCESS_LIFE: dict[ProcessState, frozenset[ProcessState]] = {
 
 @dataclass(frozen=True, slots=True)
 class BackOff:
-    """Delays before the restarts that follow starts that never became ready, and when to give up.
-
-    The first restart is at once; then `first_s`, doubling up to `limit_s`. After
-    `unready_limit` such starts in a row the child is given up.
+    """`delays_s`: seconds to wait after the first, second … start in a row that never became
+    ready; one more such start and the child is given up. After one that was ready: none.
     """
 
-    first_s: float = 0.5
-    limit_s: float = 30.0
-    unready_limit: int = 3
+    delays_s: tuple[float, ...] = (0.0, 0.5)
 
-    def delay_s(self, unready: int) -> float:
-        """Seconds to wait after `unready` starts in a row that never became ready."""
-        if unready <= 1:
+    def delay_s(self, unready: int) -> float | None:
+        """Seconds to wait after `unready` such starts in a row; None: give it up."""
+        if unready == 0:
             return 0.0
-        doublings = min(unready - 2, 32)
-        return float(min(self.limit_s, self.first_s * 2**doublings))
+        return self.delays_s[unready - 1] if unready <= len(self.delays_s) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +56,10 @@ class Life:
     def ended(self, why: str, now_s: float, back_off: BackOff) -> "Life":
         """Its process is gone: wait for the next start, or give it up."""
         unready = 0 if self.state is ProcessState.RUNNING else self.unready + 1
-        if unready >= back_off.unready_limit:
+        delay_s = back_off.delay_s(unready)
+        if delay_s is None:
             return self._move(ProcessState.FAILED, unready=unready, why=why)
-        due_s = now_s + back_off.delay_s(unready)
+        due_s = now_s + delay_s
         return self._move(ProcessState.BACKING_OFF, unready=unready, due_s=due_s, why=why)
 
     def restarted(self) -> "Life":

@@ -42,6 +42,23 @@ class Grace:
 
 
 @dataclass(frozen=True, slots=True)
+class StartLimits:
+    """Seconds each role gets to become ready before it is killed; large weights take their time.
+
+    Gateways live by what control tells them, and control tells of engines: their time is counted
+    from when control was ready, if that came later, and not at all while it is not.
+    """
+
+    gateway_s: float = 60.0
+    control_s: float = 300.0
+    engine_s: float = 600.0
+
+    def of(self, role: str) -> float:
+        """The limit of `role`."""
+        return {GATEWAY: self.gateway_s, CONTROL: self.control_s, ENGINE: self.engine_s}[role]
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """What one supervisor runs. `port` 0 picks a free one. `environment` is the children's.
 
@@ -55,6 +72,7 @@ class Config:
     argv: Argv = bootstrap_argv
     back_off: BackOff = field(default_factory=BackOff)
     grace: Grace = field(default_factory=Grace)
+    start_limits: StartLimits = field(default_factory=StartLimits)
     lifeline_fd: int | None = None
 
 
@@ -148,8 +166,9 @@ class Supervisor:
         child = self._child(name)
         if child.process is None or child.process.pid != pid:
             raise Conflict(name, f"pid {pid} is not its present process")
-        if child.life.state in {ProcessState.STARTING, ProcessState.RUNNING}:
+        if child.life.state is ProcessState.STARTING and child.overdue is None:
             child.life = child.life.ready()
+            child.ready_s = self._now_s()
 
     def revive(self, name: str) -> None:
         """Start again a child that was given up."""
@@ -195,6 +214,8 @@ class Supervisor:
             self._note_end(child, f"could not be started: {error}")
             return
         child.on_end(lambda process, status: self._tell_end(child, process, status))
+        child.spawned_s, child.overdue = self._now_s(), None
+        self._judge_later(child, child.spawned_s)
 
     def _tell_end(self, child: Child, process: "subprocess.Popen[bytes]", status: int) -> None:
         """On the waiting thread. A closed loop means the supervisor itself is ending."""
@@ -213,10 +234,33 @@ class Supervisor:
         else:
             self._note_end(child, why)
 
+    def _now_s(self) -> float:
+        assert self._loop is not None
+        return self._loop.time()
+
+    def _judge_later(self, child: Child, since_s: float) -> None:
+        assert self._loop is not None
+        due_s = since_s + self._config.start_limits.of(child.role)
+        self._loop.call_at(due_s, self._judge_start, child, child.process)
+
+    def _judge_start(self, child: Child, process: "subprocess.Popen[bytes] | None") -> None:
+        """Kill a child that hangs before it works: a start like any other that came to nothing."""
+        if child.process is not process or child.life.state is not ProcessState.STARTING:
+            return
+        limit_s, since_s = self._config.start_limits.of(child.role), child.spawned_s
+        control = self._children[CONTROL]
+        if child is not control:
+            works = control.life.state is ProcessState.RUNNING
+            since_s = max(since_s, control.ready_s if works else self._now_s())
+        if self._now_s() < since_s + limit_s:
+            self._judge_later(child, since_s)
+            return
+        child.overdue = f"not ready within {limit_s:g} s"
+        child.signal(signal.SIGKILL)
+
     def _note_end(self, child: Child, why: str) -> None:
         assert self._loop is not None
-        now_s = self._loop.time()
-        child.life = child.life.ended(why, now_s, self._config.back_off)
+        child.life = child.life.ended(why, self._now_s(), self._config.back_off)
         if child.life.state is ProcessState.FAILED:
             self._close_listener(child.name)
         else:
