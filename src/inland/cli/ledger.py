@@ -13,7 +13,6 @@ app = typer.Typer(help="The site log's public key, and a check of all books.", n
 @app.command()
 def vkey(home: HomeOption = None, json: JsonOption = False) -> None:
     """Print the site log's public key in signed-note form, for whoever verifies receipts."""
-    from inland.adapters.files.clock import SystemEntropy
     from inland.adapters.files.disk import Disk
     from inland.ledger import notes
     from inland.plant.books import keys
@@ -22,7 +21,7 @@ def vkey(home: HomeOption = None, json: JsonOption = False) -> None:
     head = keys.last_head(files)
     if head is None:
         raise Failed("nothing has been signed yet; start the factory once")
-    public = keys.public_bytes(keys.signing_key(files, SystemEntropy()))
+    public = keys.public_bytes(keys.kept_key(files))
     text = notes.vkey(head.origin, public)
     show.as_json({"vkey": text}) if json else show.line(text)
 

@@ -5,6 +5,7 @@ the two leaves bytes beyond what a volume has booked, and the next booking cuts 
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from inland.domain.errors import Damaged
@@ -24,6 +25,8 @@ from inland.ports.store import Store
 
 #: Batches made of one writer before the others have their turn.
 BATCHES_IN_A_ROW = 4
+#: Ticks that a folder being made aside is left to its maker, who needs milliseconds.
+ASIDE_TICKS = 60
 
 
 @dataclass(slots=True)
@@ -56,6 +59,7 @@ class Booker:
         self._entropy = entropy
         self._folders = Folders(files, "records")
         self._journals: dict[str, Journal] = {}
+        self._aside: dict[str, int] = {}
         self.alarms: dict[str, str] = {}
 
     def book(self) -> None:
@@ -238,6 +242,22 @@ class Booker:
                     self._files.remove(path)
                 if journal.position.gone or self._is_spent(journal):
                     self._remove_folder(writer, journal)
+        self._remove_unfinished()
+
+    def _remove_unfinished(self) -> None:
+        """Remove folders whose makers died before anything could be in them."""
+        self._aside = {name: self._aside.get(name, 0) + 1 for name in journals.aside(self._files)}
+        for name in [name for name, ticks in self._aside.items() if ticks > ASIDE_TICKS]:
+            with suppress(FileNotFoundError):
+                lock = self._files.lock(f"journal/{name}/lock")
+                if lock is not None:
+                    self._empty(f"journal/{name}")
+                    lock.release()
+
+    def _empty(self, folder: str) -> None:
+        for name in self._files.list(folder):
+            self._files.remove(f"{folder}/{name}")
+        self._files.remove_dir(folder)
 
     def _spent(self, journal: Journal) -> Iterator[str]:
         first = journal.openings.first()
@@ -257,10 +277,7 @@ class Booker:
             journal.position = replace(journal.position, gone=True)
             with self._store.write() as transaction:
                 transaction.books.put_position(journal.position)
-        folder = f"journal/{writer}"
-        for name in self._files.list(folder):
-            self._files.remove(f"{folder}/{name}")
-        self._files.remove_dir(folder)
+        self._empty(f"journal/{writer}")
         if journal.lock is not None:
             journal.lock.release()
         del self._journals[writer]

@@ -3,7 +3,7 @@ factory, and keeps one batch in memory at a time.
 """
 
 from inland.plant.books.check_journals import check_journals
-from inland.plant.books.check_log import check_logs
+from inland.plant.books.check_log import check_logs, check_published, published
 from inland.plant.books.check_records import check_records
 from inland.plant.books.findings import Report
 from inland.ports.files import Files
@@ -17,8 +17,14 @@ def check(files: Files, store: Store) -> Report:
     with store.read() as transaction:
         check_records(report, files, transaction.books)
         check_logs(report, files, transaction.books)
-        check_journals(report, files, transaction.books)
+        walked = check_journals(files, transaction.books)
+    note = published(files)
     with store.read() as transaction:
+        check_published(report, files, transaction.books, note)
+        gone = {p.writer for p in transaction.books.positions().values() if p.gone}
+        for writer, found in walked.items():
+            if writer not in gone:
+                report.take(found)
         for position in transaction.books.positions().values():
             folder = f"journal/{position.writer}"
             if not position.gone:

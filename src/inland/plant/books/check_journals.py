@@ -11,19 +11,42 @@ from inland.plant.books.tally import id_bytes
 from inland.ports.books import BookTables, Position
 from inland.ports.files import Files
 
+#: How often a journal is walked again because some of it was removed under way.
+TRIES = 5
 
-def check_journals(report: Report, files: Files, books: BookTables) -> None:
-    """Every journal that is still there, from its first byte; torn tails are not wrong."""
+
+def check_journals(files: Files, books: BookTables) -> dict[str, Report]:
+    """Every journal that is still there, from its first byte; torn tails are not wrong.
+
+    A live factory may remove what it booked meanwhile: findings of a journal that is gone by then
+    say nothing.
+    """
     positions = books.positions()
+    walked = {}
     for writer in journals.writers(files):
         position = positions.get(writer, Position(writer))
         if not position.gone:
-            try:
-                _Walk(report, files, books, position).run()
-            except Damaged as damage:
-                report.find(f"journal/{writer}", str(damage))
-            except FileNotFoundError:
-                continue  # a live factory removed it meanwhile: all of it is booked
+            walked[writer] = _walk(files, books, position)
+    return walked
+
+
+def _walk(files: Files, books: BookTables, position: Position) -> Report:
+    """One journal; begun again when its first segment was removed under way."""
+    report = Report()
+    for _ in range(TRIES):
+        before, report = _first(files, position.writer), Report()
+        try:
+            _Walk(report, files, books, position).run()
+        except (Damaged, FileNotFoundError) as error:
+            report.find(f"journal/{position.writer}", str(error))
+        if report.good or _first(files, position.writer) == before:
+            break
+    return report
+
+
+def _first(files: Files, writer: str) -> str:
+    """The writer's first segment, by name."""
+    return min(files.list(f"journal/{writer}"), default="")
 
 
 class _Walk:

@@ -8,7 +8,7 @@ from inland.plant.books.durable import read_file
 from inland.plant.books.findings import Report
 from inland.plant.books.keys import last_head
 from inland.plant.books.tile_files import CHECKPOINT, TileFiles
-from inland.ports.books import BookTables, Log, LogRecord
+from inland.ports.books import BookTables, Log, LogRecord, StoredCheckpoint
 from inland.ports.files import Files
 
 _PAGE = tiles.TILE_WIDTH * 8
@@ -144,7 +144,7 @@ def _check_checkpoint(report: Report, log: Log, root: bytes) -> None:
 
 
 def _check_heads(report: Report, files: Files, log: Log) -> None:
-    """What is published is signed, and what may have been signed is remembered."""
+    """What may have been signed is remembered."""
     if log.checkpoint is None:
         return
     size, root = log.checkpoint.size, log.checkpoint.root
@@ -155,10 +155,36 @@ def _check_heads(report: Report, files: Files, log: Log) -> None:
         report.demand(known and same, "keys/head", "does not know the stored checkpoint")
     except Damaged as damage:
         report.find("keys/head", str(damage))
+
+
+def published(files: Files) -> str | None:
+    """The published checkpoint, to be read before what is stored: it is stored first."""
     try:
-        note = read_file(files, CHECKPOINT).decode("utf-8", "replace")
-        notes.open_note(note, notes.vkey(log.origin, log.public_key))
+        return read_file(files, CHECKPOINT).decode("utf-8", "replace")
     except FileNotFoundError:
+        return None
+
+
+def check_published(report: Report, files: Files, books: BookTables, note: str | None) -> None:
+    """What is published is signed, and of the history that is stored."""
+    log = books.current_log()
+    if log is None or log.checkpoint is None:
+        return
+    if note is None:
         report.find(CHECKPOINT, "missing")
-    except Malformed as error:
+        return
+    try:
+        shown = notes.open_note(note, notes.vkey(log.origin, log.public_key))
+        report.demand(_begins(files, log.checkpoint, shown), CHECKPOINT, "of another history")
+    except (Malformed, Damaged, FileNotFoundError) as error:
         report.find(CHECKPOINT, str(error))
+
+
+def _begins(files: Files, stored: StoredCheckpoint, shown: notes.Checkpoint) -> bool:
+    """Whether the stored checkpoint's log begins with the published one's."""
+    if shown.size == stored.size:
+        return shown.root == stored.root
+    read = TileFiles(files).read
+    return 0 < shown.size < stored.size and (
+        tiles.prefix_root(read, shown.size, stored.size) == shown.root
+    )

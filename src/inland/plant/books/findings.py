@@ -1,6 +1,6 @@
 """What `ledger check` looked at and what it found wrong."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 #: Findings kept in words; beyond these they are only counted.
 MAX_FINDINGS = 1000
@@ -34,6 +34,15 @@ class Report:
             self.findings.append(f"{where}: {what}")
         else:
             self.more_findings += 1
+
+    def take(self, other: "Report") -> None:
+        """Add what another report found, and what it counted."""
+        for each in fields(self):
+            if each.name != "findings":
+                setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
+        room = max(MAX_FINDINGS - len(self.findings), 0)
+        self.findings += other.findings[:room]
+        self.more_findings += len(other.findings[room:])
 
     def demand(self, holds: bool, where: str, what: str) -> None:  # noqa: FBT001 - reads as prose
         """Note `what` unless it holds."""

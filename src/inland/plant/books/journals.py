@@ -42,6 +42,11 @@ def writers(files: Files) -> list[str]:
     return [name for name in files.list("journal") if not name.startswith(_ASIDE)]
 
 
+def aside(files: Files) -> list[str]:
+    """Folders of writers that are still being made, or never were."""
+    return [name for name in files.list("journal") if name.startswith(_ASIDE)]
+
+
 def segments(files: Files, writer: str) -> list[Segment]:
     """The writer's segments, in order. Raises Damaged for a name that is none."""
     found = []

@@ -37,7 +37,15 @@ def signing_key(files: Files, entropy: Entropy) -> Ed25519PrivateKey:
     if not files.exists(_KEY):
         write_file(files, f"{_KEY}.new", entropy(KEY_BYTES))
         files.rename(f"{_KEY}.new", _KEY)
-    seed = read_file(files, _KEY)
+    return kept_key(files)
+
+
+def kept_key(files: Files) -> Ed25519PrivateKey:
+    """The key in `keys/log`; none is made. Raises Damaged."""
+    try:
+        seed = read_file(files, _KEY)
+    except FileNotFoundError:
+        raise Damaged(_KEY, "missing") from None
     if len(seed) != KEY_BYTES:
         raise Damaged(_KEY, f"{len(seed)} bytes where {KEY_BYTES} belong")
     return Ed25519PrivateKey.from_private_bytes(seed)

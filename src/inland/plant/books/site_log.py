@@ -46,6 +46,7 @@ class SiteLog:
         self._factory = factory
         self._tiles = TileFiles(files)
         self._log: Log | None = None
+        self._published: str | None = None
 
     def open(self) -> None:
         """Go on with the log at hand if it contains the last head signed; else with a new one."""
@@ -60,7 +61,7 @@ class SiteLog:
             log = self._open_new(head)
         self._log = log
         if log.checkpoint is not None:
-            self._tiles.publish(log.checkpoint.note)
+            self._publish(log.checkpoint.note)
 
     @property
     def vkey(self) -> str:
@@ -128,6 +129,8 @@ class SiteLog:
             self._tiles.write(new)
             self._sign(log, size, tiles.tree_root(self._tiles.read, size))
             self._tiles.remove_partials(new)
+        elif log.checkpoint is not None and log.checkpoint.note != self._published:
+            self._publish(log.checkpoint.note)
         return Signed(size, size == there)
 
     def _sign(self, log: Log, size: int, root: bytes) -> None:
@@ -136,7 +139,11 @@ class SiteLog:
         note = notes.sign(body, log.origin, self._key.sign, self._public)
         with self._store.write() as transaction:
             transaction.books.put_checkpoint(log.number, StoredCheckpoint(size, root, note))
+        self._publish(note)
+
+    def _publish(self, note: str) -> None:
         self._tiles.publish(note)
+        self._published = note
 
 
 def _named(books: BookTables, log: Log) -> object:

@@ -7,11 +7,14 @@ stored one is published again whenever the factory starts.
 import re
 from collections.abc import Sequence
 
+from inland.ledger.tiles import HASH_BYTES
 from inland.plant.books.durable import Folders, parent, read_file, write_file
 from inland.ports.files import Files
 
 FOLDER = "ledger"
 CHECKPOINT = f"{FOLDER}/checkpoint"
+#: An entry in a bundle: two bytes of length before it.
+_BUNDLES, _ENTRY_BYTES = "tile/entries/", 2 + HASH_BYTES
 _SUFFIX = re.compile(rb"[0-9a-f]{8}\Z")
 
 
@@ -28,8 +31,18 @@ class TileFiles:
             self._folders.ensure(folder)
 
     def read(self, path: str) -> bytes:
-        """One tile or bundle by its public path. Raises FileNotFoundError."""
-        return read_file(self._files, f"{FOLDER}/{path}")
+        """One tile or bundle by its public path. Raises FileNotFoundError.
+
+        A partial one that is gone since the full one is there is read from that.
+        """
+        try:
+            return read_file(self._files, f"{FOLDER}/{path}")
+        except FileNotFoundError:
+            full, partial, width = path.partition(".p/")
+            if not partial:
+                raise
+            each = _ENTRY_BYTES if full.startswith(_BUNDLES) else HASH_BYTES
+            return read_file(self._files, f"{FOLDER}/{full}")[: int(width) * each]
 
     def write(self, new: Sequence[tuple[str, bytes]]) -> None:
         """Write tiles and bundles, durably. Their data never changes, so doing it again is safe."""
@@ -68,15 +81,14 @@ class TileFiles:
 
         SUFFIX ends that log's origin; it is `fallback` when the published checkpoint does not say.
         """
-        if not self._files.exists(f"{FOLDER}/tile"):
-            return
+        there = [name for name in ("tile", "checkpoint") if self._files.exists(f"{FOLDER}/{name}")]
         folder = f"{FOLDER}/{self._published_suffix() or fallback}"
-        if self._files.exists(folder):
+        if any(self._files.exists(f"{folder}/{name}") for name in there):
             folder = f"{FOLDER}/{fallback}"
-        self._files.make_dir(folder)
-        self._files.rename(f"{FOLDER}/tile", f"{folder}/tile")
-        if self._files.exists(CHECKPOINT):
-            self._files.rename(CHECKPOINT, f"{folder}/checkpoint")
+        if there and not self._files.exists(folder):
+            self._files.make_dir(folder)
+        for name in there:
+            self._files.rename(f"{FOLDER}/{name}", f"{folder}/{name}")
 
     def _published_suffix(self) -> str:
         try:
