@@ -51,9 +51,11 @@ def test_a_checkpoint_that_could_not_be_published_is_published_by_the_next_tick(
         patch.setattr(TileFiles, "publish", full)
         with pytest.raises(DiskFull):
             world.books().tick()
+        assert "no room left" in world.books().alarms[0]
     assert published(world) != stored(world).note
     assert not findings(world)
     world.tick()
+    assert not world.books().alarms
     assert published(world) == stored(world).note
 
 

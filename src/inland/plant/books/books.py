@@ -25,21 +25,31 @@ class Books:
         self._booker = Booker(files, store, clock, entropy)
         self._shelves = Shelves(files, store)
         self._receipts = Receipts(files, store)
+        self._failed: tuple[str, ...] = ()
 
     def open(self) -> None:
         """Find or begin the site log; nothing can be changed or booked before. Raises Damaged."""
         self._log.open()
 
     def tick(self) -> None:
-        """Book what was synced, sign and publish, remove what is spent. Once a second."""
-        self._booker.book()
-        if self._log.checkpoint().whole:
-            self._booker.remove_booked()
+        """Book what was synced, sign and publish, remove what is spent. Once a second.
+
+        What it raises is an alarm until a tick goes well: a full disk, a database that refuses.
+        """
+        try:
+            self._booker.book()
+            if self._log.checkpoint().whole:
+                self._booker.remove_booked()
+        except Exception as error:
+            said = (str(error).splitlines() or [""])[0]
+            self._failed = (f"books: {type(error).__name__}: {said}",)
+            raise
+        self._failed = ()
 
     @property
     def alarms(self) -> tuple[str, ...]:
-        """What stopped a writer's booking, one line each; empty while all is well."""
-        return tuple(self._booker.alarms.values())
+        """What stops booking, of one writer or of all, a line each; empty while all is well."""
+        return (*self._failed, *self._booker.alarms.values())
 
     @property
     def vkey(self) -> str:
