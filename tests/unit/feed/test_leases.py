@@ -88,3 +88,11 @@ def test_in_force_means_that_no_lease_on_an_older_version_runs(events, later_s):
         assert all(until <= now or runs >= version for until, runs in acts.values())
     else:
         assert any(until > now and runs < version for until, runs in acts.values())
+
+
+def test_gateways_that_keep_dying_before_they_run_anything_delay_nothing():
+    leases = Leases(0.0, {})
+    for life in range(20):
+        leases, lease_s = leases.answer(_ask(0, writer=f"w{life}"), 2, 10.0 + life)
+        assert lease_s == 0.0, "there is nothing yet that it could act on"
+        assert leases.in_force(2, 2, 10.0 + life, None)

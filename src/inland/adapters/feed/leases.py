@@ -42,7 +42,8 @@ class Leases:
     def answer(self, ask: Ask, current: int, now: float) -> tuple["Leases", float]:
         """After answering `ask` at `now`, and the lease that the answer holds, in seconds.
 
-        Whoever has not come to run `current` in `MAX_APPLYING_S` gets none; one it had runs on.
+        Whoever runs nothing yet gets none, for it could not act; nor does whoever has not come to
+        run `current` in `MAX_APPLYING_S`. A lease it had runs on.
         """
         before = self.holders.get(ask.writer)
         behind_since = None
@@ -50,9 +51,10 @@ class Leases:
             was_behind = before is not None and before.running == ask.running
             earlier = before.behind_since if before is not None and was_behind else None
             behind_since = now if earlier is None else earlier
-        applying = behind_since is None or now - behind_since <= MAX_APPLYING_S
-        lease_s = LEASE_S if applying else 0.0
-        until = now + LEASE_S if applying else (before.until if before is not None else now)
+        in_time = behind_since is None or now - behind_since <= MAX_APPLYING_S
+        granted = ask.running > 0 and in_time
+        lease_s = LEASE_S if granted else 0.0
+        until = now + LEASE_S if granted else (before.until if before is not None else now)
         metrics = before.metrics if ask.metrics is None and before is not None else ask.metrics
         holder = Holder(
             gateway=ask.gateway,
