@@ -14,6 +14,7 @@ from inland.gateway.errors import (
     denied,
     no_lease,
     no_such_model,
+    too_many_bodies,
     unavailable,
     unknown_key,
 )
@@ -72,7 +73,7 @@ class Desk:
     def before_body(self, incoming: Incoming, length: int | None) -> None:
         """A stranger's large body is not read. Raises Refused."""
         if self.receiving_bytes + (length or 0) > self.limits.bodies_bytes:
-            raise unavailable("too_many_bodies", "Too many requests are being received.")
+            raise too_many_bodies()
         if path_of(incoming) == CHAT and incoming.method == b"POST":
             self._key(incoming, _CHAT_ROUTE)
 
@@ -156,6 +157,9 @@ class Desk:
     def _begin(
         self, ruling: Ruling, body: chat.ChatBody, received: bytes, exchange: Exchange
     ) -> None:
+        held = self._shared.held_bytes
+        if held and held + len(received) > self.limits.bodies_bytes:
+            raise too_many_bodies()
         lane = self.lanes[ruling.deployment.name]
         work = chat.work_of(body, self.limits, lane.slots)
         options = body.stream_options
@@ -195,9 +199,11 @@ class Desk:
     # -- snapshots
 
     def apply(self, snapshot: Snapshot, secrets: Secrets) -> None:
-        """Take over a snapshot: everything queued or running is decided again before it returns."""
-        if snapshot.version < self.version:
-            return
+        """Take over a snapshot: everything queued or running is decided again before it returns.
+
+        Whatever control sends last is in force, a lower version too (a database put back): control
+        is told which version runs here, and what it is told must be so.
+        """
         rulings = Rulings(
             snapshot, secrets, self._decider_of(snapshot), self._shared.writer, self.limits.rulings
         )

@@ -123,6 +123,10 @@ def unavailable(code: str, message: str, retry_after_s: int = 1) -> Refused:
     return Refused(503, SERVER, code, message, retry_after_s=retry_after_s)
 
 
+def too_many_bodies() -> Refused:
+    return unavailable("too_many_bodies", "Too much text is being received or waits already.")
+
+
 def no_lease() -> Refused:
     return unavailable(
         "no_lease", "The gateway has lost touch with the factory's control and serves nothing."

@@ -55,11 +55,12 @@ def status_line(status: int) -> bytes:
 class Exchange:
     """The answering side of one request. Every method is harmless once the caller is gone."""
 
-    __slots__ = ("_connection", "_keep_alive", "_owner", "chunked", "started")
+    __slots__ = ("_connection", "_keep_alive", "_only_head", "_owner", "chunked", "started")
 
     def __init__(self, connection: Connection, incoming: Incoming) -> None:
         self._connection = connection
         self._keep_alive = incoming.keep_alive
+        self._only_head = incoming.method == b"HEAD"
         self._owner: Owner | None = None
         self.chunked = incoming.chunks
         self.started = False
@@ -75,8 +76,9 @@ class Exchange:
         return self._owner
 
     def answer(self, status: int, headers: bytes, body: bytes) -> None:
-        """The whole answer at once. `headers`: lines, each ended."""
-        self.bodyless(status, b"%bcontent-length: %d\r\n" % (headers, len(body)), body)
+        """The whole answer at once, to HEAD without its body. `headers`: lines, each ended."""
+        sent = b"" if self._only_head else body
+        self.bodyless(status, b"%bcontent-length: %d\r\n" % (headers, len(body)), sent)
 
     def bodyless(self, status: int, headers: bytes, body: bytes = b"") -> None:
         """An answer whose headers say all there is to say of its body's length."""

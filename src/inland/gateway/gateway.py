@@ -125,13 +125,17 @@ class Gateway:
         for record in records:
             shared.journal.append(FrameKind.RECORD, record, _nothing_waits)
 
+    def _is_busy(self) -> bool:
+        """Whether an answer is being made, or has not left yet."""
+        return bool(self._desk.active) or any(one.is_sending() for one in self._desk.connections)
+
     async def _drain(self) -> None:
         """No request is cut while its time lasts; idle connections are closed."""
         for connection in list(self._desk.connections):
             connection.close_when_idle()
         desk = self._desk
         until = desk.now() + self._shared.limits.drain_s
-        while desk.active and desk.now() < until:  # noqa: ASYNC110 - bounded
+        while self._is_busy() and desk.now() < until:  # noqa: ASYNC110 - bounded
             await asyncio.sleep(_DRAIN_LOOK_S)
         for connection in list(self._desk.connections):
             connection.abort()

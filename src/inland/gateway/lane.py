@@ -1,5 +1,6 @@
 """One deployment's way in: admission decides who runs next, the lane carries it out."""
 
+import logging
 from typing import Protocol
 
 from inland.decide.admission import (
@@ -24,6 +25,8 @@ from inland.gateway.limits import Limits
 from inland.gateway.metrics import Timings
 from inland.ports.clock import Clock
 
+_log = logging.getLogger("inland.gateway")
+
 
 class Waiter(Protocol):
     """A request as its lane sees it."""
@@ -42,6 +45,10 @@ class Waiter(Protocol):
 
     def turned_away(self, refused: Refused) -> None:
         """It will not be served."""
+        ...
+
+    def fail(self) -> None:
+        """Something of ours broke: its caller is told, and it lets go of everything."""
         ...
 
 
@@ -120,10 +127,17 @@ class Lane:
         if request is None:  # an earlier action's doing
             return
         if isinstance(action, Start):
-            request.start(self._replicas[action.replica])
+            self._start(request, action.replica)
         else:
             del self._requests[action.request]
             request.turned_away(_refused(action, self.slots))
+
+    def _start(self, request: Waiter, replica: str) -> None:
+        try:
+            request.start(self._replicas[replica])
+        except Exception:  # noqa: BLE001 - its fault must not take the turn of those behind it
+            _log.exception("a request could not be started")
+            request.fail()
 
 
 def _refused(refuse: Refuse, slots: int) -> Refused:

@@ -13,7 +13,7 @@ class Limits:
     header_bytes: int = 32 << 10
     headers: int = 100
     body_bytes: int = 4 << 20
-    bodies_bytes: int = 256 << 20  # of all requests being received at once
+    bodies_bytes: int = 256 << 20  # of all requests being received, and again of all under way
     pipelined: int = 16  # requests read ahead of the one being answered
     header_s: float = 10.0
     body_s: float = 60.0

@@ -9,7 +9,7 @@ from typing import Protocol, cast
 
 import httptools
 
-from inland.gateway.errors import INVALID, Refused, bad_request, too_large
+from inland.gateway.errors import INVALID, Refused, bad_request, too_large, too_many_bodies
 from inland.gateway.exchange import Exchange, Incoming
 from inland.gateway.head import Head
 from inland.gateway.limits import Limits
@@ -168,6 +168,8 @@ class Connection(asyncio.Protocol):
         self._desk.receiving_bytes += len(data)
         if self._body_bytes > self._limits.body_bytes:
             raise too_large("body", self._limits.body_bytes)
+        if self._desk.receiving_bytes > self._limits.bodies_bytes:
+            raise too_many_bodies()
         self._body.append(data)
 
     def on_message_complete(self) -> None:
@@ -301,6 +303,10 @@ class Connection(asyncio.Protocol):
         """Turn the caller away before it asked anything."""
         self._refuse(refused)
         self._hand_over()
+
+    def is_sending(self) -> bool:
+        """Whether something written has not left yet."""
+        return self._transport is not None and self._transport.get_write_buffer_size() > 0
 
     def abort(self) -> None:
         """Close at once."""

@@ -100,7 +100,7 @@ class Passage(asyncio.Protocol):
         self._size = 0
         self._length: int | None = None
         self._status = 0
-        self._over = False
+        self._over = self._paused = False
         self._timer: asyncio.TimerHandle | None = None
         self._connecting: asyncio.Task[None] | None = None
 
@@ -125,10 +125,12 @@ class Passage(asyncio.Protocol):
         self._end()
 
     def pause(self) -> None:
+        self._paused = True
         if self._transport is not None:
             self._transport.pause_reading()
 
     def resume(self) -> None:
+        self._paused = False
         if self._transport is not None:
             self._transport.resume_reading()
 
@@ -140,6 +142,8 @@ class Passage(asyncio.Protocol):
             self._transport.abort()
         else:
             self._transport.write(self._request)
+            if self._paused:
+                self._transport.pause_reading()
 
     def data_received(self, data: bytes) -> None:
         try:

@@ -8,6 +8,7 @@ from inland.gateway.delivery import Delivery, Said, StreamDelivery, WholeDeliver
 from inland.gateway.errors import (
     Refused,
     disk_full,
+    ended_key,
     engine_failed,
     invalid,
     no_lease,
@@ -55,6 +56,7 @@ class ChatRequest:
         "_outcome",
         "_record_key",
         "_shared",
+        "_size",
         "_slow_reader",
         "_template",
         "_time",
@@ -109,7 +111,7 @@ class ChatRequest:
         self._template: Template | None = None
         self._counts = _NOTHING
         self._opened = self._slow_reader = False
-        self._tries = 0
+        self._tries = self._size = 0
         self._ttft_us: int | None = None
         self._last_piece = 0.0
 
@@ -118,6 +120,8 @@ class ChatRequest:
         assert self.ruling.record_key is not None
         self._record_key = record_key(self.ruling.record_key, self.id)
         self._input = commit_input(self._record_key, body)
+        self._size = len(body)
+        self._shared.held_bytes += self._size
         self._active.add(self)
         self._exchange.own(self)
         self._lane.arrive(self)
@@ -140,9 +144,9 @@ class ChatRequest:
             return
         shared, deployment = self._shared, self.ruling.deployment
         self._lane.timings.queue_wait.observe(shared.clock.monotonic() - self._arrived)
+        self._template = self.ruling.template(replica, stream=self._work.stream)
         self.phase = Phase.RUNNING
         self.replica = replica
-        self._template = self.ruling.template(replica, stream=self._work.stream)
         if self._work.stream and not self._opened:
             self._open(self._template)
         name = deployment.upstream_model or deployment.name
@@ -158,6 +162,9 @@ class ChatRequest:
             return no_lease()
         if not self._shared.journal.healthy():
             return disk_full()
+        expires = self.ruling.key.expires_unix_s
+        if expires is not None and self._shared.clock.unix_us() >= expires * 1_000_000:
+            return ended_key("expired")
         if replica.place.id not in self.ruling.verdict.places:
             return unavailable("no_allowed_place", "No replica stands where policy allows.", 5)
         return None
@@ -173,6 +180,10 @@ class ChatRequest:
         self._lane.done(self)
         self._give_up(refused, _NOTHING)
 
+    def fail(self) -> None:
+        """Something of ours broke."""
+        self._exchange.fail()
+
     # -- as its engine call sees it
 
     def pieces(self, pieces: Sequence[Piece]) -> None:
@@ -185,8 +196,8 @@ class ChatRequest:
         except IndexError:
             self.stop(engine_failed("The engine answered with a choice nobody asked for."))
             return
-        if not more and self._call is not None:
-            self._call.pause()
+        if self._call is not None and (self._slow_reader or not more):
+            self._call.pause()  # once more: the first time there may have been no connection
 
     def _measure(self, count: int) -> None:
         now = self._shared.clock.monotonic()
@@ -346,6 +357,7 @@ class ChatRequest:
     def _over(self, outcome: str, status: int) -> None:
         self.phase = Phase.OVER
         self._active.discard(self)
+        self._shared.held_bytes -= self._size
         self._call = None  # nothing is left that holds on to one another
         labels = ("chat.completions", self.ruling.deployment.name, outcome, str(status))
         self._shared.metrics.requests.add(labels)

@@ -55,6 +55,8 @@ class Shared:
     writer: str
     refusals: Refusals
     metrics: Metrics = field(default_factory=Metrics)
+    #: Bodies of the chat requests that wait or run.
+    held_bytes: int = 0
 
     def new_id(self) -> str:
         """A record's id."""

@@ -192,3 +192,34 @@ def test_an_upgrade_is_not_made_and_the_request_is_answered() -> None:
             assert await c.rest() == b""
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/v1/chat/completions", "/factory/v1/status"])
+def test_no_answer_to_head_has_a_body(path: str) -> None:
+    """Else its bytes would be read as the answer to the next request."""
+
+    async def main() -> None:
+        async with world() as w, caller(w) as c:
+            c.send(b"HEAD %b HTTP/1.1\r\nHost: x\r\n\r\n" % path.encode())
+            assert (await c.head()).status in {401, 405, 503}
+            c.ask(BODY)
+            assert (await c.reply()).status == 200
+
+    asyncio.run(main())
+
+
+def test_all_bodies_being_received_are_bounded_though_they_come_in_chunks() -> None:
+    async def main() -> None:
+        limits = replace(Limits(), bodies_bytes=100_000, drain_s=0.1)
+        async with world(limits) as w, caller(w) as first, caller(w) as second:
+            head = request(b"").replace(b"Content-Length: 0", b"Transfer-Encoding: chunked")
+            for one in (first, second):
+                one.send(head + b"%x\r\n%b\r\n" % (60_000, b" " * 60_000))
+            done, _ = await asyncio.wait(
+                [asyncio.create_task(one.reply()) for one in (first, second)],
+                timeout=5,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            assert [one.result().status for one in done] == [503]
+
+    asyncio.run(main())

@@ -11,6 +11,7 @@ from tests.unit.gateway.world import ASK, KEYS, caller, snapshot, world
 
 BODY = json.dumps({"model": "smol", "messages": ASK}).encode()
 STREAM = json.dumps({"model": "smol", "messages": ASK, "stream": True}).encode()
+LONG = json.dumps({"model": "smol", "messages": [{"role": "user", "content": "x" * 9000}]}).encode()
 
 
 def test_no_byte_of_a_stream_leaves_before_its_opening_is_durable() -> None:
@@ -392,5 +393,105 @@ def test_stopping_lets_what_runs_finish() -> None:
             asyncio.get_running_loop().call_later(0.1, call.finish)
             got = await c.reply()
             assert (got.status, got.headers["connection"]) == (200, "close")
+
+    asyncio.run(main())
+
+
+def test_what_control_says_is_run_though_its_version_is_a_lower_one() -> None:
+    """A database put back counts from where it was; the gateway tells control what it runs."""
+
+    async def main() -> None:
+        async with world() as w, caller(w) as c:
+            w.apply(snapshot(version=50))
+            held = dict(snapshot().keys)
+            mine = KEYS["demo"].id
+            held[mine] = replace(held[mine], revoked=True)
+            w.apply(replace(snapshot(version=41), keys=held))
+            assert w.gateway.version == 41
+            c.ask(BODY)
+            assert (await c.reply()).status == 401
+
+    asyncio.run(main())
+
+
+def test_a_key_that_expires_in_the_queue_is_not_served() -> None:
+    async def main() -> None:
+        async with world() as w, caller(w) as first, caller(w) as second:
+            w.engine.answer = None
+            held, mine = dict(snapshot().keys), KEYS["demo"].id
+            soon = w.clock.unix_us() // 1_000_000 + 5
+            held[mine] = replace(held[mine], expires_unix_s=soon)
+            w.apply(replace(snapshot(version=2, slots=1), keys=held))
+            first.ask(BODY, key="acme")
+            (call,) = await w.calls(1)
+            second.ask(BODY)
+            await w.until(lambda: w.gateway.metrics()["gauges"]["queue_waiting"]["series"][0][1])
+            w.clock.ahead_s += 10
+            call.finish()
+            assert (await second.reply()).status == 401
+            assert len(w.engine.calls) == 1
+
+    asyncio.run(main())
+
+
+def test_an_engine_that_cannot_be_called_fails_one_request_and_holds_up_no_other() -> None:
+    async def main() -> None:
+        async with world() as w, caller(w) as a, caller(w) as b, caller(w) as c:
+            w.apply(snapshot(version=2, slots=1))
+            w.engine.answer = None
+            a.ask(BODY)
+            (call,) = await w.calls(1)
+            b.ask(BODY)
+            c.ask(BODY, key="acme")
+            await w.until(
+                lambda: w.gateway.metrics()["gauges"]["queue_waiting"]["series"][0][1] == 2
+            )
+            w.engine.broken = 1
+            call.finish()
+            assert (await a.reply()).status == 200
+            assert (await b.reply()).status == 500
+            (await w.calls(2))[1].finish()
+            assert (await c.reply()).status == 200
+
+    asyncio.run(main())
+
+
+def test_a_reader_that_is_slow_before_the_engine_is_reached_is_still_waited_for() -> None:
+    """The engine's client is told to pause once there is something to pause."""
+
+    async def main() -> None:
+        limits = replace(Limits(), write_buffer_bytes=1 << 14, drain_s=0.1)
+        async with world(limits) as w, caller(w) as c:
+            w.engine.answer = None
+            c.ask(STREAM)
+            (call,) = await w.calls(1)
+            call.say("one")
+            await c.head()
+            c.writer.transport.pause_reading()  # type: ignore[attr-defined]
+            while not call.paused:
+                call.say("x" * 65536)
+                await asyncio.sleep(0)
+            call.paused = False  # it forgot: there was no connection yet
+            call.say("more")
+            assert call.paused
+
+    asyncio.run(main())
+
+
+def test_requests_that_wait_hold_a_bounded_amount_of_text() -> None:
+    async def main() -> None:
+        limits = replace(Limits(), bodies_bytes=3 * len(LONG) // 2, drain_s=0.1)
+        async with world(limits) as w, caller(w) as first, caller(w) as second:
+            w.engine.answer = None
+            first.ask(LONG)
+            (call,) = await w.calls(1)
+            second.ask(LONG)
+            full = await second.reply()
+            assert (full.status, full.headers["retry-after"]) == (503, "1")
+            call.finish()
+            assert (await first.reply()).status == 200
+            second.ask(LONG)
+            (await w.calls(2))[1].finish()
+            assert (await second.reply()).status == 200
 
     asyncio.run(main())

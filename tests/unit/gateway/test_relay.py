@@ -2,14 +2,16 @@
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from inland.gateway.limits import Limits
-from tests.unit.gateway.world import Caller, World, caller, world
+from tests.unit.gateway.world import ASK, Caller, World, caller, world
 
+STREAM = json.dumps({"model": "smol", "messages": ASK, "stream": True}).encode()
 WHOLE = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-Of: control\r\nConnection: close\r\n\r\nhello"
 
 
@@ -139,5 +141,43 @@ def test_waiting_for_control_is_bounded(tmp_path: Path) -> None:
             assert (await third.reply()).status == 503
             assert (await first.reply()).status == 200
             assert (await second.reply()).status == 200
+
+    asyncio.run(main())
+
+
+def test_a_caller_that_was_slow_already_fills_no_buffer_of_ours(tmp_path: Path) -> None:
+    """The pause comes before there is a connection to control."""
+
+    async def main() -> None:
+        limits = replace(Limits(), write_buffer_bytes=1 << 14, drain_s=0.1)
+        endless = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        chunk = b"10000\r\n" + b"x" * 65536 + b"\r\n"
+        sent = 0
+
+        async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal sent
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(endless)
+            with contextlib.suppress(ConnectionError, asyncio.CancelledError):
+                while sent < 1000:
+                    writer.write(chunk)
+                    await writer.drain()
+                    sent += 1
+            writer.close()
+
+        path = tmp_path / "c.sock"
+        server = await asyncio.start_unix_server(talk, path)
+        async with server, world(limits, relay=str(path)) as w, caller(w) as c:
+            w.engine.answer = None
+            c.writer.transport.pause_reading()  # type: ignore[attr-defined]
+            c.ask(STREAM)
+            (call,) = await w.calls(1)
+            c.send(b"GET /export HTTP/1.1\r\nHost: x\r\n\r\n")
+            while not call.paused:
+                call.say("x" * 65536)
+                await asyncio.sleep(0)
+            call.finish()
+            await asyncio.sleep(0.3)
+            assert sent < 100, "it was buffered here"
 
     asyncio.run(main())

@@ -178,8 +178,12 @@ class ScriptedEngine:
         self.calls: list[ScriptedCall] = []
         self.answer: Sequence[str] | None = ("Good", " morning", ".")
         self.closed = False
+        self.broken = 0  # calls that fail before they begin
 
     def call(self, target: Target, work: Work, sink: Sink) -> ScriptedCall:
+        if self.broken:
+            self.broken -= 1
+            raise ValueError("it cannot be called")
         call = ScriptedCall(target, work, sink)
         self.calls.append(call)
         if self.answer is not None:
