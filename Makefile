@@ -3,8 +3,9 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-# The factory's folder, when it is not the default: make up FACTORY=DIR
+# The factory's folder and port, when they are not the usual ones: make up FACTORY=DIR PORT=8790
 FACTORY ?=
+PORT    ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help install up check fix packages test soak bench-gateway wheel
@@ -25,7 +26,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@touch $@
 
 up: install  ## Start the factory in the background and print what to paste
-	$(BIN)/inland up --detach $(if $(FACTORY),--home '$(FACTORY)')
+	$(BIN)/inland up --detach $(if $(FACTORY),--home '$(FACTORY)') $(if $(PORT),--port '$(PORT)')
 
 check: install  ## Format, lint, types, import order and architecture; changes nothing
 	$(BIN)/ruff format --check .

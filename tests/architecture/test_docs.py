@@ -8,7 +8,10 @@ from importlib import metadata
 from tests.architecture import reference
 from tests.architecture.source import ROOT
 
-DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/dependencies.md")
+DOCUMENTS = (
+    *("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/dependencies.md"),
+    *("docs/formats.md", "docs/journal.md", "docs/threat-model.md"),
+)
 #: A name in backticks that looks like a file or folder of this tree.
 PATH = re.compile(r"`((?:src|docs|tests|bench|verifier)/[\w./-]*|[A-Z]+\.md|[\w-]+\.(?:toml|txt))`")
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)\)")
@@ -36,6 +39,18 @@ def test_every_link_leads_somewhere():
         if not (ROOT / document).parent.joinpath(target).exists()
     ]
     assert not broken
+
+
+def test_every_test_a_document_names_exists():
+    written = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    known = set(re.findall(r"def (test_\w+)\(", written))
+    named = {
+        name
+        for document in DOCUMENTS
+        for name in re.findall(r"`(test_\w+)`", (ROOT / document).read_text())
+    }
+    assert len(named) > 20
+    assert not named - known
 
 
 def _wrong_in(shown: str) -> str | None:
