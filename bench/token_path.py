@@ -89,7 +89,7 @@ async def serve(port: int, upstream: int, home: Path) -> None:
         SystemEntropy(),
         journal,
         lambda snapshot: Allow(),
-        {EngineKind.OPENAI: OpenAI(door.open)},
+        {EngineKind.OPENAI: OpenAI(door)},
         str(home / "control.sock"),
         "bench",
         lambda: True,

@@ -1,12 +1,11 @@
 """A gateway process: its journal, engines, the feed it lives by, the socket it was handed."""
 
 import asyncio
-import gc
 import logging
 import os
 import signal
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import uvloop
@@ -31,8 +30,6 @@ from inland.domain.plant import EngineKind
 from inland.domain.snapshot import Secrets, Snapshot
 from inland.gateway.gateway import Gateway
 
-#: A cyclic collection walks everything alive; requests make no cycles, so it may be rare.
-_GC_YOUNG, _GC_MIDDLE, _GC_OLD = 50_000, 20, 100
 _FATAL = 70
 _log = logging.getLogger("inland.gateway")
 
@@ -42,15 +39,21 @@ class _InForce:
     """What decides now; the door asks it too, for connections that requests need."""
 
     residency: Residency | None = None
+    connects: dict[tuple[str, int, bool], bool] = field(default_factory=dict)
 
     def take(self, snapshot: Snapshot) -> Residency:
-        self.residency = Residency(snapshot)
+        self.residency, self.connects = Residency(snapshot), {}
         return self.residency
 
     def may_connect(self, host: str, port: int, private: bool) -> bool:  # noqa: FBT001 - `Allow`
-        return self.residency is not None and (
-            self.residency.decide_connect(host, port, private=private).allowed
-        )
+        """Decided once for each endpoint, of which there are as many as deployments."""
+        if self.residency is None:
+            return False
+        asked = (host, port, private)
+        if asked not in self.connects:
+            verdict = self.residency.decide_connect(host, port, private=private)
+            self.connects[asked] = verdict.allowed
+        return self.connects[asked]
 
 
 def run_gateway(home: Home, name: str, fd: int, lifeline: int | None) -> int:
@@ -68,7 +71,7 @@ async def _serve(home: Home, name: str, fd: int, bounds: HomeLimits, gateways: i
     writer = WriterId(uuid7(clock.unix_us() // 1000, entropy(UUID7_RANDOM_BYTES)))
     journal = JournalWriter(Disk(home.root), writer, loop, _end_at_once)
     in_force = _InForce()
-    door = Door(in_force.may_connect, connect_s=bounds.upstream_connect_s)
+    upstreams = OpenAI(Door(in_force.may_connect, connect_s=bounds.upstream_connect_s))
     feed: FeedClient
     gateway = Gateway(
         gateway_limits(bounds),
@@ -76,7 +79,7 @@ async def _serve(home: Home, name: str, fd: int, bounds: HomeLimits, gateways: i
         entropy,
         journal,
         in_force.take,
-        {EngineKind.LLAMA_CPP: LlamaCpp(), EngineKind.OPENAI: OpenAI(door.open)},
+        {EngineKind.LLAMA_CPP: LlamaCpp(), EngineKind.OPENAI: upstreams},
         str(home.control_socket),
         writer,
         lambda: feed.lease_ok(),  # noqa: PLW0108 - the feed is made below, around the gateway
@@ -86,6 +89,7 @@ async def _serve(home: Home, name: str, fd: int, bounds: HomeLimits, gateways: i
 
     def take(snapshot: Snapshot, secrets: Secrets) -> None:
         gateway.apply(snapshot, secrets)
+        upstreams.recheck()
         first.set()
 
     hello = Hello(name, os.getpid(), writer)
@@ -95,9 +99,6 @@ async def _serve(home: Home, name: str, fd: int, bounds: HomeLimits, gateways: i
         loop.add_signal_handler(number, stop.set)
     following = loop.create_task(feed.run())
     reporting = loop.create_task(_report(home, name, first))
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_GC_YOUNG, _GC_MIDDLE, _GC_OLD)
     listener = socket.socket(fileno=fd)
     await gateway.serve([listener], stop)
     reporting.cancel()

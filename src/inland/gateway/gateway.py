@@ -149,4 +149,4 @@ def _collect_rarely() -> None:
     """Requests leave no cycles behind: the collector finds next to nothing, so it looks rarely."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(_YOUNG_OBJECTS, 50, 100)
+    gc.set_threshold(_YOUNG_OBJECTS, 20, 100)

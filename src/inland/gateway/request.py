@@ -393,5 +393,6 @@ def _failure(end: End) -> Refused:
     if end.status in {429, 503}:
         return unavailable("engine_busy", "The engine has no room; try again.", 2)
     if not end.connected:
-        return unavailable("egress_denied", end.why, 30)
+        text = "Policy closes the way to this model's server; its operator can open it."
+        return unavailable("egress_denied", text, 30)
     return engine_failed()

@@ -18,9 +18,9 @@ from inland.domain.errors import BadInput, Denied
 
 INSIDE = """127.0.0.1 10.1.2.3 172.16.0.1 192.168.1.1 169.254.169.254 100.100.100.200 0.0.0.0
 168.63.129.16 224.0.0.1 255.255.255.255 ::1 :: fe80::1 fe80::1%eth0 fd00:ec2::254 fc00::1 ff02::1
-::ffff:127.0.0.1 ::ffff:10.0.0.1 64:ff9b::7f00:1 64:ff9b::a9fe:a9fe 2002:7f00:1::
-nonsense""".split()
-OUTSIDE = "1.1.1.1 8.8.8.8 2606:4700:4700::1111 ::ffff:1.1.1.1".split()
+::ffff:127.0.0.1 ::ffff:10.0.0.1 64:ff9b::7f00:1 64:ff9b::a9fe:a9fe 2002:7f00:1:: fec0::1
+::127.0.0.1 64:ff9b:1::a00:1 192.0.0.192 5f00::1 3fff::1 4000::1 2001:db8::1 nonsense""".split()
+OUTSIDE = "1.1.1.1 8.8.8.8 2606:4700:4700::1111 ::ffff:1.1.1.1 64:ff9b::101:101".split()
 
 
 @pytest.mark.parametrize("address", INSIDE)
@@ -92,6 +92,30 @@ def test_the_name_is_resolved_once_and_the_judged_address_used() -> None:
             assert transport.get_extra_info("peername")[0] == "127.0.0.1"
             assert one.asked == ["no-such.example"]  # type: ignore[attr-defined]
             transport.close()
+            await asyncio.sleep(0.01)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("host", ["a..example", "a" * 64 + ".example"])
+def test_a_name_that_cannot_be_one_is_answered_by_nobody(host: str) -> None:
+    async def main() -> None:
+        with pytest.raises(OSError, match="name"):
+            await Door(lambda host, port, inside: True).open(
+                origin(f"http://{host}:80"), asyncio.Protocol
+            )
+
+    asyncio.run(main())
+
+
+def test_what_is_forbidden_while_it_connects_is_not_connected() -> None:
+    async def main() -> None:
+        answers = iter([True, False])
+        server = await asyncio.start_server(lambda r, w: w.close(), "127.0.0.1", 0)
+        async with server:
+            to = origin(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+            with pytest.raises(Denied):
+                await Door(lambda host, port, inside: next(answers)).open(to, asyncio.Protocol)
             await asyncio.sleep(0.01)
 
     asyncio.run(main())

@@ -6,10 +6,12 @@ import pytest
 
 from inland.adapters.egress.door import Door
 from inland.adapters.openai.client import OpenAI
+from inland.adapters.openai.events import EventStream
+from inland.domain.errors import Damaged
 from inland.ports.engine import Ending, Message, Target, Work
 from tests.contract.engine.conftest import open_upstream
 from tests.contract.engine.test_engine import Listener, begin
-from tests.contract.engine.upstream import Upstream
+from tests.contract.engine.upstream import Upstream, event, send
 
 ASK = [Message("user", "Hi")]
 
@@ -60,7 +62,7 @@ def test_what_the_door_refuses_never_leaves() -> None:
     async def main() -> None:
         upstream = Upstream()
         async with open_upstream(upstream) as bench:
-            engine = OpenAI(Door(lambda host, port, inside: not inside).open)
+            engine = OpenAI(Door(lambda host, port, inside: not inside))
             listener = Listener()
             engine.call(Target("r", bench.target.address, "x"), Work(ASK), listener)
             end = await listener.end()
@@ -69,3 +71,68 @@ def test_what_the_door_refuses_never_leaves() -> None:
         assert upstream.connections == 0
 
     asyncio.run(main())
+
+
+def test_a_policy_that_closes_the_way_ends_connections_that_stand() -> None:
+    """A kept one is used no more, and one in use ends."""
+
+    async def main() -> None:
+        upstream, may = Upstream(), [True]
+        async with open_upstream(upstream) as bench:
+            engine = OpenAI(Door(lambda host, port, inside: may[0]))
+            asked = Target("r", bench.target.address, "x")
+            kept, used, after = Listener(), Listener(), Listener()
+            engine.call(asked, Work(ASK, max_tokens=2), kept)
+            await kept.end()
+            engine.recheck()
+            engine.call(asked, Work(ASK, stream=True, max_tokens=500), used)
+            await used.some(2)
+            assert upstream.connections == 1, "what is still allowed goes on"
+            may[0] = False
+            engine.recheck()
+            assert (await used.end()).how is Ending.GONE
+            engine.call(asked, Work(ASK, max_tokens=2), after)
+            assert (await after.end()).how is Ending.REFUSED
+            assert upstream.connections == 1
+            await engine.close()
+
+    asyncio.run(main())
+
+
+class Liar(Upstream):
+    """Says that it generated what cannot be written into a record."""
+
+    tokens = 0
+
+    async def answer(self, body: dict, writer: asyncio.StreamWriter) -> None:
+        choice = {"index": 0, "finish_reason": "stop"}
+        used = {"prompt_tokens": 1, "completion_tokens": self.tokens}
+        if not body.get("stream"):
+            message = {"role": "assistant", "content": "x"}
+            send(writer, 200, {"choices": [choice | {"message": message}], "usage": used})
+            return
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        event(writer, {"choices": [choice | {"delta": {"content": "x"}}], "usage": used})
+        writer.write(b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("tokens", [-1, 1 << 53])
+def test_counts_that_no_record_can_hold_are_nonsense(tokens: int, stream: bool) -> None:
+    async def main() -> None:
+        upstream = Liar()
+        upstream.tokens = tokens
+        async with open_upstream(upstream) as bench:
+            end = await begin(bench, Work(ASK, stream=stream))[0].end()
+            assert end.how is Ending.GONE
+            assert end.counts.completion in {0, 1}
+
+    asyncio.run(main())
+
+
+def test_a_stream_without_end_is_cut() -> None:
+    feed = EventStream(limit_bytes=1000).feed
+    for _ in range(100):
+        assert feed(b"data: {}\n\n") == [b"{}"]
+    with pytest.raises(Damaged):
+        feed(b"\n")

@@ -58,7 +58,10 @@ def origin(url: str) -> Origin:
 async def resolve(host: str, port: int) -> list[str]:
     """The addresses of `host`, by the system's resolver. Raises OSError."""
     loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    try:
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except UnicodeError:  # an empty label, or one that is too long
+        raise socket.gaierror(socket.EAI_NONAME, "no host can have that name") from None
     return [str(one[4][0]) for one in found]
 
 
@@ -81,7 +84,16 @@ class Door:
     async def open(self, to: Origin, protocol: Callable[[], P]) -> tuple[asyncio.Transport, P]:
         """Connect to `to`. Raises Denied: no address allowed; OSError: none answers."""
         async with asyncio.timeout(self._connect_s):
-            return await self._connect(to, protocol, await self._addresses(to))
+            transport, made = await self._connect(to, protocol, await self._addresses(to))
+        if not self.allows(to, transport):  # what holds may have changed meanwhile
+            transport.abort()
+            raise _denied(to)
+        return transport, made
+
+    def allows(self, to: Origin, transport: asyncio.BaseTransport) -> bool:
+        """Whether a connection that stands would be made now."""
+        peer = transport.get_extra_info("peername")
+        return self._allow(to.host, to.port, is_inside(str(peer[0]) if peer else ""))
 
     async def _addresses(self, to: Origin) -> list[str]:
         allowed = [
@@ -90,7 +102,7 @@ class Door:
             if self._allow(to.host, to.port, is_inside(address))
         ]
         if not allowed:
-            raise Denied(f"connecting to {to.host}:{to.port}", (), "name it in the policy set")
+            raise _denied(to)
         return allowed
 
     async def _connect(
@@ -112,3 +124,7 @@ class Door:
             else:
                 return transport, made
         raise last
+
+
+def _denied(to: Origin) -> Denied:
+    return Denied(f"connecting to {to.host}:{to.port}", (), "name it in the policy set")

@@ -4,13 +4,13 @@ A streamed request asks for usage; a whole one stays whole. A hang-up costs the 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import logging
 from typing import cast
 
 import httptools
 import msgspec
 
-from inland.adapters.egress.door import Origin, origin
+from inland.adapters.egress.door import Door, origin
 from inland.adapters.openai.events import EventStream
 from inland.adapters.openai.tally import PerAnswer
 from inland.adapters.openai.wire import ANSWER, CHUNK, ENCODER, Answer, body_of, error_text
@@ -25,18 +25,15 @@ IDLE_CONNECTIONS = 64
 #: Upstreams remembered, a changed key counting as another; the oldest goes first.
 UPSTREAMS = 256
 
-#: `egress.Door.open`.
-Open = Callable[
-    [Origin, Callable[[], asyncio.Protocol]],
-    Awaitable[tuple[asyncio.Transport, asyncio.Protocol]],
-]
+_log = logging.getLogger(__name__)
 
 
 class OpenAI:
-    """`ports.Engine` over servers that already exist, reached through `open_` (the one door)."""
+    """`ports.Engine` over servers that already exist, reached through the one door."""
 
-    def __init__(self, open_: Open) -> None:
-        self._open = open_
+    def __init__(self, door: Door) -> None:
+        self._door = door
+        self._connections: set[_Connection] = set()
         self._upstreams: dict[tuple[str, str | None], _Upstream] = {}
 
     def call(self, target: Target, work: Work, sink: Sink) -> Call:
@@ -44,12 +41,17 @@ class OpenAI:
         where = (target.address, target.key)
         upstream = self._upstreams.get(where)
         if upstream is None:
-            upstream = self._upstreams[where] = _Upstream(target, self._open)
+            upstream = self._upstreams[where] = _Upstream(target, self._door, self._connections)
             if len(self._upstreams) > UPSTREAMS:
                 self._upstreams.pop(next(iter(self._upstreams))).close()
         call = _Call(upstream, work, target.model, sink)
         call.start()
         return call
+
+    def recheck(self) -> None:
+        """A policy may have closed the way: what would not be connected now ends."""
+        for connection in list(self._connections):
+            connection.recheck(self._door)
 
     async def close(self) -> None:
         """Close kept connections."""
@@ -61,14 +63,15 @@ class OpenAI:
 class _Upstream:
     """One server with one key: what each request's head starts with, and its idle connections."""
 
-    def __init__(self, target: Target, open_: Open) -> None:
-        self._origin = origin(target.address)
-        self._open = open_
+    def __init__(self, target: Target, door: Door, connections: "set[_Connection]") -> None:
+        self.origin = origin(target.address)
+        self._door = door
+        self._connections = connections
         self._idle: list[_Connection] = []
         key = f"authorization: Bearer {target.key}\r\n" if target.key else ""
-        path = self._origin.path.removesuffix("/v1")
+        path = self.origin.path.removesuffix("/v1")
         self.head = (
-            f"POST {path}/v1/chat/completions HTTP/1.1\r\nhost: {self._origin.authority}\r\n{key}"
+            f"POST {path}/v1/chat/completions HTTP/1.1\r\nhost: {self.origin.authority}\r\n{key}"
             "content-type: application/json\r\naccept-encoding: identity\r\ncontent-length: "
         ).encode("ascii")
 
@@ -80,8 +83,10 @@ class _Upstream:
         return None
 
     async def connect(self) -> "_Connection":
-        _, protocol = await self._open(self._origin, lambda: _Connection(self))
-        return cast("_Connection", protocol)
+        _, connection = await self._door.open(self.origin, lambda: _Connection(self))
+        if connection.usable():
+            self._connections.add(connection)
+        return connection
 
     def give_back(self, connection: "_Connection") -> None:
         if len(self._idle) < IDLE_CONNECTIONS:
@@ -90,6 +95,7 @@ class _Upstream:
             connection.close()
 
     def forget(self, connection: "_Connection") -> None:
+        self._connections.discard(connection)
         if connection in self._idle:
             self._idle.remove(connection)
 
@@ -109,6 +115,10 @@ class _Connection(asyncio.Protocol):
         self._call: _Call | None = None
         self._whole = self._keep = False
         self.used = 0
+
+    def recheck(self, door: Door) -> None:
+        if self._transport is not None and not door.allows(self._upstream.origin, self._transport):
+            self._transport.abort()
 
     def usable(self) -> bool:
         return self._transport is not None and not self._transport.is_closing()
@@ -230,6 +240,9 @@ class _Call:
         except InlandError as error:
             self._end(End(Ending.REFUSED, status=403, why=str(error), connected=False))
         except OSError:
+            self._end(End(Ending.GONE, connected=False))
+        except Exception:  # noqa: BLE001 - whatever it was, whoever waits must hear of it
+            _log.exception("an upstream could not be connected to")
             self._end(End(Ending.GONE, connected=False))
         else:
             if self._over:

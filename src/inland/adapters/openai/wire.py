@@ -1,8 +1,13 @@
 """OpenAI's chat dialect as engines write it: only the fields Inland passes on are decoded."""
 
+from typing import Annotated
+
 import msgspec
 
 from inland.ports.engine import Message, TokenLogprob, Work
+
+#: A count of tokens. What lies beyond is nonsense, and no record could hold it.
+Tokens = Annotated[int, msgspec.Meta(ge=0, le=1 << 40)]
 
 
 class Logprobs(msgspec.Struct, gc=False):
@@ -21,12 +26,12 @@ class ChunkChoice(msgspec.Struct, gc=False):
 
 
 class PromptDetails(msgspec.Struct, gc=False):
-    cached_tokens: int | None = None
+    cached_tokens: Tokens | None = None
 
 
 class Usage(msgspec.Struct, gc=False):
-    prompt_tokens: int = 0
-    completion_tokens: int | None = 0
+    prompt_tokens: Tokens = 0
+    completion_tokens: Tokens | None = 0
     prompt_tokens_details: PromptDetails | None = None
 
     @property
@@ -39,9 +44,9 @@ class Usage(msgspec.Struct, gc=False):
 class Timings(msgspec.Struct, gc=False):
     """llama.cpp's running account of one choice."""
 
-    predicted_n: int
-    prompt_n: int = 0
-    cache_n: int = 0
+    predicted_n: Tokens
+    prompt_n: Tokens = 0
+    cache_n: Tokens = 0
 
 
 class ErrorBody(msgspec.Struct, gc=False):
