@@ -94,3 +94,28 @@ def test_a_database_of_a_newer_version_is_refused_as_it_is(tmp_path):
     newer.close()
     with pytest.raises(Damaged, match="not of this version"):
         Database(url)
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+def test_a_file_that_is_no_database_is_damage(tmp_path, read_only):
+    file = tmp_path / "inland.db"
+    file.write_bytes(b"garbage " * 1000)
+    with pytest.raises(Damaged, match="not a database"):
+        Database(sqlite_url(file), read_only=read_only)
+    assert file.read_bytes() == b"garbage " * 1000
+
+
+def test_a_page_gone_bad_is_damage_to_who_only_reads(tmp_path):
+    file = tmp_path / "inland.db"
+    made = Database(sqlite_url(file))
+    with made.write() as transaction:
+        transaction.books.open_log("origin", bytes(32))
+    made.close()
+    data = bytearray(file.read_bytes())
+    opened = Database(sqlite_url(file), read_only=True)
+    for at in range(4096, len(data), 4096):
+        data[at : at + 100] = b"U" * 100
+    file.write_bytes(data)
+    with pytest.raises(Damaged, match="malformed"), opened.read() as transaction:
+        transaction.books.logs()
+    opened.close()

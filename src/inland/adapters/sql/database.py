@@ -4,18 +4,21 @@ SQLite keeps a write-ahead log and syncs it on every commit, so what a `write` b
 is durable. Writers queue behind one lock; readers see one consistent state and cannot write.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DatabaseError
 
 from inland.adapters.sql.books import SqlBooks
 from inland.adapters.sql.migrations import demand_newest, migrate
 from inland.adapters.sql.state import SqlState
+from inland.domain.errors import Damaged
 
 #: How long SQLite waits for another process's write (a backup, a shell) before it gives up.
 BUSY_TIMEOUT_MS = 10_000
@@ -51,12 +54,16 @@ class Database:
         if self._url.get_backend_name() == "sqlite":
             _configure_sqlite(self._writer, synchronous, read_only=False)
             _configure_sqlite(self._reader, synchronous, read_only=True)
-        if read_only:
-            with self._reader.begin() as connection:
-                demand_newest(connection)
-        else:
-            with self._writer.begin() as connection:
-                migrate(connection)
+        self._named: Callable[[], AbstractContextManager[None]] = (
+            _damage_named if read_only else nullcontext
+        )
+        with _damage_named():
+            if read_only:
+                with self._reader.begin() as connection:
+                    demand_newest(connection)
+            else:
+                with self._writer.begin() as connection:
+                    migrate(connection)
 
     def _engine(self, **pool: int) -> Engine:
         return create_engine(self._url, pool_timeout=BUSY_TIMEOUT_MS / 1000, **pool)
@@ -69,8 +76,11 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[SqlTransaction]:
-        """One consistent state for the whole block; writing raises."""
-        with self._reader.connect() as connection:
+        """One consistent state for the whole block; writing raises.
+
+        Raises Damaged where the file does not hold, if it was opened for reading alone.
+        """
+        with self._named(), self._reader.connect() as connection:
             if connection.dialect.name == "postgresql":
                 connection.execution_options(
                     isolation_level="REPEATABLE READ", postgresql_readonly=True
@@ -82,6 +92,17 @@ class Database:
         """Close every connection."""
         self._writer.dispose()
         self._reader.dispose()
+
+
+@contextmanager
+def _damage_named() -> Iterator[None]:
+    """What SQLite says of a file that is none of its own, or no longer, as Damaged."""
+    try:
+        yield
+    except DatabaseError as error:
+        if type(error.orig) is sqlite3.DatabaseError:
+            raise Damaged("the database", str(error.orig)) from error
+        raise
 
 
 def sqlite_url(file: Path) -> URL:
