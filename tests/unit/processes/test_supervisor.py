@@ -12,7 +12,7 @@ import pytest
 from inland.adapters.processes import lock
 from inland.adapters.processes.identity import lives, start_ticks
 from inland.adapters.processes.listeners import open_listener, prove_free
-from inland.adapters.processes.logs import last_line, rotate
+from inland.adapters.processes.logs import bound, last_line, rotate
 from inland.adapters.processes.supervisor import StartLimits, Supervisor
 from inland.domain.errors import Busy, Conflict
 from inland.ports.runner import ProcessState
@@ -249,3 +249,16 @@ def test_a_gateway_is_not_blamed_for_a_control_that_does_not_work(home: Path) ->
         assert standing.until("gateway-0", ProcessState.FAILED).why == "not ready within 0.1 s"
     finally:
         standing.stop()
+
+
+def test_a_log_is_bounded_while_its_process_writes_to_it(tmp_path: Path) -> None:
+    log = tmp_path / "gateway-0.log"
+    assert not bound(log, 100)
+    with log.open("ab", buffering=0) as writing:
+        writing.write(b"x" * 100)
+        assert not bound(log, 100)
+        writing.write(b"y\n")
+        assert bound(log, 100)
+        writing.write(b"last words\n")
+    assert log.read_bytes() == b"last words\n"
+    assert log.with_name("gateway-0.log.1").read_bytes() == b"x" * 100 + b"y\n"

@@ -17,6 +17,7 @@ from pathlib import Path
 from inland.adapters.processes import listeners, lock
 from inland.adapters.processes.child import Argv, Child, Launch, bootstrap_argv
 from inland.adapters.processes.identity import own_identity
+from inland.adapters.processes.logs import bound
 from inland.adapters.processes.roles import CONTROL, ENGINE, GATEWAY, SUPERVISOR
 from inland.adapters.processes.started import Started
 from inland.adapters.processes.states import BackOff
@@ -26,6 +27,8 @@ from inland.ports.runner import EngineSpec, ProcessState, ProcessView
 
 GATEWAYS_LIMIT = 64
 ENGINES_LIMIT = 256
+#: How often the children's logs are looked at.
+LOGS_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +137,7 @@ class Supervisor:
                 self._add(Child(name, GATEWAY, self._log(name)))
             pid, start = own_identity()
             started(Started(pid, start, self.port))
+            self._bound_logs()
             await self._stopping.wait()
             await self._stop_all()
 
@@ -195,6 +199,16 @@ class Supervisor:
 
     def _log(self, name: str) -> Path:
         return self._logs / f"{name}.log"
+
+    def _bound_logs(self) -> None:
+        """Now and every `LOGS_S`, so that no life is so long that its log fills the disk."""
+        assert self._loop is not None
+        with contextlib.suppress(OSError):
+            bound(self._log(SUPERVISOR))
+            for child in self._children.values():
+                if bound(child.log):
+                    child.log_start = 0
+        self._loop.call_later(LOGS_S, self._bound_logs)
 
     def _add(self, child: Child) -> None:
         self._children[child.name] = child
