@@ -15,7 +15,7 @@ from inland.settings import from_environment
 
 #: Laws are tried on the same examples each time; `make soak` tries far more, from a printed seed.
 hypothesis.settings.register_profile("test", deadline=None, derandomize=True, max_examples=100)
-hypothesis.settings.register_profile("soak", deadline=None, max_examples=5000, print_blob=True)
+hypothesis.settings.register_profile("soak", deadline=None, max_examples=1000, print_blob=True)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

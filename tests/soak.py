@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 #: Where laws are properties; each is tried on far more examples than in a test.
-LAWS = ("tests/unit", "tests/contract")
+LAWS = ("tests/unit", "tests/contract", "tests/chaos/test_books_forgetful.py")
 KILLS = 30
 
 
