@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def home_of(home: Path | None) -> Home:
-    """The home a command names, or the environment's."""
+    """The home a command names, or the environment's; a link stands for what it leads to."""
     chosen = settings.from_environment().home if home is None else home
-    return Home(chosen.expanduser().absolute())
+    return Home(chosen.expanduser().resolve())
 
 
 def made_home(home: Path | None) -> Home:

@@ -8,7 +8,7 @@ import pytest
 
 from inland.adapters.home.layout import Home
 from inland.cli.deploy import read_token
-from inland.cli.factory import own_key
+from inland.cli.factory import home_of, own_key
 from inland.cli.failures import Failed
 from inland.cli.files import put_whole
 from inland.cli.greeting import greeting
@@ -103,3 +103,10 @@ def test_stopping_is_given_what_the_operator_gives_answers(tmp_path: Path) -> No
     usual = stop_limit_s(home)
     home.factory_toml.write_text('[site]\njurisdiction = "ZZ"\n[limits]\ndrain_s = 600\n')
     assert stop_limit_s(home) == usual - 30 + 600
+
+
+def test_a_link_to_a_home_is_that_home(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "disk")
+    assert home_of(tmp_path / "link") == home_of(tmp_path / "disk")
+    assert home_of(tmp_path / "link" / "not-yet").root == tmp_path / "disk" / "not-yet"

@@ -76,12 +76,13 @@ def test_a_failure_leaves_nothing(tmp_path: Path, error: BaseException) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_a_killed_first_start_left_is_removed_by_the_next(tmp_path: Path) -> None:
-    left = tmp_path / "home.making-dead"
+@pytest.mark.parametrize("name", ["home", "home[1]*"])
+def test_what_a_killed_first_start_left_is_removed_by_the_next(tmp_path: Path, name: str) -> None:
+    left = tmp_path / f"{name}.making-dead"
     left.mkdir()
     (left / "file").write_text("half")
-    make_home(Home(tmp_path / "home"), _contents())
-    assert [p.name for p in tmp_path.iterdir()] == ["home"]
+    make_home(Home(tmp_path / name), _contents())
+    assert [p.name for p in tmp_path.iterdir()] == [name]
 
 
 def test_a_first_start_under_way_elsewhere_is_left_alone_and_the_first_one_wins(

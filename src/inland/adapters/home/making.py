@@ -6,6 +6,7 @@ the next first start there.
 
 import errno
 import fcntl
+import glob
 import os
 import shutil
 import tempfile
@@ -90,7 +91,7 @@ def _sibling(home: Home) -> Iterator[Path]:
 
 def _sweep(home: Home) -> None:
     """Remove siblings whose maker is dead: nobody holds their lock."""
-    for path in home.root.parent.glob(f"{_prefix(home)}*"):
+    for path in home.root.parent.glob(f"{glob.escape(_prefix(home))}*"):
         try:
             lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError:
