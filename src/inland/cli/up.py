@@ -134,6 +134,7 @@ def _refuse_running(home: Home) -> None:
     holder = lock.running(home.lock)
     if holder is not None:
         raise Conflict(str(home.root), f"a factory is already running there (pid {holder.pid})")
+    lock.wait_free(home.lock)  # children of a killed one end by themselves, and hold its port
 
 
 def _until_ready(home: Home, running: Running) -> None:

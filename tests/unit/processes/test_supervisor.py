@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -136,6 +137,7 @@ def test_the_remains_of_closed_connections_do_not_hold_up_a_restart() -> None:
 
 RUN = """
 import sys
+import threading
 from pathlib import Path
 from tests.unit.processes.standing import config
 from inland.adapters.processes.supervisor import run
@@ -262,3 +264,18 @@ def test_a_log_is_bounded_while_its_process_writes_to_it(tmp_path: Path) -> None
         writing.write(b"last words\n")
     assert log.read_bytes() == b"last words\n"
     assert log.with_name("gateway-0.log.1").read_bytes() == b"x" * 100 + b"y\n"
+
+
+def test_a_lock_is_waited_for_while_the_last_children_of_a_dead_supervisor_end(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "run" / "lock"
+    lock.wait_free(path)
+    path.parent.mkdir()
+    held = lock.take(path)
+    path.write_text('{"pid": 1, "start": -1}')
+    with pytest.raises(Conflict, match="have not ended"):
+        lock.wait_free(path, 0.05)
+    threading.Timer(0.1, lambda: os.close(held)).start()
+    lock.wait_free(path)
+    assert not lock.is_held(path)

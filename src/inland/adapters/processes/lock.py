@@ -72,6 +72,18 @@ def take(path: Path, wait_s: float = ORPHANS_WAIT_S) -> int:
     return fd
 
 
+def wait_free(path: Path, wait_s: float = ORPHANS_WAIT_S) -> None:
+    """Return when no process of an earlier factory is left. Raises Conflict as `take` does."""
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    try:
+        _wait_for(fd, path, time.monotonic() + wait_s)
+    finally:
+        os.close(fd)
+
+
 def _wait_for(fd: int, path: Path, deadline_s: float) -> None:
     while not _try_lock(fd):
         holder, home = read_holder(path), str(path.parent.parent)
