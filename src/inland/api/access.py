@@ -87,7 +87,8 @@ def caller_for(operation: str) -> Callable[[Request], Caller]:
         control: Control = request.app.state.control
         key = authenticated(control, request.headers.get("authorization", ""))
         if key is None:
-            raise HTTPException(401, "give a valid key: Authorization: Bearer inl_...")
+            why = "give a valid key: Authorization: Bearer inl_..."
+            raise HTTPException(401, why, {"www-authenticate": "Bearer"})
         if key.role not in roles or (operation in _CHANGING and _is_suspended(control, key)):
             raise HTTPException(403, f"{operation} takes another key: {_names(operation)}")
         request.state.key_id = key.id
@@ -115,7 +116,7 @@ def _is_suspended(control: Control, key: Key) -> bool:
     if key.tenant is None:
         return False
     with control.store.read() as transaction:
-        tenant = transaction.state.tenants().get(key.tenant)
+        tenant = transaction.state.tenant(key.tenant)
     return tenant is None or tenant.suspended
 
 

@@ -27,7 +27,7 @@ def records(
     if whose is None:
         raise BadInput("tenant", "say whose records")
     with control.store.read() as transaction:
-        if whose not in transaction.state.tenants():
+        if transaction.state.tenant(whose) is None:
             raise NotFound(f"tenant {whose!r}")
     return StreamingResponse(_lines(control, whose), media_type="application/x-ndjson")
 

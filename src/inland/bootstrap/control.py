@@ -98,7 +98,8 @@ def _put_together(home: Home, isolation: str) -> _Parts:
     secrets = SecretFolder(home.root / "keys")
     changes = Changes(store, feed, secrets, clock, entropy, FACTORY)
     folder = PolicyFiles(home.policies)
-    site = factory_toml.read(home.factory_toml).site
+    said = factory_toml.read(home.factory_toml)
+    site, limits = said.site, said.limits
     cores = tuple(sorted(os.sched_getaffinity(0)))
     room = EngineRoom(str(home.root), str(home.root / "run"), cores, isolation)
     probes = ThreadPoolExecutor(PROBES, "probe")
@@ -116,10 +117,10 @@ def _put_together(home: Home, isolation: str) -> _Parts:
         clock=clock,
         secrets=secrets,
         changes=changes,
-        tenants=Tenants(changes, site),
-        keys=Keys(changes),
+        tenants=Tenants(changes, site, limits.tenants),
+        keys=Keys(changes, limits.keys),
         models=Models(changes),
-        deployments=Deployments(changes, site, folder),
+        deployments=Deployments(changes, site, folder, limits.deployments),
         policies=Policies(changes, folder),
         replicas=replicas,
         explain=Explain(changes, books),

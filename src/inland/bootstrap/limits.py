@@ -8,6 +8,9 @@ from inland.gateway.limits import Limits
 #: A gateway that has drained still has its journal to commit, in seconds.
 _AFTER_DRAIN_S = 5.0
 
+#: Full queues of tenants that one deployment holds, per gateway.
+_QUEUES = 16
+
 
 def gateway_limits(said: HomeLimits) -> Limits:
     """What one gateway keeps to."""
@@ -20,8 +23,13 @@ def gateway_limits(said: HomeLimits) -> Limits:
         total_s=said.answer_s,
         messages=said.messages,
         choices=said.choices,
+        answer_tokens=said.answer_tokens,
         drain_s=said.drain_s,
-        admission=Bounds(waiting_per_tenant=said.queue, wait_s=said.queue_s),
+        admission=Bounds(
+            waiting_per_tenant=said.queue,
+            waiting_total=said.queue * _QUEUES,
+            wait_s=said.queue_s,
+        ),
     )
 
 

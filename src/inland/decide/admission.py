@@ -172,8 +172,7 @@ def _turned_away(state: State, event: Arrive) -> Refuse | None:
         return Refuse(event.request, Why.GIVEN_UP, _AFTER_FAILURE_S)
     if state.replicas and event.slots > max(r.slots for r in state.replicas.values()):
         return Refuse(event.request, Why.TOO_LARGE, 0)
-    queue = state.turns.get(event.tenant)
-    full = queue is not None and len(queue) >= state.bounds.waiting_per_tenant
+    full = len(state.turns.get(event.tenant, ())) >= state.bounds.waiting_per_tenant
     if full or state.waiting >= state.bounds.waiting_total:
         return Refuse(event.request, Why.FULL, 1)
     return None

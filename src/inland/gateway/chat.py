@@ -108,7 +108,7 @@ def work_of(body: ChatBody, limits: Limits, slots: int) -> Work:
         [Message(turn.role, _text(turn.content)) for turn in body.messages],
         bool(body.stream),
         n,
-        _max_tokens(body),
+        _max_tokens(body, limits),
         _stops(body.stop, limits),
         body.seed,
         body.temperature,
@@ -124,11 +124,14 @@ def _text(content: str | list[TextPart]) -> str:
     return content if isinstance(content, str) else "\n".join(part.text for part in content)
 
 
-def _max_tokens(body: ChatBody) -> int | None:
+def _max_tokens(body: ChatBody, limits: Limits) -> int | None:
     older, newer = body.max_tokens, body.max_completion_tokens
     if older is not None and newer is not None and older != newer:
         raise invalid("max_tokens", "`max_tokens` and `max_completion_tokens` differ; give one.")
-    return older if newer is None else newer
+    asked, name = (older, "max_tokens") if newer is None else (newer, "max_completion_tokens")
+    if asked is not None and asked > limits.answer_tokens:
+        raise invalid(name, f"`{name}` is at most {limits.answer_tokens} here.")
+    return asked
 
 
 def _stops(stop: str | list[str] | None, limits: Limits) -> list[str] | None:

@@ -27,6 +27,7 @@ class Limits:
     admission: Bounds = field(default_factory=Bounds)
     messages: int = 1024
     choices: int = 4
+    answer_tokens: int = 8192  # that a caller may ask for
     stops: int = 4
     stop_characters: int = 256
     refusals_per_tenant: int = 64  # distinct ones kept apart, each second

@@ -18,6 +18,7 @@ from inland.plant.labels import checked_place
 from inland.plant.models import local_model, upstream_model
 from inland.plant.policies import permit_endpoint
 from inland.plant.snapshots import build_snapshot
+from inland.plant.tenants import refuse_beyond
 from inland.ports.policies import PolicyFolder
 
 MAX_SLOTS, MAX_REPLICAS, MAX_THREADS, MAX_CONTEXT = 1024, 64, 1024, 1_048_576
@@ -55,10 +56,12 @@ class Order:
 class Deployments:
     """The deployments of one factory at `site`, whose engines' sockets lie in a folder."""
 
-    def __init__(self, changes: Changes, site: Place, folder: PolicyFolder) -> None:
+    def __init__(self, changes: Changes, site: Place, folder: PolicyFolder, most: int) -> None:
+        """`most`: how many there may be."""
         self._changes = changes
         self._site = site
         self._folder = folder
+        self._most = most
 
     def all(self) -> list[Deployment]:
         """Every deployment, by name."""
@@ -99,7 +102,9 @@ class Deployments:
     def _add(self, who: str, order: Order, place: Place) -> Deployment:
         permitted: dict[str, str] = {}
         with self._changes.change(who) as change:
-            _refuse_taken(change.state.deployments().get(order.name), order.name)
+            there = change.state.deployments()
+            _refuse_taken(there.get(order.name), order.name)
+            refuse_beyond(self._most, len(there), "deployments")
             deployment = _deployment(change, order, place)
             if order.permit_endpoint:
                 permitted = permit_endpoint(change, deployment)
@@ -166,7 +171,7 @@ def _deployment(change: Change, order: Order, place: Place) -> Deployment:
         model = local_model(change, order.model or order.name)
     else:
         _check_url(order.url)
-        if not order.upstream_model:
+        if not order.upstream_model or not order.upstream_model.isprintable():
             raise BadInput("upstream-model", "say what the server calls the model")
         model = upstream_model(change, order.model or order.name)
     local = order.engine is EngineKind.LLAMA_CPP
@@ -206,7 +211,7 @@ def _check_url(url: str | None) -> None:
     if url is None or len(url) > MAX_URL_CHARS or not (url.isascii() and url.isprintable()):
         raise BadInput("url", "give the server's base URL, as in https://host:8000/v1")
     parts = urlsplit(url)
-    if parts.username or parts.password or parts.query or parts.fragment or " " in url:
+    if "@" in parts.netloc or parts.query or parts.fragment or " " in url:
         raise BadInput("url", "no user, password, query or fragment may stand in it")
     if url_endpoint(url) is None:
         raise BadInput("url", "give http:// or https:// with a host")

@@ -3,17 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from inland.domain.api_keys import (
-    ID_RANDOM_BYTES,
-    SECRET_RANDOM_BYTES,
-    new_api_key,
-    secret_sha256,
-    split_api_key,
-)
+from inland.domain.api_keys import ID_RANDOM_BYTES, SECRET_RANDOM_BYTES, new_api_key
 from inland.domain.errors import BadInput, Conflict, NotFound
 from inland.domain.ids import is_name
 from inland.domain.plant import Key, Role
 from inland.plant.changes import Changes
+from inland.plant.tenants import refuse_beyond
 from inland.ports.state import StateTables
 
 MAX_MODELS = 64
@@ -24,8 +19,10 @@ TENANT_ROLES = frozenset({Role.TENANT_ADMIN, Role.MEMBER})
 class Keys:
     """The API keys of one factory."""
 
-    def __init__(self, changes: Changes) -> None:
+    def __init__(self, changes: Changes, most: int) -> None:
+        """`most`: how many there may be, revoked ones included."""
         self._changes = changes
+        self._most = most
 
     def all(self, tenant: str | None = None) -> list[Key]:
         """Every key, or one tenant's."""
@@ -36,7 +33,7 @@ class Keys:
     def find(self, key: str) -> Key | None:
         """The key of that id."""
         with self._changes.store.read() as transaction:
-            return transaction.state.keys().get(key)
+            return transaction.state.key(key)
 
     def add(
         self,
@@ -69,9 +66,10 @@ class Keys:
             created_unix_s=now_s,
         )
         with self._changes.change(who) as change:
-            if tenant is not None and tenant not in change.state.tenants():
+            if tenant is not None and change.state.tenant(tenant) is None:
                 raise NotFound(f"tenant {tenant!r}")
             taken = change.state.keys()
+            refuse_beyond(self._most, len(taken), "keys")
             if key.id in taken:
                 raise Conflict("key", "its random id is taken; ask again")
             change.state.put_key(key)
@@ -103,32 +101,16 @@ class Keys:
         self._changes.wait_in_force(change.version)
         return key
 
-    def ensure_operator(self, text: str) -> None:
-        """Make the key the home holds (`keys/operator`) an operator's, if it is not known yet.
-
-        Raises BadInput where the text is no key.
-        """
-        parsed = split_api_key(text.strip())
-        if parsed is None:
-            raise BadInput("keys/operator", "it holds no key")
-        key_id, secret = parsed
-        if self.find(key_id) is not None:
-            return
-        now_s = self._changes.clock.unix_us() // 1_000_000
-        digest = secret_sha256(secret)
-        key = Key(key_id, None, Role.OPERATOR, digest, created_unix_s=now_s)
-        with self._changes.change("factory") as change:
-            change.state.put_key(key)
-            change.book("key.add", key_id, tenant=None, role=Role.OPERATOR.value)
-
     def _refuse_last_operator(self, state: StateTables, key: Key) -> None:
+        if key.role is not Role.OPERATOR:
+            return
         now_s = self._changes.clock.unix_us() // 1_000_000
         others = [
             one
             for one in state.keys().values()
             if one.role is Role.OPERATOR and one.id != key.id and is_live(one, now_s)
         ]
-        if key.role is Role.OPERATOR and not others:
+        if not others:
             why = "it is the last operator key; add another first (inland key add --role operator)"
             raise Conflict(f"key {key.id!r}", why)
 
@@ -140,7 +122,7 @@ def is_live(key: Key, now_unix_s: int) -> bool:
 
 
 def _of(state: StateTables, key_id: str, tenant: str | None) -> Key:
-    key = state.keys().get(key_id)
+    key = state.key(key_id)
     if key is None or (tenant is not None and key.tenant != tenant):
         raise NotFound(f"key {key_id!r}")
     return key

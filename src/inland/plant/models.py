@@ -1,6 +1,7 @@
 """Model assets: known locally by their weights' hash, or only by the server that has them."""
 
-from inland.domain.errors import Conflict, NotFound
+from inland.domain.errors import BadInput, Conflict, NotFound
+from inland.domain.ids import is_name
 from inland.domain.labels import EVERYONE, public_label
 from inland.domain.plant import Model
 from inland.plant.changes import Change, Changes
@@ -31,8 +32,10 @@ def upstream_model(change: Change, name: str) -> Model:
     """The asset that stands for what an upstream deployment serves, made if there is none.
 
     Its weights are unknown and everyone may use it; where it is processed is the place's to say.
-    Raises Conflict where a local model has the name.
+    Raises BadInput where it is no name, Conflict where a local model has it.
     """
+    if not is_name(name):
+        raise BadInput("model", f"{name!r}: use a-z, 0-9, '.', '_' and '-', at most 63")
     known = change.state.models().get(name)
     if known is not None:
         if known.file is not None:

@@ -20,9 +20,11 @@ _RESERVED = frozenset({FACTORY, "operator", "auditor"})
 class Tenants:
     """The tenants of one factory at `site`."""
 
-    def __init__(self, changes: Changes, site: Place) -> None:
+    def __init__(self, changes: Changes, site: Place, most: int) -> None:
+        """`most`: how many there may be."""
         self._changes = changes
         self._site = site
+        self._most = most
 
     def all(self) -> list[Tenant]:
         """Every tenant, by name."""
@@ -50,6 +52,7 @@ class Tenants:
         keep_record_key(self._changes, name)
         with self._changes.change(who) as change:
             _refuse_taken(change.state, name)
+            refuse_beyond(self._most, len(change.state.tenants()), "tenants")
             tenant = Tenant(name, label)
             put_tenant(change, tenant)
         return tenant
@@ -76,6 +79,13 @@ class Tenants:
             change.state.put_tenant(tenant)
             change.book("tenant.resume", name)
         return tenant
+
+
+def refuse_beyond(most: int, there: int, noun: str) -> None:
+    """Raises Conflict where one more `noun` would be more than the operator's limit."""
+    if there >= most:
+        why = f"there are {there}, as many as limits.{noun} in {FACTORY_FILE} allows"
+        raise Conflict(noun, why)
 
 
 def check_tenant_name(name: str) -> None:
@@ -111,14 +121,14 @@ def found_tenant(changes: Changes, name: str) -> Tenant:
 
 
 def _of(state: StateTables, name: str) -> Tenant:
-    tenant = state.tenants().get(name)
+    tenant = state.tenant(name)
     if tenant is None:
         raise NotFound(f"tenant {name!r}")
     return tenant
 
 
 def _refuse_taken(state: StateTables, name: str) -> None:
-    taken = state.tenants().get(name)
+    taken = state.tenant(name)
     if taken is not None:
         where = f"; {FACTORY_FILE} declares it" if taken.declared else ""
         raise Conflict(f"tenant {name!r}", f"it exists{where}")

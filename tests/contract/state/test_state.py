@@ -91,6 +91,11 @@ def test_what_was_put_reads_back_and_replaces_what_had_its_id(store, noun, data)
         everything = getattr(transaction.state, f"{noun}s")()
     assert everything[identity] == value
     assert list(everything) == sorted(everything), "one state reads the same way every time"
+    if noun in {"tenant", "key"}:
+        with store.read() as transaction:
+            one = getattr(transaction.state, noun)
+            assert one(identity) == value
+            assert one(f"{identity}/") is None
 
 
 def test_a_transaction_that_raises_leaves_nothing(store):

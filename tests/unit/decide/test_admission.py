@@ -171,3 +171,11 @@ def test_the_queue_over_all_tenants_is_bounded() -> None:
     state = State(BOUNDS)
     actions = feed(state, *[Arrive(n, f"t{n}") for n in range(9)])
     assert actions == [Refuse(8, Why.FULL, 1)]
+
+
+def test_where_nothing_may_wait_nothing_waits() -> None:
+    state, _ = step(State(Bounds(waiting_per_tenant=0)), Up("r", 1), 0.0)
+    state, started = step(state, Arrive(1, "a"), 0.0)
+    assert started == (Start(1, "r"),)
+    state, refused = step(state, Arrive(2, "a"), 0.0)
+    assert refused == (Refuse(2, Why.FULL, 1),)

@@ -141,6 +141,8 @@ CASES = [
     ({"stream": True, "stream_options": {"chunk": 1}}, "stream_options.chunk"),
     ({"max_tokens": 1, "max_completion_tokens": 2}, "max_tokens"),
     ({"max_tokens": 0}, "max_tokens"),
+    ({"max_tokens": 8193}, "max_tokens"),
+    ({"max_completion_tokens": 8193}, "max_completion_tokens"),
     ({"stop": ["a", "b", "c", "d", "e"]}, "stop"),
     ({"stop": ""}, "stop"),
     ({"seed": 1 << 64}, "seed"),

@@ -60,7 +60,7 @@ def test_every_limit_stands_in_a_new_file_with_its_default() -> None:
 def test_every_limit_is_read_and_bounded(limit: "dataclasses.Field[int]") -> None:
     least, most = limit.metadata["least"], limit.metadata["most"]
     for value in (least, most):
-        text = TEXT.replace("[limits]\n", f"[limits]\n{limit.name} = {value}\n")
+        text = f'[site]\njurisdiction = "DE"\n[limits]\n{limit.name} = {value}\n'
         assert getattr(parse(text, HOME).limits, limit.name) == value
     for wrong in (str(least - 1), str(most + 1), "true", '"1"', "1.5"):
         with pytest.raises(BadInput, match=limit.name):
@@ -85,6 +85,9 @@ def test_upstream_tokens_are_read_from_their_files(tmp_path: Path) -> None:
         upstream_keys.read(declared)
     (tmp_path / "keys" / "upstreams" / "far").write_text("token\n")
     assert upstream_keys.read(declared) == {"far": "token"}
+    (tmp_path / "keys" / "upstreams" / "far").write_text("token\r\nx-more: 1\n")
+    with pytest.raises(BadInput, match="far"):
+        upstream_keys.read(declared)
 
 
 def test_labels_say_what_was_written() -> None:
@@ -123,6 +126,12 @@ SITE = '[site]\njurisdiction = "DE"\n'
         (SITE + "[[deployment]]\nname = 'd'\nmodel = 'none'", "none"),
         (SITE + "[[deployment]]\nname = 'd'\nengine = 'magic'", "magic"),
         (SITE + "[[deployment]]\nname = 'd'\nengine = 'openai'\nurl = 'u'", "jurisdiction"),
+        (
+            SITE + "[[deployment]]\nname = 'd'\nengine = 'openai'\njurisdiction = 'DE'\n"
+            "upstream_model = 'm'\nurl = 'ftp://x'",
+            "http://",
+        ),
+        (SITE + "[limits]\ntenants = 1\n[[tenant]]\nname = 't'\n[[tenant]]\nname = 'u'", "limits"),
         (SITE + "tenant = 3", "tenant"),
         ("[site", "factory.toml"),
     ],

@@ -132,7 +132,8 @@ class ToyProber:
 class Plant:
     """All the plant's parts over `home`."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, most: int = 1000) -> None:
+        """`most`: tenants, keys and deployments that it may have, of each."""
         (home / "keys").mkdir(exist_ok=True)
         self.home = home
         self.clock, self.entropy, self.feed = HandClock(), Counting(), NotedFeed()
@@ -145,10 +146,10 @@ class Plant:
         self.changes = Changes(
             self.store, self.feed, self.secrets, self.clock, self.entropy, "test"
         )
-        self.tenants = Tenants(self.changes, SITE)
-        self.keys = Keys(self.changes)
+        self.tenants = Tenants(self.changes, SITE, most)
+        self.keys = Keys(self.changes, most)
         self.policies = Policies(self.changes, self.folder)
-        self.deployments = Deployments(self.changes, SITE, self.folder)
+        self.deployments = Deployments(self.changes, SITE, self.folder, most)
 
     def begin(self, declared: Declared | None = None) -> None:
         """What a control does when it starts."""

@@ -157,6 +157,10 @@ def test_a_permitted_endpoint_is_a_rule_of_the_policies_in_the_folder_too(plant)
         {"url": "ftp://x/"},
         {"url": "http://u:p@x/"},
         {"url": "http://x/?q"},
+        {"url": "http://@x/"},
+        {"model": "<<gap:billed>>"},
+        {"model": "\ud800"},
+        {"upstream_model": "\ud800"},
         {"url": None},
         {"upstream_model": None},
         {"jurisdiction": None},
@@ -184,3 +188,21 @@ def test_what_the_file_declares_is_changed_only_there(plant):
 def test_a_deployment_needs_weights_that_are_here(plant):
     with pytest.raises(NotFound):
         plant.deployments.add("op", Order("new", EngineKind.LLAMA_CPP, model="unknown"))
+
+
+def test_a_factory_holds_as_many_of_each_as_its_limits_say(tmp_path):
+    plant = Plant(tmp_path, most=2)
+    plant.begin()
+    for name in ("one", "two"):
+        plant.tenants.add("op", name)
+        plant.keys.add("op", name)
+    plant.deployments.add("op", Order("far", url="https://models.example.org", **UPSTREAM))
+    published, booked = plant.snapshot, len(plant.records())
+    with pytest.raises(Conflict, match=r"limits\.tenants"):
+        plant.tenants.add("op", "three")
+    with pytest.raises(Conflict, match=r"limits\.keys"):
+        plant.keys.add("op", "one")
+    with pytest.raises(Conflict, match=r"limits\.deployments"):
+        plant.deployments.add("op", Order("far2", url="https://models.example.org", **UPSTREAM))
+    assert (plant.snapshot, len(plant.records())) == (published, booked)
+    plant.store.close()

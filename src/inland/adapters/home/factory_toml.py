@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from inland.adapters.egress.door import origin
 from inland.adapters.home.limits import Limits
 from inland.adapters.home.table import Table
 from inland.domain.errors import BadInput, NotFound
@@ -175,7 +176,7 @@ def _deployment(table: Table, site: Place, home: Path) -> _Deployed:
     deployment = Deployment(
         model=table.text("model", name),
         place=place_of(stands, table.text("operator", stands), table.spot, f"upstream-{name}"),
-        url=table.text("url"),
+        url=_url(table),
         upstream_model=table.text("upstream_model"),
         **shared,
     )
@@ -183,6 +184,15 @@ def _deployment(table: Table, site: Place, home: Path) -> _Deployed:
     permit_endpoint = table.flag("permit_endpoint")
     table.done()
     return _Deployed(deployment, home / key_file if key_file else None, permit_endpoint)
+
+
+def _url(table: Table) -> str:
+    url = table.text("url")
+    try:
+        origin(url)
+    except BadInput as error:
+        raise BadInput(table.spot, error.why) from None
+    return url
 
 
 def _upstream_models(
@@ -203,6 +213,9 @@ def _check_references(declaration: Declaration) -> None:
         ("model", [model.id for model in declaration.models]),
         ("deployment", [deployment.name for deployment in declaration.deployments]),
     ):
+        most = getattr(declaration.limits, f"{noun}s", len(names))
+        if len(names) > most:
+            raise BadInput(f"limits.{noun}s", f"is {most}, and {len(names)} are declared")
         for name in names:
             if names.count(name) > 1:
                 raise BadInput(noun, f"{name} is declared twice")

@@ -23,6 +23,6 @@ def _token(name: str, path: Path) -> str:
         raise BadInput(spot, f"its key_file cannot be read: {error.strerror} ({path})") from None
     except UnicodeDecodeError:
         raise BadInput(spot, f"its key_file holds no token ({path})") from None
-    if not token or len(data) > TOKEN_LIMIT_BYTES:
+    if not token.isprintable() or not token or len(data) > TOKEN_LIMIT_BYTES:
         raise BadInput(spot, f"its key_file holds no token ({path})")
     return token

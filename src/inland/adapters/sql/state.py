@@ -120,6 +120,10 @@ class SqlState:
     def tenants(self) -> dict[str, Tenant]:
         return {row["id"]: _tenant(row) for row in self._rows(TENANTS)}
 
+    def tenant(self, tenant: str) -> Tenant | None:
+        row = self._row(TENANTS, tenant)
+        return None if row is None else _tenant(row)
+
     def put_tenant(self, tenant: Tenant) -> None:
         self._put(
             TENANTS,
@@ -133,6 +137,10 @@ class SqlState:
 
     def keys(self) -> dict[str, Key]:
         return {row["id"]: _key(row) for row in self._rows(KEYS)}
+
+    def key(self, key: str) -> Key | None:
+        row = self._row(KEYS, key)
+        return None if row is None else _key(row)
 
     def put_key(self, key: Key) -> None:
         self._put(
@@ -245,6 +253,12 @@ class SqlState:
         """Every row in the order of its id, so that one state always reads the same."""
         by_id = select(table).order_by(*table.primary_key.columns)
         return [dict(row) for row in self._connection.execute(by_id).mappings()]
+
+    def _row(self, table: Table, value: str) -> Row | None:
+        """The row with that id."""
+        (identity,) = table.primary_key.columns
+        found = self._connection.execute(select(table).where(identity == value)).mappings().first()
+        return None if found is None else dict(found)
 
     def _put(self, table: Table, values: dict[str, Any]) -> None:
         (identity,) = table.primary_key.columns
