@@ -22,8 +22,8 @@ def problem(
 ) -> JSONResponse:
     """One answer. `more` are extension members."""
     body: dict[str, Any] = {"type": "about:blank", "title": title, "status": status}
-    if detail:
-        body["detail"] = detail
+    if detail:  # names in a body may hold what no answer can: half of a pair
+        body["detail"] = detail.encode("utf-8", "replace").decode()
     return JSONResponse(body | more, status, headers, media_type=MEDIA_TYPE)
 
 
@@ -75,7 +75,8 @@ def _http(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     if error.status_code == 404:
         return unseen()
-    return problem(error.status_code, str(error.detail))
+    headers = dict(error.headers) if error.headers else None
+    return problem(error.status_code, str(error.detail), headers=headers)
 
 
 def _unforeseen(_: Request, error: Exception) -> JSONResponse:

@@ -122,7 +122,11 @@ def check_policies(files: dict[str, str]) -> list[str]:
         return ["no *.cedar file: an empty set would deny everything"]
     if len(files) > MAX_FILES:
         return [f"{len(files)} files: at most {MAX_FILES}"]
-    if sum(len(text.encode()) for text in files.values()) > MAX_TEXT_BYTES:
+    try:
+        size = sum(len((name + text).encode()) for name, text in files.items())
+    except UnicodeEncodeError:
+        return ["a file or its name is no text: it holds half of a surrogate pair"]
+    if size > MAX_TEXT_BYTES:
         return [f"the files together hold more than {MAX_TEXT_BYTES} bytes"]
     problems = [problem for name in sorted(files) for problem in _check_file(name, files[name])]
     ids = Counter(i for name in sorted(files) for i in _ids(files[name]))

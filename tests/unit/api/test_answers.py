@@ -236,3 +236,26 @@ def test_log_lines_hold_no_key_and_no_text(factory, caplog, monkeypatch):
 
 def test_the_vkey_is_for_whoever_holds_a_key(factory):
     assert factory.as_("acme-member").get("/factory/v1/vkey").text == "test+00000000+key\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/factory/v1/tenants", rb'{"\ud800": 1}'),
+        ("/factory/v1/tenants", rb'{"name": "\ud800"}'),
+        ("/factory/v1/policies", rb'{"files": {"a.cedar": "\ud800"}}'),
+        ("/factory/v1/policies", rb'{"files": {"\ud800": ""}}'),
+        ("/factory/v1/policies/explain", rb'{"who": "\ud800", "deployment": "smollm2"}'),
+        ("/factory/v1/deployments", rb'{"name": "a", "model": "\ud800"}'),
+        ("/factory/v1/tenants", b"[" * 100_000),
+    ],
+)
+def test_odd_input_is_the_callers_fault(factory, path, body):
+    got = factory.as_("operator").post(path, content=body)
+    assert 400 <= got.status_code < 500, got.text
+    assert got.headers["content-type"] == "application/problem+json"
+
+
+def test_an_answer_to_no_key_says_what_would_do(factory):
+    got = factory.as_(None).get("/factory/v1/tenants")
+    assert (got.status_code, got.headers["www-authenticate"]) == (401, "Bearer")
