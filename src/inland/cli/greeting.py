@@ -5,14 +5,18 @@ from inland.cli.program import call
 
 _CURL = """\
 curl -s {url}/v1/chat/completions \\
-  -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' \\
+  -H 'Content-Type: application/json' \\
+  -H 'Authorization: Bearer {key}' \\
   -d '{{"model": "{model}", "messages": [{{"role": "user", "content": "Hello!"}}]}}'
 """
 
 _PYTHON = """\
 from openai import OpenAI
 
-client = OpenAI(base_url="{url}/v1", api_key="{key}")
+client = OpenAI(
+    base_url="{url}/v1",
+    api_key="{key}",
+)
 answer = client.chat.completions.create(
     model="{model}", messages=[{{"role": "user", "content": "Hello!"}}]
 )
