@@ -24,6 +24,7 @@ from inland.adapters.feed.frames import (
     to_frame,
 )
 from inland.adapters.feed.leases import Holder, fresh_leases
+from inland.adapters.isolation.peers import is_shut_in
 from inland.domain.errors import Busy, Damaged
 from inland.domain.snapshot import Secrets, Snapshot
 from inland.ports.clock import Clock
@@ -152,6 +153,10 @@ class FeedServer:
         try:
             connection, _ = self._listener.accept()
         except OSError:
+            return
+        if is_shut_in(connection):
+            _log.warning("a child that is shut in asked for a snapshot")
+            connection.close()
             return
         if len(self._selector.get_map()) > MAX_GATEWAYS:
             connection.close()
