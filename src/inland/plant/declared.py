@@ -40,10 +40,14 @@ def reconcile(changes: Changes, declared: Declared, folder: PolicyFolder) -> Non
     for name, token in declared.upstream_keys.items():
         changes.secrets.keep_upstream_key(name, token)
     with changes.change(FACTORY_FILE) as change:
+        before = change.state.deployments().keys()
         _tenants(change, declared.tenants)
         _models(change, declared.models)
         written = _deployments(change, declared)
         _keys(change, declared.keys)
+        gone = before - change.state.deployments().keys()
+    for name in gone:
+        changes.secrets.forget_upstream_key(name)
     folder.write(written, remove_others=False)
 
 

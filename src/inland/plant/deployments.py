@@ -74,7 +74,9 @@ class Deployments:
         place = self._place(order)
         with self._changes.store.read() as transaction:
             _refuse_taken(transaction.state.deployments().get(order.name), order.name)
-        if order.token is not None:
+        if order.token is None:  # one left behind was given for another server
+            self._changes.secrets.forget_upstream_key(order.name)
+        else:
             self._changes.secrets.keep_upstream_key(order.name, order.token)
         try:
             return self._add(who, order, place)

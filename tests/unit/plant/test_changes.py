@@ -206,3 +206,10 @@ def test_a_factory_holds_as_many_of_each_as_its_limits_say(tmp_path):
         plant.deployments.add("op", Order("far2", url="https://models.example.org", **UPSTREAM))
     assert (plant.snapshot, len(plant.records())) == (published, booked)
     plant.store.close()
+
+
+def test_a_token_goes_to_no_server_but_the_one_it_was_given_for(plant):
+    """What a killed removal, or an earlier declaration of the name, left behind is not sent on."""
+    plant.secrets.keep_upstream_key("far", "for another server")
+    plant.deployments.add("op", Order("far", url="https://models.example.org", **UPSTREAM))
+    assert plant.feed.secrets[-1].upstream_keys == {}

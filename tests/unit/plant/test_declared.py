@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from inland.domain.labels import Label
-from inland.domain.plant import Key, Role, Tenant
+from inland.domain.places import Place
+from inland.domain.plant import Deployment, EngineKind, Key, Role, Tenant
 from inland.plant.declared import Declared
 from tests.unit.plant.parts import MODEL, SERVED, SITE
 
@@ -58,3 +59,13 @@ def test_a_revoked_key_is_not_brought_back_and_a_lost_file_locks_nobody_out(plan
     plant.begin(ALL)
     assert not plant.snapshot.keys["other"].revoked
     assert not plant.snapshot.keys["other"].declared
+
+
+def test_the_token_of_a_server_that_is_no_longer_declared_is_forgotten(plant):
+    place, url = Place("upstream-far", "DE", "DE"), "https://a.example"
+    far = Deployment("far", EngineKind.OPENAI, "smol", place, url=url, upstream_model="m")
+    far = replace(far, declared=True)
+    plant.begin(Declared(SITE, models=(MODEL,), deployments=(far,), upstream_keys={"far": "token"}))
+    assert plant.secrets.secrets().upstream_keys == {"far": "token"}
+    plant.begin(Declared(SITE, models=(MODEL,)))
+    assert plant.secrets.secrets().upstream_keys == {}
