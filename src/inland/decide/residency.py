@@ -86,6 +86,8 @@ class Residency:
         key = self._snapshot.keys.get(key_id)
         if found is None or key is None:
             return _unseen("no such deployment or key")
+        if not self._may_know(key, found.model):  # asking would take time that tells it is there
+            return _unseen("not the tenant's, and not shared with it")
         places = {found.place.id: found.place} | {
             replica.place.id: replica.place
             for replica in self._snapshot.replicas.values()
@@ -141,6 +143,11 @@ class Residency:
             add = f"declare a deployment at {name}, or {add}"
         decided = () if answer.allowed else answer.rules
         return Verdict(allowed=False, visible=True, rules=decided, remedy=add)
+
+    def _may_know(self, key: Key, model_id: str) -> bool:
+        model = self._snapshot.models.get(model_id)
+        tenant = self._snapshot.tenants.get(key.tenant) if key.tenant is not None else None
+        return model is not None and tenant is not None and is_visible(tenant, model)
 
     def _decide(
         self,

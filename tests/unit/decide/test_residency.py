@@ -162,6 +162,15 @@ def test_only_the_allowed_places_of_the_replicas_are_named():
     assert verdict.places == ("a", "here")
 
 
+def test_a_foreign_model_costs_no_decision_whose_time_would_tell_of_it():
+    snapshot = allowed_snapshot()
+    hidden = replace(snapshot.models["m"], shared_with=())
+    decider = Residency(replace(snapshot, models={"m": hidden}))
+    with mock.patch.object(residency.cedarpy, "is_authorized", side_effect=AssertionError):
+        verdict = decider.decide_serve("k", "d")
+    assert (verdict.allowed, verdict.visible, verdict.rules) == (False, False, ())
+
+
 def test_a_foreign_model_is_invisible_and_a_shared_one_is_not():
     snapshot = allowed_snapshot()
     foreign = replace(snapshot.models["m"], shared_with=("demo",))
