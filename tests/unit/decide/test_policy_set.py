@@ -64,6 +64,8 @@ def test_a_digest_is_of_every_file_and_its_name():
         ({f"a{i}.cedar": GOOD.replace('"a"', f'"a{i}"') for i in range(65)}, "at most 64"),
         ({"a.cedar": GOOD + "//" + "x" * 300_000}, "bytes"),
         ({"a.cedar": GOOD.replace('"a"', '"a b"')}, "use letters"),
+        ({"a.cedar": GOOD + "// \ud800"}, "no text"),
+        ({"\ud800.cedar": GOOD}, "no text"),
     ],
 )
 def test_a_set_that_is_wrong_is_refused_and_told_why(files, said):

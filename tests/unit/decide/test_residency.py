@@ -166,7 +166,7 @@ def test_a_foreign_model_costs_no_decision_whose_time_would_tell_of_it():
     snapshot = allowed_snapshot()
     hidden = replace(snapshot.models["m"], shared_with=())
     decider = Residency(replace(snapshot, models={"m": hidden}))
-    with mock.patch.object(residency.cedarpy, "is_authorized", side_effect=AssertionError):
+    with mock.patch.object(cedarpy, "is_authorized", side_effect=AssertionError):
         verdict = decider.decide_serve("k", "d")
     assert (verdict.allowed, verdict.visible, verdict.rules) == (False, False, ())
 
