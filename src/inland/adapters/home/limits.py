@@ -27,9 +27,7 @@ class Limits:
     body_s: int = _limit(30, 1, 3600, "a request must have arrived whole within this")
     messages: int = _limit(4096, 1, 65_536, "messages in one chat request")
     choices: int = _limit(8, 1, 128, "answers to one request (n)")
-    answer_tokens: int = _limit(
-        8192, 1, 1_048_576, "tokens asked for in one answer (max_tokens)"
-    )
+    answer_tokens: int = _limit(8192, 1, 1_048_576, "tokens asked for in one answer (max_tokens)")
     queue: int = _limit(
         256, 0, 65_536, "requests of one tenant waiting, per deployment and gateway"
     )
