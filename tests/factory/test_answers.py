@@ -41,13 +41,13 @@ def test_two_tenants_at_once_streamed_and_not(factory: Running, tmp_path: Path) 
 
     vkey = factory.vkey(tmp_path)
     for tenant, ids in refs.items():
-        exported = factory.records(tenant, tmp_path)
+        receipts = {ref: factory.receipt(ref, tmp_path / f"{ref}.json") for ref in ids}
+        exported = factory.records(tenant, tmp_path)  # a receipt waits for booking, this does not
         recorded = {r["id"]: r for r in exported if r["kind"] == "request"}
-        for ref in ids:
+        for ref, receipt in receipts.items():
             record = recorded[ref.removeprefix("chatcmpl-")]
             assert record["tenant"] == tenant
             assert record["outcome"] == "complete"
-            receipt = factory.receipt(ref, tmp_path / "receipt.json")
             outside = verify_outside(receipt, vkey)
             assert outside.returncode == 0, outside.stdout + outside.stderr
             inside = factory.run("verify", str(receipt), "--vkey", str(vkey))
