@@ -6,6 +6,7 @@ anew.
 
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
+from hashlib import sha256
 
 from inland.decide.scheduling import assign_cores
 from inland.domain.plant import (
@@ -23,6 +24,9 @@ from inland.ports.state import StateTables
 
 #: Pause between two probes of one life that has not produced a token yet, in seconds.
 PROBE_PAUSE_S = 0.2
+
+#: The kernel's limit on a unix socket's path, its closing zero byte left out (unix(7)).
+SOCKET_PATH_BYTES = 107
 
 #: One life of a process: pid and start.
 Life = tuple[int, int | None]
@@ -174,8 +178,11 @@ def wanted_replicas(deployments: dict[str, Deployment], room: EngineRoom) -> lis
 
 
 def socket_path(sockets: str, replica: str) -> str:
-    """Where an engine serves."""
-    return f"{sockets}/engine-{replica}.sock"
+    """Where an engine serves: named for its replica, or by a hash of it where that is too long."""
+    path = f"{sockets}/engine-{replica}.sock"
+    if len(path.encode()) <= SOCKET_PATH_BYTES:
+        return path
+    return f"{sockets}/engine-{sha256(replica.encode()).hexdigest()[:12]}.sock"
 
 
 def _write(change: Change, seen: dict[str, Replica]) -> None:

@@ -1,5 +1,6 @@
 """A socket's file keeps nobody of its user out: who was shut in is known by its network."""
 
+import asyncio
 import os
 import socket
 import subprocess
@@ -13,6 +14,7 @@ from inland.adapters.feed.server import FeedServer
 from inland.adapters.files.clock import SystemClock
 from inland.adapters.isolation.peers import is_shut_in
 from inland.adapters.isolation.shut_in import KERNEL, NONE, available
+from inland.adapters.processes.supervisor_socket import SupervisorSocket
 from inland.domain.snapshot import Secrets, Snapshot
 
 _CHILD = """
@@ -32,11 +34,12 @@ with socket.socket(socket.AF_UNIX) as peer:
 """
 
 
-def _received(isolation: str, path: Path) -> int:
-    """How much a child held to `isolation` got for asking for a snapshot."""
-    asks = to_frame(Ask(1, "gateway-0", os.getpid(), "w", 0)).hex()
+def _received(isolation: str, path: Path, asks: bytes) -> int:
+    """How much a child held to `isolation` got for what it asks at `path`."""
     argv = [sys.executable, "-c", _CHILD, isolation, str(path)]
-    done = subprocess.run(argv, input=asks, capture_output=True, text=True, timeout=30, check=True)
+    done = subprocess.run(
+        argv, input=asks.hex(), capture_output=True, text=True, timeout=30, check=True
+    )
     return int(done.stdout)
 
 
@@ -49,10 +52,36 @@ def test_a_child_that_was_shut_in_is_told_no_secret(tmp_path: Path) -> None:
     try:
         snapshot = Snapshot(1, "factory", "", "", {}, {}, {}, {}, {})
         feed.publish(snapshot, Secrets({"acme": b"s" * 32}, {}))
-        assert _received(NONE, path) > 100
-        assert _received(KERNEL, path) == 0
+        asks = to_frame(Ask(1, "gateway-0", os.getpid(), "w", 0))
+        assert _received(NONE, path, asks) > 100
+        assert _received(KERNEL, path, asks) == 0
     finally:
         feed.close()
+
+
+class _Stoppable:
+    """A supervisor that only notes that it was told to stop."""
+
+    stopped = 0
+
+    def stop(self) -> None:
+        self.stopped += 1
+
+
+def test_a_child_that_was_shut_in_orders_no_processes(tmp_path: Path) -> None:
+    if available() == NONE:
+        pytest.skip("this kernel has no Landlock or no network namespaces")
+
+    async def main() -> None:
+        path, supervisor = tmp_path / "supervisor.sock", _Stoppable()
+        async with SupervisorSocket(path, supervisor):
+            asks = b'{"op": "stop"}\n'
+            assert await asyncio.to_thread(_received, KERNEL, path, asks) == 0
+            assert supervisor.stopped == 0
+            assert await asyncio.to_thread(_received, NONE, path, asks) > 0
+            assert supervisor.stopped == 1
+
+    asyncio.run(main())
 
 
 def test_we_are_not_shut_in_from_ourselves() -> None:

@@ -4,7 +4,13 @@ import pytest
 
 from inland.domain.plant import EngineKind, ReplicaState
 from inland.plant.deployments import Order
-from inland.plant.replicas import EngineRoom, Replicas, awaited
+from inland.plant.replicas import (
+    SOCKET_PATH_BYTES,
+    EngineRoom,
+    Replicas,
+    awaited,
+    socket_path,
+)
 from inland.ports.runner import ProcessState
 from tests.unit.plant.parts import AtOnce, ToyProber, ToyRunner
 
@@ -132,3 +138,12 @@ def test_engines_get_separate_cores_while_there_are_enough(plant, runner, replic
     given = [core for spec in runner.asked[-1] for core in spec.cores]
     assert len(runner.asked[-1]) == 3
     assert given == [1]
+
+
+def test_every_deployments_name_has_a_socket_the_kernel_takes() -> None:
+    sockets = "/" + "s" * (SOCKET_PATH_BYTES - len("/engine-0123456789ab.sock") - 1)
+    longest = [f"{'d' * 62}{n}-0" for n in range(9)]
+    paths = {socket_path(sockets, replica) for replica in ["smollm2-0", *longest]}
+    assert len(paths) == 10
+    assert all(len(path.encode()) <= SOCKET_PATH_BYTES for path in paths)
+    assert socket_path("/run", "smollm2-0") == "/run/engine-smollm2-0.sock"

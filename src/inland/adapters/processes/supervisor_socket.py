@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any, Protocol, Self
 
+from inland.adapters.isolation.peers import is_shut_in
 from inland.adapters.processes.protocol import (
     LINE_LIMIT_BYTES,
     failure,
@@ -57,10 +58,11 @@ class SupervisorSocket:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._callers += 1
+        peer = writer.get_extra_info("socket")
         try:
             with contextlib.suppress(TimeoutError, OSError, ValueError):
                 async with asyncio.timeout(CALLER_LIMIT_S):
-                    if self._callers <= CALLERS_LIMIT:
+                    if self._callers <= CALLERS_LIMIT and not is_shut_in(peer):
                         await self._converse(reader, writer)
         finally:
             self._callers -= 1
