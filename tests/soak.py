@@ -5,13 +5,19 @@ import json
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
+
+from tests.factory.running import Running
 
 ROOT = Path(__file__).parents[1]
 #: Where laws are properties; each is tried on far more examples than in a test.
 LAWS = ("tests/unit", "tests/contract", "tests/chaos/test_books_forgetful.py")
 KILLS = 30
+STARTS = 7
+#: A start of a warm home is promised to be ready in under this many seconds.
+WARM_START_S = 3
 
 
 def kills(seed: int) -> int:
@@ -36,8 +42,24 @@ def laws(seed: int) -> int:
     return done.returncode
 
 
+def start(seed: int) -> int:
+    """Starts of a warm home, from the command to `/readyz`: the median is to be under 3 s."""
+    seconds = []
+    with tempfile.TemporaryDirectory() as folder:
+        factory = Running(Path(folder) / "home")
+        for _ in range(STARTS + 1):
+            begin = time.monotonic()
+            factory.up()
+            seconds.append(round(time.monotonic() - begin, 2))
+            factory.down()
+    warm = sorted(seconds[1:])
+    holds = warm[STARTS // 2] < WARM_START_S
+    print(json.dumps({"soak": "start", "seed": seed, "holds": holds, "warm_start_s": warm}))
+    return int(not holds)
+
+
 #: Every figure by name, in the order they run.
-FIGURES = {"laws": laws, "kills": kills}
+FIGURES = {"laws": laws, "kills": kills, "start": start}
 
 
 def main() -> int:
