@@ -51,12 +51,13 @@ class Outcome:
     doubled: list[str] = field(default_factory=list)
     unverified: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
     check: str = ""
 
     @property
     def holds(self) -> bool:
         """Whether every law held."""
-        broken = self.missing + self.doubled + self.unverified + self.lost
+        broken = self.missing + self.doubled + self.unverified + self.lost + self.wrong
         return not broken and self.beyond <= self.cut and self.check == "ok"
 
 
@@ -121,6 +122,7 @@ def gateway_queued(factory: Running, callers: Callers, dice: random.Random) -> N
         factory.kill("gateway")
         _ready(factory)
     callers.received.extend(crowd.received)
+    callers.wrong.extend(crowd.wrong)
 
 
 def control_any_time(factory: Running, callers: Callers, dice: random.Random) -> None:
@@ -141,6 +143,7 @@ def gateway_before_first_byte(factory: Running, callers: Callers, dice: random.R
         factory.kill("gateway")
         _ready(factory)
     callers.received.extend(two.received)
+    callers.wrong.extend(two.wrong)
 
 
 def engine_any_time(factory: Running, callers: Callers, dice: random.Random) -> None:
@@ -222,6 +225,7 @@ def run_kills(folder: Path, seed: int, count: int) -> Outcome:
                 kill(factory, callers, dice)
                 outcome.kills[kill.__name__] = outcome.kills.get(kill.__name__, 0) + 1
                 _ready(factory)
+        outcome.wrong = callers.wrong
         _settle(factory)
         _hold_books_to(factory, callers.received, folder, outcome)
         tenants = {t["id"] for t in factory.json("tenant", "list")}

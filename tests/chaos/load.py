@@ -39,6 +39,7 @@ class Callers:
     threads: int = 6
     max_tokens: int = 24
     received: list[Received] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)  # refusals that are no retryable 503
     streaming: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     _stop: threading.Event = field(default_factory=threading.Event)
     _running: list[threading.Thread] = field(default_factory=list)
@@ -83,8 +84,8 @@ class Callers:
         with http.stream("POST", "/v1/chat/completions", json=body) as answer:
             got.refused = answer.status_code != httpx.codes.OK
             if got.refused:
-                assert answer.status_code == httpx.codes.SERVICE_UNAVAILABLE, answer.status_code
-                assert "retry-after" in answer.headers
+                if answer.status_code != 503 or "retry-after" not in answer.headers:
+                    self.wrong.append(f"{answer.status_code}: {answer.read().decode()}")
                 return
             if got.stream:
                 self._read_stream(answer, got)
