@@ -30,6 +30,7 @@ from inland.decide.residency import Verdict
 from inland.domain.api_keys import new_api_key
 from inland.domain.ids import WriterId
 from inland.domain.labels import Label, public_label
+from inland.domain.limits import Limits
 from inland.domain.places import Place
 from inland.domain.plant import (
     Deployment,
@@ -43,7 +44,6 @@ from inland.domain.plant import (
 )
 from inland.domain.snapshot import Secrets, Snapshot
 from inland.gateway.gateway import Gateway
-from inland.gateway.limits import Limits
 
 KEY = new_api_key(b"k" * 40)
 HERE = Place("here", "ZZ", "ZZ")

@@ -12,12 +12,12 @@ from typing import Any
 import typer.main
 from fastapi.routing import APIRoute
 
-from inland.adapters.home.limits import Limits
 from inland.adapters.home.template import FirstFactory, FirstModel, factory_toml
 from inland.api.access import ACCESS
 from inland.api.app import NOUNS
 from inland.api.metrics import HELP
 from inland.cli.app import app
+from inland.domain.limits import Limits
 from tests.architecture.source import ROOT
 
 FILE = ROOT / "docs" / "reference.md"
@@ -71,11 +71,14 @@ def commands() -> str:
 
 def limits() -> str:
     """The `[limits]` of factory.toml as a table."""
-    rows = ["| limit | default | least | most | bounds |", "| --- | --- | --- | --- | --- |"]
+    rows = [
+        "| limit | default | least | most | unit | bounds |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
     for limit in fields(Limits):
         rule = limit.metadata
         assert limit.default is not MISSING
-        bounds = f"{limit.default} | {rule['least']} | {rule['most']}"
+        bounds = f"{limit.default} | {rule['least']} | {rule['most']} | {rule['unit']}"
         rows.append(f"| `{limit.name}` | {bounds} | {rule['why']} |")
     return "\n".join(rows)
 

@@ -12,6 +12,8 @@ from inland.adapters.home.layout import Home
 from inland.bootstrap import logs
 from inland.domain.errors import InlandError
 
+#: A gateway that has drained still has its journal to commit, in seconds.
+_AFTER_DRAIN_S = 5.0
 _ROLES = ("supervisor", "control", "gateway", "engine")
 
 
@@ -57,8 +59,7 @@ def _run(asked: argparse.Namespace, home: Home) -> int:
 
         return run_control(home, asked.name, asked.lifeline)
     from inland.adapters.processes.report import run_reporting
-    from inland.adapters.processes.supervisor import Config
-    from inland.bootstrap.limits import grace
+    from inland.adapters.processes.supervisor import Config, Grace
 
     declared = factory_toml.read(home.factory_toml)
     config = Config(
@@ -66,7 +67,7 @@ def _run(asked: argparse.Namespace, home: Home) -> int:
         declared.port if asked.port is None else asked.port,
         asked.gateways or declared.gateways,
         settings.from_environment().child_environment,
-        grace=grace(declared.limits),
+        grace=Grace(gateway_s=declared.limits.drain_s + _AFTER_DRAIN_S),
         lifeline_fd=asked.lifeline,
     )
     return run_reporting(config, asked.report)

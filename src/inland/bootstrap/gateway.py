@@ -17,15 +17,14 @@ from inland.adapters.files.disk import Disk
 from inland.adapters.files.journal import JournalWriter
 from inland.adapters.home import factory_toml
 from inland.adapters.home.layout import Home
-from inland.adapters.home.limits import Limits as HomeLimits
 from inland.adapters.llama_cpp.client import LlamaCpp
 from inland.adapters.openai.client import OpenAI
 from inland.adapters.processes.client import SupervisorClient
 from inland.adapters.processes.lifeline import exit_when_closed
-from inland.bootstrap.limits import gateway_limits
 from inland.decide.residency import Residency
 from inland.domain.errors import InlandError
 from inland.domain.ids import UUID7_RANDOM_BYTES, WriterId, uuid7
+from inland.domain.limits import Limits
 from inland.domain.plant import EngineKind
 from inland.domain.snapshot import Secrets, Snapshot
 from inland.gateway.gateway import Gateway
@@ -65,7 +64,7 @@ def run_gateway(home: Home, name: str, fd: int, lifeline: int | None) -> int:
     return 0
 
 
-async def _serve(home: Home, name: str, fd: int, bounds: HomeLimits, gateways: int) -> None:
+async def _serve(home: Home, name: str, fd: int, bounds: Limits, gateways: int) -> None:
     loop = asyncio.get_running_loop()
     clock, entropy = SystemClock(), SystemEntropy()
     writer = WriterId(uuid7(clock.unix_us() // 1000, entropy(UUID7_RANDOM_BYTES)))
@@ -74,7 +73,7 @@ async def _serve(home: Home, name: str, fd: int, bounds: HomeLimits, gateways: i
     upstreams = OpenAI(Door(in_force.may_connect, connect_s=bounds.upstream_connect_s))
     feed: FeedClient
     gateway = Gateway(
-        gateway_limits(bounds),
+        bounds,
         clock,
         entropy,
         journal,

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from inland.adapters.files.clock import SystemClock
 from inland.adapters.home import factory_toml
 from inland.adapters.home.layout import Home
-from inland.adapters.home.limits import Limits
 from inland.adapters.processes.client import SupervisorClient
 from inland.adapters.processes.logs import rotate
 from inland.adapters.processes.roles import CONTROL, GATEWAY
@@ -17,6 +16,7 @@ from inland.adapters.processes.started import read_report
 from inland.cli.failures import Failed
 from inland.cli.program import call
 from inland.domain.errors import Busy, InlandError
+from inland.domain.limits import Limits
 from inland.ports.runner import ProcessState, ProcessView
 
 #: A supervisor tells within this whether it holds the home; it may wait for a dead one's children.

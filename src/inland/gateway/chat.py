@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from inland.domain.limits import Limits
 from inland.gateway.errors import Refused, invalid
-from inland.gateway.limits import Limits
 from inland.ports.engine import Message, Work
 
 _Unit = Annotated[float, msgspec.Meta(ge=0, le=1)]
@@ -117,6 +117,7 @@ def work_of(body: ChatBody, limits: Limits, slots: int) -> Work:
         body.frequency_penalty,
         bool(body.logprobs),
         body.top_logprobs,
+        answer_tokens=limits.answer_tokens,
     )
 
 

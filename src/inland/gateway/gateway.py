@@ -8,10 +8,10 @@ import socket
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from inland.domain.limits import Limits
 from inland.domain.plant import EngineKind
 from inland.domain.snapshot import Secrets, Snapshot
 from inland.gateway.desk import Desk
-from inland.gateway.limits import SWEEP_S, TICK_S, Limits
 from inland.gateway.protocol import Connection
 from inland.gateway.refusals import Refusals
 from inland.gateway.relay import Relay
@@ -21,6 +21,9 @@ from inland.ledger.frames import FrameKind
 from inland.ports.clock import Clock, Entropy
 from inland.ports.engine import Engine
 
+#: How often queues, lease and time limits are looked at; and connections and folded refusals.
+TICK_S = 0.25
+SWEEP_S = 1.0
 #: How often the end looks whether anything is still under way.
 _DRAIN_LOOK_S = 0.02
 #: Objects made and not yet freed before the collector looks for cycles among them.

@@ -6,6 +6,7 @@ from typing import Protocol
 from inland.decide.admission import (
     Action,
     Arrive,
+    Bounds,
     Done,
     Down,
     Event,
@@ -19,9 +20,9 @@ from inland.decide.admission import (
     Why,
     step,
 )
+from inland.domain.limits import Limits
 from inland.domain.plant import Deployment, Replica, ReplicaState
 from inland.gateway.errors import Refused, invalid, queue_full, unavailable
-from inland.gateway.limits import Limits
 from inland.gateway.metrics import Timings
 from inland.ports.clock import Clock
 
@@ -60,7 +61,9 @@ class Lane:
         self._limits = limits
         self._clock = clock
         self._gateways = gateways
-        self._state = State(limits.admission)
+        self._state = State(
+            Bounds(limits.queue, limits.queue_total, limits.queue_s, limits.overtakes)
+        )
         self._requests: dict[int, Waiter] = {}
         self._replicas: dict[str, Replica] = {}
         self._resting: dict[str, float] = {}
@@ -96,7 +99,7 @@ class Lane:
 
     def returned(self, request: Waiter, replica: Replica) -> None:
         """`replica` did not serve it: it waits again, and the replica rests a moment."""
-        self._resting[replica.id] = self._clock.monotonic() + self._limits.suspect_s
+        self._resting[replica.id] = self._clock.monotonic() + self._limits.rest_ms / 1000
         self._step(Down(replica.id))
         self._step(Return(request.number))
 

@@ -9,10 +9,10 @@ from typing import Protocol, cast
 
 import httptools
 
+from inland.domain.limits import Limits
 from inland.gateway.errors import INVALID, Refused, bad_request, too_large, too_many_bodies
 from inland.gateway.exchange import Exchange, Incoming
 from inland.gateway.head import Head
-from inland.gateway.limits import Limits
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _FOREVER = float("inf")
@@ -158,6 +158,8 @@ class Connection(asyncio.Protocol):
             raise Refused(431, INVALID, "too_many_headers", "Too many headers.")
         if head.size + len(self._target) > self._limits.header_bytes:
             raise Refused(431, INVALID, "headers_too_large", "The headers are too large.")
+        if len(self._target) > self._limits.target_bytes:
+            raise Refused(414, INVALID, "target_too_long", "The path and query are too long.")
         if not self._target.startswith(b"/"):
             raise bad_request("The target must be a path.")
         if head.length is not None and head.length > self._limits.body_bytes:
@@ -241,7 +243,7 @@ class Connection(asyncio.Protocol):
 
     def _throttle(self) -> None:
         """Read no further ahead than the limit; with one request at a time this does nothing."""
-        full = len(self._waiting) >= self._limits.pipelined
+        full = len(self._waiting) >= self._limits.requests_ahead
         if full == self._reading_paused or self._transport is None:
             return
         self._reading_paused = full

@@ -11,8 +11,8 @@ from typing import cast
 import httptools
 import msgspec
 
+from inland.domain.limits import Limits
 from inland.gateway.exchange import Exchange, Incoming
-from inland.gateway.limits import Limits
 from inland.gateway.metrics import Metrics
 
 _HOP_BY_HOP = frozenset(
@@ -45,9 +45,9 @@ class Relay:
 
     def handle(self, incoming: Incoming, exchange: Exchange) -> None:
         """Pass `incoming` on; its answer will be control's."""
-        if self._running < self.limits.relay_connections:
+        if self._running < self.limits.relayed:
             self._start(incoming, exchange)
-        elif len(self._waiting) < self.limits.relay_waiting:
+        elif len(self._waiting) < self.limits.relay_queue:
             self._waiting.append((incoming, exchange))
         else:
             unavailable(exchange, "Too many requests wait for control.")

@@ -282,11 +282,11 @@ class ChatRequest:
 
     def is_late(self, now: float) -> bool:
         """Whether it had all the time there is."""
-        return now - self._arrived > self._shared.limits.total_s
+        return now - self._arrived > self._shared.limits.answer_s
 
     def time_out(self) -> None:
         """It had all the time there is."""
-        self.stop(timed_out(self._shared.limits.total_s))
+        self.stop(timed_out(self._shared.limits.answer_s))
 
     def is_running(self) -> bool:
         """Whether an engine works on it."""

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from inland.domain.ids import UUID7_RANDOM_BYTES, uuid7
+from inland.domain.limits import Limits
 from inland.domain.plant import EngineKind
-from inland.gateway.limits import Limits
 from inland.gateway.metrics import Metrics
 from inland.gateway.refusals import Refusals
 from inland.ledger.frames import FrameKind

@@ -36,7 +36,10 @@ class TokenLogprob(msgspec.Struct, frozen=True):
 
 
 class Work(msgspec.Struct, frozen=True):
-    """What an engine is asked to do: the allow-list of fields, already checked."""
+    """What an engine is asked to do: the allow-list of fields, already checked.
+
+    `answer_tokens`: the most it may make of one answer where the caller left `max_tokens` out.
+    """
 
     messages: list[Message]
     stream: bool = False
@@ -50,6 +53,7 @@ class Work(msgspec.Struct, frozen=True):
     frequency_penalty: float | None = None
     logprobs: bool = False
     top_logprobs: int | None = None
+    answer_tokens: int | None = None
 
 
 class Target(msgspec.Struct, frozen=True):

@@ -31,6 +31,11 @@ def test_the_prompt_cache_is_off_and_always_streamed() -> None:
     }
 
 
+def test_an_answer_is_bounded_where_nobody_said_how_long_it_may_be() -> None:
+    assert body_of(Work(ASK, answer_tokens=9))["max_tokens"] == 9
+    assert body_of(Work(ASK, max_tokens=7, answer_tokens=9))["max_tokens"] == 7
+
+
 def test_no_seed_means_any_to_llama_cpp_unless_none_was_given() -> None:
     assert "seed" not in body_of(Work(ASK))
     assert body_of(Work(ASK, seed=-1))["seed"] == 0xFFFFFFFE

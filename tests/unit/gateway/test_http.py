@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from inland.gateway.limits import Limits
+from inland.domain.limits import Limits
 from tests.unit.gateway.world import ASK, KEYS, Caller, World, caller, request, world
 
 BODY = json.dumps({"model": "smol", "messages": ASK}).encode()
@@ -125,6 +125,16 @@ def test_a_body_beyond_the_limit_is_refused_though_it_came_in_chunks() -> None:
             c.send(head + b"258\r\n" + b" " * 600 + b"\r\n" + b"258\r\n" + b" " * 600 + b"\r\n")
             assert (await c.reply()).status == 413
             assert w.gateway._desk.receiving_bytes == 0
+
+    asyncio.run(main())
+
+
+def test_a_long_target_is_refused() -> None:
+    async def main() -> None:
+        async with world() as w, caller(w) as c:
+            c.send(b"GET /v1/%b HTTP/1.1\r\nHost: x\r\n\r\n" % (b"m" * 9000))
+            assert (await c.reply()).status == 414
+            assert await c.rest() == b""
 
     asyncio.run(main())
 

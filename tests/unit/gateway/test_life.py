@@ -4,8 +4,8 @@ import asyncio
 import json
 from dataclasses import replace
 
+from inland.domain.limits import Limits
 from inland.domain.plant import ReplicaState
-from inland.gateway.limits import Limits
 from inland.ports.engine import Counts, End, Ending
 from tests.unit.gateway.world import ASK, KEYS, caller, snapshot, world
 
@@ -155,7 +155,7 @@ def test_engine_gone_before_a_token_is_tried_again_once_it_is_back() -> None:
 
 def test_an_engine_that_dies_under_a_request_each_time_is_given_up() -> None:
     async def main() -> None:
-        async with world(replace(Limits(), suspect_s=0.0)) as w, caller(w) as c:
+        async with world(replace(Limits(), rest_ms=0)) as w, caller(w) as c:
             w.engine.answer = None
             c.ask(BODY)
             for tried in range(3):
@@ -308,7 +308,7 @@ def test_requests_wait_for_a_replica_and_are_told_when_none_comes() -> None:
             w.apply(replace(snapshot(4), replicas={"r0": starting}))
             c.ask(BODY)
             await w.until(lambda: w.gateway._desk.lanes["smol"].waiting == 1)
-            w.clock.ahead_s += 31
+            w.clock.ahead_s += 61
             late = await c.reply()
             assert (late.status, "retry-after" in late.headers) == (503, True)
 
@@ -343,9 +343,8 @@ def test_all_the_time_there_is_ends_a_request() -> None:
 
 def test_a_full_queue_says_when_to_come_back() -> None:
     async def main() -> None:
-        bounds = replace(Limits().admission, waiting_per_tenant=1)
         async with (
-            world(replace(Limits(), admission=bounds, drain_s=0.1)) as w,
+            world(replace(Limits(), queue=1, drain_s=0.1)) as w,
             caller(w) as one,
             caller(w) as two,
             caller(w) as three,

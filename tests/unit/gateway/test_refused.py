@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from inland.domain.limits import Limits
 from inland.domain.plant import Role
 from tests.unit.gateway.world import ASK, KEYS, Reply, World, caller, snapshot, world
 
@@ -220,5 +221,14 @@ def test_distinct_refusals_are_bounded_per_tenant() -> None:
             records = w.journal.records("refusal")
             assert len(records) <= 65
             assert sum(record["count"] for record in records) == 100
+
+    asyncio.run(main())
+
+
+def test_an_engine_hears_how_long_an_answer_may_be_at_most() -> None:
+    async def main() -> None:
+        async with world() as w:
+            await ask(w)
+            assert w.engine.calls[0].work.answer_tokens == Limits().answer_tokens
 
     asyncio.run(main())

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from inland.gateway.limits import Limits
+from inland.domain.limits import Limits
 from tests.unit.gateway.world import ASK, Caller, World, caller, world
 
 STREAM = json.dumps({"model": "smol", "messages": ASK, "stream": True}).encode()
@@ -129,7 +129,7 @@ def test_a_control_that_says_nothing_is_given_up(tmp_path: Path) -> None:
 
 def test_waiting_for_control_is_bounded(tmp_path: Path) -> None:
     async def main() -> None:
-        limits = replace(Limits(), relay_connections=1, relay_waiting=1, drain_s=0.1)
+        limits = replace(Limits(), relayed=1, relay_queue=1, drain_s=0.1)
         async with (
             relayed(tmp_path, b"", *[b""] * 20, WHOLE, limits=limits) as (w, first, _),
             caller(w) as second,

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from inland.decide.residency import Verdict
 from inland.domain.api_keys import new_api_key
 from inland.domain.labels import Label, public_label
+from inland.domain.limits import Limits
 from inland.domain.places import Place
 from inland.domain.plant import (
     Deployment,
@@ -24,7 +25,6 @@ from inland.domain.plant import (
 )
 from inland.domain.snapshot import Secrets, Snapshot
 from inland.gateway.gateway import Gateway
-from inland.gateway.limits import Limits
 from inland.ledger import canonical
 from inland.ledger.frames import FrameKind
 from inland.ledger.records import Record

@@ -7,10 +7,10 @@ import pytest
 
 from inland.adapters.home import upstream_keys
 from inland.adapters.home.factory_toml import parse
-from inland.adapters.home.limits import Limits
 from inland.adapters.home.template import FirstFactory, FirstModel, factory_toml
 from inland.domain.errors import BadInput, NotFound
 from inland.domain.labels import Classification, Purpose
+from inland.domain.limits import Limits
 from inland.domain.places import Place
 from inland.domain.plant import EngineKind
 

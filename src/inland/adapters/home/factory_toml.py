@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from inland.adapters.egress.door import origin
-from inland.adapters.home.limits import Limits
 from inland.adapters.home.table import Table
 from inland.domain.errors import BadInput, NotFound
 from inland.domain.labels import EVERYONE, FACTORY, Classification, Label, Purpose, public_label
+from inland.domain.limits import Limits
 from inland.domain.places import WORLD, Place, is_country, is_jurisdiction
 from inland.domain.plant import Deployment, EngineKind, Model, Tenant
 
@@ -63,7 +63,7 @@ def parse(text: str, home: Path) -> Declaration:
     port = serve.whole("port", DEFAULT_PORT, 0, 65_535)
     gateways = serve.whole("gateways", 1, 1, 64)
     serve.done()
-    limits = top.table("limits").values(Limits)
+    limits = Limits.of(top.table("limits").rest())
     tenants = tuple(_tenant(table, site) for table in top.tables("tenant"))
     models = tuple(_model(table) for table in top.tables("model"))
     parts = [_deployment(table, site, home) for table in top.tables("deployment")]

@@ -1,6 +1,5 @@
 """One table of a TOML file, taken apart field by field; what nobody asked for is refused."""
 
-from dataclasses import fields
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -12,7 +11,6 @@ TEXT_LIMIT = 4096
 LIST_LIMIT = 1024
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
-_Values = TypeVar("_Values")
 
 
 class Table:
@@ -98,12 +96,10 @@ class Table:
         words = self.texts(name, tuple(word.value for word in default))
         return tuple(self._word(name, choices, word) for word in words)
 
-    def values(self, kind: type[_Values]) -> _Values:
-        """All fields of a dataclass with defaults, which checks them itself."""
-        known = {item.name for item in fields(kind)}  # type: ignore[arg-type]  # a dataclass
-        given = {name: self._left.pop(name) for name in known & set(self._left)}
-        self.done()
-        return kind(**given)
+    def rest(self) -> dict[str, Any]:
+        """All that is left, for a table that is checked elsewhere."""
+        left, self._left = self._left, {}
+        return left
 
     def _take(self, name: str, default: Any) -> Any:
         return self._left.pop(name, default)

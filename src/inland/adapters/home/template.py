@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from inland.adapters.home.limits import commented
+from inland.domain.limits import commented
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ _HEAD = (
 def encode(work: Work, model: str) -> bytes:
     """The request's bytes, head and body."""
     body = body_of(work, model, stream=True)
+    body.max_tokens = work.max_tokens or work.answer_tokens
     body.cache_prompt, body.timings_per_token = False, True
     if work.seed is not None:
         body.seed = min(work.seed & _ANY_SEED, _ANY_SEED - 1)

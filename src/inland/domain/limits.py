@@ -1,0 +1,121 @@
+"""The one table of limits: each with its default, its least and most, its unit and why it is.
+
+`factory.toml` is written and read from it, docs/reference.md is made of it, and whoever keeps a
+limit is handed the value. Durations and sizes have their unit last in the name; counts have none.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from inland.domain.errors import BadInput
+
+KIB = 1024
+MIB = 1024 * KIB
+
+
+def _limit(default: int, least: int, most: int, unit: str, why: str) -> Any:
+    return field(default=default, metadata={"least": least, "most": most, "unit": unit, "why": why})
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The bounds of one factory. `of` checks them; what is made without it is a test's."""
+
+    # -- one connection
+    connections: int = _limit(1024, 1, 65_536, "connections", "callers connected to one gateway")
+    target_bytes: int = _limit(8 * KIB, 64, MIB, "bytes", "path and query of one request")
+    header_bytes: int = _limit(32 * KIB, KIB, MIB, "bytes", "target and headers of one request")
+    headers: int = _limit(100, 8, 10_000, "headers", "header lines of one request")
+    body_bytes: int = _limit(4 * MIB, KIB, 256 * MIB, "bytes", "body of one request")
+    bodies_bytes: int = _limit(
+        256 * MIB,
+        MIB,
+        65_536 * MIB,
+        "bytes",
+        "bodies being received by one gateway, and again held",
+    )
+    requests_ahead: int = _limit(
+        16, 1, 1024, "requests", "read from one connection before the one before is answered"
+    )
+    header_s: float = _limit(
+        10, 1, 600, "seconds", "a request's head must have arrived within this"
+    )
+    body_s: float = _limit(30, 1, 3600, "seconds", "and its body within this")
+    idle_s: float = _limit(75, 1, 3600, "seconds", "a connection without a request is closed after")
+    stall_s: float = _limit(30, 1, 3600, "seconds", "a caller that reads nothing is cut after")
+    write_buffer_bytes: int = _limit(
+        256 * KIB, 4 * KIB, 64 * MIB, "bytes", "written to one caller before its engine must wait"
+    )
+    linger_s: float = _limit(10, 1, 600, "seconds", "for how long, in all")
+
+    # -- one request
+    messages: int = _limit(4096, 1, 65_536, "messages", "in one chat request")
+    choices: int = _limit(8, 1, 128, "choices", "answers to one request (n)")
+    answer_tokens: int = _limit(
+        8192,
+        1,
+        1_048_576,
+        "tokens",
+        "in one answer, whether max_tokens asks for them or is left out",
+    )
+    stops: int = _limit(4, 1, 64, "sequences", "stop sequences of one request")
+    stop_characters: int = _limit(256, 1, 4096, "characters", "of one stop sequence")
+    queue: int = _limit(
+        256, 0, 65_536, "requests", "of one tenant waiting, per deployment and gateway"
+    )
+    queue_total: int = _limit(4096, 0, 1 << 20, "requests", "of all tenants, likewise")
+    queue_s: float = _limit(60, 1, 3600, "seconds", "a request waits for the engine at most this")
+    overtakes: int = _limit(8, 0, 1024, "turns", "a request that fits nowhere yet is passed over")
+    answer_s: float = _limit(600, 1, 86_400, "seconds", "an answer must have ended within this")
+    attempts: int = _limit(
+        3, 1, 16, "engines", "that may die under a request before its first token"
+    )
+    rest_ms: int = _limit(
+        250, 0, 60_000, "milliseconds", "a replica that failed gets no request for"
+    )
+
+    # -- what goes to control
+    relayed: int = _limit(32, 2, 512, "requests", "with control at once, per gateway")
+    relay_queue: int = _limit(256, 0, 65_536, "requests", "waiting for control, per gateway")
+    relay_s: float = _limit(60, 1, 3600, "seconds", "until control begins to answer")
+    relay_whole_bytes: int = _limit(
+        256 * KIB, 0, 64 * MIB, "bytes", "shorter answers of control are sent with their length"
+    )
+
+    # -- the factory
+    refusals_per_tenant: int = _limit(
+        64, 1, 4096, "kinds", "of refusal kept apart in the records of one second"
+    )
+    rulings: int = _limit(100_000, 1, 1 << 24, "decisions", "remembered within one snapshot")
+    upstream_connect_s: float = _limit(
+        10, 1, 300, "seconds", "reaching a server that already exists"
+    )
+    drain_s: float = _limit(
+        30, 1, 600, "seconds", "answers under way get this to end when the factory stops"
+    )
+    tenants: int = _limit(1024, 1, 65_536, "tenants", "in one factory")
+    keys: int = _limit(65_536, 1, 1_048_576, "keys", "in one factory, revoked ones included")
+    deployments: int = _limit(256, 1, 4096, "deployments", "in one factory")
+
+    @classmethod
+    def of(cls, said: Mapping[str, Any]) -> "Limits":
+        """The limits somebody set, defaults for the rest. Raises BadInput naming the limit."""
+        known = {limit.name: limit.metadata for limit in fields(cls)}
+        for name, value in said.items():
+            if name not in known:
+                raise BadInput("limits", f"there is no setting {name}")
+            least, most = known[name]["least"], known[name]["most"]
+            if type(value) is not int or not least <= value <= most:
+                bounds = f"between {least} and {most} ({known[name]['unit']})"
+                raise BadInput(f"limits.{name}", f"must be a whole number {bounds}")
+        return cls(**said)
+
+
+def commented() -> str:
+    """The `[limits]` of a new factory.toml: each with its default, commented out."""
+    lines = []
+    for limit in fields(Limits):
+        setting = f"# {limit.name} = {limit.default}"
+        lines.append(f"{setting:<36} # {limit.metadata['unit']}: {limit.metadata['why']}")
+    return "\n".join(lines) + "\n"
