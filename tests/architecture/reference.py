@@ -1,9 +1,10 @@
-"""docs/reference.md, made from what there is: every command, setting and route.
+"""docs/reference.md and docs/openapi.json, made from what there is: commands, settings, routes.
 
-`make fix` writes it; a test holds the file to it.
+`make fix` writes them; tests hold the files to it.
 """
 
 import itertools
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import MISSING, fields
@@ -16,11 +17,13 @@ from inland.adapters.home.template import FirstFactory, FirstModel, factory_toml
 from inland.api.access import ACCESS
 from inland.api.app import NOUNS
 from inland.api.metrics import HELP
+from inland.bootstrap.contract import whole
 from inland.cli.app import app
 from inland.domain.limits import Limits
 from tests.architecture.source import ROOT
 
 FILE = ROOT / "docs" / "reference.md"
+CONTRACT = ROOT / "docs" / "openapi.json"
 #: Options that every command has are told once.
 EVERYWHERE = {"home", "json", "help"}
 
@@ -146,7 +149,8 @@ A request over a limit is refused, and told which.
 
 The token path is `POST /v1/chat/completions` and `GET /v1/models`, in OpenAI's dialect, for a
 tenant's keys. The rest, on the same port, tells errors as RFC 9457 problem details. A tenant's key
-sees that tenant alone; what it may not see answers 404, as does what does not exist.
+sees that tenant alone; what it may not see answers 404, as does what does not exist. All of it as
+OpenAPI 3.1, with every body, status and error: [openapi.json](openapi.json).
 
 {routes()}
 
@@ -164,9 +168,15 @@ def page() -> str:
     return re.sub(r"[ \t]+\n", "\n", text())
 
 
+def contract() -> str:
+    """docs/openapi.json as it lies in the tree."""
+    return json.dumps(whole(), indent=1, sort_keys=True) + "\n"
+
+
 def main() -> None:
-    """Write the page."""
+    """Write both."""
     FILE.write_text(page())
+    CONTRACT.write_text(contract())
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from fastapi.routing import APIRoute
 
 from inland import __version__
 from inland.api import (
+    contract,
     deployments,
     health,
     keys,
@@ -20,12 +21,22 @@ from inland.api import (
 )
 from inland.api.access import ACCESS
 from inland.api.bounds import Bounds
+from inland.api.contract import Document, operation_of
 from inland.api.control import Control
 from inland.api.totals import Totals
 
 #: Everything that answers without a key.
-PUBLIC = frozenset({"/healthz", "/readyz", "/ledger/checkpoint", "/ledger/tile/{path:path}"})
+PUBLIC = frozenset(
+    {
+        "/healthz",
+        "/readyz",
+        "/ledger/checkpoint",
+        "/ledger/tile/{path:path}",
+        contract.PATH,  # the same in every factory of a version: it names nothing that is here
+    }
+)
 NOUNS = (
+    contract,
     health,
     metrics,
     ledger,
@@ -39,12 +50,13 @@ NOUNS = (
 )
 
 
-def build_app(control: Control) -> FastAPI:
-    """The application over one factory's parts."""
+def build_app(control: Control, told: Document | None = None) -> FastAPI:
+    """The application over one factory's parts. `told`: the contract it answers."""
     app = FastAPI(
         title="Inland", version=__version__, docs_url=None, redoc_url=None, openapi_url=None
     )
     app.state.control = control
+    app.state.contract = told or {}
     app.state.totals = Totals()
     app.state.waiting = 0
     problems.install(app)
@@ -59,13 +71,8 @@ def build_app(control: Control) -> FastAPI:
 def operations() -> list[tuple[str, str | None]]:
     """Every route's path and the operation it asks the table for, None where it asks nothing."""
     return [
-        (route.path, _operation(route))
+        (route.path, operation_of(route))
         for noun in NOUNS
         for route in noun.router.routes
         if isinstance(route, APIRoute)
     ]
-
-
-def _operation(route: APIRoute) -> str | None:
-    asked = (getattr(one.call, "operation", None) for one in route.dependant.dependencies)
-    return next((one for one in asked if one is not None), None)

@@ -1,23 +1,23 @@
 """/factory/v1/deployments and /factory/v1/models."""
 
-from typing import Annotated, Any
+from typing import Annotated, Self
 
 from fastapi import APIRouter, Depends, Request
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import Field, SecretStr
 
 from inland.api.access import Caller, caller_for
 from inland.api.control import Control
-from inland.domain.places import Place
-from inland.domain.plant import Deployment, EngineKind, Model, Replica
+from inland.api.problems import may
+from inland.api.shapes import LabelView, PlaceView, Shape
+from inland.domain.plant import Deployment, EngineKind, Model, Replica, ReplicaState
 from inland.plant.deployments import Order
 
 router = APIRouter(prefix="/factory/v1", tags=["deployments"])
 
 
-class NewDeployment(BaseModel):
+class NewDeployment(Shape):
     """A deployment to add; `token` is the server's bearer token and is never shown again."""
 
-    model_config = ConfigDict(extra="forbid")
     name: str = Field(max_length=63)
     engine: EngineKind = EngineKind.LLAMA_CPP
     model: str | None = Field(default=None, max_length=63)
@@ -39,91 +39,121 @@ class NewDeployment(BaseModel):
         return Order(**fields, token=token)
 
 
+class ReplicaView(Shape):
+    """One copy of a deployment."""
+
+    id: str
+    state: ReplicaState
+
+
+class DeploymentView(Shape):
+    """A deployment with its replicas."""
+
+    name: str
+    engine: EngineKind
+    model: str
+    place: PlaceView
+    slots: int
+    context: int
+    threads: int
+    url: str | None
+    upstream_model: str | None
+    declared: bool
+    replicas: list[ReplicaView]
+
+    @classmethod
+    def of(cls, deployment: Deployment, replicas: list[Replica]) -> Self:
+        """A deployment as it is shown; `replicas` may be others' too."""
+        return cls(
+            name=deployment.name,
+            engine=deployment.engine,
+            model=deployment.model,
+            place=PlaceView.of(deployment.place),
+            slots=deployment.slots,
+            context=deployment.context,
+            threads=deployment.threads,
+            url=deployment.url,
+            upstream_model=deployment.upstream_model,
+            declared=deployment.declared,
+            replicas=[
+                ReplicaView(id=one.id, state=one.state)
+                for one in replicas
+                if one.deployment == deployment.name
+            ],
+        )
+
+
+class Removed(Shape):
+    """A deployment that is served no more."""
+
+    name: str
+    removed: bool
+
+
+class ModelView(LabelView):
+    """A model asset with its label."""
+
+    id: str
+    owner: str
+    shared_with: list[str]
+    digest: str | None
+    licence: str | None
+    declared: bool
+
+    @classmethod
+    def of_model(cls, model: Model) -> Self:
+        """A model as it is shown."""
+        return cls(
+            **LabelView.of(model.label).model_dump(),
+            id=model.id,
+            owner=model.label.owner,
+            shared_with=list(model.shared_with),
+            digest=model.digest,
+            licence=model.licence,
+            declared=model.declared,
+        )
+
+
 @router.get("/deployments")
 def deployments(
     request: Request, caller: Annotated[Caller, Depends(caller_for("deployments.list"))]
-) -> list[dict[str, Any]]:
+) -> list[DeploymentView]:
     """All deployments with their replicas."""
     del caller
     control: Control = request.app.state.control
     snapshot = control.changes.snapshot()
     replicas = list(snapshot.replicas.values())
-    return [shown(one, replicas) for one in snapshot.deployments.values()]
+    return [DeploymentView.of(one, replicas) for one in snapshot.deployments.values()]
 
 
-@router.post("/deployments", status_code=201)
+@router.post("/deployments", status_code=201, responses=may(400, 403, 404, 409))
 def add(
     request: Request,
     body: NewDeployment,
     caller: Annotated[Caller, Depends(caller_for("deployments.add"))],
-) -> dict[str, Any]:
+) -> DeploymentView:
     """Serve a model."""
     control: Control = request.app.state.control
-    return shown(control.deployments.add(caller.name, body.order()), [])
+    return DeploymentView.of(control.deployments.add(caller.name, body.order()), [])
 
 
-@router.delete("/deployments/{name}")
+@router.delete("/deployments/{name}", responses=may(404, 409))
 def remove(
     request: Request,
     name: str,
     caller: Annotated[Caller, Depends(caller_for("deployments.remove"))],
-) -> dict[str, Any]:
+) -> Removed:
     """Serve it no more; answers when no gateway does."""
     control: Control = request.app.state.control
     control.deployments.remove(caller.name, name)
-    return {"name": name, "removed": True}
+    return Removed(name=name, removed=True)
 
 
 @router.get("/models")
 def models(
     request: Request, caller: Annotated[Caller, Depends(caller_for("models.list"))]
-) -> list[dict[str, Any]]:
+) -> list[ModelView]:
     """All model assets."""
     del caller
     control: Control = request.app.state.control
-    return [_model(model) for model in control.models.all()]
-
-
-def shown(deployment: Deployment, replicas: list[Replica]) -> dict[str, Any]:
-    """A deployment as JSON."""
-    return {
-        "name": deployment.name,
-        "engine": deployment.engine.value,
-        "model": deployment.model,
-        "place": place(deployment.place),
-        "slots": deployment.slots,
-        "context": deployment.context,
-        "threads": deployment.threads,
-        "url": deployment.url,
-        "upstream_model": deployment.upstream_model,
-        "declared": deployment.declared,
-        "replicas": [
-            {"id": one.id, "state": one.state.value}
-            for one in replicas
-            if one.deployment == deployment.name
-        ],
-    }
-
-
-def place(where: Place) -> dict[str, str]:
-    """A place as JSON."""
-    return {
-        "id": where.id,
-        "stands": where.stands,
-        "operated": where.operated,
-        "known": where.known.value,
-    }
-
-
-def _model(model: Model) -> dict[str, Any]:
-    return {
-        "id": model.id,
-        "owner": model.label.owner,
-        "jurisdictions": list(model.label.jurisdictions),
-        "classification": model.label.classification.value,
-        "purposes": [purpose.value for purpose in model.label.purposes],
-        "shared_with": list(model.shared_with),
-        "digest": model.digest,
-        "licence": model.licence,
-        "declared": model.declared,
-    }
+    return [ModelView.of_model(model) for model in control.models.all()]

@@ -1,9 +1,11 @@
 """/healthz and /readyz: public, and they say nothing but what the factory waits for."""
 
-from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse
+from typing import Literal
+
+from fastapi import APIRouter, Request, Response
 
 from inland.api.control import Control
+from inland.api.shapes import Shape
 from inland.plant.replicas import awaited as awaited_deployments
 
 router = APIRouter(tags=["health"])
@@ -12,21 +14,35 @@ router = APIRouter(tags=["health"])
 LAG_S, LOOK_EVERY_S = 0.5, 0.02
 
 
-@router.get("/healthz")
-def healthz(request: Request) -> JSONResponse:
+class Health(Shape):
+    """`ok`, or `failing`: it will be started again."""
+
+    status: Literal["ok", "failing"]
+
+
+class Readiness(Shape):
+    """`awaited`: what is missing, one line each."""
+
+    ready: bool
+    awaited: list[str]
+
+
+@router.get("/healthz", responses={503: {"model": Health, "description": "Failing"}})
+def healthz(request: Request, response: Response) -> Health:
     """Whether control lives."""
     control: Control = request.app.state.control
     alive = control.feed.is_alive()
-    return JSONResponse({"status": "ok" if alive else "failing"}, 200 if alive else 503)
+    response.status_code = 200 if alive else 503
+    return Health(status="ok" if alive else "failing")
 
 
-@router.get("/readyz")
-def readyz(request: Request) -> JSONResponse:
+@router.get("/readyz", responses={503: {"model": Readiness, "description": "Not ready"}})
+def readyz(request: Request, response: Response) -> Readiness:
     """Whether every local deployment has produced a token and a gateway runs the newest version."""
     control: Control = request.app.state.control
     waiting = awaited(control)
-    status = {"ready": not waiting, "awaited": waiting}
-    return JSONResponse(status, 503 if waiting else 200)
+    response.status_code = 503 if waiting else 200
+    return Readiness(ready=not waiting, awaited=waiting)
 
 
 def awaited(control: Control) -> list[str]:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from inland.api.control import Control
-from inland.api.problems import unseen
+from inland.api.problems import holds, may, unseen
 
 router = APIRouter(prefix="/ledger", tags=["ledger"])
 
@@ -19,14 +19,18 @@ _TILE = re.compile(
 _FOR_EVER = "public, max-age=31536000, immutable"
 
 
-@router.get("/checkpoint")
+@router.get("/checkpoint", response_class=Response, responses=may(404) | holds("text/plain"))
 def checkpoint(request: Request) -> Response:
     """The newest signed head."""
     control: Control = request.app.state.control
     return _file(control.ledger / "checkpoint", "text/plain; charset=utf-8", "no-cache")
 
 
-@router.get("/tile/{path:path}")
+@router.get(
+    "/tile/{path:path}",
+    response_class=Response,
+    responses=may(404) | holds("application/octet-stream", "string"),
+)
 def tile(request: Request, path: str) -> Response:
     """A hash tile or a bundle of entries; what one holds never changes."""
     control: Control = request.app.state.control

@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector
 
 from inland.api.access import Caller, caller_for
 from inland.api.control import Control
+from inland.api.problems import holds
 from inland.api.totals import Families, Family, Totals
 from inland.domain.errors import Busy
 
@@ -39,7 +40,7 @@ HELP = {
 _ONE_AT_A_TIME = Lock()
 
 
-@router.get("/metrics")
+@router.get("/metrics", response_class=Response, responses=holds("text/plain"))
 def metrics(
     request: Request, caller: Annotated[Caller, Depends(caller_for("metrics"))]
 ) -> Response:

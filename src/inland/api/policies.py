@@ -1,33 +1,33 @@
 """/factory/v1/policies: what is in force, applying a set, explaining a decision."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
 from inland.api.access import Caller, caller_for
 from inland.api.control import Control
-from inland.api.problems import unseen
+from inland.api.problems import may, unseen
+from inland.api.shapes import LabelView, PlaceView, Shape
 from inland.api.waiting import wait_for
 from inland.domain.errors import BadInput
+from inland.domain.labels import Purpose
 from inland.plant.explain import Question
 
 router = APIRouter(prefix="/factory/v1/policies", tags=["policies"])
 
 
-class PolicySet(BaseModel):
+class PolicySet(Shape):
     """Every file of a set, by name."""
 
-    model_config = ConfigDict(extra="forbid")
     files: dict[str, str] = Field(min_length=1, max_length=65)
 
 
-class Asked(BaseModel):
+class Asked(Shape):
     """A receipt's reference; or who (a key's id or a tenant), what for, what, and where."""
 
-    model_config = ConfigDict(extra="forbid")
     ref: str | None = Field(default=None, max_length=128)
     who: str | None = Field(default=None, max_length=128)
     tenant: str | None = Field(default=None, max_length=63)
@@ -38,29 +38,80 @@ class Asked(BaseModel):
     place: str | None = Field(default=None, max_length=16)
 
 
+class PoliciesView(Shape):
+    """The set in force by file; `differs`: files of the folder that are not as in force."""
+
+    digest: str
+    files: dict[str, str]
+    differs: list[str]
+
+
+class Applied(Shape):
+    """The set that is in force now."""
+
+    digest: str
+
+
+class _Explained(Shape):
+    decision: Literal["allow", "deny"]
+    decided_by: list[str]
+    rules: dict[str, str]
+    policy: str
+    action: Purpose
+    deployment: str | None
+
+
+class ExplainedRecord(_Explained):
+    """What was decided for a record then, from what the record says. `time`: Unix microseconds."""
+
+    reference: str
+    kind: str
+    time: int
+    snapshot: int | None
+    tenant: str | None
+    key: str | None
+    model: str | None
+    place: PlaceView | None
+    label: LabelView | None
+    model_label: dict[str, Any] | None
+
+
+class ExplainedQuestion(_Explained):
+    """What would be decided now. `visible`: whether the caller may know the model at all."""
+
+    remedy: str
+    visible: bool
+    snapshot: int
+    who: str
+    model: str
+    place: PlaceView
+
+
 @router.get("")
 def policies(
     request: Request, caller: Annotated[Caller, Depends(caller_for("policies.list"))]
-) -> dict[str, Any]:
+) -> PoliciesView:
     """The set in force, and which files of the folder differ from it."""
     del caller
     control: Control = request.app.state.control
     digest, files = control.policies.in_force()
-    return {"digest": digest, "files": files, "differs": control.policies.drift()}
+    return PoliciesView(digest=digest, files=files, differs=control.policies.drift())
 
 
-@router.post("")
+@router.post("", responses=may(400))
 def apply(
     request: Request,
     body: PolicySet,
     caller: Annotated[Caller, Depends(caller_for("policies.apply"))],
-) -> dict[str, Any]:
+) -> Applied:
     """Decide by this set; answers when every gateway does. Whole or not at all."""
     control: Control = request.app.state.control
-    return {"digest": control.policies.apply(caller.name, body.files)}
+    return Applied(digest=control.policies.apply(caller.name, body.files))
 
 
-@router.post("/explain", response_model=None)
+@router.post(
+    "/explain", response_model=ExplainedRecord | ExplainedQuestion, responses=may(400, 404)
+)
 async def explain(
     request: Request,
     body: Asked,

@@ -1,20 +1,59 @@
 """Errors as RFC 9457 problem details. What the caller may not see is always the same 404."""
 
 import logging
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from inland.domain.errors import BadInput, Busy, Conflict, Damaged, Denied, InlandError, NotFound
 
 MEDIA_TYPE = "application/problem+json"
+#: What any request may be answered before anybody looks at what it asks: it is no HTTP, comes too
+#: slowly, is too large, or its encoding is unknown.
+TRANSPORT = (400, 408, 413, 431, 501)
 #: Problems of one body that are told; the rest are not.
 _MAX_TOLD = 5
 
 _log = logging.getLogger(__name__)
+
+
+Responses = dict[int | str, dict[str, Any]]
+
+
+class Problem(BaseModel):
+    """RFC 9457 problem details. `rules` and `remedy`: of what policy refused. `field`: what is
+    wrong in what was sent."""
+
+    type: str
+    title: str
+    status: int
+    detail: str | None = None
+    field: str | None = None
+    rules: list[str] | None = None
+    remedy: str | None = None
+
+
+def may(*statuses: int) -> Responses:
+    """The problems, by status, that one route may answer beside those that every route may."""
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {
+        status: {
+            "description": HTTPStatus(status).phrase,
+            "content": {MEDIA_TYPE: {"schema": schema}},
+        }
+        for status in statuses
+    }
+
+
+def holds(media_type: str, kind: str = "string") -> Responses:
+    """A 200 that is no JSON of ours."""
+    content = {media_type: {"schema": {"type": kind}}}
+    return {200: {"description": "OK", "content": content}}
 
 
 def problem(

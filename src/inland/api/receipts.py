@@ -3,7 +3,7 @@
 An unknown reference and a foreign one get the same answer after the same time.
 """
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
@@ -11,7 +11,8 @@ from starlette.concurrency import run_in_threadpool
 
 from inland.api.access import Caller, caller_for
 from inland.api.control import Control
-from inland.api.problems import unseen
+from inland.api.problems import holds, may, unseen
+from inland.api.shapes import Shape
 from inland.api.waiting import wait_for
 from inland.domain.plant import Role
 from inland.ledger.commitments import record_key
@@ -22,7 +23,16 @@ router = APIRouter(prefix="/factory/v1/receipts", tags=["receipts"])
 MAX_REF_CHARS = 128
 
 
-@router.get("/{ref}")
+class RecordKey(Shape):
+    """What opens one record: 32 bytes in hexadecimal."""
+
+    reference: str
+    key: str
+
+
+@router.get(
+    "/{ref}", response_class=Response, responses=may(400, 404) | holds("application/json", "object")
+)
 async def receipt(
     request: Request,
     ref: str,
@@ -40,10 +50,10 @@ async def receipt(
     return unseen() if found is None else Response(found, media_type="application/json")
 
 
-@router.get("/{ref}/key", response_model=None)
+@router.get("/{ref}/key", response_model=RecordKey, responses=may(404))
 async def key(
     request: Request, ref: str, caller: Annotated[Caller, Depends(caller_for("receipts.key"))]
-) -> dict[str, Any] | Response:
+) -> RecordKey | Response:
     """The key that opens one record, for its tenant: a member gets those of its own requests."""
     control: Control = request.app.state.control
 
@@ -59,7 +69,7 @@ async def key(
     tenant_key = secrets.record_keys.get(record["tenant"])
     if tenant_key is None:
         return unseen()
-    return {"reference": record["id"], "key": record_key(tenant_key, record["id"]).hex()}
+    return RecordKey(reference=record["id"], key=record_key(tenant_key, record["id"]).hex())
 
 
 def _mine(control: Control, caller: Caller, ref: str) -> Record | None:

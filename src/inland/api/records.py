@@ -3,19 +3,47 @@
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Self
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import PlainTextResponse, StreamingResponse
 
 from inland.api.access import Caller, caller_for
 from inland.api.control import Control
+from inland.api.problems import holds, may
+from inland.api.shapes import Shape
 from inland.domain.errors import BadInput, NotFound
+from inland.ports.books import UsageRow
 
 router = APIRouter(prefix="/factory/v1", tags=["records"])
 
 
-@router.get("/records")
+class UsageView(Shape):
+    """What one key used of one deployment in one hour."""
+
+    hour_unix_s: int
+    tenant: str
+    deployment: str
+    key: str
+    requests: int
+    unbilled: int
+    refused: int
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int
+    wasted_tokens_estimated: int
+
+    @classmethod
+    def of(cls, row: UsageRow) -> Self:
+        """A row as it is shown."""
+        return cls(**asdict(row))
+
+
+@router.get(
+    "/records",
+    response_class=StreamingResponse,
+    responses=may(400, 404) | holds("application/x-ndjson"),
+)
 def records(
     request: Request,
     caller: Annotated[Caller, Depends(caller_for("records.export"))],
@@ -32,20 +60,20 @@ def records(
     return StreamingResponse(_lines(control, whose), media_type="application/x-ndjson")
 
 
-@router.get("/usage")
+@router.get("/usage", responses=may(400, 404))
 def usage(
     request: Request,
     caller: Annotated[Caller, Depends(caller_for("usage"))],
     tenant: str | None = None,
     since: str | None = None,
-) -> list[dict[str, Any]]:
+) -> list[UsageView]:
     """Usage per hour, deployment and key, from `since` (Unix seconds or ISO 8601) on."""
     control: Control = request.app.state.control
     rows = control.books.usage(caller.reach(tenant), _unix_us(since))
-    return [asdict(row) for row in rows]
+    return [UsageView.of(row) for row in rows]
 
 
-@router.get("/vkey")
+@router.get("/vkey", response_class=PlainTextResponse)
 def vkey(
     request: Request, caller: Annotated[Caller, Depends(caller_for("vkey"))]
 ) -> PlainTextResponse:

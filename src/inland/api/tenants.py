@@ -1,84 +1,89 @@
 """/factory/v1/tenants."""
 
-from typing import Annotated, Any
+from typing import Annotated, Self
 
 from fastapi import APIRouter, Depends, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from inland.api.access import Caller, caller_for
 from inland.api.control import Control
+from inland.api.problems import may
+from inland.api.shapes import LabelView, Shape
 from inland.domain.labels import Classification, Purpose
 from inland.domain.plant import Tenant
 
 router = APIRouter(prefix="/factory/v1/tenants", tags=["tenants"])
 
 
-class NewTenant(BaseModel):
+class NewTenant(Shape):
     """A tenant to add; without jurisdictions its label covers the site."""
 
-    model_config = ConfigDict(extra="forbid")
     name: str = Field(max_length=63)
     jurisdictions: list[str] | None = Field(default=None, min_length=1, max_length=64)
     classification: Classification = Classification.INTERNAL
     purposes: list[Purpose] = Field(default=[Purpose.SERVE], min_length=1, max_length=5)
 
 
+class TenantView(Shape):
+    """A tenant."""
+
+    id: str
+    label: LabelView
+    suspended: bool
+    declared: bool
+
+    @classmethod
+    def of(cls, tenant: Tenant) -> Self:
+        """A tenant as it is shown."""
+        return cls(
+            id=tenant.id,
+            label=LabelView.of(tenant.label),
+            suspended=tenant.suspended,
+            declared=tenant.declared,
+        )
+
+
 @router.get("")
 def tenants(
     request: Request, caller: Annotated[Caller, Depends(caller_for("tenants.list"))]
-) -> list[dict[str, Any]]:
+) -> list[TenantView]:
     """All tenants, or the caller's own."""
     control: Control = request.app.state.control
     mine = caller.reach(None)
-    return [shown(one) for one in control.tenants.all() if mine in {None, one.id}]
+    return [TenantView.of(one) for one in control.tenants.all() if mine in {None, one.id}]
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, responses=may(400, 409))
 def add(
     request: Request,
     body: NewTenant,
     caller: Annotated[Caller, Depends(caller_for("tenants.add"))],
-) -> dict[str, Any]:
+) -> TenantView:
     """Add a tenant."""
     control: Control = request.app.state.control
     tenant = control.tenants.add(
         caller.name, body.name, body.jurisdictions, body.classification, body.purposes
     )
-    return shown(tenant)
+    return TenantView.of(tenant)
 
 
-@router.post("/{tenant}/suspend")
+@router.post("/{tenant}/suspend", responses=may(404))
 def suspend(
     request: Request,
     tenant: str,
     caller: Annotated[Caller, Depends(caller_for("tenants.suspend"))],
-) -> dict[str, Any]:
+) -> TenantView:
     """Serve it no more; answers when no gateway does."""
     control: Control = request.app.state.control
-    return shown(control.tenants.suspend(caller.name, tenant))
+    return TenantView.of(control.tenants.suspend(caller.name, tenant))
 
 
-@router.post("/{tenant}/resume")
+@router.post("/{tenant}/resume", responses=may(404))
 def resume(
     request: Request,
     tenant: str,
     caller: Annotated[Caller, Depends(caller_for("tenants.resume"))],
-) -> dict[str, Any]:
+) -> TenantView:
     """Serve it again."""
     control: Control = request.app.state.control
-    return shown(control.tenants.resume(caller.name, tenant))
-
-
-def shown(tenant: Tenant) -> dict[str, Any]:
-    """A tenant as JSON."""
-    label = tenant.label
-    return {
-        "id": tenant.id,
-        "label": {
-            "jurisdictions": list(label.jurisdictions),
-            "classification": label.classification.value,
-            "purposes": [purpose.value for purpose in label.purposes],
-        },
-        "suspended": tenant.suspended,
-        "declared": tenant.declared,
-    }
+    return TenantView.of(control.tenants.resume(caller.name, tenant))

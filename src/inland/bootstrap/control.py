@@ -26,6 +26,7 @@ from inland.adapters.processes.roles import GATEWAY
 from inland.adapters.sql.database import Database
 from inland.api.app import build_app
 from inland.api.control import Control
+from inland.bootstrap import contract
 from inland.bootstrap.books import FACTORY, database
 from inland.domain.errors import InlandError
 from inland.plant.books.books import Books
@@ -160,7 +161,7 @@ def _gateway_pids(runner: SupervisorClient) -> set[int]:
 def _serve(home: Home, parts: _Parts, name: str) -> None:
     """Answer on `run/control.sock` until SIGTERM."""
     config = uvicorn.Config(
-        build_app(parts.control),
+        build_app(parts.control, contract.whole()),
         log_config=None,
         access_log=False,
         limit_concurrency=CALLS * 8,

@@ -9,16 +9,17 @@ from inland.domain.plant import Key, Replica
 from inland.domain.snapshot import Secrets, Snapshot
 from inland.gateway import chat, keys, models
 from inland.gateway.errors import (
-    INVALID,
     Refused,
     denied,
     no_lease,
     no_such_model,
+    no_such_path,
+    not_allowed,
     too_many_bodies,
     unavailable,
     unknown_key,
 )
-from inland.gateway.exchange import Exchange, Incoming
+from inland.gateway.exchange import Exchange, Incoming, is_token_path
 from inland.gateway.lane import Lane
 from inland.gateway.protocol import Connection
 from inland.gateway.refusals import Folded
@@ -85,6 +86,8 @@ class Desk:
                 self._chat(incoming, exchange)
             elif path == models.LIST or path.startswith(models.ONE):
                 self._models(incoming, exchange, path)
+            elif is_token_path(path):
+                exchange.refuse(no_such_path())
             else:
                 self._relay.handle(incoming, exchange)
         except Refused as refused:
@@ -116,7 +119,7 @@ class Desk:
 
     def _models(self, incoming: Incoming, exchange: Exchange, path: bytes) -> None:
         if incoming.method != b"GET":
-            raise _not_allowed("GET")
+            raise not_allowed("GET")
         key = self._key(incoming, "models")
         if path == models.LIST:
             body = models.listing(self._in_force(), key)
@@ -127,7 +130,7 @@ class Desk:
 
     def _chat(self, incoming: Incoming, exchange: Exchange) -> None:
         if incoming.method != b"POST":
-            raise _not_allowed("POST")
+            raise not_allowed("POST")
         key = self._key(incoming, _CHAT_ROUTE)
         try:
             body = chat.decode(incoming.body)
@@ -253,10 +256,6 @@ class Desk:
 def path_of(incoming: Incoming) -> bytes:
     """The target without its query."""
     return incoming.target.partition(b"?")[0]
-
-
-def _not_allowed(method: str) -> Refused:
-    return Refused(405, INVALID, "method_not_allowed", f"Use {method} here.")
 
 
 def _judge(request: ChatRequest, rulings: Rulings, now_unix_s: int) -> Refused | None:

@@ -1,6 +1,7 @@
 """Refusals on the token path, as OpenAI's error objects with the right HTTP status."""
 
 from dataclasses import dataclass
+from http import HTTPStatus
 
 import msgspec
 
@@ -24,6 +25,7 @@ class Refused(InlandError):
     param: str | None = None
     retry_after_s: int | None = None
     rules: tuple[str, ...] = ()
+    allow: str | None = None  # the methods that would do
 
     def __str__(self) -> str:
         return f"{self.status} {self.code}: {self.message}"
@@ -40,6 +42,12 @@ class Refused(InlandError):
                 }
             }
         )
+
+    def problem(self) -> bytes:
+        """The same as RFC 9457 has it, for what is not the token path."""
+        title = HTTPStatus(self.status).phrase
+        told = {"type": "about:blank", "title": title, "status": self.status}
+        return msgspec.json.encode(told | {"detail": self.message})
 
 
 def unknown_key() -> Refused:
@@ -147,3 +155,11 @@ def internal() -> Refused:
 
 def timed_out(total_s: float) -> Refused:
     return Refused(504, SERVER, "timeout", f"Not answered within {total_s:.0f} s.")
+
+
+def not_allowed(method: str) -> Refused:
+    return Refused(405, INVALID, "method_not_allowed", f"Use {method} here.", allow=method)
+
+
+def no_such_path() -> Refused:
+    return Refused(404, INVALID, "unknown_url", "There is nothing at this path; see /v1/models.")

@@ -17,6 +17,10 @@ _STATUS = {
 }
 
 
+#: What every path of the token path begins with.
+TOKEN_PATH = b"/v1/"
+
+
 class Incoming(msgspec.Struct, gc=False):
     """A request as received. Header names are in lower case; `target` is path and query."""
 
@@ -27,6 +31,11 @@ class Incoming(msgspec.Struct, gc=False):
     body: bytes
     keep_alive: bool
     chunks: bool  # the caller understands a chunked answer (HTTP/1.1)
+
+
+def is_token_path(target: bytes) -> bool:
+    """Whether a target is in OpenAI's dialect."""
+    return target.startswith(TOKEN_PATH)
 
 
 class Owner(Protocol):
@@ -55,13 +64,22 @@ def status_line(status: int) -> bytes:
 class Exchange:
     """The answering side of one request. Every method is harmless once the caller is gone."""
 
-    __slots__ = ("_connection", "_keep_alive", "_only_head", "_owner", "chunked", "started")
+    __slots__ = (
+        "_connection",
+        "_keep_alive",
+        "_only_head",
+        "_owner",
+        "_problems",
+        "chunked",
+        "started",
+    )
 
     def __init__(self, connection: Connection, incoming: Incoming) -> None:
         self._connection = connection
         self._keep_alive = incoming.keep_alive
         self._only_head = incoming.method == b"HEAD"
         self._owner: Owner | None = None
+        self._problems = incoming.target[:1] == b"/" and not is_token_path(incoming.target)
         self.chunked = incoming.chunks
         self.started = False
 
@@ -88,13 +106,17 @@ class Exchange:
         self._over(keep_alive=self._keep_alive)
 
     def refuse(self, refused: Refused) -> None:
-        """An OpenAI error object."""
-        headers = b"content-type: application/json\r\n"
+        """An OpenAI error object; RFC 9457 problem details off the token path."""
+        kind = b"problem+json" if self._problems else b"json"
+        headers = b"content-type: application/%b\r\n" % kind
         if refused.retry_after_s is not None:
             headers += b"retry-after: %d\r\n" % refused.retry_after_s
         if refused.status == 401:
             headers += b"www-authenticate: Bearer\r\n"
-        self.answer(refused.status, headers, refused.body())
+        if refused.allow is not None:
+            headers += b"allow: %b\r\n" % refused.allow.encode()
+        body = refused.problem() if self._problems else refused.body()
+        self.answer(refused.status, headers, body)
 
     def begin(self, status: int, headers: bytes) -> None:
         """The head of an answer whose length is not known yet."""

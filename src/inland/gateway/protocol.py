@@ -214,7 +214,7 @@ class Connection(asyncio.Protocol):
         """After what was asked before is answered, say why this one is not, and read no more."""
         self._let_go_of_body()
         self._lingering = True
-        refusal = Incoming(b"", b"", [], None, b"", keep_alive=False, chunks=False)
+        refusal = Incoming(b"", self._target, [], None, b"", keep_alive=False, chunks=False)
         self._waiting.append(refusal)
         self._refusal = refused
 

@@ -233,3 +233,32 @@ def test_all_bodies_being_received_are_bounded_though_they_come_in_chunks() -> N
             assert [one.result().status for one in done] == [503]
 
     asyncio.run(main())
+
+
+def _get(target: bytes, method: bytes = b"GET", extra: bytes = b"") -> bytes:
+    return b"%b %b HTTP/1.1\r\nHost: x\r\n%b\r\n" % (method, target, extra)
+
+
+def test_a_refusal_speaks_the_dialect_of_its_path() -> None:
+    async def main() -> None:
+        too_long = b"Content-Length: 99999999999\r\n"
+        for target, key in ((b"/v1/models", "error"), (b"/factory/v1/status", "detail")):
+            async with world() as w, caller(w) as c:
+                c.send(_get(target, b"POST", too_long))
+                reply = await c.reply()
+                assert reply.status == 413
+                assert key in json.loads(reply.body)
+
+    asyncio.run(main())
+
+
+def test_what_is_not_on_the_token_path_is_said_in_its_dialect() -> None:
+    async def main() -> None:
+        async with world() as w, caller(w) as c:
+            c.send(_get(b"/v1/nothing"))
+            assert json.loads((await c.reply()).body)["error"]["code"] == "unknown_url"
+            c.send(_get(b"/v1/chat/completions"))
+            reply = await c.reply()
+            assert (reply.status, reply.headers["allow"]) == (405, "POST")
+
+    asyncio.run(main())

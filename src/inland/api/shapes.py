@@ -1,0 +1,45 @@
+"""What callers send and are shown, as types: no field beyond those that are named."""
+
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict
+
+from inland.domain.labels import Classification, Label, Purpose
+from inland.domain.places import Known, Place
+
+
+class Shape(BaseModel):
+    """A JSON object of `/factory/v1`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PlaceView(Shape):
+    """Where work is done: country codes of where it stands and who operates it."""
+
+    id: str
+    stands: str
+    operated: str
+    known: Known
+
+    @classmethod
+    def of(cls, place: Place) -> Self:
+        """A place as it is shown."""
+        return cls(id=place.id, stands=place.stands, operated=place.operated, known=place.known)
+
+
+class LabelView(Shape):
+    """A sovereignty label."""
+
+    jurisdictions: list[str]
+    classification: Classification
+    purposes: list[Purpose]
+
+    @classmethod
+    def of(cls, label: Label) -> Self:
+        """A label as it is shown."""
+        return cls(
+            jurisdictions=list(label.jurisdictions),
+            classification=label.classification,
+            purposes=list(label.purposes),
+        )

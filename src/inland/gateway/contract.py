@@ -1,0 +1,208 @@
+"""The token path as OpenAPI 3.1: schemas made from the types that decode what callers send, and
+from types that say what they are answered."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, Literal
+
+import msgspec
+
+from inland.gateway.chat import ChatBody
+
+_JSON, _EVENTS = "application/json", "text/event-stream"
+_REF = "#/components/schemas/{name}"
+
+
+class _Exact(msgspec.Struct, forbid_unknown_fields=True):
+    """An object with these fields and no other."""
+
+
+class Fault(_Exact):
+    """What was refused, in OpenAI's words."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+
+
+class ErrorBody(_Exact):
+    """OpenAI's error object."""
+
+    error: Fault
+
+
+class TopToken(_Exact):
+    token: str
+    logprob: float
+    bytes: list[int] | None
+
+
+class ChosenToken(_Exact):
+    token: str
+    logprob: float
+    bytes: list[int] | None
+    top_logprobs: list[TopToken]
+
+
+class Logprobs(_Exact):
+    content: list[ChosenToken] | None
+    refusal: None
+
+
+class AnswerMessage(_Exact):
+    role: Literal["assistant"]
+    content: str | None
+    refusal: None
+
+
+class Choice(_Exact):
+    index: int
+    message: AnswerMessage
+    logprobs: Logprobs | None
+    finish_reason: str
+
+
+class CachedTokens(_Exact):
+    cached_tokens: int
+
+
+class Usage(_Exact):
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+    prompt_tokens_details: CachedTokens
+
+
+class ChatCompletion(_Exact):
+    """A whole answer. `id` names its record: a receipt can be had for it."""
+
+    id: str
+    object: Literal["chat.completion"]
+    created: int
+    model: str
+    choices: list[Choice]
+    usage: Usage
+
+
+class ServedModel(_Exact):
+    """A deployment that the key may call."""
+
+    id: str
+    object: Literal["model"]
+    created: int
+    owned_by: str
+
+
+class ServedModels(_Exact):
+    """Every deployment that the key may know of."""
+
+    object: Literal["list"]
+    data: list[ServedModel]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One route. `refusals`: statuses beside those that every route of the token path has."""
+
+    id: str
+    method: str
+    path: str
+    summary: str
+    answer: type[msgspec.Struct]
+    body: type[msgspec.Struct] | None = None
+    refusals: tuple[int, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str | None:
+        """The parameter in the path, if it has one."""
+        _, brace, rest = self.path.partition("{")
+        return rest.removesuffix("}") if brace else None
+
+
+#: Of what an engine works on: no such model, a queue that is full, an engine that fails or is slow.
+_WORK = (404, 429, 502, 504)
+#: A key that may not; a request that is no HTTP, too slow, too large, or of an unknown encoding.
+_ALWAYS = (400, 401, 403, 408, 413, 431, 500, 501, 503)
+_OF_A_RECORD = {
+    "inland-receipt": "The id of the answer's record.",
+    "inland-entry": "The SHA-256 of that record, in hexadecimal; a stream says it in a comment "
+    "before `[DONE]`.",
+}
+
+#: Every route of the token path; a path that stands anywhere else in this room fails a test.
+OPERATIONS = (
+    Operation(
+        "chat.completions",
+        "post",
+        "/v1/chat/completions",
+        "A chat completion; with `stream: true` as server-sent events.",
+        ChatCompletion,
+        ChatBody,
+        _WORK,
+        _OF_A_RECORD,
+    ),
+    Operation("models", "get", "/v1/models", "Deployments the key may call.", ServedModels),
+    Operation(
+        "models.one", "get", "/v1/models/{model}", "One of them.", ServedModel, refusals=(404,)
+    ),
+)
+
+
+def token_path() -> dict[str, Any]:
+    """`paths` and `components` of every route of the token path."""
+    shapes = [one for op in OPERATIONS for one in (op.answer, op.body) if one is not None]
+    _, schemas = msgspec.json.schema_components((*shapes, ErrorBody), ref_template=_REF)
+    paths: dict[str, Any] = {}
+    for operation in OPERATIONS:
+        paths.setdefault(operation.path, {})[operation.method] = _described(operation)
+    return {"paths": paths, "components": {"schemas": schemas}}
+
+
+def _described(operation: Operation) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "operationId": operation.id,
+        "tags": ["tokens"],
+        "summary": operation.summary,
+        "security": [{"key": []}],
+        "x-inland-roles": ["member", "tenant-admin"],
+    }
+    if operation.name is not None:
+        path = {"name": operation.name, "in": "path", "required": True}
+        described["parameters"] = [path | {"schema": {"type": "string"}}]
+    if operation.body is not None:
+        content = {_JSON: {"schema": _reference(operation.body)}}
+        described["requestBody"] = {"required": True, "content": content}
+    statuses = sorted({*_ALWAYS, *operation.refusals})
+    described["responses"] = {"200": _answered(operation)} | {
+        str(status): _refused(status) for status in statuses
+    }
+    return described
+
+
+def _answered(operation: Operation) -> dict[str, Any]:
+    content: dict[str, Any] = {_JSON: {"schema": _reference(operation.answer)}}
+    if operation.body is not None and "stream" in operation.body.__struct_fields__:
+        content[_EVENTS] = {"schema": {"type": "string"}}
+    answered: dict[str, Any] = {"description": "OK", "content": content}
+    if operation.headers:
+        answered["headers"] = {
+            name: {"description": told, "schema": {"type": "string"}}
+            for name, told in operation.headers.items()
+        }
+    return answered
+
+
+def _refused(status: int) -> dict[str, Any]:
+    content = {_JSON: {"schema": _reference(ErrorBody)}}
+    refused: dict[str, Any] = {"description": HTTPStatus(status).phrase, "content": content}
+    if status in {429, 503}:
+        wait = {"description": "Seconds to wait.", "schema": {"type": "integer"}}
+        refused["headers"] = {"retry-after": wait}
+    return refused
+
+
+def _reference(shape: type[msgspec.Struct]) -> dict[str, str]:
+    return {"$ref": _REF.format(name=shape.__name__)}
