@@ -259,6 +259,6 @@ def test_what_is_not_on_the_token_path_is_said_in_its_dialect() -> None:
             assert json.loads((await c.reply()).body)["error"]["code"] == "unknown_url"
             c.send(_get(b"/v1/chat/completions"))
             reply = await c.reply()
-            assert (reply.status, reply.headers["allow"]) == (405, "POST")
+            assert (reply.status, reply.headers["allow"]) == (405, "post")
 
     asyncio.run(main())
