@@ -4,7 +4,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from inland.adapters.files.disk import Disk
-from inland.adapters.sql.database import Database, sqlite_url
+from inland.adapters.sql.database import Database, found_revision, sqlite_url
+from inland.adapters.sql.migrations import REVISION
 from inland.domain.errors import NotFound
 from inland.plant.books.check import check
 
@@ -26,6 +27,15 @@ def database(home: Path, *, read_only: bool = False) -> Database:
     if read_only and not file.exists():
         raise NotFound(f"database in {home}; start the factory once")
     return Database(sqlite_url(file), read_only=read_only)
+
+
+def schema(home: Path) -> tuple[str | None, str]:
+    """The revision of the home's database (None: it has none yet), and the newest one.
+
+    Raises Conflict where a newer Inland made it, and Damaged.
+    """
+    file = home / "inland.db"
+    return (found_revision(sqlite_url(file)) if file.exists() else None), REVISION
 
 
 def check_ledger(home: Path) -> Checked:

@@ -14,7 +14,7 @@ from sqlalchemy.exc import OperationalError
 from inland.adapters.sql import migrations
 from inland.adapters.sql.database import Database, sqlite_url
 from inland.adapters.sql.schema_base import metadata
-from inland.domain.errors import Damaged
+from inland.domain.errors import Conflict, Damaged
 
 
 @pytest.fixture
@@ -92,8 +92,12 @@ def test_a_database_of_a_newer_version_is_refused_as_it_is(tmp_path):
     with newer._writer.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = 'later'"))
     newer.close()
-    with pytest.raises(Damaged, match="not of this version"):
-        Database(url)
+    before = (tmp_path / "inland.db").read_bytes()
+    for read_only in (True, False):
+        with pytest.raises(Conflict, match="a newer Inland made it") as refused:
+            Database(url, read_only=read_only)
+        assert "\n" not in str(refused.value)
+    assert (tmp_path / "inland.db").read_bytes() == before
 
 
 @pytest.mark.parametrize("read_only", [True, False])

@@ -4,6 +4,7 @@ SQLite keeps a write-ahead log and syncs it on every commit, so what a `write` b
 is durable. Writers queue behind one lock; readers see one consistent state and cannot write.
 """
 
+import logging
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -15,8 +16,10 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DatabaseError
 
+from inland.adapters.sql import migrations
 from inland.adapters.sql.books import SqlBooks
-from inland.adapters.sql.migrations import demand_newest, migrate
+from inland.adapters.sql.copies import keep_copy
+from inland.adapters.sql.migrations import demand_newest, migrate, refuse_newer, revision
 from inland.adapters.sql.state import SqlState
 from inland.domain.errors import Damaged
 
@@ -25,6 +28,8 @@ BUSY_TIMEOUT_MS = 10_000
 #: Connections that stay open for readers, and how many more may be opened at a time.
 READERS, READERS_MORE = 4, 28
 _FILE_MODE = 0o600
+
+_log = logging.getLogger(__name__)
 
 
 class SqlTransaction:
@@ -43,7 +48,8 @@ class Database:
     ) -> None:
         """Open and bring the schema up to date; `read_only` demands that it is, and takes no lock.
 
-        Raises Damaged. Tests alone weaken `synchronous`.
+        Raises Damaged, and Conflict for a database of a newer version or without room to change
+        its schema. Tests alone weaken `synchronous`.
         """
         self._url = make_url(url)
         if not read_only and self._url.get_backend_name() == "sqlite" and self._url.database:
@@ -57,13 +63,29 @@ class Database:
         self._named: Callable[[], AbstractContextManager[None]] = (
             _damage_named if read_only else nullcontext
         )
-        with _damage_named():
-            if read_only:
-                with self._reader.begin() as connection:
-                    demand_newest(connection)
-            else:
-                with self._writer.begin() as connection:
-                    migrate(connection)
+        try:
+            with _damage_named():
+                self._demand_newest() if read_only else self._grow()
+        except BaseException:
+            self.close()
+            raise
+
+    def _demand_newest(self) -> None:
+        with self._reader.begin() as connection:
+            demand_newest(connection)
+
+    def _grow(self) -> None:
+        """Bring the schema up to date, and keep a copy of a file as it was before."""
+        with self._writer.begin() as connection:
+            found = revision(connection)
+            if found == migrations.REVISION:
+                return
+            refuse_newer(connection)
+            if found is not None and self._url.get_backend_name() == "sqlite":
+                kept = keep_copy(Path(str(self._url.database)), found)
+                facts = {"from": found, "to": migrations.REVISION, "copy": str(kept)}
+                _log.warning("the schema changes", extra=facts)
+            migrate(connection)
 
     def _engine(self, **pool: int) -> Engine:
         return create_engine(self._url, pool_timeout=BUSY_TIMEOUT_MS / 1000, **pool)
@@ -108,6 +130,20 @@ def _damage_named() -> Iterator[None]:
 def sqlite_url(file: Path) -> URL:
     """The URL of the SQLite database in `file`."""
     return URL.create("sqlite", database=str(file))
+
+
+def found_revision(url: str | URL) -> str | None:
+    """The revision of the schema there; None before the first. Changes nothing.
+
+    Raises Damaged, and Conflict where a newer Inland made it.
+    """
+    engine = create_engine(url)
+    try:
+        with _damage_named(), engine.connect() as connection:
+            refuse_newer(connection)
+            return revision(connection)
+    finally:
+        engine.dispose()
 
 
 def _configure_sqlite(engine: Engine, synchronous: str, *, read_only: bool) -> None:
