@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import resource
 import sys
 from pathlib import Path
 
@@ -35,6 +36,7 @@ def main(argv: list[str]) -> int:
     """Run one process to its end; its exit status. What stops it is the last line of its log."""
     asked = _arguments(argv)
     os.umask(0o077)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # memory holds texts and keys
     logs.to_standard_error()
     try:
         return _run(asked, Home(asked.home.absolute()))
