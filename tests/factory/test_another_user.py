@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -40,8 +41,8 @@ def can(what, act, *given):
         return
     did.append([what, *map(str, given)])
 def read(path):
-    with open(path, "rb") as file:
-        file.read(1)
+    with open(path, "rb"):
+        pass
 def write(path):
     os.close(os.open(path, os.O_WRONLY | os.O_APPEND))
 def connect(path):
@@ -94,6 +95,8 @@ def factory(model_file: Path) -> Iterator[Running]:
                 for stream in (True, False):
                     sent = body | {"stream": stream, "max_tokens": 3}
                     assert http.post("/v1/chat/completions", json=sent).status_code == 200
+            while not list(up.home.glob("records/demo/*")):  # booked within a second
+                time.sleep(0.1)
             up.run("policy", "apply", str(up.home / "policies"))
             keep_copy(up.home / "inland.db", "0000")
             yield up
