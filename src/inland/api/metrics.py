@@ -30,6 +30,7 @@ HELP = {
     "prompt_tokens": "Tokens in, by the engine's count.",
     "completion_tokens": "Tokens out, by the engine's count.",
     "wasted_tokens_estimated": "Tokens generated for callers that had gone; billed to nobody.",
+    "engine_faults": "Answers given up because what the engine sent or counted cannot be true.",
     "unknown_callers": "Requests without a key that works.",
     "relayed": "Requests passed on to control.",
     "ttft_seconds": "Time to the first token.",

@@ -99,9 +99,13 @@ class Lane:
 
     def returned(self, request: Waiter, replica: Replica) -> None:
         """`replica` did not serve it: it waits again, and the replica rests a moment."""
+        self.suspect(replica)
+        self._step(Return(request.number))
+
+    def suspect(self, replica: Replica) -> None:
+        """It failed a request: it gets no new one for a moment."""
         self._resting[replica.id] = self._clock.monotonic() + self._limits.rest_ms / 1000
         self._step(Down(replica.id))
-        self._step(Return(request.number))
 
     def tick(self) -> None:
         """Time passed."""

@@ -79,6 +79,7 @@ class Metrics:
         self.prompt_tokens = Counter("deployment")
         self.completion_tokens = Counter("deployment")
         self.wasted_tokens_estimated = Counter("deployment")
+        self.engine_faults = Counter("deployment")
         self.unknown_callers = Counter("route")
         self.relayed = Counter("status")
         self.ttft = Histogram(TTFT_BOUNDS_S, "deployment")
@@ -103,6 +104,7 @@ class Metrics:
                 "prompt_tokens": self.prompt_tokens.export(),
                 "completion_tokens": self.completion_tokens.export(),
                 "wasted_tokens_estimated": self.wasted_tokens_estimated.export(),
+                "engine_faults": self.engine_faults.export(),
                 "unknown_callers": self.unknown_callers.export(),
                 "relayed": self.relayed.export(),
             },

@@ -1,9 +1,12 @@
 """The life of one chat request, from the queue to its record and the end of its answer."""
 
+import logging
 from collections.abc import Sequence
 from enum import Enum, auto
 
+from inland.domain.errors import Damaged
 from inland.domain.plant import Replica
+from inland.gateway.counts import Ceiling
 from inland.gateway.delivery import Delivery, Said, StreamDelivery, WholeDelivery
 from inland.gateway.errors import (
     Refused,
@@ -27,6 +30,8 @@ from inland.ledger.frames import FrameKind
 from inland.ledger.records import BILLED, COMPLETE, FAILED, HUNG_UP
 from inland.ports.engine import Call, Counts, End, Ending, Piece, Target, Work
 
+_log = logging.getLogger("inland.gateway")
+
 
 class Phase(Enum):
     """Where a request is in its life."""
@@ -45,6 +50,7 @@ class ChatRequest:
         "_active",
         "_arrived",
         "_call",
+        "_ceiling",
         "_counts",
         "_delivery",
         "_entry",
@@ -85,6 +91,7 @@ class ChatRequest:
     ) -> None:
         self._shared, self._exchange, self._lane = shared, exchange, lane
         self._work = work
+        self._ceiling = Ceiling(work, ruling.deployment)
         self._active = active
         self.ruling = ruling
         self.number = number
@@ -121,6 +128,7 @@ class ChatRequest:
         self._record_key = record_key(self.ruling.record_key, self.id)
         self._input = commit_input(self._record_key, body)
         self._size = len(body)
+        self._ceiling.asked(self._size)
         self._shared.held_bytes += self._size
         self._active.add(self)
         self._exchange.own(self)
@@ -192,10 +200,11 @@ class ChatRequest:
             return
         self._measure(len(pieces))
         try:
-            more = self._delivery.take(pieces)
-        except IndexError:
-            self.stop(engine_failed("The engine answered with a choice nobody asked for."))
+            self._ceiling.take(pieces)
+        except Damaged as lie:
+            self.stop(self._distrust(lie))
             return
+        more = self._delivery.take(pieces)
         if self._call is not None and (self._slow_reader or not more):
             self._call.pause()  # once more: the first time there may have been no connection
 
@@ -218,23 +227,48 @@ class ChatRequest:
             self._call.resume()
 
     def ended(self, end: End) -> None:
-        """The engine is done with it."""
+        """The engine is done with it. What it claims is believed as far as it can be true."""
+        if self.phase not in {Phase.RUNNING, Phase.ENDING}:
+            return
+        try:
+            counts = self._ceiling.believed(end.counts)
+        except Damaged as lie:
+            self._lane.done(self)
+            self._lied(lie)
+        else:
+            self._ended(end, counts)
+
+    def _lied(self, lie: Damaged) -> None:
+        if self.phase is Phase.RUNNING:
+            self._give_up(self._distrust(lie), _NOTHING)
+        else:  # whoever asked knows already that there is no answer
+            self._outcome = FAILED
+            self._record(_NOTHING)
+
+    def _ended(self, end: End, counts: Counts) -> None:
         if self.phase is Phase.ENDING:
             self._lane.done(self)
-            self._record(end.counts)
-        elif self.phase is not Phase.RUNNING:
-            return
+            self._record(counts)
         elif end.how is Ending.COMPLETE and self._delivery.close():
             self._lane.done(self)
             self._outcome = COMPLETE
-            self._record(end.counts)
+            self._record(counts)
         elif end.how is Ending.GONE and self._ttft_us is None and self._may_retry(end):
             assert self.replica is not None
             self.phase, self._call = Phase.WAITING, None
             self._lane.returned(self, self.replica)
         else:
             self._lane.done(self)
-            self._give_up(_failure(end), end.counts)
+            self._give_up(_failure(end), counts)
+
+    def _distrust(self, lie: Damaged) -> Refused:
+        """What the caller is told of an engine that cannot be believed; its replica rests."""
+        assert self.replica is not None
+        name = self.ruling.deployment.name
+        _log.warning("an engine is not believed", extra={"model": name, "why": lie.why})
+        self._shared.metrics.engine_faults.add((name,))
+        self._lane.suspect(self.replica)
+        return engine_failed(f"The engine cannot be believed: {lie.why}; nothing is billed.")
 
     def _may_retry(self, end: End) -> bool:
         self._tries += end.connected
@@ -322,7 +356,7 @@ class ChatRequest:
 
     def _facts(self, counts: Counts) -> Facts:
         complete = self._outcome == COMPLETE
-        done = counts.completion if complete else self._delivery.delivered_tokens()
+        done = counts.completion if complete else self._delivered_tokens()
         texts = self._delivery.texts(complete=complete)
         shared = self._shared
         return Facts(
@@ -342,13 +376,16 @@ class ChatRequest:
             duration_us=max(0, int((shared.clock.monotonic() - self._arrived) * 1e6)),
         )
 
+    def _delivered_tokens(self) -> int:
+        return self._ceiling.delivered(self._delivery.delivered_tokens())
+
     def _durable(self) -> None:
         """It is on the books: now the answer may end."""
         name, counts, metrics = (self.ruling.deployment.name,), self._counts, self._shared.metrics
         complete = self._outcome == COMPLETE
         if complete:
             self._delivery.finish(counts, self._entry)
-        done = counts.completion if complete else self._delivery.delivered_tokens()
+        done = counts.completion if complete else self._delivered_tokens()
         metrics.prompt_tokens.add(name, counts.prompt)
         metrics.completion_tokens.add(name, done)
         metrics.wasted_tokens_estimated.add(name, max(0, counts.completion - done))

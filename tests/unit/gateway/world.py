@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
@@ -28,7 +28,7 @@ from inland.gateway.gateway import Gateway
 from inland.ledger import canonical
 from inland.ledger.frames import FrameKind
 from inland.ledger.records import Record
-from inland.ports.engine import Counts, End, Ending, Piece, Sink, Target, Work
+from inland.ports.engine import Counts, End, Ending, Engine, Piece, Sink, Target, Work
 
 HERE = Place("here", "DE", "DE")
 KEYS = {name: new_api_key(bytes([n]) * 40) for n, name in enumerate(("demo", "acme", "operator"))}
@@ -56,7 +56,7 @@ def snapshot(version: int = 1, slots: int = 4) -> Snapshot:
         {name: Tenant(name, Label(name, ("DE",))) for name in ("demo", "acme")},
         {one.id: one for one in held},
         {"smollm2": Model("smollm2", public_label(), ("*",), "sha256:" + "1" * 64)},
-        {"smol": Deployment("smol", EngineKind.LLAMA_CPP, "smollm2", HERE, slots=slots)},
+        {"smol": Deployment("smol", EngineKind.LLAMA_CPP, "smollm2", HERE, slots, 1 << 16)},
         {"r0": replica},
     )
 
@@ -227,8 +227,12 @@ class World:
 
 
 @asynccontextmanager
-async def world(limits: Limits | None = None, relay: str = "/none.sock") -> AsyncIterator[World]:
-    """A gateway that has a snapshot and a lease."""
+async def world(
+    limits: Limits | None = None,
+    relay: str = "/none.sock",
+    engines: Mapping[EngineKind, Engine] | None = None,
+) -> AsyncIterator[World]:
+    """A gateway that has a snapshot and a lease; its one engine is scripted unless it is given."""
     engine, journal, clock, decider = ScriptedEngine(), Journal(), Clock(), Decider()
     lease = [True]
     counter = iter(range(1 << 30))
@@ -238,7 +242,7 @@ async def world(limits: Limits | None = None, relay: str = "/none.sock") -> Asyn
         lambda count: b"".join(next(counter).to_bytes(2) for _ in range(count // 2)),
         journal,
         lambda _: decider,
-        {EngineKind.LLAMA_CPP: engine},
+        engines if engines is not None else {EngineKind.LLAMA_CPP: engine},
         relay,
         "w1",
         lambda: lease[0],

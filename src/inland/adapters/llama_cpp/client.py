@@ -8,9 +8,8 @@ import asyncio
 from typing import cast
 
 import httptools
-import msgspec
 
-from inland.adapters.openai.events import EventStream
+from inland.adapters.openai.events import HEAD_BYTES, NONSENSE, EventStream, stream_bytes
 from inland.adapters.openai.tally import PerChoice
 from inland.adapters.openai.wire import CHUNK, ENCODER, body_of, error_text
 from inland.domain.errors import Damaged
@@ -18,7 +17,7 @@ from inland.ports.engine import Call, End, Ending, Piece, Sink, Target, Work
 
 #: After we asked it to stop, how long we listen for its last counts.
 STOP_S = 1.0
-#: How much of an answer that is not a stream is kept, for its error text.
+#: The longest answer taken that is not a stream: it holds an error's text.
 REFUSAL_BYTES = 1 << 16
 #: llama.cpp takes this seed to mean "any".
 _ANY_SEED = 0xFFFFFFFF
@@ -44,23 +43,24 @@ class LlamaCpp:
 
     def call(self, target: Target, work: Work, sink: Sink) -> Call:
         """Begin `work` on a connection of its own."""
-        return _Call(target.address, encode(work, target.model), sink)
+        return _Call(target.address, work, encode(work, target.model), sink)
 
     async def close(self) -> None:
         """Nothing is kept between calls."""
 
 
 class _Call(asyncio.Protocol):
-    def __init__(self, address: str, request: bytes, sink: Sink) -> None:
+    def __init__(self, address: str, work: Work, request: bytes, sink: Sink) -> None:
         self._request = request
         self._sink = sink
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
-        self._events = EventStream()
-        self._tally = PerChoice()
-        self._status = 0
-        self._refusal = b""
+        self._events = EventStream(stream_bytes(work))
+        self._tally = PerChoice(work.n)
+        self._status = self._head_bytes = 0
+        self._refusal = bytearray()
+        self._is_whole = False
         self._pieces: list[Piece] = []
         self._stopping = False
         self._over = False
@@ -109,39 +109,49 @@ class _Call(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         try:
             self._parser.feed_data(data)
-        except (httptools.HttpParserError, Damaged, msgspec.DecodeError, UnicodeDecodeError):
+        except NONSENSE:
+            self._give_up()
+        self._head_bytes += 0 if self._status else len(data)
+        if self._head_bytes > HEAD_BYTES:
             self._give_up()
         if self._pieces and not self._over:
             pieces, self._pieces = self._pieces, []
             self._sink.pieces(pieces)
 
     def on_headers_complete(self) -> None:
-        self._status = self._parser.get_status_code()
+        status = self._parser.get_status_code()
+        if status >= 200 and not self._is_whole:  # 1xx says nothing, nor does a second answer
+            self._status = status
 
     def on_body(self, data: bytes) -> None:
+        if self._is_whole or not self._status:
+            return
         if self._status != 200:
-            self._refusal = (self._refusal + data)[:REFUSAL_BYTES]
+            self._refusal += data
+            if len(self._refusal) > REFUSAL_BYTES:
+                raise Damaged("engine's refusal", "too long")
             return
         for event in self._events.feed(data):
-            if event != b"[DONE]":
-                self._take(event)
+            self._take(event)
 
     def _take(self, event: bytes) -> None:
         chunk = CHUNK.decode(event)
         if chunk.error is not None:
-            self._status, self._refusal = 500, event
+            self._status, self._refusal = 500, bytearray(event)
         else:
             self._pieces += self._tally.take(chunk)
 
     def on_message_complete(self) -> None:
-        self._loop.call_soon(self._finish)
+        if self._status and not self._is_whole:
+            self._is_whole = True
+            self._loop.call_soon(self._finish)
 
     def _finish(self) -> None:
         if self._status == 200:
             how = Ending.STOPPED if self._stopping else Ending.COMPLETE
             self._end(End(how, self._tally.counts()))
         else:
-            why = error_text(self._refusal)
+            why = error_text(bytes(self._refusal))
             self._end(End(Ending.REFUSED, self._tally.counts(), self._status, why))
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -8,11 +8,10 @@ import logging
 from typing import cast
 
 import httptools
-import msgspec
 
 from inland.adapters.egress.door import Door, origin
-from inland.adapters.openai.events import EventStream
-from inland.adapters.openai.tally import PerAnswer
+from inland.adapters.openai.events import HEAD_BYTES, NONSENSE, EventStream, stream_bytes
+from inland.adapters.openai.tally import PerAnswer, finish_of
 from inland.adapters.openai.wire import ANSWER, CHUNK, ENCODER, Answer, body_of, error_text
 from inland.domain.errors import Damaged, InlandError
 from inland.ports.engine import Call, Counts, End, Ending, Piece, Sink, Target, Work
@@ -113,7 +112,8 @@ class _Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._call: _Call | None = None
-        self._whole = self._keep = False
+        self._whole = self._keep = self._is_second = False
+        self._head_bytes = 0
         self.used = 0
 
     def recheck(self, door: Door) -> None:
@@ -126,6 +126,7 @@ class _Connection(asyncio.Protocol):
     def send(self, call: "_Call", request: bytes) -> None:
         assert self._transport is not None
         self._call = call
+        self._head_bytes = 0
         self.used += 1
         self._transport.write(request)
 
@@ -150,7 +151,11 @@ class _Connection(asyncio.Protocol):
             return
         try:
             self._parser.feed_data(data)
-        except (httptools.HttpParserError, InlandError, msgspec.DecodeError, UnicodeDecodeError):
+        except NONSENSE:
+            self.close()
+            return
+        self._head_bytes += 0 if self._call.status or self._whole else len(data)
+        if self._head_bytes > HEAD_BYTES:
             self.close()
             return
         if self._call is not None:
@@ -158,16 +163,21 @@ class _Connection(asyncio.Protocol):
             if self._whole:
                 self._finish(self._call)
 
+    def on_message_begin(self) -> None:
+        self._is_second = self._whole  # nobody asked for another: it ends the connection
+        self._keep = self._keep and not self._whole
+
     def on_headers_complete(self) -> None:
-        if self._call is not None:
-            self._call.status = self._parser.get_status_code()
+        status = self._parser.get_status_code()
+        if self._call is not None and not self._is_second and status >= 200:  # 1xx says nothing
+            self._call.status = status
 
     def on_body(self, data: bytes) -> None:
-        if self._call is not None:
+        if self._call is not None and not self._is_second and self._call.status:
             self._call.body(data)
 
     def on_message_complete(self) -> None:
-        if self._call is not None and self._call.status >= 200:  # 100 Continue ends nothing
+        if self._call is not None and not self._is_second and self._call.status:
             self._whole, self._keep = True, self._parser.should_keep_alive()
 
     def _finish(self, call: "_Call") -> None:
@@ -190,9 +200,9 @@ class _Streamed:
 
     __slots__ = ("events", "tally")
 
-    def __init__(self, choices: int) -> None:
-        self.events = EventStream()
-        self.tally = PerAnswer(choices)
+    def __init__(self, work: Work) -> None:
+        self.events = EventStream(stream_bytes(work))
+        self.tally = PerAnswer(work.n)
 
 
 _UNKNOWN = Counts(exact=False)
@@ -207,7 +217,6 @@ class _Call:
         "_received",
         "_request",
         "_sink",
-        "_size",
         "_streamed",
         "_upstream",
         "status",
@@ -217,12 +226,11 @@ class _Call:
         self.status = 0
         self._upstream = upstream
         self._sink = sink
-        self._streamed = _Streamed(work.n) if work.stream else None
+        self._streamed = _Streamed(work) if work.stream else None
         body = ENCODER.encode(body_of(work, model, stream=work.stream))
         self._request = b"%b%d\r\n\r\n%b" % (upstream.head, len(body), body)
         self._connection: _Connection | None = None
-        self._received: list[bytes] = []
-        self._size = 0
+        self._received = bytearray()
         self._pieces: list[Piece] = []
         self._over = False
         self._connecting: asyncio.Task[None] | None = None
@@ -280,17 +288,14 @@ class _Call:
             for event in self._streamed.events.feed(data):
                 self._take(self._streamed.tally, event)
             return
-        self._size += len(data)
-        if self._size > (ANSWER_BYTES if self.status == 200 else REFUSAL_BYTES):
+        self._received += data
+        if len(self._received) > (ANSWER_BYTES if self.status == 200 else REFUSAL_BYTES):
             raise Damaged("upstream's answer", "too long")
-        self._received.append(data)
 
     def _take(self, tally: PerAnswer, event: bytes) -> None:
-        if event == b"[DONE]":
-            return
         chunk = CHUNK.decode(event)
         if chunk.error is not None:
-            self.status, self._received = 500, [event]
+            self.status, self._received = 500, bytearray(event)
         else:
             self._pieces += tally.take(chunk)
 
@@ -306,17 +311,17 @@ class _Call:
     def complete(self) -> None:
         """The answer is whole."""
         if self.status != 200:
-            why = error_text(b"".join(self._received))
+            why = error_text(bytes(self._received))
             self._end(End(Ending.REFUSED, self._counts(), self.status, why))
         elif self._streamed is not None:
             self._end(End(Ending.COMPLETE, self._counts()))
         else:
-            self._decode(b"".join(self._received))
+            self._decode(bytes(self._received))
 
     def _decode(self, body: bytes) -> None:
         try:
             answer = ANSWER.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except NONSENSE:
             self._end(End(Ending.GONE, _UNKNOWN))
         else:
             self._tell(answer)
@@ -329,7 +334,7 @@ class _Call:
                 Piece(
                     choice.index,
                     choice.message.content or "",
-                    choice.finish_reason or "stop",
+                    finish_of(choice) or "stop",
                     choice.logprobs.content if choice.logprobs is not None else None,
                 )
                 for choice in answer.choices

@@ -4,21 +4,25 @@ llama.cpp: `timings.predicted_n` runs per choice; after a choice's finish event 
 that belongs to that choice. Others: one usage for all choices, at the end or (if it runs) in each.
 """
 
-from inland.adapters.openai.wire import Chunk, ChunkChoice, Timings, Usage
+from inland.adapters.openai.wire import AnswerChoice, Chunk, ChunkChoice, Timings, Usage
+from inland.domain.errors import Damaged
 from inland.ports.engine import Counts, Piece
+
+_FINISHES = frozenset({"stop", "length", "content_filter", "tool_calls", "function_call"})
 
 
 class PerChoice:
     """llama.cpp's way of counting."""
 
-    def __init__(self) -> None:
+    def __init__(self, choices: int) -> None:
+        self._choices = choices
         self._tokens: dict[int, int] = {}
         self._finished: list[int] = []
         self._prompt = 0
         self._cached = 0
 
     def take(self, chunk: Chunk) -> list[Piece]:
-        """The pieces in one event."""
+        """The pieces in one event. Raises Damaged for a choice that there is not."""
         if chunk.choices:
             pieces = [self._piece(choice, chunk.timings) for choice in chunk.choices]
             return [piece for piece in pieces if says_something(piece)]
@@ -29,6 +33,8 @@ class PerChoice:
         return []
 
     def _piece(self, choice: ChunkChoice, timings: Timings | None) -> Piece:
+        if not 0 <= choice.index < self._choices or len(self._finished) > self._choices:
+            raise Damaged("engine", "it answered with a choice nobody asked for")
         if timings is not None:
             self._tokens[choice.index] = timings.predicted_n
             self._prompt, self._cached = timings.prompt_n + timings.cache_n, timings.cache_n
@@ -82,4 +88,10 @@ def says_something(piece: Piece) -> bool:
 
 def _piece(choice: ChunkChoice, tokens: int | None) -> Piece:
     logprobs = choice.logprobs.content if choice.logprobs is not None else None
-    return Piece(choice.index, choice.delta.content or "", choice.finish_reason, logprobs, tokens)
+    return Piece(choice.index, choice.delta.content or "", finish_of(choice), logprobs, tokens)
+
+
+def finish_of(choice: ChunkChoice | AnswerChoice) -> str | None:
+    """Its finish reason, in the dialect's words; an engine's own word for it is a stop."""
+    reason = choice.finish_reason
+    return reason if reason is None or reason in _FINISHES else "stop"

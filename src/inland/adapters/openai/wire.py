@@ -123,7 +123,7 @@ def error_text(body: bytes) -> str:
     """What an engine's error answer says, shortened; empty if it says nothing readable."""
     try:
         answer = ERROR.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
     text = answer.error.message if isinstance(answer.error, ErrorBody) else answer.error
     return (text or answer.message or "")[:ERROR_CHARACTERS]

@@ -1,0 +1,96 @@
+"""What an engine may send and claim for one request; beyond it, it is not believed and not billed.
+
+Nobody counts its tokens again, so inside these bounds its word is taken. They are wide enough for
+every honest engine, and narrow enough that a lie never costs more than what was asked for.
+"""
+
+from collections.abc import Sequence
+
+from inland.domain.errors import Damaged
+from inland.domain.plant import Deployment, EngineKind
+from inland.ports.engine import Counts, Piece, Work
+
+#: The longest text one token stands for, in characters; real vocabularies stay below half of it.
+TOKEN_CHARACTERS = 512
+#: Pieces of one choice beyond its tokens: what an engine splits in two, or flushes at the end.
+SPARE_PIECES = 16
+#: What a model's template adds to a prompt, in tokens.
+TEMPLATE_TOKENS = 4096
+#: The longest answer of a server that already exists, whose context is not ours to know, in tokens.
+CONTEXT_TOKENS = 1 << 20
+
+
+class Ceiling:
+    """The most that one request may come to. Every piece goes through it, and then the counts."""
+
+    __slots__ = ("_body_bytes", "_finished", "_n", "_pieces", "_running", "_size", "_tokens")
+
+    def __init__(self, work: Work, deployment: Deployment) -> None:
+        own = deployment.engine is EngineKind.LLAMA_CPP
+        self._tokens = work.max_tokens or (deployment.context if own else CONTEXT_TOKENS)
+        self._n = work.n
+        self._body_bytes = 0
+        self._pieces = [0] * work.n
+        self._running = [0] * work.n
+        self._size = [0] * work.n
+        self._finished = [False] * work.n
+
+    def asked(self, body_bytes: int) -> None:
+        """How long the request was: no tokenizer makes more tokens than there are bytes."""
+        self._body_bytes = body_bytes
+
+    def take(self, pieces: Sequence[Piece]) -> None:
+        """Raises Damaged for what nobody asked for; then none of `pieces` is to be passed on."""
+        for piece in pieces:
+            if not 0 <= piece.index < self._n:
+                raise Damaged("engine", "it answered with a choice nobody asked for")
+            self._text(piece)
+            self._count(piece)
+
+    def _text(self, piece: Piece) -> None:
+        at, text = piece.index, piece.text
+        if text or piece.logprobs:
+            if self._finished[at]:
+                raise Damaged("engine", "it went on with a choice it had finished")
+            self._pieces[at] += 1
+            self._size[at] += len(text)
+        if piece.finish is not None:
+            self._finished[at] = True
+        if self._pieces[at] > self._tokens + self._tokens // 4 + SPARE_PIECES:
+            raise Damaged("engine", "it sent more than it was asked for")
+        if self._size[at] > (self._tokens + SPARE_PIECES) * TOKEN_CHARACTERS:
+            raise Damaged("engine", "it sent more text than its tokens can hold")
+        if text and not text.isascii() and not _is_text(text):
+            raise Damaged("engine", "it sent half of a character")
+
+    def _count(self, piece: Piece) -> None:
+        if piece.tokens is None:
+            return
+        if piece.tokens > self._tokens:
+            raise Damaged("engine", "it went beyond the tokens it was asked for")
+        if piece.tokens < self._running[piece.index]:
+            raise Damaged("engine", "its count went back")
+        self._running[piece.index] = piece.tokens
+
+    def believed(self, counts: Counts) -> Counts:
+        """`counts` where they can be true, an estimate cut to what was asked. Raises Damaged."""
+        most = self._n * self._tokens
+        if not counts.cached <= counts.prompt <= self._body_bytes + TEMPLATE_TOKENS:
+            raise Damaged("engine", "its count of the prompt cannot be true")
+        if not counts.exact:
+            return Counts(counts.prompt, min(counts.completion, most), counts.cached, exact=False)
+        if not sum(self._running) <= counts.completion <= most:
+            raise Damaged("engine", "its count of the answer cannot be true")
+        return counts
+
+    def delivered(self, tokens: int) -> int:
+        """What a caller who left may be billed of `tokens` counted by pieces."""
+        return min(tokens, self._n * self._tokens)
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
