@@ -24,6 +24,12 @@ class Limits:
 
     # -- one connection
     connections: int = _limit(1024, 1, 65_536, "connections", "callers connected to one gateway")
+    connections_refused: int = _limit(
+        256, 0, 65_536, "connections", "beyond these, how many are told so; more are cut"
+    )
+    connections_per_tenant: int = _limit(
+        768, 1, 65_536, "connections", "of these, how many one tenant may hold"
+    )
     target_bytes: int = _limit(8 * KIB, 64, MIB, "bytes", "path and query of one request")
     header_bytes: int = _limit(32 * KIB, KIB, MIB, "bytes", "target and headers of one request")
     headers: int = _limit(100, 8, 10_000, "headers", "header lines of one request")
@@ -44,12 +50,23 @@ class Limits:
     body_s: float = _limit(30, 1, 3600, "seconds", "and its body within this")
     idle_s: float = _limit(75, 1, 3600, "seconds", "a connection without a request is closed after")
     stall_s: float = _limit(30, 1, 3600, "seconds", "a caller that reads nothing is cut after")
+    stall_bytes: int = _limit(
+        4 * KIB, 1, MIB, "bytes", "it must read in that time, while an answer waits for it"
+    )
     write_buffer_bytes: int = _limit(
         256 * KIB, 4 * KIB, 64 * MIB, "bytes", "written to one caller before its engine must wait"
     )
+    linger_bytes: int = _limit(
+        32 * MIB, 64 * KIB, 1024 * MIB, "bytes", "read and thrown away so that a refusal arrives"
+    )
     linger_s: float = _limit(10, 1, 600, "seconds", "for how long, in all")
+    linger_quiet_s: float = _limit(2, 1, 60, "seconds", "and for how long when nothing comes")
 
     # -- one request
+    json_depth: int = _limit(64, 4, 128, "levels", "lists and objects inside one another")
+    json_items: int = _limit(
+        65_536, 64, 1 << 24, "items", "members of all lists and objects of a body"
+    )
     messages: int = _limit(4096, 1, 65_536, "messages", "in one chat request")
     choices: int = _limit(8, 1, 128, "choices", "answers to one request (n)")
     answer_tokens: int = _limit(

@@ -8,6 +8,7 @@ from inland.domain.ids import is_name
 from inland.domain.plant import Key, Replica
 from inland.domain.snapshot import Secrets, Snapshot
 from inland.gateway import chat, keys, models
+from inland.gateway.connections import Connections
 from inland.gateway.errors import (
     Refused,
     denied,
@@ -20,6 +21,7 @@ from inland.gateway.errors import (
     unknown_key,
 )
 from inland.gateway.exchange import Exchange, Incoming, is_token_path
+from inland.gateway.json_bounds import check_json
 from inland.gateway.lane import Lane
 from inland.gateway.protocol import Connection
 from inland.gateway.refusals import Folded
@@ -42,7 +44,7 @@ class Desk:
     ) -> None:
         self.limits = shared.limits
         self.receiving_bytes = 0
-        self.connections: set[Connection] = set()
+        self.connections = Connections(shared.limits)
         self.lanes: dict[str, Lane] = {}
         self.active: set[ChatRequest] = set()
         self.now: Callable[[], float] = shared.clock.monotonic
@@ -62,12 +64,10 @@ class Desk:
     # -- connections
 
     def opened(self, connection: Connection) -> None:
-        self.connections.add(connection)
-        if len(self.connections) > self.limits.connections:
-            connection.refuse(unavailable("too_many_connections", "Too many connections are open."))
+        self.connections.opened(connection)
 
     def closed(self, connection: Connection) -> None:
-        self.connections.discard(connection)
+        self.connections.closed(connection)
 
     # -- requests
 
@@ -117,10 +117,19 @@ class Desk:
             raise
         return key
 
+    def _hold(self, exchange: Exchange, key: Key) -> None:
+        """The connection is the tenant's now. Raises Refused, and closes it, beyond its bound."""
+        try:
+            self.connections.hold(exchange.connection, key.tenant or "")
+        except Refused:
+            exchange.close_after()
+            raise
+
     def _models(self, incoming: Incoming, exchange: Exchange, path: bytes) -> None:
         if incoming.method != b"GET":
             raise not_allowed("GET")
         key = self._key(incoming, "models")
+        self._hold(exchange, key)
         if path == models.LIST:
             body = models.listing(self._in_force(), key)
         else:
@@ -133,6 +142,8 @@ class Desk:
             raise not_allowed("POST")
         key = self._key(incoming, _CHAT_ROUTE)
         try:
+            self._hold(exchange, key)
+            check_json(incoming.body, self.limits)
             body = chat.decode(incoming.body)
         except Refused as refused:
             self._note(key, None, refused)
@@ -249,7 +260,7 @@ class Desk:
     def sweep(self) -> None:
         """Once a second: connections that take too long."""
         now = self.now()
-        for connection in list(self.connections):
+        for connection in self.connections:
             connection.sweep(now)
 
 

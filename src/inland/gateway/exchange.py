@@ -90,6 +90,10 @@ class Exchange:
             owner.pause()
 
     @property
+    def connection(self) -> Connection:
+        return self._connection
+
+    @property
     def owner(self) -> Owner | None:
         return self._owner
 

@@ -134,13 +134,13 @@ class Gateway:
 
     async def _drain(self) -> None:
         """No request is cut while its time lasts; idle connections are closed."""
-        for connection in list(self._desk.connections):
+        for connection in self._desk.connections:
             connection.close_when_idle()
         desk = self._desk
         until = desk.now() + self._shared.limits.drain_s
         while self._is_busy() and desk.now() < until:  # noqa: ASYNC110 - bounded
             await asyncio.sleep(_DRAIN_LOOK_S)
-        for connection in list(self._desk.connections):
+        for connection in self._desk.connections:
             connection.abort()
 
 

@@ -16,6 +16,13 @@ from inland.gateway.head import Head
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _FOREVER = float("inf")
+#: Of one read, how much is parsed before what waits is looked at: it may hold many small requests.
+_SLICE_BYTES = 8 << 10
+#: What may lead to none of the parser's calls: line ends, chunk sizes and their extensions.
+_FRAMING_BYTES = 64 << 10
+_VERSIONS = frozenset({"1.0", "1.1"})
+#: Headers of an upgrade that is not made; without them the request is an ordinary one.
+_UPGRADE = frozenset({b"connection", b"http2-settings", b"upgrade"})
 #: Bodies up to this are read before the key is looked at: they cost less than looking twice.
 _SMALL_BYTES = 16 << 10
 
@@ -51,7 +58,10 @@ class Connection(asyncio.Protocol):
         self._waiting: deque[Incoming] = deque()
         self._exchange: Exchange | None = None
         self._transport: asyncio.Transport | None = None
-        self._lingering = self._handing = self._reading_paused = self._ended_message = False
+        self._lingering = self._advancing = self._reading_paused = self._ended_message = False
+        self._unread: bytes | memoryview = b""
+        self._linger_bytes = 0
+        self._linger_until = _FOREVER
         self._refusal: Refused | None = None
         self._unsent = 0
         self.writing_paused = False
@@ -60,11 +70,11 @@ class Connection(asyncio.Protocol):
 
     def _reset(self) -> None:
         self._in_head = True
-        self._begun = False
+        self._begun = self._upgrading = False
         self._target = b""
         self._headers: list[tuple[bytes, bytes]] = []
         self._raw_bytes = self._body_bytes = 0
-        self._body: list[bytes] = []
+        self._body: bytes | bytearray = b""
         self._incoming: Incoming | None = None
 
     # -- the transport's calls
@@ -78,6 +88,7 @@ class Connection(asyncio.Protocol):
         self._transport = None
         self._let_go_of_body()
         self._waiting.clear()
+        self._unread = b""
         exchange, self._exchange = self._exchange, None
         self._desk.closed(self)
         if exchange is not None and exchange.owner is not None:
@@ -92,7 +103,8 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         self.writing_paused = False
         if self._exchange is None:
-            self.deadline = self._desk.about_now + self._limits.idle_s
+            wait_s = self._limits.linger_quiet_s if self._lingering else self._limits.idle_s
+            self.deadline = self._desk.about_now + wait_s
             return
         self.deadline = _FOREVER
         if self._exchange.owner is not None:
@@ -100,19 +112,35 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._lingering:
+            self._discard(len(data))
             return
+        if len(data) <= _SLICE_BYTES and not self._unread:
+            self._parse(data)
+        else:
+            self._unread = memoryview(bytes(self._unread) + data)
+        self._advance()
+
+    def _parse(self, data: bytes | memoryview) -> None:
         self._ended_message = False
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._no_more_requests()
+        except httptools.HttpParserUpgrade as upgrade:
+            self._go_on_without_upgrade(data[upgrade.args[0] :])
         except httptools.HttpParserCallbackError as error:
             self._refuse_parsing(error)
         except httptools.HttpParserError:
             self._refuse(bad_request("That is not HTTP/1.1 as RFC 9112 has it."))
         else:
             self._check_raw(len(data))
-        self._hand_over()
+
+    def _go_on_without_upgrade(self, rest: bytes | memoryview) -> None:
+        """An upgrade may be ignored (RFC 9110, 7.8), body and all: parse the head without it."""
+        parser = self._parser
+        version = parser.get_http_version().encode()
+        lines = [b"%b %b HTTP/%b\r\n" % (parser.get_method(), self._target, version)]
+        lines += [b"%b: %b\r\n" % pair for pair in self._headers if pair[0].lower() not in _UPGRADE]
+        self._parser = httptools.HttpRequestParser(self)
+        self._parse(b"".join((*lines, b"connection: close\r\n\r\n", rest)))
 
     # -- the parser's calls
 
@@ -132,11 +160,15 @@ class Connection(asyncio.Protocol):
             raise bad_request("Trailers are not accepted.")
 
     def on_headers_complete(self) -> None:
+        parser = self._parser
+        if parser.should_upgrade() and parser.get_method() != b"CONNECT":
+            self._upgrading = True
+            return
         self._in_head = False
         self._raw_bytes = 0
         head = Head(self._headers)
-        self._check_head(head)
-        parser = self._parser
+        version = parser.get_http_version()
+        self._check_head(head, version)
         incoming = self._incoming = Incoming(
             parser.get_method(),
             self._target,
@@ -144,7 +176,7 @@ class Connection(asyncio.Protocol):
             head.authorization,
             b"",
             parser.should_keep_alive(),
-            parser.get_http_version() == "1.1",
+            version == "1.1",
         )
         if head.length is None or head.length > _SMALL_BYTES:
             self._desk.before_body(incoming, head.length)
@@ -153,14 +185,16 @@ class Connection(asyncio.Protocol):
             if head.expects and self._transport is not None:
                 self._transport.write(_CONTINUE)
 
-    def _check_head(self, head: Head) -> None:
+    def _check_head(self, head: Head, version: str) -> None:
+        if version not in _VERSIONS or (head.length is None and version != "1.1"):
+            raise bad_request("That is not HTTP/1.1 as RFC 9112 has it.")
         if len(self._headers) > self._limits.headers:
             raise Refused(431, INVALID, "too_many_headers", "Too many headers.")
         if head.size + len(self._target) > self._limits.header_bytes:
             raise Refused(431, INVALID, "headers_too_large", "The headers are too large.")
         if len(self._target) > self._limits.target_bytes:
             raise Refused(414, INVALID, "target_too_long", "The path and query are too long.")
-        if not self._target.startswith(b"/"):
+        if not self._target.startswith(b"/") or b"#" in self._target:
             raise bad_request("The target must be a path.")
         if head.length is not None and head.length > self._limits.body_bytes:
             raise too_large("body", self._limits.body_bytes)
@@ -172,12 +206,19 @@ class Connection(asyncio.Protocol):
             raise too_large("body", self._limits.body_bytes)
         if self._desk.receiving_bytes > self._limits.bodies_bytes:
             raise too_many_bodies()
-        self._body.append(data)
+        if not self._body:
+            self._body = data
+        elif isinstance(self._body, bytearray):
+            self._body += data
+        else:
+            self._body = bytearray(self._body) + data
 
     def on_message_complete(self) -> None:
+        if self._upgrading:
+            return
         assert self._incoming is not None
         if self._body:
-            self._incoming.body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
+            self._incoming.body = bytes(self._body)
             self._let_go_of_body()
         self._waiting.append(self._incoming)
         self._begun, self._in_head = False, True
@@ -187,7 +228,7 @@ class Connection(asyncio.Protocol):
     def _let_go_of_body(self) -> None:
         self._desk.receiving_bytes -= self._body_bytes
         self._body_bytes = 0
-        self._body = []
+        self._body = b""
 
     # -- limits that the parser's calls cannot see
 
@@ -196,9 +237,9 @@ class Connection(asyncio.Protocol):
         if self._ended_message:
             return
         self._raw_bytes += size
-        if self._in_head and self._raw_bytes > self._limits.header_bytes + (64 << 10):
+        if self._in_head and self._raw_bytes > self._limits.header_bytes + _FRAMING_BYTES:
             self._refuse(Refused(431, INVALID, "headers_too_large", "The headers are too large."))
-        elif self._raw_bytes > 2 * self._limits.body_bytes + (64 << 10):
+        elif self._raw_bytes > 2 * self._limits.body_bytes + _FRAMING_BYTES:
             self._refuse(too_large("body", self._limits.body_bytes))
 
     def _refuse_parsing(self, error: Exception) -> None:
@@ -213,22 +254,45 @@ class Connection(asyncio.Protocol):
     def _refuse(self, refused: Refused) -> None:
         """After what was asked before is answered, say why this one is not, and read no more."""
         self._let_go_of_body()
-        self._lingering = True
+        self._stop_reading_requests()
         refusal = Incoming(b"", self._target, [], None, b"", keep_alive=False, chunks=False)
         self._waiting.append(refusal)
         self._refusal = refused
 
-    def _no_more_requests(self) -> None:
+    def _stop_reading_requests(self) -> None:
+        """What comes from now on is thrown away, within its own limits."""
+        if self._lingering:
+            return
         self._lingering = True
-        if self._waiting:
-            self._waiting[-1].keep_alive = False
+        self._unread = b""
+        self._linger_bytes = self._limits.linger_bytes
+
+    def _discard(self, size: int) -> None:
+        """The caller still sends: let it, for a while, so that no reset eats its answer."""
+        self._linger_bytes -= size
+        if self._linger_bytes < 0:
+            self.abort()
+        elif self._linger_until < _FOREVER and not self.is_sending():
+            quiet_s = self._limits.linger_quiet_s
+            self.deadline = min(self._desk.about_now + quiet_s, self._linger_until)
 
     # -- answering, one at a time and in order
 
-    def _hand_over(self) -> None:
-        if self._handing:
+    def _advance(self) -> None:
+        """Answer what has come, and go on parsing as long as not too much waits."""
+        if self._advancing:
             return
-        self._handing = True
+        self._advancing = True
+        self._hand_over()
+        while self._unread and len(self._waiting) < self._limits.requests_ahead:
+            data, self._unread = self._unread[:_SLICE_BYTES], self._unread[_SLICE_BYTES:]
+            self._parse(data)
+            self._hand_over()
+        self._advancing = False
+        if self._waiting or self._reading_paused:
+            self._throttle()
+
+    def _hand_over(self) -> None:
         while self._waiting and self._exchange is None and self._transport is not None:
             incoming = self._waiting.popleft()
             exchange = self._exchange = Exchange(self, incoming)
@@ -237,9 +301,6 @@ class Connection(asyncio.Protocol):
                 self._desk.handle(incoming, exchange)
             elif self._refusal is not None:
                 exchange.refuse(self._refusal)
-        self._handing = False
-        if self._waiting or self._reading_paused:
-            self._throttle()
 
     def _throttle(self) -> None:
         """Read no further ahead than the limit; with one request at a time this does nothing."""
@@ -267,14 +328,18 @@ class Connection(asyncio.Protocol):
         idle = not self._begun
         wait_s = self._limits.idle_s if idle else self._limits.header_s
         self.deadline = self._desk.about_now + wait_s
-        self._hand_over()
+        self._advance()
 
     def _linger(self) -> None:
         """Close our side and read on a little: a reset would take the answer from the caller."""
         assert self._transport is not None
-        self._lingering = True
+        self._stop_reading_requests()
         self._waiting.clear()
-        self.deadline = self._desk.about_now + self._limits.linger_s
+        self._linger_until = self._desk.about_now + self._limits.linger_s
+        self.deadline = self._desk.about_now + self._limits.linger_quiet_s
+        if self._reading_paused:
+            self._reading_paused = False
+            self._transport.resume_reading()
         if self._transport.get_write_buffer_size():
             self._allow_to_read()
         if self._transport.can_write_eof():
@@ -285,26 +350,34 @@ class Connection(asyncio.Protocol):
         self._unsent = self._transport.get_write_buffer_size()
         self.deadline = self._desk.about_now + self._limits.stall_s
 
+    def _has_read_more(self) -> bool:
+        """Whether a slow caller took enough since it was looked at last; then it gets more time."""
+        assert self._transport is not None
+        unsent = self._transport.get_write_buffer_size()
+        if unsent and unsent > self._unsent - self._limits.stall_bytes:
+            return False
+        self._allow_to_read()
+        return True
+
     # -- called from outside
 
     def sweep(self, now: float) -> None:
         """Once a second: end what takes too long."""
         if now < self.deadline or self._transport is None:
             return
-        if self._transport.get_write_buffer_size() < self._unsent:
-            self._allow_to_read()  # slow, but reading
+        if self._unsent and self._has_read_more():
             return
         slow_request = self._begun and self._exchange is None and not self._lingering
         if slow_request:
             self._refuse(Refused(408, INVALID, "too_slow", "The request took too long to arrive."))
-            self._hand_over()
+            self._advance()
         else:
             self._transport.abort()
 
     def refuse(self, refused: Refused) -> None:
         """Turn the caller away before it asked anything."""
         self._refuse(refused)
-        self._hand_over()
+        self._advance()
 
     def is_sending(self) -> bool:
         """Whether something written has not left yet."""
