@@ -4,12 +4,15 @@ One table for the parser in process and for a whole factory; `SERVED` looks odd 
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 
 CHAT = b"POST /v1/chat/completions HTTP/1.1\r\n"
 #: Behind every hostile request: if this were answered, something was smuggled.
 SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
 SERVED = 200
+#: Makes a chat request with more fields, or with another turn.
+Ask = Callable[..., bytes]
 
 
 @dataclass(frozen=True)
@@ -227,15 +230,32 @@ class Text:
     status: int = 400
 
 
+def _asker(model: str) -> Ask:
+    def ask(more: bytes = b"", turn: bytes = b'{"role":"user","content":"Hi"}') -> bytes:
+        return b'{"model":"%b","messages":[%b]%b}' % (model.encode(), turn, more)
+
+    return ask
+
+
 def texts(model: str) -> dict[str, Text]:
     """Every case of a body, by its name."""
-    name = model.encode()
-    turn = b'{"role":"user","content":"Hi"}'
+    ask = _asker(model)
+    cases = {name: Text(body, "invalid_json") for name, body in _malformed(ask).items()}
+    cases |= {n: Text(body, "duplicate_field", at) for n, (body, at) in _twice(ask).items()}
+    cases |= {name: Text(body, None, at) for name, (body, at) in _wrong(ask).items()}
+    for name, body in _deep(ask).items():
+        cases[name] = Text(body, None if "million" in name else "too_deep")
+    cases["a million lists"] = Text(b"[" + b"[]," * 1_000_000 + b"[]]", "too_many_items")
+    cases["a name of a megabyte twice"] = Text(
+        b'{"%b":1,"%b":2}' % ((b"n" * (1 << 20),) * 2), "duplicate_field"
+    )
+    long = ask(turn=b'{"role":"user","content":"%b"}' % (b"x" * 20_000_000))
+    cases["20 MB"] = Text(long, "too_large", status=413)
+    return cases
 
-    def ask(more: bytes = b"", turn: bytes = turn) -> bytes:
-        return b'{"model":"%b","messages":[%b]%b}' % (name, turn, more)
 
-    malformed = {
+def _malformed(ask: Ask) -> dict[str, bytes]:
+    return {
         "empty": b"",
         "cut short": ask()[:-1],
         "two documents": ask() * 2,
@@ -260,7 +280,10 @@ def texts(model: str) -> dict[str, Text]:
         "a comment": ask(b"/* */"),
         "single quotes": b"{'model':'x'}",
     }
-    twice = {
+
+
+def _twice(ask: Ask) -> dict[str, tuple[bytes, str]]:
+    return {
         "a name twice": (ask(b',"model":"other"'), "model"),
         "a name twice, once escaped": (ask(b',"mod\\u0065l":"other"'), "model"),
         "the same twice": (ask(b',"stream":false,"stream":false'), "stream"),
@@ -271,7 +294,10 @@ def texts(model: str) -> dict[str, Text]:
         "a free name twice": (ask(b',"metadata":{"a":"1","a":"2"}'), "a"),
         "an unknown name twice": (ask(b',"x":1,"x":2'), "x"),
     }
-    wrong = {
+
+
+def _wrong(ask: Ask) -> dict[str, tuple[bytes, str | None]]:
+    return {
         "1e400": (ask(b',"temperature":1e400'), None),
         "-1e400": (ask(b',"presence_penalty":-1e400'), None),
         "400 digits": (ask(b',"max_tokens":' + b"9" * 400), "max_tokens"),
@@ -285,22 +311,12 @@ def texts(model: str) -> dict[str, Text]:
         "a text of brackets": (b'"%b"' % (b"[" * 1000), None),
         "nothing in it": (b"{}", "model"),
     }
-    deep = {
+
+
+def _deep(ask: Ask) -> dict[str, bytes]:
+    return {
         "a million lists deep": b"[" * 1_000_000,
         "a million objects deep": b'{"a":' * 500_000,
         "130 deep and whole": ask(b',"x":' + b"[" * 130 + b"]" * 130),
         "65 deep": ask(b',"x":' + b"[" * 64 + b"]" * 64),
     }
-    cases = {n: Text(body, "invalid_json") for n, body in malformed.items()}
-    cases |= {n: Text(b, "duplicate_field", param) for n, (b, param) in twice.items()}
-    cases |= {n: Text(body, None, param) for n, (body, param) in wrong.items()}
-    cases |= {n: Text(body, "too_deep") for n, body in deep.items() if "million" not in n}
-    cases |= {n: Text(body, None) for n, body in deep.items() if "million" in n}
-    cases["a million lists"] = Text(b"[" + b"[]," * 1_000_000 + b"[]]", "too_many_items")
-    cases["a name of a megabyte twice"] = Text(
-        b'{"%b":1,"%b":2}' % ((b"n" * (1 << 20),) * 2), "duplicate_field"
-    )
-    cases["20 MB"] = Text(
-        ask(turn=b'{"role":"user","content":"%b"}' % (b"x" * 20_000_000)), "too_large", status=413
-    )
-    return cases
