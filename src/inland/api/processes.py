@@ -4,6 +4,7 @@ from typing import Annotated, Self
 
 from fastapi import APIRouter, Depends, Request
 
+from inland import __version__
 from inland.api.access import Caller, caller_for
 from inland.api.control import Control
 from inland.api.health import awaited
@@ -28,6 +29,7 @@ class ProcessRow(Shape):
     restarts: int = 0
     replica: str | None = None
     why: str | None
+    inland: str | None = None
 
     @classmethod
     def of(cls, view: ProcessView) -> Self:
@@ -41,15 +43,17 @@ class ProcessRow(Shape):
             restarts=view.restarts,
             replica=view.replica,
             why=view.why,
+            inland=view.inland,
         )
 
 
 class GatewayRow(Shape):
-    """A gateway with a lease; `running`: the version it decides by."""
+    """A gateway with a lease; `running`: the version it decides by; `inland`: its own."""
 
     gateway: str
     pid: int
     running: int
+    inland: str
 
 
 class ReplicaRow(Shape):
@@ -75,7 +79,8 @@ class PolicyRow(Shape):
 
 
 class Status(Shape):
-    """The factory at a glance. `wrong`: what control's steps trip over, by controller."""
+    """The factory at a glance. `wrong`: what control's steps trip over, by controller, and why a
+    gateway gets no lease. `inland`: control's own version."""
 
     factory: str
     site: PlaceView
@@ -89,6 +94,7 @@ class Status(Shape):
     tenants: int
     alarms: list[str]
     wrong: dict[str, str]
+    inland: str
     log: str
 
 
@@ -116,13 +122,14 @@ def status(request: Request, caller: Annotated[Caller, Depends(caller_for("statu
         policy=PolicyRow(digest=snapshot.policy_digest, differs=control.policies.drift()),
         processes=processes,
         gateways=[
-            GatewayRow(gateway=one.gateway, pid=one.pid, running=one.running)
+            GatewayRow(gateway=one.gateway, pid=one.pid, running=one.running, inland=one.inland)
             for one in control.feed.gateways()
         ],
         deployments=_deployments(snapshot, processes),
         tenants=len(snapshot.tenants),
         alarms=list(control.books.alarms),
-        wrong=dict(control.ticker.wrong),
+        wrong={**control.ticker.wrong, **control.feed.refused()},
+        inland=__version__,
         log=control.books.vkey,
     )
 

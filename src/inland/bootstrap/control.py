@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import uvicorn
 
+from inland import __version__
 from inland.adapters.feed.server import FeedServer
 from inland.adapters.files.clock import SystemClock, SystemEntropy
 from inland.adapters.files.disk import Disk
@@ -189,7 +190,7 @@ def _report(runner: SupervisorClient, name: str, server: uvicorn.Server) -> None
     while not server.started and not server.should_exit:
         clock.sleep(0.01)
     try:
-        runner.report_ready(name, os.getpid())
+        runner.report_ready(name, os.getpid(), __version__)
     except InlandError as error:
         _log.warning("could not report ready", extra={"why": str(error)})
 

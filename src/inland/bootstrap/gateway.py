@@ -10,6 +10,7 @@ from pathlib import Path
 
 import uvloop
 
+from inland import __version__
 from inland.adapters.egress.door import Door
 from inland.adapters.feed.client import FeedClient, Hello
 from inland.adapters.files.clock import SystemClock, SystemEntropy
@@ -83,6 +84,7 @@ async def _serve(home: Home, name: str, fd: int, bounds: Limits, gateways: int) 
         writer,
         lambda: feed.lease_ok(),  # noqa: PLW0108 - the feed is made below, around the gateway
         gateways,
+        differs=lambda: feed.refused(),  # noqa: PLW0108 - as above
     )
     first = asyncio.Event()
 
@@ -110,7 +112,7 @@ async def _report(home: Home, name: str, first: asyncio.Event) -> None:
     await first.wait()
     supervisor = SupervisorClient(home.supervisor_socket)
     try:
-        await asyncio.to_thread(supervisor.report_ready, name, os.getpid())
+        await asyncio.to_thread(supervisor.report_ready, name, os.getpid(), __version__)
     except InlandError as error:
         _log.warning("could not report ready", extra={"why": str(error)})
 

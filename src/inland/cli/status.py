@@ -2,11 +2,13 @@
 
 from typing import Any
 
+from inland import __version__
 from inland.adapters.processes.client import SupervisorClient
 from inland.adapters.processes.protocol import view_to
 from inland.cli import show
 from inland.cli.factory import calling, running_home
 from inland.cli.options import HomeOption, JsonOption
+from inland.cli.program import call
 from inland.cli.starting import say_failed
 from inland.domain.errors import InlandError
 from inland.ports.runner import ProcessState
@@ -32,6 +34,7 @@ def status(home: HomeOption = None, json: JsonOption = False) -> None:
         ("PROCESS", show.field("name")),
         ("STATE", show.field("state")),
         ("PID", show.field("pid")),
+        ("VERSION", show.field("inland")),
         ("RESTARTS", show.field("restarts")),
         ("LAST END", show.field("why")),
     ]
@@ -41,3 +44,15 @@ def status(home: HomeOption = None, json: JsonOption = False) -> None:
             show.line(say_failed(found, view))
     if why is not None:
         show.line(f"control: {why}")
+    for line in _wrong(control or {}):
+        show.line(line)
+    for view in views:
+        if view.inland not in {None, __version__}:
+            differs = f"{view.name} runs Inland {view.inland}, this command is {__version__}"
+            show.line(f"{differs}: {call('down', found.root)}, then up, makes them one")
+
+
+def _wrong(control: dict[str, Any]) -> list[str]:
+    """What control says is wrong, a line each."""
+    alarms = [f"alarm: {alarm}" for alarm in control.get("alarms", ())]
+    return alarms + [f"{what}: {why}" for what, why in control.get("wrong", {}).items()]

@@ -99,7 +99,7 @@ class Desk:
     def _in_force(self) -> Rulings:
         """What may be decided from: a snapshot under a lease. Raises Refused."""
         if self._rulings is None or not self._shared.lease_ok():
-            raise no_lease()
+            raise no_lease(self._shared.differs())
         return self._rulings
 
     def _key(self, incoming: Incoming, route: str) -> Key:
@@ -251,7 +251,7 @@ class Desk:
         now = self.about_now = self.now()
         if not self._shared.lease_ok():
             for request in list(self.active):
-                request.stop(no_lease())
+                request.stop(no_lease(self._shared.differs()))
         for lane in list(self.lanes.values()):
             lane.tick()
         for request in [one for one in self.active if one.is_late(now)]:

@@ -135,7 +135,15 @@ def too_many_bodies() -> Refused:
     return unavailable("too_many_bodies", "Too much text is being received or waits already.")
 
 
-def no_lease() -> Refused:
+def no_lease(refused: str = "") -> Refused:
+    """`refused`: that control and the gateway differ; callers are not told how."""
+    if refused:
+        return unavailable(
+            "versions_differ",
+            "The gateway and the factory's control are of versions that do not fit each other; "
+            "the operator has to restart the factory.",
+            30,
+        )
     return unavailable(
         "no_lease", "The gateway has lost touch with the factory's control and serves nothing."
     )

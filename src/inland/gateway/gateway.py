@@ -46,9 +46,11 @@ class Gateway:
         writer_id: str,
         lease_ok: Callable[[], bool],
         gateways: int = 1,
+        differs: Callable[[], str] = str,
     ) -> None:
         """`residency_factory`: what decides under a snapshot. `lease_ok`: whether control still
-        knows of us. `gateways`: how many share the engines' slots."""
+        knows of us. `gateways`: how many share the engines' slots. `differs`: why control's
+        version and ours do not fit each other; empty where they do."""
         self._shared = Shared(
             limits,
             clock,
@@ -58,6 +60,7 @@ class Gateway:
             lease_ok,
             writer_id,
             Refusals(limits.refusals_per_tenant),
+            differs=differs,
         )
         relay = Relay(relay_path, limits, self._shared.metrics)
         self._desk = Desk(self._shared, relay, residency_factory, gateways)

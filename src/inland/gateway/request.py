@@ -167,7 +167,7 @@ class ChatRequest:
         if self.denied is not None:
             return self.denied
         if not self._shared.lease_ok():
-            return no_lease()
+            return no_lease(self._shared.differs())
         if not self._shared.journal.healthy():
             return disk_full()
         expires = self.ruling.key.expires_unix_s

@@ -55,6 +55,8 @@ class Shared:
     writer: str
     refusals: Refusals
     metrics: Metrics = field(default_factory=Metrics)
+    #: Why control and this gateway do not fit each other; empty where they do.
+    differs: Callable[[], str] = str
     #: Bodies of the chat requests that wait or run.
     held_bytes: int = 0
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from inland.domain.ids import UUID7_RANDOM_BYTES, uuid7
-from inland.domain.snapshot import Snapshot
+from inland.domain.snapshot import Secrets, Snapshot
 from inland.ledger.records import CHANGE, SALT_BYTES, new_record
 from inland.plant.snapshots import build_snapshot
 from inland.ports.clock import Clock, Entropy
@@ -68,7 +68,8 @@ class Changes:
         """A transaction that raises the version and is published when it is durable.
 
         The block books what it did; one that books nothing changes nothing, and raising rolls
-        everything back. `who` is a key's id, or what else caused it.
+        everything back. `who` is a key's id, or what else caused it. Raises Conflict for a change
+        after which the gateways could not be told.
         """
         snapshot = None
         with self.store.write() as transaction:
@@ -77,6 +78,7 @@ class Changes:
             if change.is_made:
                 change.version = transaction.state.raise_version()
                 snapshot = build_snapshot(transaction.state, self._factory)
+                self._feed.demand_fits(snapshot, self._secrets_of(snapshot))
         if snapshot is not None:
             self._publish(snapshot)
 
@@ -110,8 +112,16 @@ class Changes:
         self._publish(snapshot)
 
     def _publish(self, snapshot: Snapshot) -> None:
-        self._feed.publish(snapshot, self.secrets.secrets())
+        self._feed.publish(snapshot, self._secrets_of(snapshot))
         self._published = max(self._published, snapshot.version)
+
+    def _secrets_of(self, snapshot: Snapshot) -> Secrets:
+        """Those of what is in the snapshot: a change that was refused may have left others."""
+        kept = self.secrets.secrets()
+        return Secrets(
+            {name: key for name, key in kept.record_keys.items() if name in snapshot.tenants},
+            {name: key for name, key in kept.upstream_keys.items() if name in snapshot.deployments},
+        )
 
     def _book(self, transaction: Transaction, who: str) -> Book:
         def book(what: str, subject: str, **details: Any) -> None:

@@ -12,6 +12,10 @@ class Feed(Protocol):
         """Hand a snapshot to every gateway, now and when it comes back; older ones are ignored."""
         ...
 
+    def demand_fits(self, snapshot: Snapshot, secrets: Secrets) -> None:
+        """Raises Conflict for a snapshot that is too large to be handed to a gateway."""
+        ...
+
     def wait_in_force(self, version: int) -> None:
         """Block until every gateway runs `version` or later, or its lease has ended."""
         ...

@@ -38,7 +38,8 @@ class EngineSpec:
 @dataclass(frozen=True, slots=True)
 class ProcessView:
     """One process in the table. `name` is unique (`gateway-0`); `start`, in clock ticks since boot,
-    tells two lives of one pid apart. `why` is how its last life ended."""
+    tells two lives of one pid apart. `why` is how its last life ended. `inland`: the version of
+    Inland it runs, where it has said so."""
 
     name: str
     role: str
@@ -48,6 +49,7 @@ class ProcessView:
     restarts: int
     why: str | None = None
     replica: str | None = None
+    inland: str | None = None
 
 
 class Runner(Protocol):
@@ -57,8 +59,11 @@ class Runner(Protocol):
         """Make exactly these engines run. Idempotent; survives the caller's death."""
         ...
 
-    def report_ready(self, name: str, pid: int) -> None:
-        """Tell that the process `name` with `pid` works: its back-off starts over."""
+    def report_ready(self, name: str, pid: int, inland: str | None = None) -> None:
+        """Tell that the process `name` with `pid` works: its back-off starts over.
+
+        `inland`: the version it runs, where it tells so itself.
+        """
         ...
 
     def revive(self, name: str) -> None:

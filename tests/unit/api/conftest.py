@@ -62,11 +62,14 @@ class ToyFeed:
 
     def gateways(self):
         one = SimpleNamespace(gateway="gateway-0", pid=1, writer="w", running=self.version())
-        one.metrics = self.metrics
+        one.metrics, one.inland = self.metrics, "0"
         return [one]
 
     def heard(self):
         return self.gateways()
+
+    def refused(self):
+        return {}
 
     def is_alive(self):
         return self.alive

@@ -65,6 +65,9 @@ class NotedFeed:
         self.published.append(snapshot)
         self.secrets.append(secrets)
 
+    def demand_fits(self, snapshot: Snapshot, secrets: Secrets) -> None:
+        """Everything fits."""
+
     def wait_in_force(self, version: int) -> None:
         assert version <= self.published[-1].version, "waited for what was never published"
         self.waited.append(version)
@@ -97,7 +100,7 @@ class ToyRunner:
         """Change what the table says of an engine."""
         self.views[replica] = replace(self.views[replica], **changes)
 
-    def report_ready(self, name: str, pid: int) -> None:
+    def report_ready(self, name: str, pid: int, inland: str | None = None) -> None:
         self.ready.append((name, pid))
         self.put(name.removeprefix("engine-"), state=ProcessState.RUNNING)
 

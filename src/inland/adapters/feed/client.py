@@ -13,16 +13,19 @@ from typing import Any
 
 import msgspec
 
+from inland import __version__
 from inland.adapters.feed.frames import (
     ASK_EVERY_S,
     ASK_LIMIT_BYTES,
     PUSH_LIMIT_BYTES,
+    SPOKEN,
     Answer,
     Ask,
     Frames,
     Push,
     from_control,
     to_frame,
+    unspoken,
 )
 from inland.domain.errors import Damaged
 from inland.domain.snapshot import Secrets, Snapshot
@@ -66,6 +69,8 @@ class FeedClient:
         self._metrics = metrics
         self._clock = clock
         self._running = 0
+        self._digest = ""
+        self._refused = ""
         self._until = float("-inf")
         self._asks = 0
         self._sent_at: dict[int, float] = {}
@@ -77,6 +82,10 @@ class FeedClient:
     def running(self) -> int:
         """The version decided by; 0 before the first."""
         return self._running
+
+    def refused(self) -> str:
+        """Why control and this gateway do not understand each other; empty where they do."""
+        return self._refused
 
     async def run(self) -> None:
         """Stay connected until cancelled."""
@@ -91,7 +100,11 @@ class FeedClient:
             pause_s = FIRST_PAUSE_S
             try:
                 await self._talk(reader, writer)
-            except (OSError, Damaged) as error:
+            except Damaged as error:  # the same will come again: there is no hurry
+                self._refused = f"what control sends is not understood ({error})"
+                _log.error("the feed broke", extra={"why": self._refused})
+                pause_s = LONGEST_PAUSE_S
+            except OSError as error:
                 _log.warning("the feed broke", extra={"why": str(error)})
             except Exception:  # noqa: BLE001 - whatever it is: no lease is the answer
                 _log.exception("a snapshot could not be applied")
@@ -123,7 +136,10 @@ class FeedClient:
         self._asks += 1
         self._sent_at[self._asks] = self._clock.monotonic()
         hello = self._hello
-        ask = Ask(self._asks, hello.gateway, hello.pid, hello.writer, self._running, metrics)
+        ask = Ask(
+            *(self._asks, hello.gateway, hello.pid, hello.writer, self._running, metrics),
+            *(self._digest, SPOKEN, __version__, self._refused),
+        )
         frame = to_frame(ask)
         if len(frame) > ASK_LIMIT_BYTES:  # a lease matters more than a count
             frame = to_frame(msgspec.structs.replace(ask, metrics=None))
@@ -142,11 +158,16 @@ class FeedClient:
 
     def _apply(self, push: Push) -> None:
         self._on_snapshot(push.snapshot, push.secrets)
-        self._running = push.snapshot.version
+        self._running, self._digest = push.snapshot.version, push.digest
 
     def _lease(self, answer: Answer) -> None:
         sent = self._sent_at.pop(answer.n, None)
         if sent is None:
             raise Damaged("feed", f"an answer to ask {answer.n}, which was not sent")
         self._sent_at = {n: at for n, at in self._sent_at.items() if n > answer.n}
-        self._until = max(self._until, sent + answer.lease_s)
+        refused = answer.refused or unspoken(answer.spoken, answer.inland, "control")
+        if refused and not self._refused:
+            _log.error("control and this gateway differ", extra={"why": refused})
+        self._refused = refused
+        if not refused:
+            self._until = max(self._until, sent + answer.lease_s)

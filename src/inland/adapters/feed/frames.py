@@ -2,15 +2,19 @@
 
 A frame is 4 bytes of length, big-endian, and that many bytes of JSON. A gateway sends asks; control
 sends pushes (a whole snapshot) and answers (a lease), a push before the answer that speaks of it.
+Fields that are not known are passed over, but in a snapshot, where one may forbid something.
 """
 
 import struct
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Any
 
 import msgspec
 
-from inland.domain.errors import Damaged
+from inland import __version__
+from inland.adapters.feed.strict import strictly
+from inland.domain.errors import Conflict, Damaged
 from inland.domain.snapshot import Secrets, Snapshot
 
 #: Longest frame to a gateway and from one, in bytes.
@@ -22,9 +26,17 @@ ASK_EVERY_S = 1.0
 
 _LENGTH = struct.Struct(">I")
 
+#: The oldest and the newest form of the feed that this version speaks. A new one is needed when a
+#: side must know of a change to act rightly and nothing in a snapshot's fields would tell it.
+SPOKEN = (1, 1)
+#: What whoever says nothing speaks: versions from before it was said.
+UNSAID = (0, 0)
+
 
 class Ask(msgspec.Struct, frozen=True, tag="ask"):
-    """A gateway's number `n`th ask. `running`: the version it decides by, 0 before the first."""
+    """A gateway's number `n`th ask. `running`: the version it decides by, 0 before the first, and
+    `digest` the one that came with it. `spoken`: as `SPOKEN`; `inland`: the package's version;
+    `refused`: why it cannot take what control sends."""
 
     n: int
     gateway: str
@@ -32,26 +44,46 @@ class Ask(msgspec.Struct, frozen=True, tag="ask"):
     writer: str
     running: int
     metrics: dict[str, Any] | None = None
+    digest: str = ""
+    spoken: tuple[int, int] = UNSAID
+    inland: str = ""
+    refused: str = ""
 
 
 class Answer(msgspec.Struct, frozen=True, tag="answer"):
-    """A lease of `lease_s` seconds, which the gateway counts from its sending ask `n`."""
+    """A lease of `lease_s` seconds, which the gateway counts from its sending ask `n`.
+
+    `refused`: why there will be none; empty where there may be.
+    """
 
     n: int
     lease_s: float
     version: int
+    refused: str = ""
+    spoken: tuple[int, int] = UNSAID
+    inland: str = ""
 
 
 class Push(msgspec.Struct, frozen=True, tag="push"):
-    """A snapshot to run from now on."""
+    """A snapshot to run from now on. `digest` tells it from others of its version: of a database
+    that was put back, say."""
 
     snapshot: Snapshot
     secrets: Secrets
+    digest: str = ""
+
+
+class _Held(msgspec.Struct, tag="push"):
+    """A push, as far as its snapshot may hold nothing that is not known."""
+
+    snapshot: strictly(Snapshot)  # type: ignore[valid-type]  # made when this is loaded
+    secrets: strictly(Secrets)  # type: ignore[valid-type]
 
 
 _to_bytes = msgspec.json.Encoder(order="deterministic").encode
 _from_gateway = msgspec.json.Decoder(Ask).decode
 _from_control: Callable[[bytes], Answer | Push] = msgspec.json.Decoder(Answer | Push).decode
+_hold = msgspec.json.Decoder(_Held).decode
 
 
 class Frames:
@@ -78,10 +110,34 @@ class Frames:
 
 
 def to_frame(message: Ask | Answer | Push) -> bytes:
-    """The frame of a message."""
+    """The frame of a message. Raises Conflict for a snapshot that is too large."""
     payload = _to_bytes(message)
-    assert len(payload) <= PUSH_LIMIT_BYTES
+    demand_size(len(payload), PUSH_LIMIT_BYTES)
     return _LENGTH.pack(len(payload)) + payload
+
+
+def demand_size(size_bytes: int, most_bytes: int) -> None:
+    """Raise Conflict for a snapshot that has more."""
+    if size_bytes > most_bytes:
+        told = f"{size_bytes:,} bytes of tenants, keys and deployments"
+        why = f"{told}, and gateways take at most {most_bytes:,}: what was asked for is not done"
+        raise Conflict("the factory's state would be too large", why)
+
+
+def push_frame(snapshot: Snapshot, secrets: Secrets) -> tuple[bytes, str]:
+    """The frame of a push, and the digest in it. Raises Conflict where it is too large."""
+    digest = sha256(_to_bytes(Push(snapshot, secrets))).hexdigest()
+    return to_frame(Push(snapshot, secrets, digest)), digest
+
+
+def unspoken(there: tuple[int, int], inland: str, who: str) -> str:
+    """Why this version and `who` do not understand each other; empty where they do."""
+    if max(there[0], SPOKEN[0]) <= min(there[1], SPOKEN[1]):
+        return ""
+    return (
+        f"{who} is Inland {inland or 'of an earlier version'}, and this is {__version__}: their "
+        "feeds differ; restart the factory (inland down, inland up)"
+    )
 
 
 def from_gateway(payload: bytes) -> Ask:
@@ -93,8 +149,11 @@ def from_gateway(payload: bytes) -> Ask:
 
 
 def from_control(payload: bytes) -> Answer | Push:
-    """Raises Damaged for anything but an answer or a push."""
+    """Raises Damaged for anything but an answer or a push, or a push with what is not known."""
     try:
-        return _from_control(payload)
+        message = _from_control(payload)
+        if isinstance(message, Push):
+            _hold(payload)
+        return message
     except msgspec.MsgspecError as error:
         raise Damaged("feed", str(error)) from None

@@ -20,7 +20,8 @@ FORGET_AFTER_S = 60.0
 @dataclass(frozen=True, slots=True)
 class Holder:
     """A gateway that asked. On control's monotonic clock, in seconds: when it `asked` last, `until`
-    when its lease runs, and since when it was known to run another version than the newest."""
+    when its lease runs, and since when it was known to run another version than the newest.
+    `ours`: what it runs was published by this control; `refused`: why it gets no lease."""
 
     gateway: str
     pid: int
@@ -30,6 +31,9 @@ class Holder:
     until: float
     behind_since: float | None = None
     metrics: dict[str, Any] | None = None
+    ours: bool = True
+    inland: str = ""
+    refused: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +43,26 @@ class Leases:
     phantom_until: float
     holders: dict[str, Holder]
 
-    def answer(self, ask: Ask, current: int, now: float) -> tuple["Leases", float]:
+    def answer(
+        self, ask: Ask, current: int, now: float, *, ours: bool | None = True, refused: str = ""
+    ) -> tuple["Leases", float]:
         """After answering `ask` at `now`, and the lease that the answer holds, in seconds.
 
         Whoever runs nothing yet gets none, for it could not act; nor does whoever has not come to
-        run `current` in `MAX_APPLYING_S`. A lease it had runs on.
+        run `current` in `MAX_APPLYING_S`, or is `refused`. A lease it had runs on. `ours`: what it
+        runs was published by this control; None while that published nothing.
         """
         before = self.holders.get(ask.writer)
         behind_since = None
-        if ask.running != current:
-            was_behind = before is not None and before.running == ask.running
+        if ask.running != current or ours is False:
+            was_behind = before is not None and (before.running, before.ours) == (
+                ask.running,
+                bool(ours),
+            )
             earlier = before.behind_since if before is not None and was_behind else None
             behind_since = now if earlier is None else earlier
         in_time = behind_since is None or now - behind_since <= MAX_APPLYING_S
-        granted = ask.running > 0 and in_time
+        granted = ask.running > 0 and in_time and not refused
         lease_s = LEASE_S if granted else 0.0
         until = now + LEASE_S if granted else (before.until if before is not None else now)
         metrics = before.metrics if ask.metrics is None and before is not None else ask.metrics
@@ -65,6 +75,9 @@ class Leases:
             until=until,
             behind_since=behind_since,
             metrics=metrics,
+            ours=bool(ours),
+            inland=ask.inland,
+            refused=refused,
         )
         heard = {w: h for w, h in self.holders.items() if now - h.asked < FORGET_AFTER_S}
         return replace(self, holders=heard | {ask.writer: holder}), lease_s
@@ -75,10 +88,10 @@ class Leases:
         """Whether nobody can act on anything older than `version` at `now`.
 
         `pids`: the gateways' processes, None where nobody can say. A version above `current` was
-        never ours (a database put back) and counts as old.
+        never ours (a database put back) and counts as old, and so does another's content.
         """
         live = [holder for holder in self.holders.values() if holder.until > now]
-        if any(not version <= holder.running <= current for holder in live):
+        if any(not (holder.ours and version <= holder.running <= current) for holder in live):
             return False
         if now >= self.phantom_until:
             return True

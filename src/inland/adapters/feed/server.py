@@ -14,14 +14,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Condition, Event, Thread
 
+from inland import __version__
 from inland.adapters.feed.frames import (
     ASK_LIMIT_BYTES,
+    LEASE_S,
+    PUSH_LIMIT_BYTES,
+    SPOKEN,
     Answer,
     Ask,
     Frames,
-    Push,
+    demand_size,
     from_gateway,
+    push_frame,
     to_frame,
+    unspoken,
 )
 from inland.adapters.feed.leases import Holder, fresh_leases
 from inland.adapters.isolation.peers import is_shut_in
@@ -30,6 +36,10 @@ from inland.domain.snapshot import Secrets, Snapshot
 from inland.ports.clock import Clock
 
 MAX_GATEWAYS = 256
+#: Room that growth leaves for changes that take something away, and what of these is no growth.
+RESERVE_BYTES, SAME_BYTES = 1 << 20, 64
+#: Published versions whose digests are remembered: more than anybody is behind.
+REMEMBERED = 256
 #: Bytes that may wait for one gateway: more than two pushes means that it does not read.
 MAX_WAITING_BYTES = 160 * 1024 * 1024
 _CHUNK_BYTES = 256 * 1024
@@ -47,7 +57,9 @@ class _Gateway:
     socket: socket.socket
     frames: Frames = field(default_factory=lambda: Frames(ASK_LIMIT_BYTES))
     waiting: bytearray = field(default_factory=bytearray)
-    pushed: int = 0
+    pushed: str = ""
+    refused: str = ""
+    logged: str = ""
 
 
 class FeedServer:
@@ -59,7 +71,9 @@ class FeedServer:
         self._changed = Condition()
         self._leases = fresh_leases(clock.monotonic())
         self._version = 0
+        self._digest = ""
         self._push = b""
+        self._published: dict[int, str] = {}
         self._ended = Event()
         self._listener = _listen(path)
         self._wake_in, self._wake_out = socket.socketpair()
@@ -89,11 +103,25 @@ class FeedServer:
 
     def publish(self, snapshot: Snapshot, secrets: Secrets) -> None:
         """Hand a snapshot to every gateway; one older than the last is ignored."""
-        push = to_frame(Push(snapshot, secrets))
+        push, digest = push_frame(snapshot, secrets)
         with self._changed:
             if snapshot.version >= self._version:
-                self._version, self._push = snapshot.version, push
+                self._version, self._digest, self._push = snapshot.version, digest, push
+                self._published[snapshot.version] = digest
+                while len(self._published) > REMEMBERED:
+                    del self._published[min(self._published)]
         self._wake()
+
+    def demand_fits(self, snapshot: Snapshot, secrets: Secrets) -> None:
+        """Raises Conflict for a snapshot too large for a gateway.
+
+        What takes something away always fits: only growth is refused, and short of the limit.
+        """
+        push, _ = push_frame(snapshot, secrets)
+        with self._changed:
+            before = len(self._push)
+        if len(push) > before + SAME_BYTES:
+            demand_size(len(push), PUSH_LIMIT_BYTES - RESERVE_BYTES)
 
     def wait_in_force(self, version: int) -> None:
         """Block until nobody can act on anything older than `version`: at most a lease, 5 s."""
@@ -111,6 +139,15 @@ class FeedServer:
         with self._changed:
             live = [holder for holder in self._leases.holders.values() if holder.until > now]
         return sorted(live, key=lambda holder: (holder.gateway, holder.writer))
+
+    def refused(self) -> dict[str, str]:
+        """Why gateways that ask get no lease, by gateway and pid."""
+        since = self._clock.monotonic() - LEASE_S
+        return {
+            f"{one.gateway} (pid {one.pid})": one.refused
+            for one in self.heard()
+            if one.refused and one.asked > since
+        }
 
     def is_alive(self) -> bool:
         """Whether the thread runs; without it no gateway may act for longer than a lease."""
@@ -181,20 +218,33 @@ class FeedServer:
             self._answer(gateway, from_gateway(payload))
 
     def _answer(self, gateway: _Gateway, ask: Ask) -> None:
+        self._look_at_version(gateway, ask)
         with self._changed:
-            if ask.running != self._version:
+            if (ask.running, ask.digest) != (self._version, self._digest):
                 self._push_to(gateway)
             now = self._clock.monotonic()
             current = self._version or ask.running  # before the first publish nobody is behind
-            self._leases, lease_s = self._leases.answer(ask, current, now)
-            gateway.waiting += to_frame(Answer(ask.n, lease_s, self._version))
+            ours = self._published.get(ask.running) == ask.digest if self._version else None
+            self._leases, lease_s = self._leases.answer(
+                ask, current, now, ours=ours, refused=gateway.refused or ask.refused
+            )
+            gateway.waiting += to_frame(
+                Answer(ask.n, lease_s, self._version, gateway.refused, SPOKEN, __version__)
+            )
             self._changed.notify_all()
+
+    def _look_at_version(self, gateway: _Gateway, ask: Ask) -> None:
+        gateway.refused = unspoken(ask.spoken, ask.inland, ask.gateway)
+        why = gateway.refused or ask.refused
+        if why and why != gateway.logged:
+            _log.error("a gateway cannot work", extra={"why": why, "pid": ask.pid})
+        gateway.logged = why
 
     def _push_to(self, gateway: _Gateway) -> None:
         """The caller holds the lock."""
-        if self._version and gateway.pushed != self._version:
+        if self._version and not gateway.refused and gateway.pushed != self._digest:
             gateway.waiting += self._push
-            gateway.pushed = self._version
+            gateway.pushed = self._digest
 
     def _push_all(self) -> None:
         gateways = [key.data for key in self._selector.get_map().values() if key.data is not None]

@@ -14,7 +14,7 @@ from pathlib import Path
 from inland.adapters.processes.identity import start_ticks
 from inland.adapters.processes.logs import last_line, rotate
 from inland.adapters.processes.states import Life
-from inland.ports.runner import EngineSpec, ProcessView
+from inland.ports.runner import EngineSpec, ProcessState, ProcessView
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,7 @@ class Child:
     spawned_s: float = 0.0
     ready_s: float = 0.0
     overdue: str | None = None
+    inland: str | None = None
     gone: asyncio.Event = field(default_factory=asyncio.Event)
 
     def view(self) -> ProcessView:
@@ -81,6 +82,7 @@ class Child:
             restarts=self.life.restarts,
             why=self.life.why,
             replica=self.spec.replica if self.spec else None,
+            inland=self.inland if self.life.state is ProcessState.RUNNING else None,
         )
 
     def spawn(self, argv: list[str], fds: tuple[int, ...], environment: Mapping[str, str]) -> None:

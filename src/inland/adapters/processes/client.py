@@ -5,8 +5,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from inland import __version__
 from inland.adapters.processes.protocol import (
     LINE_LIMIT_BYTES,
+    SPOKEN,
+    demand_spoken,
     from_line,
     raised,
     to_line,
@@ -31,10 +34,11 @@ class SupervisorClient:
         """Make exactly these engines run. Idempotent; survives the caller's death."""
         self._ask({"op": "set_engines", "specs": [asdict(spec) for spec in specs]})
 
-    def report_ready(self, name: str, pid: int) -> None:
+    def report_ready(self, name: str, pid: int, inland: str | None = None) -> None:
         """Tell that the process `name` with `pid` works. Raises Conflict for a life that is over,
         NotFound for a name it does not know."""
-        self._ask({"op": "report_ready", "name": name, "pid": pid})
+        said = {} if inland is None else {"inland": inland}
+        self._ask({"op": "report_ready", "name": name, "pid": pid, **said})
 
     def revive(self, name: str) -> None:
         """Start again a process that was given up. Raises NotFound, or Conflict when it was not."""
@@ -49,7 +53,7 @@ class SupervisorClient:
         self._ask({"op": "stop"})
 
     def _ask(self, message: dict[str, Any]) -> dict[str, Any]:
-        request = to_line(message)
+        request = to_line({**message, "spoken": SPOKEN, "from": __version__})
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
                 connection.settimeout(self._reply_limit_s)
@@ -62,6 +66,7 @@ class SupervisorClient:
             raise Busy("the supervisor broke off its answer", _RETRY_AFTER_S)
         reply = from_line(line)
         if reply.get("ok") is not True:
+            demand_spoken(reply, "the supervisor")
             raise raised(reply)
         return reply
 

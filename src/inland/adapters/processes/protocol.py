@@ -1,14 +1,24 @@
-"""What is said on `run/supervisor.sock`: one JSON line asks, one answers. Parsed strictly."""
+"""What is said on `run/supervisor.sock`: one JSON line asks, one answers. Parsed strictly.
+
+`stop` and `processes` mean the same in every version, so that any can look and stop; for the rest
+both sides say which forms they speak (`SPOKEN`).
+"""
 
 import json
 from dataclasses import MISSING, asdict, fields
 from typing import Any
 
+from inland import __version__
 from inland.domain.errors import BadInput, Conflict, InlandError, NotFound
 from inland.ports.runner import EngineSpec, ProcessState, ProcessView
 
 #: One request or one reply, newline included.
 LINE_LIMIT_BYTES = 1024 * 1024
+
+#: The oldest and the newest form of the requests that this version speaks.
+SPOKEN = (1, 1)
+#: Whoever says nothing speaks the first.
+UNSAID = (1, 1)
 
 _CORES = "cores"
 #: The fields of an engine besides its cores: name, type, and whether it may be left out.
@@ -59,8 +69,21 @@ def view_to(view: ProcessView) -> dict[str, Any]:
 
 
 def view_from(raw: dict[str, Any]) -> ProcessView:
-    """A process as the supervisor told it."""
-    return ProcessView(**{**raw, "state": ProcessState(raw["state"])})
+    """A process as the supervisor told it; what a later version says of it besides is left out."""
+    known = {field.name: raw[field.name] for field in fields(ProcessView) if field.name in raw}
+    return ProcessView(**{**known, "state": ProcessState(raw["state"])})
+
+
+def demand_spoken(message: dict[str, Any], who: str) -> None:
+    """Raise Conflict when `who` speaks no form of the requests that we do."""
+    try:
+        oldest, newest = (int(one) for one in message.get("spoken", UNSAID))
+    except (TypeError, ValueError):
+        raise BadInput("spoken", "is not two numbers") from None
+    if max(oldest, SPOKEN[0]) > min(newest, SPOKEN[1]):
+        there = message.get("from", "of an unknown version")
+        why = f"is Inland {there}, and this is {__version__}: they do not understand each other; "
+        raise Conflict(who, why + "use one version, and restart the factory (inland down, up)")
 
 
 def failure(error: InlandError) -> dict[str, Any]:

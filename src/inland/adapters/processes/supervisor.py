@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from inland import __version__
 from inland.adapters.processes import listeners, lock
 from inland.adapters.processes.child import Argv, Child, Launch, bootstrap_argv
 from inland.adapters.processes.identity import own_identity
@@ -146,7 +147,9 @@ class Supervisor:
     def processes(self) -> tuple[ProcessView, ...]:
         """The supervisor's row and every child's."""
         pid, start = own_identity()
-        own = ProcessView(SUPERVISOR, SUPERVISOR, ProcessState.RUNNING, pid, start, 0)
+        own = ProcessView(
+            SUPERVISOR, SUPERVISOR, ProcessState.RUNNING, pid, start, 0, inland=__version__
+        )
         return (own, *(child.view() for child in self._children.values()))
 
     def set_engines(self, specs: tuple[EngineSpec, ...]) -> None:
@@ -165,13 +168,13 @@ class Supervisor:
             if name not in self._children:
                 self._add(Child(name, ENGINE, self._log(name), spec=spec, wanted=spec))
 
-    def report_ready(self, name: str, pid: int) -> None:
+    def report_ready(self, name: str, pid: int, inland: str | None = None) -> None:
         """Note that `name` works, when `pid` is its present life."""
         child = self._child(name)
         if child.process is None or child.process.pid != pid:
             raise Conflict(name, f"pid {pid} is not its present process")
         if child.life.state is ProcessState.STARTING and child.overdue is None:
-            child.life = child.life.ready()
+            child.life, child.inland = child.life.ready(), inland
             child.ready_s = self._now_s()
 
     def revive(self, name: str) -> None:

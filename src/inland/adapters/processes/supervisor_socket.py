@@ -6,9 +6,12 @@ import os
 from pathlib import Path
 from typing import Any, Protocol, Self
 
+from inland import __version__
 from inland.adapters.isolation.peers import is_shut_in
 from inland.adapters.processes.protocol import (
     LINE_LIMIT_BYTES,
+    SPOKEN,
+    demand_spoken,
     failure,
     from_line,
     spec_from,
@@ -21,6 +24,9 @@ from inland.ports.runner import Runner
 #: How long one caller may take over its request or over reading its reply.
 CALLER_LIMIT_S = 10.0
 CALLERS_LIMIT = 64
+#: What every reply says of us, and how much of a version is kept.
+_OURS = {"spoken": SPOKEN, "from": __version__}
+_SAID = 64
 
 
 class Stoppable(Runner, Protocol):
@@ -77,24 +83,32 @@ class SupervisorSocket:
     def answer(self, line: bytes) -> dict[str, Any]:
         """The reply to one request line."""
         try:
-            return {"ok": True, **self._do(from_line(line))}
+            return {"ok": True, **_OURS, **self._do(from_line(line))}
         except InlandError as error:
-            return failure(error)
+            return {**failure(error), **_OURS}
         except OSError as error:
-            return {"ok": False, "why": str(error), "error": "OSError"}
+            return {"ok": False, **_OURS, "why": str(error), "error": "OSError"}
 
     def _do(self, message: dict[str, Any]) -> dict[str, Any]:
         match message:
             case {"op": "processes"}:
                 return {"processes": [view_to(view) for view in self._runner.processes()]}
+            case {"op": "stop"}:
+                self._runner.stop()
+                return {}
+            case _:
+                demand_spoken(message, "whoever asks")
+                self._change(message)
+        return {}
+
+    def _change(self, message: dict[str, Any]) -> None:
+        match message:
             case {"op": "set_engines", "specs": list(specs)}:
                 self._runner.set_engines(tuple(spec_from(spec) for spec in specs))
             case {"op": "report_ready", "name": str(name), "pid": int(pid)}:
-                self._runner.report_ready(name, pid)
+                inland = message.get("inland")
+                self._runner.report_ready(name, pid, str(inland)[:_SAID] if inland else None)
             case {"op": "revive", "name": str(name)}:
                 self._runner.revive(name)
-            case {"op": "stop"}:
-                self._runner.stop()
             case _:
                 raise BadInput("op", "is not a request the supervisor knows")
-        return {}
