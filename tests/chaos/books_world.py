@@ -20,9 +20,13 @@ from inland.domain.ids import WriterId, uuid7
 from inland.ledger import canonical, merkle, notes, receipts
 from inland.ledger.frames import FrameKind
 from inland.ledger.records import Record, new_record
+from inland.ledger.rotation import SCHEDULED, successor
+from inland.plant.books import keys
 from inland.plant.books.books import Books
 from inland.plant.books.check import check
+from inland.plant.books.check_log import check_logs
 from inland.plant.books.durable import read_file, swap_file
+from inland.plant.books.findings import Report
 
 #: Small, so that a short script crosses from one segment to the next.
 SEGMENT_BYTES = 2500
@@ -91,6 +95,7 @@ class Seen:
     records: dict[str, bytes] = field(default_factory=dict)
     openings: set[str] = field(default_factory=set)
     changes: list[str] = field(default_factory=list)
+    rotations: list[str] = field(default_factory=list)
     notes: dict[str, str] = field(default_factory=dict)  # note → the key it was served with
 
 
@@ -113,6 +118,8 @@ class World:
         self._books: Books | None = None
         self._gateway: Segments | None = None
         self._writers = 0
+        #: The operation before which an old copy of the database was put back.
+        self.restored_at = 0
 
     def close(self) -> None:
         self.database.close()
@@ -138,6 +145,7 @@ class World:
 
     def play(self, script: list[Callable[["World"], None]]) -> None:
         """The script with its faults; then the machine stops."""
+        self._ended = self.plan.stop is not None and self.plan.stop < self.operations
         try:
             for step in script:
                 self._step(step)
@@ -283,6 +291,11 @@ class World:
             transaction.books.append(record)
         self.seen.changes.append(record["id"])
 
+    def rotate(self) -> None:
+        """The log's key is rotated, as a person asks for it."""
+        self.seen.rotations.append(self.books().rotate_log_key("operator", SCHEDULED))
+        self.look()
+
     def tick(self) -> None:
         books = self.books()
         books.tick()
@@ -315,11 +328,60 @@ class World:
         for record_id in [*exported, *self.seen.changes]:
             data_ = books.receipt(f"chatcmpl-{record_id}")
             assert data_ is not None, f"no receipt of {record_id}"
-            receipts.verify(data_, books.vkey)
+            receipts.verify(data_, self._vkey_of(data_))
         report = check(self.disk.process("auditor"), self.database)
         assert report.good, report.findings
-        assert set(self.seen.notes.values()) <= {books.vkey}, "the one public key changed"
+        self.demand_one_chain()
         self.demand_one_history()
+
+    def _vkey_of(self, receipt: bytes) -> str:
+        """The public key of the log that a receipt ends in."""
+        origin = canonical.decode(receipt)["checkpoint"].partition("\n")[0]
+        with self.database.read() as transaction:
+            (log,) = [log for log in transaction.books.logs() if log.origin == origin]
+        return notes.vkey(log.origin, log.public_key)
+
+    def demand_one_chain(self) -> None:
+        """From the first public key on, each log's last entry leads to the next; one key is left.
+
+        Every rotation happened or it did not, and none that was acknowledged did not.
+        """
+        books = self.books()
+        with self.database.read() as transaction:
+            sizes = [
+                (log, transaction.books.log_size(log.number)) for log in transaction.books.logs()
+            ]
+            # one that lost its key before it signed anything has given its entries away
+            logs = [log for log, size in sizes if size]
+            ends = [
+                transaction.books.log_records(log.number, size - 1, size)[0].record
+                for log, size in sizes[:-1]
+                if size
+            ]
+        vkeys = [notes.vkey(log.origin, log.public_key) for log in logs]
+        assert set(self.seen.notes.values()) <= set(vkeys), "a key of no log signed"
+        at = vkeys[0]
+        for end, following in zip(ends, vkeys[1:], strict=True):
+            data = books.receipt(canonical.decode(end)["id"])
+            assert data is not None
+            verified = receipts.verify(data, at)
+            named = successor(verified)
+            assert named is not None, f"{at} leads nowhere"
+            assert named.vkey == following, "another key than was named"
+            at = named.vkey
+        assert at == books.vkey, "the chain ends elsewhere"
+        done = {canonical.decode(end)["id"] for end in ends}
+        assert done >= set(self.seen.rotations), "a rotation that was acknowledged is undone"
+        files = self.disk.process("auditor")
+        assert keys.public_bytes(keys.kept_key(files)) == logs[-1].public_key
+        assert keys.next_public(files) is None, "two keys"
+
+    def demand_tiles(self) -> None:
+        """Every log's checkpoint and tiles are published and agree with its entries."""
+        report = Report()
+        with self.database.read() as transaction:
+            check_logs(report, self.disk.process("auditor"), transaction.books)
+        assert report.good, report.findings
 
     def demand_one_history(self) -> None:
         """Whoever kept two checkpoints of one origin can prove one from the other."""
@@ -345,6 +407,10 @@ def tick(world: World) -> None:
 
 def change(world: World) -> None:
     world.change()
+
+
+def rotate(world: World) -> None:
+    world.rotate()
 
 
 def back_up(world: World) -> None:

@@ -17,6 +17,7 @@ from tests.chaos.books_world import (
     kill_gateway,
     opening,
     request,
+    rotate,
     template,
     tick,
 )
@@ -30,6 +31,7 @@ SCRIPT = [
     closing("demo", "one"),
     change,
     *[request("acme")] * 4,
+    rotate,
     tick,
     opening("demo", "two"),
     *[request("demo")] * 3,
@@ -42,6 +44,7 @@ SCRIPT = [
     tick,
     closing("demo", "three"),
     change,
+    rotate,
     tick,
 ]
 
@@ -136,9 +139,14 @@ def play_and_restore(plan: Plan, empty: Path, *, head_too: bool = False) -> Worl
     try:
         world.play([tick, change, tick, back_up, change, tick, request("acme"), tick, tick])
         world.restore(head_too=head_too)
-        for step in (change, tick, change, tick, request("demo"), tick):
+        world.restored_at = world.operations
+        afterwards = [change, tick, change, tick, request("demo"), tick]
+        world.play(afterwards)
+        for step in afterwards:
             step(world)
         world.demand_one_history()
+        if not head_too:
+            world.demand_tiles()
     finally:
         world.close()
     return world
@@ -147,9 +155,17 @@ def play_and_restore(plan: Plan, empty: Path, *, head_too: bool = False) -> Worl
 def test_a_restored_copy_of_the_database_never_signs_a_second_history(empty):
     world = play_and_restore(Plan(), empty)
     assert len(set(world.seen.notes.values())) == 2, "a new origin was opened"
-    for at in range(world.script_operations):
+    for at in range(world.restored_at):
         with suppress(FileNotFoundError):  # stopped before there was a copy
             play_and_restore(Plan(stop=at), empty)
+
+
+def test_a_log_in_place_of_a_lost_one_is_begun_whole_or_not_at_all(empty):
+    world = play_and_restore(Plan(), empty)
+    for at in range(world.restored_at, world.script_operations):
+        for seed in (None, at):
+            stopped = play_and_restore(Plan(stop=at, seed=seed), empty)
+            assert len(set(stopped.seen.notes.values())) == 2, f"stopped at {at}"
 
 
 def test_a_copy_restored_with_its_head_is_what_an_outsider_catches(empty):

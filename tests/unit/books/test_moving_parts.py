@@ -31,13 +31,13 @@ def test_a_proof_begun_under_a_partial_tile_is_finished_when_that_one_is_gone(wo
     files = world.disk.process("reader")
     with world.database.read() as transaction:
         log = transaction.books.current_log()
-        tree = _LogTree(transaction.books, TileFiles(files), log, growing=True)
+        tree = _LogTree(transaction.books, files, log)
         for _ in range(300):
             world.change()
         world.tick()
         assert not files.exists(f"ledger/tile/0/000.p/{tree.size}")
         assert tree.inclusion(0)
-        bundle = TileFiles(files).read(f"tile/entries/000.p/{tree.size}")
+        bundle = TileFiles(files, "any").read(f"tile/entries/000.p/{tree.size}")
         assert len(bundle) == tree.size * 34
 
 
@@ -101,13 +101,13 @@ def test_a_published_checkpoint_of_another_history_is_found(world):
     world.tick()
     books, size = world.books(), stored(world).size
     log = books._log
-    origin = log._log.origin
+    origin = log._at.origin
     for wrong in (size, size - 1, size + 1):
         body = notes.checkpoint_body(origin, wrong, bytes(32))
-        forged = notes.sign(body, origin, log._key.sign, log._public)
-        TileFiles(world.disk.process("control")).publish(forged)
+        forged = notes.sign(body, origin, log._at.key.sign, log._at.public)
+        TileFiles(world.disk.process("control"), "any").publish(forged)
         assert findings(world), wrong
-    TileFiles(world.disk.process("control")).publish(stored(world).note)
+    TileFiles(world.disk.process("control"), "any").publish(stored(world).note)
     assert not findings(world)
 
 

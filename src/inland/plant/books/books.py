@@ -1,6 +1,7 @@
 """The books as the rest of control has them: opened once, ticked each second, asked at any time."""
 
 from collections.abc import Iterator
+from threading import Lock
 
 from inland.ledger.records import Record
 from inland.plant.books.booking import Booker
@@ -14,7 +15,7 @@ from inland.ports.store import Store
 
 
 class Books:
-    """`open` and `tick` belong to one thread; everything else may be called from any."""
+    """`open` comes first; everything may be called from any thread."""
 
     def __init__(
         self, files: Files, store: Store, clock: Clock, entropy: Entropy, factory: str
@@ -26,6 +27,7 @@ class Books:
         self._shelves = Shelves(files, store)
         self._receipts = Receipts(files, store)
         self._failed: tuple[str, ...] = ()
+        self._alone = Lock()  # who books and signs
 
     def open(self) -> None:
         """Find or begin the site log; nothing can be changed or booked before. Raises Damaged."""
@@ -37,9 +39,10 @@ class Books:
         What it raises is an alarm until a tick goes well: a full disk, a database that refuses.
         """
         try:
-            self._booker.book()
-            if self._log.checkpoint().whole:
-                self._booker.remove_booked()
+            with self._alone:
+                self._booker.book()
+                if self._log.checkpoint().whole:
+                    self._booker.remove_booked()
         except Exception as error:
             said = (str(error).splitlines() or [""])[0]
             self._failed = (f"books: {type(error).__name__}: {said}",)
@@ -55,6 +58,11 @@ class Books:
     def vkey(self) -> str:
         """The one public key an outsider needs, in signed-note form."""
         return self._log.vkey
+
+    def rotate_log_key(self, who: str, why: str) -> str:
+        """As `SiteLog.rotate`: returns when the new key has signed the new log's first entry."""
+        with self._alone:
+            return self._log.rotate(who, why)
 
     def receipt(self, ref: str, since: int | None = None) -> bytes | None:
         """As `Receipts.get`."""

@@ -1,15 +1,19 @@
 """The part of the check that walks the site logs: entries, tiles, checkpoints, the last head."""
 
+from itertools import pairwise
+
 from inland.domain.errors import Damaged
 from inland.ledger import canonical, merkle, notes, tiles
 from inland.ledger.canonical import Malformed
 from inland.ledger.records import BATCH, CHANGE
+from inland.ledger.rotation import LOG_ROTATE
 from inland.plant.books.durable import read_file
 from inland.plant.books.findings import Report
 from inland.plant.books.keys import last_head
-from inland.plant.books.tile_files import CHECKPOINT, TileFiles
-from inland.ports.books import BookTables, Log, LogRecord, StoredCheckpoint
+from inland.plant.books.tile_files import CHECKPOINT, TileFiles, suffix
+from inland.ports.books import BookTables, Log, LogRecord
 from inland.ports.files import Files
+from inland.ports.store import Store
 
 _PAGE = tiles.TILE_WIDTH * 8
 
@@ -63,16 +67,15 @@ def check_logs(report: Report, files: Files, books: BookTables) -> None:
         report.find("site log", "there is none")
     batches = 0
     for log in logs:
-        tile_files = TileFiles(files) if log is logs[-1] else None
-        batches += _check_log(report, books, log, tile_files)
+        batches += _check_log(report, books, log, TileFiles(files, suffix(log.origin)))
+    for ended, following in pairwise(logs):
+        _check_end(report, books, ended, following)
     said = sum(position.batches for position in books.positions().values())
     report.demand(batches == said, "site log", f"{batches} batch records, {said} batches")
-    if logs:
-        _check_heads(report, files, logs[-1])
 
 
-def _check_log(report: Report, books: BookTables, log: Log, tile_files: TileFiles | None) -> int:
-    """One log, with the tiles of the one that grows; how many batch records it holds."""
+def _check_log(report: Report, books: BookTables, log: Log, tile_files: TileFiles) -> int:
+    """One log and its tiles; how many batch records it holds."""
     size = books.log_size(log.number)
     signed = log.checkpoint.size if log.checkpoint else 0
     levels, batches = Levels(), 0
@@ -86,13 +89,9 @@ def _check_log(report: Report, books: BookTables, log: Log, tile_files: TileFile
         for index, (entry, record) in enumerate(zip(entries, records, strict=False), start):
             batches += _is_batch(report, log, entry, record)
             if index < signed:
-                filled = levels.add(entry)
-                if tile_files is not None:
-                    _compare(report, tile_files, filled)
-        if tile_files is not None:
-            _compare(report, tile_files, _bundles(entries[: max(signed - start, 0)], start))
-    if tile_files is not None:
-        _compare(report, tile_files, levels.partial())
+                _compare(report, tile_files, levels.add(entry))
+        _compare(report, tile_files, _bundles(entries[: max(signed - start, 0)], start))
+    _compare(report, tile_files, levels.partial())
     _check_checkpoint(report, log, levels.root())
     return batches
 
@@ -123,9 +122,36 @@ def _compare(report: Report, tile_files: TileFiles, expected: list[tuple[str, by
     for path, data in expected:
         report.tiles += 1
         try:
-            report.demand(tile_files.read(path) == data, path, "is not made of the log's entries")
+            if tile_files.read(path) != data:
+                where = f"{tile_files.folder}/{path}"
+                report.find(where, "is not made of the log's entries")
         except FileNotFoundError:
-            report.find(path, "missing")
+            report.find(f"{tile_files.folder}/{path}", "missing")
+
+
+def _check_end(report: Report, books: BookTables, ended: Log, following: Log) -> None:
+    """A log that ended is signed whole; one whose key was rotated leads to the next, and back."""
+    size = books.log_size(ended.number)
+    signed = ended.checkpoint.size if ended.checkpoint else 0
+    awaited = following.checkpoint is None  # its last signature comes before the next log's first
+    report.demand(signed == size or awaited, ended.origin, "its end is under no checkpoint")
+    last = books.log_records(ended.number, max(size - 1, 0), size)
+    first = books.log_records(following.number, 0, 1)
+    try:
+        said = canonical.decode(last[0].record) if last else {}
+        if said.get("what") != LOG_ROTATE:
+            return
+        vkey = notes.vkey(following.origin, following.public_key)
+        report.demand(
+            said["details"]["vkey"] == vkey, ended.origin, "its end names another key than the next"
+        )
+        head = canonical.decode(first[0].record)["details"]["head"]
+        root = ended.checkpoint.root.hex() if ended.checkpoint else None
+        known = (head["origin"], head["size"]) == (ended.origin, size)
+        known = known and (awaited or head["root"] == root)
+        report.demand(known, following.origin, "its first entry names another head than the last")
+    except (Malformed, LookupError, TypeError) as error:
+        report.find(ended.origin, f"its end leads nowhere ({error!r})")
 
 
 def _check_checkpoint(report: Report, log: Log, root: bytes) -> None:
@@ -143,8 +169,22 @@ def _check_checkpoint(report: Report, log: Log, root: bytes) -> None:
     report.demand(signed.root == root, log.origin, "the checkpoint is not over its entries")
 
 
-def _check_heads(report: Report, files: Files, log: Log) -> None:
-    """What may have been signed is remembered."""
+def check_head(report: Report, files: Files, store: Store) -> None:
+    """What may have been signed is remembered, before it is signed."""
+    log, found, now = None, Report(), _current(store)
+    while now is not None and (log is None or log.number != now.number):
+        log, found = now, Report()
+        _check_head(found, files, log)
+        now = _current(store)  # a live factory may have gone on to a new log meanwhile
+    report.take(found)
+
+
+def _current(store: Store) -> Log | None:
+    with store.read() as transaction:
+        return transaction.books.current_log()
+
+
+def _check_head(report: Report, files: Files, log: Log) -> None:
     if log.checkpoint is None:
         return
     size, root = log.checkpoint.size, log.checkpoint.root
@@ -165,26 +205,43 @@ def published(files: Files) -> str | None:
         return None
 
 
-def check_published(report: Report, files: Files, books: BookTables, note: str | None) -> None:
-    """What is published is signed, and of the history that is stored."""
-    log = books.current_log()
-    if log is None or log.checkpoint is None:
-        return
+def newest_signed(books: BookTables) -> int:
+    """The number of the newest log under a checkpoint; 0 if none is."""
+    return max((log.number for log in books.logs() if log.checkpoint), default=0)
+
+
+def check_published(
+    report: Report, files: Files, books: BookTables, note: str | None, since: int
+) -> None:
+    """What is published is signed, and of the history that is stored.
+
+    `since` was the newest log signed before `note` was read: it may be that one's or a later one's.
+    """
+    logs = [log for log in books.logs() if log.checkpoint and log.number >= since]
     if note is None:
-        report.find(CHECKPOINT, "missing")
+        report.demand(not logs or logs[-1] != books.current_log(), CHECKPOINT, "missing")
         return
+    for log in logs:
+        if log is logs[-1] or note.startswith(f"{log.origin}\n"):
+            _check_note(report, files, log, note)
+            return
+
+
+def _check_note(report: Report, files: Files, log: Log, note: str) -> None:
     try:
         shown = notes.open_note(note, notes.vkey(log.origin, log.public_key))
-        report.demand(_begins(files, log.checkpoint, shown), CHECKPOINT, "of another history")
+        report.demand(_begins(files, log, shown), CHECKPOINT, "of another history")
     except (Malformed, Damaged, FileNotFoundError) as error:
         report.find(CHECKPOINT, str(error))
 
 
-def _begins(files: Files, stored: StoredCheckpoint, shown: notes.Checkpoint) -> bool:
-    """Whether the stored checkpoint's log begins with the published one's."""
+def _begins(files: Files, log: Log, shown: notes.Checkpoint) -> bool:
+    """Whether the log under its stored checkpoint begins with the published one's."""
+    stored = log.checkpoint
+    assert stored is not None
     if shown.size == stored.size:
         return shown.root == stored.root
-    read = TileFiles(files).read
+    read = TileFiles(files, suffix(log.origin)).read
     return 0 < shown.size < stored.size and (
         tiles.prefix_root(read, shown.size, stored.size) == shown.root
     )

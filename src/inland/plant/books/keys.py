@@ -1,5 +1,10 @@
-"""The site log's one signing key, and the last head it signed: what `keys/` keeps for it."""
+"""The site log's one signing key, and the last head it signed: what `keys/` keeps for it.
 
+While a key is rotated its successor waits in `keys/log.next`; the rename that makes it the key is
+the end of the one before. Nothing but `keys/log` ever signs.
+"""
+
+from contextlib import suppress
 from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -8,11 +13,12 @@ from inland.domain.errors import Damaged
 from inland.ledger import canonical
 from inland.ledger.canonical import Malformed
 from inland.ledger.notes import HASH_BYTES, KEY_BYTES
-from inland.plant.books.durable import read_file, swap_file, write_file
+from inland.plant.books.durable import parent, read_file, swap_file, write_file
 from inland.ports.clock import Entropy
 from inland.ports.files import Files
 
 _KEY = "keys/log"
+_NEXT = "keys/log.next"
 _HEAD = "keys/head"
 
 
@@ -49,6 +55,43 @@ def kept_key(files: Files) -> Ed25519PrivateKey:
     if len(seed) != KEY_BYTES:
         raise Damaged(_KEY, f"{len(seed)} bytes where {KEY_BYTES} belong")
     return Ed25519PrivateKey.from_private_bytes(seed)
+
+
+def make_next(files: Files, entropy: Entropy) -> bytes:
+    """The public half of a fresh key that waits in `keys/log.next`, durably."""
+    seed = entropy(KEY_BYTES)
+    write_file(files, _NEXT, seed)
+    files.sync_dir(parent(_NEXT))
+    return public_bytes(Ed25519PrivateKey.from_private_bytes(seed))
+
+
+def next_public(files: Files) -> bytes | None:
+    """The public half of the key that waits; None if none does, or what waits is no key."""
+    try:
+        seed = read_file(files, _NEXT)
+    except FileNotFoundError:
+        return None
+    if len(seed) != KEY_BYTES:
+        return None
+    return public_bytes(Ed25519PrivateKey.from_private_bytes(seed))
+
+
+def take_next(files: Files, public: bytes) -> None:
+    """Let the key with that public half be the signing key: the one before is gone. Raises Damaged.
+
+    Not durable before the first head it signs is remembered: until then a crash may bring the old
+    one back, and this is done again.
+    """
+    if public_bytes(kept_key(files)) != public:
+        if next_public(files) != public:
+            raise Damaged(_NEXT, "it is not the key that the log at hand was opened for")
+        files.rename(_NEXT, _KEY)
+
+
+def drop_next(files: Files) -> None:
+    """Remove a key that waits for nothing."""
+    with suppress(FileNotFoundError):
+        files.remove(_NEXT)
 
 
 def public_bytes(key: Ed25519PrivateKey) -> bytes:

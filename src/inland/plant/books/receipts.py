@@ -1,11 +1,11 @@
 """Receipts: from a record up the trees it was booked in, to the newest checkpoint of its log."""
 
-from inland.domain.errors import BadInput
+from inland.domain.errors import BadInput, Damaged
 from inland.ledger import canonical, merkle, receipts, tiles
 from inland.ledger.receipts import Consistency, Link
 from inland.plant.books.shelves import batch_records, parse_ref
 from inland.plant.books.tally import id_bytes
-from inland.plant.books.tile_files import TileFiles
+from inland.plant.books.tile_files import TileFiles, suffix
 from inland.ports.books import BookTables, Log, LogRecord, Place, batch_ref
 from inland.ports.files import Files
 from inland.ports.store import Store
@@ -17,7 +17,6 @@ class Receipts:
     def __init__(self, files: Files, store: Store) -> None:
         self._files = files
         self._store = store
-        self._tiles = TileFiles(files)
 
     def get(self, ref: str, since: int | None = None) -> bytes | None:
         """The receipt of a reference; None while it is unknown or under no checkpoint yet.
@@ -37,8 +36,7 @@ class Receipts:
             )
             if top is None:
                 return None
-            logs = books.logs()
-            tree = _LogTree(books, self._tiles, logs[top.log], growing=top.log == len(logs) - 1)
+            tree = _LogTree(books, self._files, books.logs()[top.log])
             if top.index >= tree.size:
                 return None
             return self._finish(links, top, tree, since)
@@ -71,13 +69,21 @@ class Receipts:
 
 
 class _LogTree:
-    """The tree under a log's newest checkpoint: from tiles where it grows, else from entries."""
+    """The tree under a log's newest checkpoint: from its tiles, or from entries where these are not
+    at hand (a log that was replaced because they were lost)."""
 
-    def __init__(self, books: BookTables, files: TileFiles, log: Log, *, growing: bool) -> None:
+    def __init__(self, books: BookTables, files: Files, log: Log) -> None:
         self.size = log.checkpoint.size if log.checkpoint else 0
         self.note = log.checkpoint.note if log.checkpoint else ""
-        self._read = files.read
-        self._tree = None if growing else merkle.Tree(books.entries(log.number, 0, self.size))
+        self._read = TileFiles(files, suffix(log.origin)).read
+        shown = log.checkpoint is None or self._has(log.checkpoint.root)
+        self._tree = None if shown else merkle.Tree(books.entries(log.number, 0, self.size))
+
+    def _has(self, root: bytes) -> bool:
+        try:
+            return tiles.tree_root(self._read, self.size) == root
+        except (FileNotFoundError, Damaged):
+            return False
 
     def inclusion(self, index: int) -> list[bytes]:
         if self._tree is not None:

@@ -1,11 +1,13 @@
-"""`ledger/`: the site log as static files that any web server may serve as they are.
+"""`ledger/`: the site logs as static files that any web server may serve as they are.
 
-Tiles are synced, for a stored checkpoint relies on them. The published checkpoint is not: the
-stored one is published again whenever the factory starts.
+The log that grows lies in `ledger/`; one that ended in `ledger/SUFFIX/`, where SUFFIX ends its
+origin. Tiles are synced, for a stored checkpoint relies on them. Published checkpoints are not:
+the stored ones are published again whenever the factory starts.
 """
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 
 from inland.ledger.tiles import HASH_BYTES
 from inland.plant.books.durable import Folders, parent, read_file, write_file
@@ -15,34 +17,67 @@ FOLDER = "ledger"
 CHECKPOINT = f"{FOLDER}/checkpoint"
 #: An entry in a bundle: two bytes of length before it.
 _BUNDLES, _ENTRY_BYTES = "tile/entries/", 2 + HASH_BYTES
-_SUFFIX = re.compile(rb"[0-9a-f]{8}\Z")
+_SUFFIX = re.compile(r"[0-9a-f]{8}\Z")
+
+
+def suffix(origin: str) -> str:
+    """What ends an origin, and names the log below `ledger/`."""
+    return origin.rpartition("/")[2]
+
+
+def published_suffix(files: Files) -> str | None:
+    """The suffix of the log whose checkpoint is published as the newest; None if none is."""
+    try:
+        origin = read_file(files, CHECKPOINT).partition(b"\n")[0].decode("ascii", "replace")
+    except FileNotFoundError:
+        return None
+    return suffix(origin) if _SUFFIX.match(suffix(origin)) else None
+
+
+def prepare(files: Files) -> None:
+    """Make the folders that everything here lies in."""
+    folders = Folders(files)
+    for folder in (FOLDER, "keys", "journal", "records"):
+        folders.ensure(folder)
 
 
 class TileFiles:
-    """The tiles of the log that grows, and its published checkpoint."""
+    """The tiles of one log, and its published checkpoint."""
 
-    def __init__(self, files: Files) -> None:
+    def __init__(self, files: Files, log: str) -> None:
+        """`log`: the suffix of its origin."""
         self._files = files
-        self._folders = Folders(files)
+        self._aside = f"{FOLDER}/{log}"
+        self._folders = Folders(files, FOLDER)
 
-    def prepare(self) -> None:
-        """Make the folders that everything here lies in."""
-        for folder in (FOLDER, "keys", "journal", "records"):
-            self._folders.ensure(folder)
+    @property
+    def folder(self) -> str:
+        """Where they are now."""
+        return self._aside if self._files.exists(f"{self._aside}/tile") else FOLDER
 
     def read(self, path: str) -> bytes:
         """One tile or bundle by its public path. Raises FileNotFoundError.
 
-        A partial one that is gone since the full one is there is read from that.
+        Safe while another process sets the log aside: that ends before the next log's first tile,
+        so what was read in `ledger/` is this log's if this log is still there afterwards.
         """
+        if self.folder == FOLDER:
+            with suppress(FileNotFoundError):
+                data = self._read(f"{FOLDER}/{path}")
+                if self.folder == FOLDER:
+                    return data
+        return self._read(f"{self._aside}/{path}")
+
+    def _read(self, path: str) -> bytes:
+        """A partial one that is gone since the full one is there is read from that."""
         try:
-            return read_file(self._files, f"{FOLDER}/{path}")
+            return read_file(self._files, path)
         except FileNotFoundError:
             full, partial, width = path.partition(".p/")
             if not partial:
                 raise
-            each = _ENTRY_BYTES if full.startswith(_BUNDLES) else HASH_BYTES
-            return read_file(self._files, f"{FOLDER}/{full}")[: int(width) * each]
+            each = _ENTRY_BYTES if _BUNDLES in full else HASH_BYTES
+            return read_file(self._files, full)[: int(width) * each]
 
     def write(self, new: Sequence[tuple[str, bytes]]) -> None:
         """Write tiles and bundles, durably. Their data never changes, so doing it again is safe."""
@@ -67,33 +102,55 @@ class TileFiles:
 
     def publish(self, note: str) -> None:
         """Let `ledger/checkpoint` be `note`: readers meet the old one or the new one."""
-        aside = f"{CHECKPOINT}.new"
-        file = self._files.open(aside, create=True)
+        _swap(self._files, CHECKPOINT, note)
+
+    def checkpoint(self) -> str | None:
+        """The checkpoint published last of a log that ended; None if there is none to read."""
         try:
-            file.truncate(0)
-            file.append(note.encode())
-        finally:
-            file.close()
-        self._files.rename(aside, CHECKPOINT)
+            return read_file(self._files, f"{self._aside}/checkpoint").decode()
+        except (FileNotFoundError, UnicodeDecodeError):
+            return None
 
-    def set_aside(self, fallback: str) -> None:
-        """Move what is published of an earlier log to `ledger/SUFFIX/`, where it stays public.
+    def publish_last(self, note: str) -> None:
+        """Publish the last checkpoint of a log that ended, where it stays."""
+        if not self._files.exists(self._aside):
+            self._files.make_dir(self._aside)
+        _swap(self._files, f"{self._aside}/checkpoint", note)
 
-        SUFFIX ends that log's origin; it is `fallback` when the published checkpoint does not say.
+    def end(self, note: str) -> None:
+        """Move what the growing log has in `ledger/` to where it stays, its last checkpoint first.
+
+        Doing it again does nothing. Nothing is synced here: the next log's first tile syncs the
+        folder that these leave. `ledger/checkpoint` stays until the next log's replaces it.
         """
-        there = [name for name in ("tile", "checkpoint") if self._files.exists(f"{FOLDER}/{name}")]
-        folder = f"{FOLDER}/{self._published_suffix() or fallback}"
-        if any(self._files.exists(f"{folder}/{name}") for name in there):
-            folder = f"{FOLDER}/{fallback}"
-        if there and not self._files.exists(folder):
-            self._files.make_dir(folder)
-        for name in there:
-            self._files.rename(f"{FOLDER}/{name}", f"{folder}/{name}")
+        self.publish_last(note)
+        if self.folder == FOLDER:
+            self._files.rename(f"{FOLDER}/tile", f"{self._aside}/tile")
 
-    def _published_suffix(self) -> str:
-        try:
-            origin = read_file(self._files, CHECKPOINT).partition(b"\n")[0]
-        except FileNotFoundError:
-            return ""
-        suffix = origin.rpartition(b"/")[2]
-        return suffix.decode() if _SUFFIX.match(suffix) else ""
+
+def set_aside(files: Files, log: str | None, fallback: str) -> None:
+    """Move what is published of an earlier log to `ledger/LOG/`, durably.
+
+    It is `ledger/FALLBACK/` when nothing says which log it was, or that has its own already.
+    """
+    there = [name for name in ("tile", "checkpoint") if files.exists(f"{FOLDER}/{name}")]
+    folder = f"{FOLDER}/{log or fallback}"
+    if any(files.exists(f"{folder}/{name}") for name in there):
+        folder = f"{FOLDER}/{fallback}"
+    if there:
+        if not files.exists(folder):
+            files.make_dir(folder)
+        for name in there:
+            files.rename(f"{FOLDER}/{name}", f"{folder}/{name}")
+        files.sync_dir(FOLDER)
+
+
+def _swap(files: Files, path: str, note: str) -> None:
+    aside = f"{path}.new"
+    file = files.open(aside, create=True)
+    try:
+        file.truncate(0)
+        file.append(note.encode())
+    finally:
+        file.close()
+    files.rename(aside, path)
