@@ -80,10 +80,8 @@ def climb(place: int, last: int, seed: bytes, path: list[bytes]) -> tuple[bytes,
 def open_checkpoint(note: str, vkey: str) -> tuple[int, bytes, str]:
     """(size, root, origin) of a note with exactly one signature, by the key."""
     parts, lines = vkey.removesuffix("\n").split("+", 2), note.split("\n")
-    need(
-        len(parts) == 3 and len(lines) == 6,
-        "no key name+id+key, or no checkpoint with one signature",
-    )
+    need(len(parts) == 3 and len(lines) == 6, "no key, or no checkpoint with one signature")
+    need(parts[0] == lines[0], f"it is of the log {lines[0]}, the key is {parts[0]}'s: use its own")
     name, raw = parts[0], base64.b64decode(parts[2])
     key_id = sha256(name.encode(), b"\n", raw)[:4]
     same = parts[1:] == [key_id.hex(), base64.b64encode(raw).decode()]
@@ -170,6 +168,8 @@ def verify(args: argparse.Namespace) -> dict[str, Any]:
     at = datetime.fromtimestamp(record["time"] // 10**6, UTC).isoformat(" ")
     log = {"log": origin, "size": size, "root": root.hex(), "entry": entry, "recorded": at}
     says = {name: record[name] for name in SHOWN.split() if name in record}
+    if [*map(record.get, ("kind", "what", "subject"))] == ["change", "log.rotate", origin]:
+        says["successor"] = record.get("details")  # the public key of the log after this one
     compared = [name for name in ("entry", "input", "output", "kept") if getattr(args, name)]
     return {**log, **says, "compared": compared}
 

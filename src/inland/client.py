@@ -85,6 +85,11 @@ class FactoryClient:
         """Returns when no gateway takes it any more."""
         return self._object("POST", f"keys/{_part(key)}/revoke")
 
+    def rotate_log_key(self, why: str) -> dict[str, Any]:
+        """Returns when a new log has begun: its `vkey`, the one `before`, the `reference` of the
+        record that leads from that to it."""
+        return self._object("POST", "log/rotate-key", body={"why": why})
+
     def deployments(self) -> list[dict[str, Any]]:
         return self._list("deployments")
 

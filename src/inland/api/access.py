@@ -46,6 +46,7 @@ ACCESS: dict[str, frozenset[Role]] = {
     "receipts.key": TENANT_ROLES,
     "records.export": _READING,
     "usage": _ALL,
+    "log.rotate": _OPERATOR,
 }
 #: Operations by which a suspended tenant's keys would change something.
 _CHANGING = frozenset({"keys.add", "keys.revoke"})

@@ -17,6 +17,7 @@ from inland.api import (
     processes,
     receipts,
     records,
+    site_log,
     tenants,
 )
 from inland.api.access import ACCESS
@@ -32,6 +33,9 @@ PUBLIC = frozenset(
         "/readyz",
         "/ledger/checkpoint",
         "/ledger/tile/{path:path}",
+        "/ledger/{log}/checkpoint",
+        "/ledger/{log}/tile/{path:path}",
+        "/ledger/{log}/successor",
         contract.PATH,  # the same in every factory of a version: it names nothing that is here
     }
 )
@@ -47,6 +51,7 @@ NOUNS = (
     policies,
     receipts,
     records,
+    site_log,
 )
 
 

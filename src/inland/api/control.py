@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 from inland.domain.places import Place
 from inland.ledger.records import Record
+from inland.plant.books.public import PublicLedger
 from inland.plant.changes import Changes
 from inland.plant.deployments import Deployments
 from inland.plant.explain import Explain
@@ -31,6 +31,8 @@ class BooksView(Protocol):
     @property
     def vkey(self) -> str: ...
     def receipt(self, ref: str, since: int | None = None) -> bytes | None: ...
+    def successor(self, log: str) -> bytes | None: ...
+    def rotate_log_key(self, who: str, why: str) -> str: ...
     def locate(self, ref: str) -> tuple[str | None, Record] | None: ...
     def export(self, tenant: str) -> Iterator[bytes]: ...
     def usage(self, tenant: str | None, since_unix_us: int = 0) -> list[UsageRow]: ...
@@ -82,4 +84,4 @@ class Control:
     runner: Runner
     feed: FeedView
     ticker: Ticker
-    ledger: Path
+    ledger: PublicLedger

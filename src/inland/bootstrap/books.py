@@ -2,12 +2,16 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from inland.adapters.files.disk import Disk
 from inland.adapters.sql.database import Database, found_revision, sqlite_url
 from inland.adapters.sql.migrations import REVISION
 from inland.domain.errors import NotFound
+from inland.ledger import canonical, notes
+from inland.ledger.rotation import LOG_ROTATE
 from inland.plant.books.check import check
+from inland.ports.books import BookTables, Log
 
 #: The first part of a site log's origin; the rest of it is random.
 FACTORY = "factory"
@@ -49,3 +53,32 @@ def check_ledger(home: Path) -> Checked:
     more = counted.pop("more_findings")
     problems = tuple(report.findings) + ((f"and {more} more",) if more else ())
     return Checked(problems, counted)
+
+
+def log_keys(home: Path) -> list[dict[str, Any]]:
+    """Every log of `home`, the oldest first: its name, public key, entries signed, how it ended."""
+    store = database(home, read_only=True)
+    try:
+        with store.read() as transaction:
+            logs = transaction.books.logs()
+            ends = [_end(transaction.books, log) for log in logs[:-1]]
+    finally:
+        store.close()
+    return [
+        {
+            "log": log.origin,
+            "vkey": notes.vkey(log.origin, log.public_key),
+            "entries": log.checkpoint.size if log.checkpoint else 0,
+            "ended": ended,
+        }
+        for log, ended in zip(logs, [*ends, None], strict=True)
+        if log.checkpoint or not ended
+    ]
+
+
+def _end(books: BookTables, log: Log) -> str:
+    """Why a log ended: as its last record says, or because another took its place unannounced."""
+    size = books.log_size(log.number)
+    last = books.log_records(log.number, max(size - 1, 0), size)
+    said = canonical.decode(last[0].record) if last else {}
+    return str(said["details"]["why"]) if said.get("what") == LOG_ROTATE else "replaced"

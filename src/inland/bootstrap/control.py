@@ -31,6 +31,7 @@ from inland.bootstrap import contract
 from inland.bootstrap.books import FACTORY, database
 from inland.domain.errors import InlandError
 from inland.plant.books.books import Books
+from inland.plant.books.public import PublicLedger
 from inland.plant.changes import Changes
 from inland.plant.declared import Declared, reconcile
 from inland.plant.deployments import Deployments
@@ -130,7 +131,7 @@ def _put_together(home: Home, isolation: str) -> _Parts:
         runner=runner,
         feed=feed,
         ticker=ticker,
-        ledger=home.root / "ledger",
+        ledger=PublicLedger(files),
     )
     return _Parts(store, books, feed, runner, changes, control)
 

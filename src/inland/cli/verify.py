@@ -1,5 +1,6 @@
 """`inland verify`: what a receipt proves. Reads files only."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -43,6 +44,7 @@ def verify(
 ) -> None:
     """Verify a receipt offline, with one public key. `--home` changes nothing."""
     from inland.ledger import receipts
+    from inland.ledger.rotation import successor
 
     del home
     told = receipts.verify(
@@ -57,15 +59,20 @@ def verify(
         ),
     )
     checkpoint = {"origin": told.checkpoint.origin, "size": told.checkpoint.size}
+    named = successor(told)
     facts = {"entry": told.entry, "compared": list(told.compared), "checkpoint": checkpoint}
     if json:
-        show.as_json({"ok": True, **facts, "record": told.record})
+        following = {} if named is None else {"successor": asdict(named)}
+        show.as_json({"ok": True, **facts, **following, "record": told.record})
         return
     show.line(f"verified: {told.record['kind']} in {checkpoint['origin']}")
     for name in _TOLD:
         if told.record.get(name) is not None:
             show.line(f"{name.replace('_', ' ')}: {told.record[name]}")
     show.line(f"entry {told.entry}, under {checkpoint['size']} entries of the log")
+    if named is not None:
+        show.line(f"this log ended ({named.why}); the next one's public key is:")
+        show.line(named.vkey)
     if told.compared:
         show.line(f"fits what was kept: {', '.join(told.compared)}")
 

@@ -105,7 +105,8 @@ def open_text(note: str, vkey: str) -> str:
     name, encoded = match.groups()
     signature = _decode64(encoded, "signature")
     if name != verifier.name or signature[:KEY_ID_BYTES] != verifier.key_id:
-        raise Malformed("note", f"signed by {name}, not by the key {verifier.name}")
+        why = f"it is of the log {name}, the key is {verifier.name}'s: use the key of its own log"
+        raise Malformed("note", why if name != verifier.name else "signed by another key")
     text = body + "\n"
     try:
         Ed25519PublicKey.from_public_bytes(verifier.public_key).verify(

@@ -7,9 +7,11 @@ from types import SimpleNamespace
 import pytest
 from fastapi.testclient import TestClient
 
+from inland.adapters.files.disk import Disk
 from inland.api.app import build_app
 from inland.api.control import Control
 from inland.domain.plant import Role
+from inland.plant.books.public import PublicLedger
 from inland.plant.explain import Explain
 from inland.plant.models import Models
 from inland.plant.replicas import EngineRoom, Replicas
@@ -33,6 +35,13 @@ class ToyBooks:
     alarms: tuple[str, ...] = ()
     vkey: str = "test+00000000+key"
     asked: list[tuple] = field(default_factory=list)
+
+    def successor(self, log):
+        return b'{"format":"made-up"}' if log == "0123abcd" else None
+
+    def rotate_log_key(self, who, why):
+        self.asked.append((who, why))
+        return "0197aaaa-bbbb-7ccc-8ddd-eeeeffff0001"
 
     def locate(self, ref):
         record = self.records.get(ref)
@@ -104,7 +113,7 @@ class Factory:
             runner=self.runner,
             feed=self.feed,
             ticker=Ticker([], lambda *_: None),
-            ledger=home / "ledger",
+            ledger=PublicLedger(Disk(home)),
         )
         self.app = build_app(self.control)
         self.keys: dict[str, str] = {}

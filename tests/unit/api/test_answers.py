@@ -5,10 +5,12 @@ import logging
 
 import pytest
 
+from inland.adapters.files.disk import Disk
 from inland.api import waiting
 from inland.api.bounds import MAX_BODY_BYTES
 from inland.decide.policy_set import default_files
 from inland.ledger.commitments import record_key
+from inland.plant.books.tile_files import TileFiles
 from inland.ports.runner import ProcessState
 from tests.unit.api.conftest import RECORD
 
@@ -195,8 +197,8 @@ def test_usage_and_records_are_a_tenants_own(factory):
 
 def test_the_ledger_is_public_and_nothing_beside_it_is(factory):
     client = factory.as_(None)
-    folder = factory.control.ledger
-    (folder / "checkpoint").write_text("head")
+    folder = factory.plant.home / "ledger"
+    (folder / "checkpoint").write_text("test/log/0123abcd\n")
     (folder / "tile" / "0" / "000").write_bytes(b"\x01" * 32)
     (folder / "secret").write_text("no")
     assert client.get("/ledger/checkpoint").headers["content-type"].startswith("text/plain")
@@ -205,9 +207,49 @@ def test_the_ledger_is_public_and_nothing_beside_it_is(factory):
         b"\x01" * 32,
         "application/octet-stream",
     )
-    assert "immutable" in tile.headers["cache-control"]
     for path in ("secret", "tile/../secret", "tile/0/%2e%2e/%2e%2e/secret", "tile/0/001", "tile/"):
-        assert client.get(f"/ledger/{path}").status_code == 404
+        for below in ("", "0123abcd/"):
+            assert client.get(f"/ledger/{below}{path}").status_code == 404
+
+
+def test_a_log_keeps_its_address_when_it_ends_and_only_there_a_tile_may_be_kept(factory):
+    client, folder = factory.as_(None), factory.plant.home / "ledger"
+    (folder / "checkpoint").write_text("test/log/0123abcd\n")
+    (folder / "tile" / "0" / "000").write_bytes(b"\x01" * 32)
+
+    def got(log):
+        asked = [f"/ledger/{log}/checkpoint", f"/ledger/{log}/tile/0/000"]
+        return [client.get(path).content for path in asked]
+
+    before = got("0123abcd")
+    assert before == [b"test/log/0123abcd\n", b"\x01" * 32]
+    assert client.get("/ledger/tile/0/000").headers["cache-control"] == "no-cache"
+    kept = client.get("/ledger/0123abcd/tile/0/000").headers["cache-control"]
+    assert "immutable" in kept
+    files = TileFiles(Disk(factory.plant.home), "0123abcd")
+    files.end("test/log/0123abcd\n")
+    assert client.get("/ledger/tile/0/000").content == b"\x01" * 32, "until the next is published"
+    (folder / "tile" / "0").mkdir(parents=True)
+    (folder / "tile" / "0" / "000").write_bytes(b"\x02" * 32)
+    (folder / "checkpoint").write_text("test/log/89abcdef\n")
+    assert got("0123abcd") == before
+    assert got("89abcdef") == [b"test/log/89abcdef\n", b"\x02" * 32]
+    assert client.get("/ledger/tile/0/000").content == b"\x02" * 32
+    assert client.get("/ledger/ffffffff/tile/0/000").status_code == 404
+    assert client.get("/ledger/ffffffff/checkpoint").status_code == 404
+    assert client.get("/ledger/../checkpoint").status_code == 404
+    assert client.get("/ledger/0123abcd/successor").headers["content-type"] == "application/json"
+    assert client.get("/ledger/89abcdef/successor").status_code == 404
+
+
+def test_only_the_operator_rotates_the_logs_key(factory):
+    told = factory.as_("operator").post("/factory/v1/log/rotate-key", json={})
+    assert told.json()["before"] == factory.books.vkey
+    assert factory.books.asked == [(factory.key_ids["operator"], "scheduled")]
+    bad = factory.as_("operator").post("/factory/v1/log/rotate-key", json={"why": "bored"})
+    assert bad.status_code in {400, 422}
+    for other in ("auditor", "acme-admin", "acme-member"):
+        assert factory.as_(other).post("/factory/v1/log/rotate-key", json={}).status_code == 403
 
 
 def test_a_body_beyond_the_limit_is_refused(factory):

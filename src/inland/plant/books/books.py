@@ -68,6 +68,10 @@ class Books:
         """As `Receipts.get`."""
         return self._receipts.get(ref, since)
 
+    def successor(self, log: str) -> bytes | None:
+        """As `Receipts.successor`."""
+        return self._receipts.successor(log)
+
     def locate(self, ref: str) -> tuple[str | None, Record] | None:
         """As `Shelves.locate`."""
         return self._shelves.locate(ref)

@@ -11,7 +11,7 @@ from inland.plant.books.durable import read_file
 from inland.plant.books.findings import Report
 from inland.plant.books.keys import last_head
 from inland.plant.books.tile_files import CHECKPOINT, TileFiles, suffix
-from inland.ports.books import BookTables, Log, LogRecord
+from inland.ports.books import BookTables, Log, LogRecord, StoredCheckpoint
 from inland.ports.files import Files
 from inland.ports.store import Store
 
@@ -70,6 +70,8 @@ def check_logs(report: Report, files: Files, books: BookTables) -> None:
         batches += _check_log(report, books, log, TileFiles(files, suffix(log.origin)))
     for ended, following in pairwise(logs):
         _check_end(report, books, ended, following)
+        if ended.checkpoint and following.checkpoint:
+            _check_last(report, files, ended, ended.checkpoint)
     said = sum(position.batches for position in books.positions().values())
     report.demand(batches == said, "site log", f"{batches} batch records, {said} batches")
 
@@ -94,6 +96,22 @@ def _check_log(report: Report, books: BookTables, log: Log, tile_files: TileFile
     _compare(report, tile_files, levels.partial())
     _check_checkpoint(report, log, levels.root())
     return batches
+
+
+def _check_last(report: Report, files: Files, log: Log, stored: StoredCheckpoint) -> None:
+    """What is published of a log that ended is its last checkpoint, or one a database has lost."""
+    tile_files = TileFiles(files, suffix(log.origin))
+    where = f"{tile_files.folder}/checkpoint"
+    note = tile_files.checkpoint()
+    if note is None:
+        report.find(where, "missing, or no text")
+        return
+    try:
+        shown = notes.open_note(note, notes.vkey(log.origin, log.public_key))
+        same = (shown.size, shown.root) == (stored.size, stored.root)
+        report.demand(same or shown.size > stored.size, where, "is not the last one")
+    except Malformed as error:
+        report.find(where, str(error))
 
 
 def _is_batch(report: Report, log: Log, entry: bytes, record: LogRecord) -> bool:

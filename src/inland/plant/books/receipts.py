@@ -3,6 +3,7 @@
 from inland.domain.errors import BadInput, Damaged
 from inland.ledger import canonical, merkle, receipts, tiles
 from inland.ledger.receipts import Consistency, Link
+from inland.ledger.rotation import LOG_ROTATE
 from inland.plant.books.shelves import batch_records, parse_ref
 from inland.plant.books.tally import id_bytes
 from inland.plant.books.tile_files import TileFiles, suffix
@@ -40,6 +41,17 @@ class Receipts:
             if top.index >= tree.size:
                 return None
             return self._finish(links, top, tree, since)
+
+    def successor(self, log: str) -> bytes | None:
+        """The receipt of a log's last entry, when that leads to the next log; `log` is a suffix."""
+        with self._store.read() as transaction:
+            for each in transaction.books.logs():
+                if suffix(each.origin) == log:
+                    size = transaction.books.log_size(each.number)
+                    last = transaction.books.log_records(each.number, max(size - 1, 0), size)
+                    said = canonical.decode(last[0].record) if last else {}
+                    return self.get(said["id"]) if said.get("what") == LOG_ROTATE else None
+        return None
 
     def _booked(self, books: BookTables, place: Place) -> list[Link]:
         """The links below the site log: the record in its tenant's tree, that in its batch's."""

@@ -53,7 +53,11 @@ class TileFiles:
     @property
     def folder(self) -> str:
         """Where they are now."""
-        return self._aside if self._files.exists(f"{self._aside}/tile") else FOLDER
+        return self._aside if self.has_ended() else FOLDER
+
+    def has_ended(self) -> bool:
+        """Whether they lie where those of a log do that ended."""
+        return self._files.exists(f"{self._aside}/tile")
 
     def read(self, path: str) -> bytes:
         """One tile or bundle by its public path. Raises FileNotFoundError.

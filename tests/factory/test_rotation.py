@@ -1,0 +1,96 @@
+"""Keys rotated in a real factory under load: nobody is refused, and everything stays provable."""
+
+import json
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import httpx
+import pytest
+
+from inland.ledger import receipts
+from tests.chaos.load import Callers
+from tests.factory.running import Running, running, verify_outside
+
+#: How often the load is looked at, in seconds.
+LOOK_S = 0.05
+#: Longest that answers may take to come, in seconds: a hang, not a figure.
+HUNG_S = 60
+
+
+def more_answers(callers: Callers, count: int) -> None:
+    """Wait until that many more requests have ended."""
+    wanted, end = len(callers.received) + count, time.monotonic() + HUNG_S
+    while len(callers.received) < wanted and time.monotonic() < end:
+        time.sleep(LOOK_S)
+    assert len(callers.received) >= wanted
+
+
+@pytest.mark.timeout(300)
+def test_the_logs_key_is_rotated_under_load(tmp_path: Path, model_file: Path) -> None:
+    assert model_file.exists()
+    with running(tmp_path / "home") as factory:
+        with Callers(factory, seed=11, threads=3, max_tokens=6) as callers:
+            more_answers(callers, 4)
+            first = factory.vkey(tmp_path).read_text()
+            end = tmp_path / "end.json"
+            told = factory.json("ledger", "rotate-key", "-o", str(end))
+            more_answers(callers, 4)
+            again = factory.json("ledger", "rotate-key", "--why", "compromised")
+            more_answers(callers, 4)
+        assert not callers.wrong, callers.wrong
+        assert not [got for got in callers.received if got.refused or not got.whole]
+        assert (told["before"] + "\n", again["before"]) == (first, told["vkey"])
+
+        logs = factory.json("ledger", "vkey", "--all")
+        assert [log["vkey"] for log in logs] == [told["before"], told["vkey"], again["vkey"]]
+        assert [log["ended"] for log in logs] == ["scheduled", "compromised", None]
+        demand_proved(factory, tmp_path, callers, {log["log"]: log["vkey"] for log in logs})
+        follow_the_chain(factory, tmp_path, end, first, logs)
+        told = factory.json("ledger", "check")
+        assert told["ok"], told["problems"]
+        factory.down()
+        assert factory.json("ledger", "check")["ok"]
+        factory.up()
+        assert factory.json("ledger", "vkey")["vkey"] == again["vkey"]
+
+
+def demand_proved(
+    factory: Running, folder: Path, callers: Callers, vkeys: dict[str, str]
+) -> None:
+    """Each answer is proved by the key of the log it went into; one of each by the outsider too."""
+    seen: set[str] = set()
+    for got in callers.received:
+        with factory.http(got.tenant) as http:
+            data = http.get(f"/factory/v1/receipts/{got.ref}").raise_for_status().content
+        origin = json.loads(data)["checkpoint"].split("\n")[0]
+        receipts.verify(data, vkeys[origin], receipts.Kept(entry=got.entry))
+        if origin not in seen:
+            seen.add(origin)
+            (folder / "receipt.json").write_bytes(data)
+            (folder / "its.vkey").write_text(vkeys[origin])
+            done = verify_outside(folder / "receipt.json", folder / "its.vkey")
+            assert done.returncode == 0, done.stdout
+    assert seen == vkeys.keys(), "each log holds some of the answers"
+
+
+def follow_the_chain(
+    factory: Running, folder: Path, end: Path, first: str, logs: list[dict[str, str]]
+) -> None:
+    """Whoever trusts the first key alone comes to the newest, with files that anyone may fetch."""
+    (folder / "vkey").write_text(first)
+    with httpx.Client(base_url=factory.url, timeout=60) as http:
+        for log, following in pairwise(logs):
+            address = f"/ledger/{log['log'].rpartition('/')[2]}"
+            fetched = folder / "successor.json"
+            fetched.write_bytes(http.get(f"{address}/successor").raise_for_status().content)
+            if log is logs[0]:
+                assert fetched.read_bytes() == end.read_bytes()
+            done = verify_outside(fetched, folder / "vkey", "--json")
+            assert json.loads(done.stdout)["successor"]["vkey"] == following["vkey"]
+            last = http.get(f"{address}/checkpoint").raise_for_status().text
+            assert last.split("\n")[:2] == [log["log"], str(log["entries"])]
+            assert http.get(f"{address}/tile/entries/000.p/{log['entries']}").is_success
+            (folder / "vkey").write_text(following["vkey"])
+        newest = http.get("/ledger/checkpoint").raise_for_status().text
+    assert newest.split("\n")[0] == logs[-1]["log"]
