@@ -55,9 +55,7 @@ def test_the_logs_key_is_rotated_under_load(tmp_path: Path, model_file: Path) ->
         assert factory.json("ledger", "vkey")["vkey"] == again["vkey"]
 
 
-def demand_proved(
-    factory: Running, folder: Path, callers: Callers, vkeys: dict[str, str]
-) -> None:
+def demand_proved(factory: Running, folder: Path, callers: Callers, vkeys: dict[str, str]) -> None:
     """Each answer is proved by the key of the log it went into; one of each by the outsider too."""
     seen: set[str] = set()
     for got in callers.received:
