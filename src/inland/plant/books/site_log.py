@@ -1,12 +1,9 @@
 """The site log: entries of one transaction with what they tell of, and the head signed over them.
 
-A checkpoint is stored before it is published, and `keys/head` knows it before it is signed. So a
-database that does not contain that head is a copy from before it: its log is never signed again,
-and a new one, of another origin, begins by naming that head.
-
-A rotation is one transaction: the last entry of the log that ends names the public key of the one
-that begins, whose first entry names the head of the one that ended. The old key then signs that
-head and is replaced; until that is done the new one signs nothing.
+A checkpoint is stored before it is published, and `keys/head` knows it before it is signed. A
+database that does not contain that head is older: its log is never signed again, and a new one,
+of another origin, begins by naming that head. A rotation of the key ends a log so, too, announced:
+its last entry names the key of the next, which signs nothing before the old one has signed it all.
 """
 
 from dataclasses import dataclass
