@@ -58,8 +58,14 @@ def start(seed: int) -> int:
     return int(not holds)
 
 
+def contract(seed: int) -> int:
+    """The HTTP contract asked of a factory, every role and route; prints its own line."""
+    argv = [sys.executable, "-m", "tests.factory.contract", "--thorough", "--seed", str(seed)]
+    return subprocess.run(argv, cwd=ROOT, check=False).returncode
+
+
 #: Every figure by name, in the order they run.
-FIGURES = {"laws": laws, "kills": kills, "start": start}
+FIGURES = {"laws": laws, "kills": kills, "start": start, "contract": contract}
 
 
 def main() -> int:

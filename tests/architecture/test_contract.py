@@ -6,10 +6,9 @@ from http import HTTPStatus
 
 import pytest
 import schemathesis
-from fastapi.routing import APIRoute
 
 from inland.api.access import ACCESS
-from inland.api.app import NOUNS, PUBLIC
+from inland.api.app import PUBLIC, routes
 from inland.api.contract import operation_of, operations
 from inland.bootstrap.contract import whole
 from inland.gateway.contract import OPERATIONS
@@ -20,10 +19,6 @@ DOCUMENT = whole()
 EVERY = list(operations(DOCUMENT))
 #: A path of the token path as the gateway's source writes it, ending where its parameter begins.
 DESCRIBED = {one.path.partition("{")[0] for one in OPERATIONS}
-
-
-def _routes():
-    return [r for noun in NOUNS for r in noun.router.routes if isinstance(r, APIRoute)]
 
 
 def test_the_document_in_the_tree_is_what_the_program_answers():
@@ -38,7 +33,7 @@ def test_it_is_openapi_3_1():
 
 def test_every_route_of_control_is_described():
     there = {(path, method) for path, method, _ in EVERY}
-    for route in _routes():
+    for route in routes():
         assert {(route.path_format, method.lower()) for method in route.methods or ()} <= there
 
 
@@ -60,7 +55,7 @@ def test_an_operation_says_who_may_ask_and_how_it_is_refused(path, method, told)
     if not token_path:
         (route,) = [
             r
-            for r in _routes()
+            for r in routes()
             if (r.path_format, method.upper()) in {(r.path_format, m) for m in r.methods or ()}
             and r.path_format == path
         ]

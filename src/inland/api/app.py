@@ -62,6 +62,7 @@ def build_app(control: Control, told: Document | None = None) -> FastAPI:
     )
     app.state.control = control
     app.state.contract = told or {}
+    app.state.routes = routes()
     app.state.totals = Totals()
     app.state.waiting = 0
     problems.install(app)
@@ -73,11 +74,12 @@ def build_app(control: Control, told: Document | None = None) -> FastAPI:
     return app
 
 
+def routes() -> list[APIRoute]:
+    """Every route of control."""
+    every = (route for noun in NOUNS for route in noun.router.routes)
+    return [route for route in every if isinstance(route, APIRoute)]
+
+
 def operations() -> list[tuple[str, str | None]]:
     """Every route's path and the operation it asks the table for, None where it asks nothing."""
-    return [
-        (route.path, operation_of(route))
-        for noun in NOUNS
-        for route in noun.router.routes
-        if isinstance(route, APIRoute)
-    ]
+    return [(route.path, operation_of(route)) for route in routes()]

@@ -3,7 +3,7 @@
 The token path's half comes from the gateway as a fragment of the same form.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -26,6 +26,7 @@ tenant's keys; `/factory/v1` is the control side. A tenant's key sees that tenan
 may not see answers as what does not exist does."""
 _RETRY_AFTER = {
     "description": "Seconds to wait before asking again.",
+    "required": True,
     "schema": {"type": "integer"},
 }
 _SECURITY = {"type": "http", "scheme": "bearer", "description": "A key: `inl_<id>_<secret>`."}
@@ -37,9 +38,8 @@ def openapi(request: Request) -> JSONResponse:
     return JSONResponse(request.app.state.contract)
 
 
-def document(routers: Iterable[APIRouter], token_path: Mapping[str, Any]) -> Document:
-    """The whole document: the `routers`' routes, and a fragment with `paths` and `components`."""
-    routes = [one for noun in routers for one in noun.routes if isinstance(one, APIRoute)]
+def document(routes: Sequence[APIRoute], token_path: Mapping[str, Any]) -> Document:
+    """The whole document: control's `routes`, and a fragment with `paths` and `components`."""
     made = get_openapi(title="Inland", version=__version__, description=_DESCRIPTION, routes=routes)
     asked = {
         (one.path_format, method.lower()): one for one in routes for method in one.methods or ()

@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from inland.domain.errors import BadInput, Busy, Conflict, Damaged, Denied, InlandError, NotFound
 
@@ -110,12 +111,24 @@ def _invalid(_: Request, error: Exception) -> JSONResponse:
     return problem(422, "Bad input", "; ".join(told))
 
 
-def _http(_: Request, error: Exception) -> JSONResponse:
+def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     if error.status_code == 404:
         return unseen()
     headers = dict(error.headers) if error.headers else None
+    if error.status_code == 405:
+        headers = {"allow": ", ".join(sorted(_allowed(request)))}
     return problem(error.status_code, str(error.detail), headers=headers)
+
+
+def _allowed(request: Request) -> set[str]:
+    """Every method that some route of the path takes; the framework names the first route's."""
+    matching = (
+        route.methods or ()
+        for route in request.app.state.routes
+        if route.matches(request.scope)[0] is not Match.NONE
+    )
+    return {method for methods in matching for method in methods}
 
 
 def _unforeseen(_: Request, error: Exception) -> JSONResponse:

@@ -6,4 +6,4 @@ from inland.gateway.contract import token_path
 
 def whole() -> contract.Document:
     """The document that `/factory/v1/openapi.json` answers and `docs/openapi.json` holds."""
-    return contract.document([noun.router for noun in app.NOUNS], token_path())
+    return contract.document(app.routes(), token_path())

@@ -86,6 +86,31 @@ class ChatCompletion(_Exact):
     usage: Usage
 
 
+class Delta(_Exact, omit_defaults=True):
+    """What an event adds to a choice."""
+
+    role: Literal["assistant"] | msgspec.UnsetType = msgspec.UNSET
+    content: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class ChunkChoice(_Exact):
+    index: int
+    delta: Delta
+    logprobs: Logprobs | None
+    finish_reason: str | None
+
+
+class ChatCompletionChunk(_Exact, omit_defaults=True):
+    """One event of a stream. `usage`: only where it was asked for; null but in the last event."""
+
+    id: str
+    object: Literal["chat.completion.chunk"]
+    created: int
+    model: str
+    choices: list[ChunkChoice]
+    usage: Usage | msgspec.UnsetType | None = msgspec.UNSET
+
+
 class ServedModel(_Exact):
     """A deployment that the key may call."""
 
@@ -104,7 +129,7 @@ class ServedModels(_Exact):
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One route. `refusals`: statuses beside those that every route of the token path has."""
+    """One route. `event`: what a stream's events hold. `refusals`: statuses beside `_ALWAYS`."""
 
     id: str
     method: str
@@ -112,6 +137,7 @@ class Operation:
     summary: str
     answer: type[msgspec.Struct]
     body: type[msgspec.Struct] | None = None
+    event: type[msgspec.Struct] | None = None
     refusals: tuple[int, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
 
@@ -141,6 +167,7 @@ OPERATIONS = (
         "A chat completion; with `stream: true` as server-sent events.",
         ChatCompletion,
         ChatBody,
+        ChatCompletionChunk,
         _WORK,
         _OF_A_RECORD,
     ),
@@ -153,7 +180,7 @@ OPERATIONS = (
 
 def token_path() -> dict[str, Any]:
     """`paths` and `components` of every route of the token path."""
-    shapes = [one for op in OPERATIONS for one in (op.answer, op.body) if one is not None]
+    shapes = [one for op in OPERATIONS for one in (op.answer, op.body, op.event) if one is not None]
     _, schemas = msgspec.json.schema_components((*shapes, ErrorBody), ref_template=_REF)
     paths: dict[str, Any] = {}
     for operation in OPERATIONS:
@@ -184,8 +211,8 @@ def _described(operation: Operation) -> dict[str, Any]:
 
 def _answered(operation: Operation) -> dict[str, Any]:
     content: dict[str, Any] = {_JSON: {"schema": _reference(operation.answer)}}
-    if operation.body is not None and "stream" in operation.body.__struct_fields__:
-        content[_EVENTS] = {"schema": {"type": "string"}}
+    if operation.event is not None:
+        content[_EVENTS] = {"schema": _event(operation.event)}
     answered: dict[str, Any] = {"description": "OK", "content": content}
     if operation.headers:
         answered["headers"] = {
@@ -195,12 +222,20 @@ def _answered(operation: Operation) -> dict[str, Any]:
     return answered
 
 
+def _event(shape: type[msgspec.Struct]) -> dict[str, Any]:
+    """One server-sent event; the last holds `[DONE]`."""
+    held = {"type": "string", "contentMediaType": _JSON, "contentSchema": _reference(shape)}
+    data = {"anyOf": [{"const": "[DONE]"}, held]}
+    properties = {"data": data, "event": {"const": "message"}}
+    return {"type": "object", "properties": properties, "required": ["data"]}
+
+
 def _refused(status: int) -> dict[str, Any]:
     content = {_JSON: {"schema": _reference(ErrorBody)}}
     refused: dict[str, Any] = {"description": HTTPStatus(status).phrase, "content": content}
     if status in {429, 503}:
         wait = {"description": "Seconds to wait.", "schema": {"type": "integer"}}
-        refused["headers"] = {"retry-after": wait}
+        refused["headers"] = {"retry-after": wait | {"required": True}}
     return refused
 
 

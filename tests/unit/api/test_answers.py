@@ -301,3 +301,9 @@ def test_odd_input_is_the_callers_fault(factory, path, body):
 def test_an_answer_to_no_key_says_what_would_do(factory):
     got = factory.as_(None).get("/factory/v1/tenants")
     assert (got.status_code, got.headers["www-authenticate"]) == (401, "Bearer")
+
+
+def test_a_405_names_every_method_that_would_do(factory):
+    got = factory.as_("operator").put("/factory/v1/tenants")
+    assert (got.status_code, got.headers["allow"]) == (405, "GET, POST")
+    assert got.headers["content-type"] == "application/problem+json"

@@ -4,9 +4,11 @@ import asyncio
 import json
 from dataclasses import replace
 
+import msgspec
 import pytest
 
 from inland.domain.limits import Limits
+from inland.gateway.contract import OPERATIONS
 from tests.unit.gateway.world import ASK, KEYS, Caller, World, caller, request, world
 
 BODY = json.dumps({"model": "smol", "messages": ASK}).encode()
@@ -260,5 +262,20 @@ def test_what_is_not_on_the_token_path_is_said_in_its_dialect() -> None:
             c.send(_get(b"/v1/chat/completions"))
             reply = await c.reply()
             assert (reply.status, reply.headers["allow"]) == (405, "post")
+
+    asyncio.run(main())
+
+
+def test_answers_are_what_the_contract_tells() -> None:
+    async def main() -> None:
+        told = {one.id: one for one in OPERATIONS}["chat.completions"]
+        async with world() as w, caller(w) as c:
+            c.send(request(BODY))
+            msgspec.json.decode((await c.reply()).body, type=told.answer)
+            c.send(request(STREAM))
+            events = [one for one in (await c.reply()).body.split(b"\n\n") if one[:5] == b"data:"]
+            for event in events[:-1]:
+                msgspec.json.decode(event[5:], type=told.event)
+            assert len(events) > 2
 
     asyncio.run(main())
