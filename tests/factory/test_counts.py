@@ -5,7 +5,7 @@ and `prompt_tokens_total`, every prompt token it processed; a request with n cho
 processed once. Billed and wasted tokens together equal the first to the token for every request
 that ran to its end. A caller that hung up makes the engine stop mid-step: each of its choices may
 have one more token in the engine's count than the gateway could see, which is why `wasted` is named
-an estimate. The second equals the billed prompts, hung-up ones included.
+an estimate. The second equals the billed prompts, hung-up ones included, less what was cached.
 """
 
 import threading
@@ -18,7 +18,7 @@ HANG_UPS = 3
 
 def _totals(factory: Running) -> dict[str, int]:
     rows = factory.json("usage", "--tenant", "demo") + factory.json("usage", "--tenant", "acme")
-    names = ("prompt_tokens", "completion_tokens", "wasted_tokens_estimated")
+    names = ("prompt_tokens", "cached_tokens", "completion_tokens", "wasted_tokens_estimated")
     return {name: sum(row[name] for row in rows) for name in names}
 
 
@@ -94,7 +94,7 @@ def test_usage_equals_the_engines_own_counters(factory: Running) -> None:
     engine_after, usage_after = _engine_idle(factory), _settled(factory)
     counted = {k: engine_after[k] - engine[k] for k in engine}
     booked = {k: usage_after[k] - usage[k] for k in usage}
-    assert booked["prompt_tokens"] == counted["prompt"]
+    assert booked["prompt_tokens"] - booked["cached_tokens"] == counted["prompt"]
     unseen = counted["completion"] - booked["completion_tokens"] - booked["wasted_tokens_estimated"]
     assert 0 <= unseen <= HANG_UPS
 

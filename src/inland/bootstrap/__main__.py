@@ -24,7 +24,9 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--home", type=Path, required=True)
     parser.add_argument("--name", default="")
     parser.add_argument("--port", type=int)
-    parser.add_argument("--gateways", type=int)
+    parser.add_argument("--gateways", type=int, help="how many there are")
+    parser.add_argument("--index", type=int, help="gateway: which of them it is")
+    parser.add_argument("--first", action="store_true", help="gateway: none was it before")
     parser.add_argument("--report", type=int, help="supervisor: where to tell that it started")
     parser.add_argument("--lifeline", type=int, help="end when this descriptor closes")
     parser.add_argument("--fd", type=int, help="gateway: its listening socket")
@@ -54,8 +56,10 @@ def _run(asked: argparse.Namespace, home: Home) -> int:
         return run_engine(asked.spec, asked.lifeline)
     if asked.role == "gateway":
         from inland.bootstrap.gateway import run_gateway
+        from inland.decide.slots import Share
 
-        return run_gateway(home, asked.name, asked.fd, asked.lifeline)
+        share = Share(asked.index, asked.gateways, asked.first)
+        return run_gateway(home, asked.name, asked.fd, asked.lifeline, share)
     if asked.role == "control":
         from inland.bootstrap.control import run_control
 

@@ -23,6 +23,7 @@ from inland.adapters.openai.client import OpenAI
 from inland.adapters.processes.client import SupervisorClient
 from inland.adapters.processes.lifeline import exit_when_closed
 from inland.decide.residency import Residency
+from inland.decide.slots import Share
 from inland.domain.errors import InlandError
 from inland.domain.ids import UUID7_RANDOM_BYTES, WriterId, uuid7
 from inland.domain.limits import Limits
@@ -56,16 +57,16 @@ class _InForce:
         return self.connects[asked]
 
 
-def run_gateway(home: Home, name: str, fd: int, lifeline: int | None) -> int:
+def run_gateway(home: Home, name: str, fd: int, lifeline: int | None, share: Share) -> int:
     """Answer on the listening socket `fd` until SIGTERM, then finish what is under way."""
     if lifeline is not None:
         exit_when_closed(lifeline)
     declared = factory_toml.read(home.factory_toml)
-    uvloop.run(_serve(home, name, fd, declared.limits, declared.gateways))
+    uvloop.run(_serve(home, name, fd, declared.limits, share))
     return 0
 
 
-async def _serve(home: Home, name: str, fd: int, bounds: Limits, gateways: int) -> None:
+async def _serve(home: Home, name: str, fd: int, bounds: Limits, share: Share) -> None:
     loop = asyncio.get_running_loop()
     clock, entropy = SystemClock(), SystemEntropy()
     writer = WriterId(uuid7(clock.unix_us() // 1000, entropy(UUID7_RANDOM_BYTES)))
@@ -83,7 +84,7 @@ async def _serve(home: Home, name: str, fd: int, bounds: Limits, gateways: int) 
         str(home.control_socket),
         writer,
         lambda: feed.lease_ok(),  # noqa: PLW0108 - the feed is made below, around the gateway
-        gateways,
+        share,
         differs=lambda: feed.refused(),  # noqa: PLW0108 - as above
     )
     first = asyncio.Event()

@@ -23,6 +23,14 @@ class EngineKind(StrEnum):
     OPENAI = "openai"
 
 
+class Residue(StrEnum):
+    """What a request left in the slot of an engine it was sent to."""
+
+    PROMPT = "prompt"  # its prompt and nothing else; nothing more will come of it
+    UNKNOWN = "unknown"  # maybe what was there before; nothing more will come of it
+    PENDING = "pending"  # it may still be read in
+
+
 class ReplicaState(StrEnum):
     """Where one copy of a deployment is in its life; `REPLICA_LIFE` holds the moves allowed."""
 

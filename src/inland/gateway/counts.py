@@ -21,13 +21,26 @@ CONTEXT_TOKENS = 1 << 20
 
 
 class Ceiling:
-    """The most that one request may come to. Every piece goes through it, and then the counts."""
+    """The most that one request may come to. Every piece goes through it, and then the counts.
 
-    __slots__ = ("_body_bytes", "_finished", "_n", "_pieces", "_running", "_size", "_tokens")
+    `reuse`: whether any of its prompt may come from a cache.
+    """
+
+    __slots__ = (
+        "_body_bytes",
+        "_finished",
+        "_n",
+        "_pieces",
+        "_running",
+        "_size",
+        "_tokens",
+        "reuse",
+    )
 
     def __init__(self, work: Work, deployment: Deployment) -> None:
         own = deployment.engine is EngineKind.LLAMA_CPP
         self._tokens = work.max_tokens or (deployment.context if own else CONTEXT_TOKENS)
+        self.reuse = not own
         self._n = work.n
         self._body_bytes = 0
         self._pieces = [0] * work.n
@@ -77,6 +90,8 @@ class Ceiling:
         most = self._n * self._tokens
         if not counts.cached <= counts.prompt <= self._body_bytes + TEMPLATE_TOKENS:
             raise Damaged("engine", "its count of the prompt cannot be true")
+        if counts.cached and not self.reuse:
+            raise Damaged("engine", "it reused a prompt that it was to clear")
         if not counts.exact:
             return Counts(counts.prompt, min(counts.completion, most), counts.cached, exact=False)
         if not sum(self._running) <= counts.completion <= most:

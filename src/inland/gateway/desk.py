@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from itertools import count
 
+from inland.decide.slots import Share
 from inland.domain.ids import is_name
 from inland.domain.plant import Key, Replica
 from inland.domain.snapshot import Secrets, Snapshot
@@ -39,9 +40,7 @@ _JSON = b"content-type: application/json\r\n"
 class Desk:
     """All of a gateway's state between its connections and its engines."""
 
-    def __init__(
-        self, shared: Shared, relay: Relay, decider_of: DeciderOf, gateways: int = 1
-    ) -> None:
+    def __init__(self, shared: Shared, relay: Relay, decider_of: DeciderOf, share: Share) -> None:
         self.limits = shared.limits
         self.receiving_bytes = 0
         self.connections = Connections(shared.limits)
@@ -52,7 +51,8 @@ class Desk:
         self._shared = shared
         self._relay = relay
         self._decider_of = decider_of
-        self._gateways = gateways
+        self._share = share
+        self._fresh = True  # no lane was closed yet: nothing of one is left in an engine
         self._rulings: Rulings | None = None
         self._numbers = count(1)
 
@@ -234,6 +234,7 @@ class Desk:
     def _apply_lanes(self, snapshot: Snapshot) -> None:
         for gone in self.lanes.keys() - snapshot.deployments.keys():
             self.lanes.pop(gone).close()
+            self._fresh = False
         replicas: dict[str, list[Replica]] = {name: [] for name in snapshot.deployments}
         for replica in snapshot.replicas.values():
             if replica.deployment in replicas:
@@ -241,7 +242,9 @@ class Desk:
         for name, deployment in snapshot.deployments.items():
             if name not in self.lanes:
                 timings = self._shared.metrics.timings(name)
-                self.lanes[name] = Lane(self.limits, self._shared.clock, self._gateways, timings)
+                self.lanes[name] = Lane(
+                    self.limits, self._shared.clock, self._share, timings, fresh=self._fresh
+                )
             self.lanes[name].apply(deployment, replicas[name])
 
     # -- time

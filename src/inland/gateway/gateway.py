@@ -8,6 +8,7 @@ import socket
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from inland.decide.slots import Share
 from inland.domain.limits import Limits
 from inland.domain.plant import EngineKind
 from inland.domain.snapshot import Secrets, Snapshot
@@ -45,11 +46,11 @@ class Gateway:
         relay_path: str,
         writer_id: str,
         lease_ok: Callable[[], bool],
-        gateways: int = 1,
+        share: Share = Share(),  # noqa: B008 - a value, never changed
         differs: Callable[[], str] = str,
     ) -> None:
         """`residency_factory`: what decides under a snapshot. `lease_ok`: whether control still
-        knows of us. `gateways`: how many share the engines' slots. `differs`: why control's
+        knows of us. `share`: which of the engines' slots are ours. `differs`: why control's
         version and ours do not fit each other; empty where they do."""
         self._shared = Shared(
             limits,
@@ -63,7 +64,7 @@ class Gateway:
             differs=differs,
         )
         relay = Relay(relay_path, limits, self._shared.metrics)
-        self._desk = Desk(self._shared, relay, residency_factory, gateways)
+        self._desk = Desk(self._shared, relay, residency_factory, share)
 
     def apply(self, snapshot: Snapshot, secrets: Secrets) -> None:
         """Put a snapshot in force. What it denies, queued or running, is ended when it returns."""

@@ -1,4 +1,7 @@
-"""One deployment's way in: admission decides who runs next, the lane carries it out."""
+"""One deployment's way in: admission decides who runs next, the lane carries it out.
+
+Of an engine of ours it also knows the slots that are this gateway's, and gives each request one.
+"""
 
 import logging
 from typing import Protocol
@@ -20,8 +23,9 @@ from inland.decide.admission import (
     Why,
     step,
 )
+from inland.decide.slots import Grant, Prefix, Share, Slots, let_go, resize, slots_of, take
 from inland.domain.limits import Limits
-from inland.domain.plant import Deployment, Replica, ReplicaState
+from inland.domain.plant import Deployment, EngineKind, Replica, ReplicaState, Residue
 from inland.gateway.errors import Refused, invalid, queue_full, unavailable
 from inland.gateway.metrics import Timings
 from inland.ports.clock import Clock
@@ -54,13 +58,20 @@ class Waiter(Protocol):
 
 
 class Lane:
-    """Queue and replicas of one deployment, whose slots `gateways` gateways share."""
+    """Queue and replicas of one deployment, and our `share` of its slots.
 
-    def __init__(self, limits: Limits, clock: Clock, gateways: int, timings: Timings) -> None:
+    `fresh`: in this process there was no lane before that may have left work in its engines.
+    """
+
+    def __init__(
+        self, limits: Limits, clock: Clock, share: Share, timings: Timings, *, fresh: bool = False
+    ) -> None:
         self.timings = timings
         self._limits = limits
         self._clock = clock
-        self._gateways = gateways
+        self._share = share
+        self._quiet = fresh and share.first
+        self._slots: dict[str, Slots] = {}
         self._state = State(
             Bounds(limits.queue, limits.queue_total, limits.queue_s, limits.overtakes)
         )
@@ -71,7 +82,7 @@ class Lane:
 
     def apply(self, deployment: Deployment, replicas: list[Replica]) -> None:
         """Take over what a snapshot says about the replicas."""
-        self.slots = max(1, deployment.slots // self._gateways)
+        self._apply_slots(deployment, replicas)
         ready = {r.id: r for r in replicas if r.state is ReplicaState.READY}
         for gone in self._replicas.keys() - ready.keys():
             self._step(Down(gone))
@@ -81,6 +92,38 @@ class Lane:
                 self._step(Up(name, self.slots))
         if replicas and all(r.state is ReplicaState.FAILED for r in replicas):
             self._step(GivenUp())
+
+    def _apply_slots(self, deployment: Deployment, replicas: list[Replica]) -> None:
+        """Slots are ours alone, or, where there are fewer than gateways, nobody's: then the engine
+        chooses among all, and no prompt is ever reused."""
+        ours = deployment.engine is EngineKind.LLAMA_CPP
+        ids = self._share.ids(deployment.slots) if ours else ()
+        self.slots = len(ids) or max(1, deployment.slots // self._share.gateways)
+        names = {replica.id for replica in replicas} if ids else set()
+        for gone in self._slots.keys() - names:
+            del self._slots[gone]
+            self._quiet = False
+        for name in names:
+            if name in self._slots:
+                resize(self._slots[name], ids, quiet=self._quiet)
+            else:
+                self._slots[name] = slots_of(ids, quiet=self._quiet)
+
+    def seat(self, request: Waiter, replica: Replica, prefix: Prefix) -> Grant | None:
+        """The slot of `replica` that a request works in, None where the engine may choose."""
+        slots = self._slots.get(replica.id)
+        if slots is None:
+            return None
+        now = self._clock.monotonic()
+        grant = take(slots, request.number, request.tenant, request.slots, prefix, now)
+        assert grant is not None, "admission starts no more than there are slots for"
+        return grant
+
+    def left(self, request: Waiter, replica: Replica, residue: Residue) -> None:
+        """The engine is done with a request that had a seat."""
+        slots = self._slots.get(replica.id)
+        if slots is not None:
+            let_go(slots, request.number, residue, self._clock.monotonic())
 
     def close(self) -> None:
         """The deployment is gone; so are its replicas."""

@@ -4,6 +4,8 @@ import logging
 from collections.abc import Sequence
 from enum import Enum, auto
 
+from msgspec.structs import replace
+
 from inland.domain.errors import Damaged
 from inland.domain.plant import Replica
 from inland.gateway.counts import Ceiling
@@ -20,6 +22,7 @@ from inland.gateway.errors import (
 )
 from inland.gateway.exchange import Exchange
 from inland.gateway.lane import Lane
+from inland.gateway.prefix import prefix_of
 from inland.gateway.record import ENGINE, ESTIMATED, Facts, Template
 from inland.gateway.refusals import Folded
 from inland.gateway.rulings import Ruling
@@ -157,11 +160,20 @@ class ChatRequest:
         self.replica = replica
         if self._work.stream and not self._opened:
             self._open(self._template)
-        name = deployment.upstream_model or deployment.name
-        target = Target(replica.id, replica.address, name, self.ruling.upstream_key)
-        self._call = shared.engines[deployment.engine].call(target, self._work, self)
+        engine = shared.engines[deployment.engine]
+        self._call = engine.call(self._target(replica), self._work, self)
         if self._slow_reader:
             self._call.pause()
+
+    def _target(self, replica: Replica) -> Target:
+        deployment = self.ruling.deployment
+        name = deployment.upstream_model or deployment.name
+        target = Target(replica.id, replica.address, name, self.ruling.upstream_key)
+        seat = self._lane.seat(self, replica, prefix_of(self._work))
+        if seat is None:
+            return target
+        self._ceiling.reuse = seat.reuse
+        return replace(target, slot=seat.slot, reuse=seat.reuse)
 
     def _hindrance(self, replica: Replica) -> Refused | None:
         if self.denied is not None:
@@ -228,6 +240,8 @@ class ChatRequest:
 
     def ended(self, end: End) -> None:
         """The engine is done with it. What it claims is believed as far as it can be true."""
+        assert self.replica is not None
+        self._lane.left(self, self.replica, end.residue)
         if self.phase not in {Phase.RUNNING, Phase.ENDING}:
             return
         try:
@@ -254,8 +268,8 @@ class ChatRequest:
             self._outcome = COMPLETE
             self._record(counts)
         elif end.how is Ending.GONE and self._ttft_us is None and self._may_retry(end):
-            assert self.replica is not None
             self.phase, self._call = Phase.WAITING, None
+            assert self.replica is not None
             self._lane.returned(self, self.replica)
         else:
             self._lane.done(self)

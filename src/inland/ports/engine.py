@@ -10,6 +10,8 @@ from typing import Protocol
 
 import msgspec
 
+from inland.domain.plant import Residue
+
 
 class Message(msgspec.Struct, frozen=True):
     """One turn of the conversation. `role` is system, user or assistant."""
@@ -59,13 +61,17 @@ class Work(msgspec.Struct, frozen=True):
 class Target(msgspec.Struct, frozen=True):
     """Where to do it: a replica's address (unix socket or URL) and the model's name over there.
 
-    `key` is the bearer token of a server that wants one; it is never shown or logged.
+    `key` is the bearer token of a server that wants one; it is never shown or logged. `slot`: where
+    an engine of ours works on it (None: where it likes); unless `reuse`, it clears that slot first,
+    and nothing of it serves this request.
     """
 
     replica: str
     address: str
     model: str
     key: str | None = None
+    slot: int | None = None
+    reuse: bool = False
 
     def __repr__(self) -> str:
         return f"Target({self.replica})"
@@ -103,13 +109,15 @@ class Ending(StrEnum):
 
 
 class End(msgspec.Struct, frozen=True):
-    """The end of a call. `status`, `why`: a refusing engine's. `connected`: it was reached."""
+    """The end of a call. `status`, `why`: a refusing engine's. `connected`: it was reached.
+    `residue`: what is left of it in its slot, of an engine that keeps prompts."""
 
     how: Ending
     counts: Counts = Counts()
     status: int = 0
     why: str = ""
     connected: bool = True
+    residue: Residue = Residue.PENDING
 
 
 class Sink(Protocol):

@@ -4,19 +4,19 @@ import asyncio
 import json
 
 from inland.adapters.llama_cpp.client import encode
-from inland.ports.engine import Message, Work
+from inland.ports.engine import Message, Target, Work
 from tests.contract.engine.conftest import open_llama
 from tests.contract.engine.test_engine import begin
 
 ASK = [Message("user", "Name three harbours.")]
 
 
-def body_of(work: Work) -> dict:
-    body: dict = json.loads(encode(work, "smol").partition(b"\r\n\r\n")[2])
+def body_of(work: Work, target: Target = Target("r0", "/e.sock", "smol")) -> dict:  # noqa: B008
+    body: dict = json.loads(encode(work, target).partition(b"\r\n\r\n")[2])
     return body
 
 
-def test_the_prompt_cache_is_off_and_always_streamed() -> None:
+def test_the_prompt_cache_is_off_unless_asked_for_and_always_streamed() -> None:
     body = body_of(Work(ASK))
     assert body["cache_prompt"] is False
     assert body["stream"] is True

@@ -24,14 +24,16 @@ def ceiling(deployment: Deployment = OWN, **changes: int | None) -> Ceiling:
     return made
 
 
-@given(COUNT, COUNT, COUNT, st.booleans())
+@given(COUNT, COUNT, COUNT, st.booleans(), st.booleans())
 def test_what_is_believed_is_within_what_was_asked(
-    prompt: int, completion: int, cached: int, exact: bool
+    prompt: int, completion: int, cached: int, exact: bool, reuse: bool
 ) -> None:
+    most = ceiling()
+    most.reuse = reuse
     try:
-        counts = ceiling().believed(Counts(prompt, completion, cached, exact))
+        counts = most.believed(Counts(prompt, completion, cached, exact))
     except Damaged:
-        assert cached > prompt or prompt > 50 + TEMPLATE_TOKENS or completion > 16
+        assert cached > (prompt if reuse else 0) or prompt > 50 + TEMPLATE_TOKENS or completion > 16
     else:
         assert counts.completion == min(completion, 16)
         assert counts.exact is exact

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 from inland.decide.residency import Verdict
+from inland.decide.slots import Share
 from inland.domain.api_keys import new_api_key
 from inland.domain.labels import Label, public_label
 from inland.domain.limits import Limits
@@ -20,6 +21,7 @@ from inland.domain.plant import (
     Model,
     Replica,
     ReplicaState,
+    Residue,
     Role,
     Tenant,
 )
@@ -145,7 +147,7 @@ class ScriptedCall:
         """Every choice ends, each having cost one token more (the end of its sequence)."""
         self.sink.pieces([Piece(i, "", how) for i in range(self.work.n)])
         self.tokens = [count + 1 for count in self.tokens]
-        self.end(End(Ending.COMPLETE, self.counts()))
+        self.end(End(Ending.COMPLETE, self.counts(), residue=Residue.PROMPT))
 
     def counts(self) -> Counts:
         return Counts(self.prompt, sum(self.tokens))
@@ -231,6 +233,7 @@ async def world(
     limits: Limits | None = None,
     relay: str = "/none.sock",
     engines: Mapping[EngineKind, Engine] | None = None,
+    share: Share = Share(),  # noqa: B008
 ) -> AsyncIterator[World]:
     """A gateway that has a snapshot and a lease; its one engine is scripted unless it is given."""
     engine, journal, clock, decider = ScriptedEngine(), Journal(), Clock(), Decider()
@@ -246,6 +249,7 @@ async def world(
         relay,
         "w1",
         lambda: lease[0],
+        share,
     )
     listening = socket.create_server(("127.0.0.1", 0))
     stop = asyncio.Event()

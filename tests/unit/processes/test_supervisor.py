@@ -6,11 +6,13 @@ import socket
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from inland.adapters.processes import lock
+from inland.adapters.processes.child import Launch, bootstrap_argv
 from inland.adapters.processes.identity import lives, start_ticks
 from inland.adapters.processes.listeners import open_listener, prove_free
 from inland.adapters.processes.logs import bound, last_line, rotate
@@ -24,6 +26,7 @@ from tests.unit.processes.standing import (
     engine,
     environment,
     eventually,
+    stand_in,
     works,
 )
 
@@ -78,6 +81,30 @@ def test_only_the_present_life_can_report_itself_ready(standing: Standing) -> No
         standing.client.report_ready("control", pid)
     standing.client.report_ready("control", standing.pid("control"))
     assert works(standing.view("control"))
+
+
+def test_each_gateway_is_told_which_of_how_many_it_is_in_every_life(home: Path) -> None:
+    launches: list[Launch] = []
+
+    def told(launch: Launch) -> list[str]:
+        launches.append(launch)
+        return stand_in(launch)
+
+    standing = Standing(replace(config(home, gateways=3), argv=told))
+    try:
+        for number in range(3):
+            standing.until(f"gateway-{number}", ProcessState.RUNNING)
+        standing.kill("gateway-1")
+        standing.kill("gateway-1")
+    finally:
+        standing.stop()
+    seen = [(one.name, one.index, one.first) for one in launches if one.role == "gateway"]
+    first = [(f"gateway-{number}", number, True) for number in range(3)]
+    assert seen == [*first, *[("gateway-1", 1, False)] * 2]
+    words = bootstrap_argv(launches[-1])
+    assert words[words.index("--index") + 1] == "1"
+    assert words[words.index("--gateways") + 1] == "3"
+    assert "--first" not in words
 
 
 def test_stop_ends_gateways_then_control_then_engines_and_frees_the_home(home: Path) -> None:
@@ -138,6 +165,7 @@ def test_the_remains_of_closed_connections_do_not_hold_up_a_restart() -> None:
 RUN = """
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from tests.unit.processes.standing import config
 from inland.adapters.processes.supervisor import run

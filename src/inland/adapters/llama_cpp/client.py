@@ -1,7 +1,8 @@
 """The client of a llama.cpp server on a unix socket: one connection per call, always streamed.
 
 Its non-streamed usage is wrong for n > 1, and it closes a connection after a streamed answer
-without saying so; hence both habits. Fields reach it by allow-list; its prompt cache is off.
+without saying so; hence both habits. Fields reach it by allow-list. It reuses what lies in a slot
+only where it is told to; what a call left there is told by what the engine was seen to do.
 """
 
 import asyncio
@@ -13,10 +14,12 @@ from inland.adapters.openai.events import HEAD_BYTES, NONSENSE, EventStream, str
 from inland.adapters.openai.tally import PerChoice
 from inland.adapters.openai.wire import CHUNK, ENCODER, body_of, error_text
 from inland.domain.errors import Damaged
+from inland.domain.plant import Residue
 from inland.ports.engine import Call, End, Ending, Piece, Sink, Target, Work
 
-#: After we asked it to stop, how long we listen for its last counts.
-STOP_S = 1.0
+#: After we asked it to stop, how long we listen for its last counts. While it reads a prompt it
+#: looks for hang-ups once a second.
+STOP_S = 2.0
 #: The longest answer taken that is not a stream: it holds an error's text.
 REFUSAL_BYTES = 1 << 16
 #: llama.cpp takes this seed to mean "any".
@@ -27,11 +30,12 @@ _HEAD = (
 )
 
 
-def encode(work: Work, model: str) -> bytes:
+def encode(work: Work, target: Target) -> bytes:
     """The request's bytes, head and body."""
-    body = body_of(work, model, stream=True)
+    body = body_of(work, target.model, stream=True)
     body.max_tokens = work.max_tokens or work.answer_tokens
-    body.cache_prompt, body.timings_per_token = False, True
+    body.cache_prompt, body.timings_per_token = target.reuse, True
+    body.id_slot = target.slot
     if work.seed is not None:
         body.seed = min(work.seed & _ANY_SEED, _ANY_SEED - 1)
     data = ENCODER.encode(body)
@@ -43,7 +47,7 @@ class LlamaCpp:
 
     def call(self, target: Target, work: Work, sink: Sink) -> Call:
         """Begin `work` on a connection of its own."""
-        return _Call(target.address, work, encode(work, target.model), sink)
+        return _Call(target.address, work, encode(work, target), sink)
 
     async def close(self) -> None:
         """Nothing is kept between calls."""
@@ -63,6 +67,7 @@ class _Call(asyncio.Protocol):
         self._is_whole = False
         self._pieces: list[Piece] = []
         self._stopping = False
+        self._sent = self._cut = False
         self._over = False
         self._connecting = self._loop.create_task(self._connect(address))
 
@@ -70,7 +75,7 @@ class _Call(asyncio.Protocol):
         try:
             await self._loop.create_unix_connection(lambda: self, address)
         except OSError:
-            self._end(End(Ending.GONE, connected=False))
+            self._end(End(Ending.GONE, connected=False, residue=Residue.UNKNOWN))
 
     # -- what the caller asks
 
@@ -95,6 +100,7 @@ class _Call(asyncio.Protocol):
 
     def _give_up(self) -> None:
         if self._transport is not None:
+            self._cut = self._sent
             self._transport.abort()
 
     # -- what the engine sends
@@ -104,6 +110,7 @@ class _Call(asyncio.Protocol):
         if self._stopping:
             self._transport.abort()
         else:
+            self._sent = True
             self._transport.write(self._request)
 
     def data_received(self, data: bytes) -> None:
@@ -149,14 +156,21 @@ class _Call(asyncio.Protocol):
     def _finish(self) -> None:
         if self._status == 200:
             how = Ending.STOPPED if self._stopping else Ending.COMPLETE
-            self._end(End(how, self._tally.counts()))
-        else:
-            why = error_text(bytes(self._refusal))
-            self._end(End(Ending.REFUSED, self._tally.counts(), self._status, why))
+            self._end(End(how, self._tally.counts(), residue=self._residue()))
+        else:  # an engine that refuses has not always cleared the slot
+            why, counts = error_text(bytes(self._refusal)), self._tally.counts()
+            self._end(End(Ending.REFUSED, counts, self._status, why, residue=Residue.UNKNOWN))
 
     def connection_lost(self, exc: Exception | None) -> None:
         how = Ending.STOPPED if self._stopping else Ending.GONE
-        self._end(End(how, self._tally.counts()))
+        self._end(End(how, self._tally.counts(), residue=self._residue()))
+
+    def _residue(self) -> Residue:
+        """A prompt was read in once a token came of it. A connection that the engine closed is
+        one that it is done with; one that we cut it may only be about to look at."""
+        if self._tally.counts().prompt and self._status == 200:
+            return Residue.PROMPT
+        return Residue.PENDING if self._cut else Residue.UNKNOWN
 
     def _end(self, end: End) -> None:
         if self._over:

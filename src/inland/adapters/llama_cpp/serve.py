@@ -9,9 +9,13 @@ import select
 import signal
 import socket
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from inland.adapters.isolation.shut_in import shut_in
 from inland.ports.runner import EngineSpec
+
+if TYPE_CHECKING:
+    import xllamacpp
 
 #: HTTP threads beyond one per slot: for health checks, metrics and callers that wait.
 _SPARE_THREADS = 8
@@ -51,12 +55,19 @@ def _start(spec: EngineSpec) -> object:
     params.ui = params.endpoint_slots = params.endpoint_props = False
     params.endpoint_metrics = True
     params.cors_origins = ""
-    params.cache_ram_mib = 0
-    params.cache_idle_slots = False
+    _keep_prompts_apart(params)
     params.sse_ping_interval = 0
-    params.ctx_shift = params.kv_unified = False
+    params.ctx_shift = False
     params.offline = True
     return xllamacpp.Server(params)
+
+
+def _keep_prompts_apart(params: "xllamacpp.CommonParams") -> None:
+    """A slot's prompt stays in that slot: no cache beside them, no choice by likeness, and reuse
+    only where a request asks for it."""
+    params.cache_ram_mib = params.n_cache_reuse = params.n_ctx_checkpoints = 0
+    params.cache_idle_slots = params.cache_prompt = params.kv_unified = False
+    params.slot_prompt_similarity = 0.0
 
 
 def _stop_signal() -> int:

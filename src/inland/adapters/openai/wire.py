@@ -106,7 +106,8 @@ class Body(msgspec.Struct, omit_defaults=True):
     frequency_penalty: float | None = None
     logprobs: bool = False
     top_logprobs: int | None = None
-    cache_prompt: bool | None = None  # llama.cpp's; always sent to it as false
+    cache_prompt: bool | None = None  # llama.cpp's
+    id_slot: int | None = None  # llama.cpp's
     timings_per_token: bool | None = None  # llama.cpp's
 
 

@@ -20,7 +20,8 @@ from inland.ports.runner import EngineSpec, ProcessState, ProcessView
 @dataclass(frozen=True, slots=True)
 class Launch:
     """What a child is told when it starts. `lifeline_fd`: exit when it closes. `listen_fd`: a
-    gateway's listening socket. `spec`: an engine's. Both descriptors are inherited."""
+    gateway's listening socket; `index`, `gateways`, `first`: which of how many it is, and whether
+    none was it before. `spec`: an engine's. Both descriptors are inherited."""
 
     name: str
     role: str
@@ -28,6 +29,9 @@ class Launch:
     lifeline_fd: int
     listen_fd: int | None = None
     spec: EngineSpec | None = None
+    index: int = 0
+    gateways: int = 1
+    first: bool = False
 
 
 #: Makes the argument list of a child; tests put stand-ins here.
@@ -43,7 +47,8 @@ def bootstrap_argv(launch: Launch) -> list[str]:
     argv += ["--home", str(launch.home), "--name", launch.name]
     argv += ["--lifeline", str(launch.lifeline_fd)]
     if launch.listen_fd is not None:
-        argv += ["--fd", str(launch.listen_fd)]
+        argv += ["--fd", str(launch.listen_fd), "--index", str(launch.index)]
+        argv += ["--gateways", str(launch.gateways), *["--first"] * launch.first]
     if launch.spec is not None:
         argv += ["--spec", dumps(asdict(launch.spec))]
     return argv
@@ -53,7 +58,8 @@ def bootstrap_argv(launch: Launch) -> list[str]:
 class Child:
     """A row of the supervisor's table. `wanted` differs from `spec` while an engine is replaced;
     `leaving` means its end is our doing, `gone` that its present life is over. `spawned_s`,
-    `ready_s`: when that began, when it first worked; `overdue`: why it was killed, if too late."""
+    `ready_s`: when that began, when it first worked; `overdue`: why it was killed, if too late;
+    `index`: which of the gateways it is; `lives`: how often it was started."""
 
     name: str
     role: str
@@ -69,6 +75,8 @@ class Child:
     ready_s: float = 0.0
     overdue: str | None = None
     inland: str | None = None
+    index: int = 0
+    lives: int = 0
     gone: asyncio.Event = field(default_factory=asyncio.Event)
 
     def view(self) -> ProcessView:
@@ -104,6 +112,7 @@ class Child:
         finally:
             os.close(fd)
         self.start = start_ticks(self.process.pid)
+        self.lives += 1
         self.gone.clear()
 
     def on_end(self, told: Callable[[subprocess.Popen[bytes], int], None]) -> None:

@@ -134,8 +134,8 @@ class Supervisor:
             self._loop.add_reader(self._config.lifeline_fd, self._foreground_gone)
         async with SupervisorSocket(self._run / "supervisor.sock", self):
             self._add(Child(CONTROL, CONTROL, self._log(CONTROL)))
-            for name in self._listeners:
-                self._add(Child(name, GATEWAY, self._log(name)))
+            for index, name in enumerate(self._listeners):
+                self._add(Child(name, GATEWAY, self._log(name), index=index))
             pid, start = own_identity()
             started(Started(pid, start, self.port))
             self._bound_logs()
@@ -221,7 +221,15 @@ class Supervisor:
         listener = self._listeners.get(child.name)
         listen_fd = listener.fileno() if listener else None
         launch = Launch(
-            child.name, child.role, self._config.home, self._lifeline_r, listen_fd, child.spec
+            child.name,
+            child.role,
+            self._config.home,
+            self._lifeline_r,
+            listen_fd,
+            child.spec,
+            index=child.index,
+            gateways=self._config.gateways,
+            first=child.lives == 0,
         )
         fds = tuple(fd for fd in (self._lifeline_r, self._lock_fd, listen_fd) if fd is not None)
         try:
