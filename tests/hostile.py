@@ -5,7 +5,7 @@ One table for the parser in process and for a whole factory; `SERVED` looks odd 
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 CHAT = b"POST /v1/chat/completions HTTP/1.1\r\n"
 #: Behind every hostile request: if this were answered, something was smuggled.
@@ -23,6 +23,7 @@ class Wire:
     head: bytes = b""
     body: bytes = b""
     first: bytes = CHAT
+    text: bytes = b""  # what it says where it is served
 
     def request(self, authorization: bytes) -> bytes:
         return b"%bHost: x\r\nAuthorization: Bearer %b\r\n%b\r\n%b" % (
@@ -35,9 +36,10 @@ class Wire:
 
 def wires(model: str) -> dict[str, Wire]:
     """Every case of framing, by its name. `model` answers where a case is to be served."""
-    ask = {"model": model, "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1}
+    ask = {"model": model, "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 8}
     text = json.dumps(ask).encode()
-    return _lengths(text) | _encodings(text) | _chunks(text) | _heads(text) | _targets(text)
+    cases = _lengths(text) | _encodings(text) | _chunks(text) | _heads(text) | _targets(text)
+    return {name: replace(case, text=text) for name, case in cases.items()}
 
 
 def _length(text: bytes) -> bytes:

@@ -70,7 +70,7 @@ def build_app(control: Control, told: Document | None = None) -> FastAPI:
         app.include_router(noun.router)
     for path, operation in operations():
         assert operation in ACCESS or path in PUBLIC, f"{path} is in no table"
-    app.add_middleware(Bounds, clock=control.clock)
+    app.add_middleware(Bounds, clock=control.clock, limits=control.limits)
     return app
 
 

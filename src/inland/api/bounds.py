@@ -5,19 +5,19 @@ import logging
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from inland.domain import strict_json
+from inland.domain.limits import Limits
 from inland.ports.clock import Clock
-
-#: Longest body that is read, in bytes: the largest policy set, as JSON.
-MAX_BODY_BYTES = 2 * 1024 * 1024
 
 _log = logging.getLogger(__name__)
 
 
 class Bounds:
-    """ASGI around the app: refuses long bodies, logs each call by its route's pattern."""
+    """ASGI around the app: refuses long and ambiguous bodies, logs each call by its route."""
 
-    def __init__(self, app: ASGIApp, clock: Clock) -> None:
+    def __init__(self, app: ASGIApp, clock: Clock, limits: Limits) -> None:
         self._app = app
+        self._limits = limits
         self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -33,12 +33,25 @@ class Bounds:
                 status = message["status"]
             await send(message)
 
-        body = await _body(receive)
+        body = await _body(receive, self._limits.control_body_bytes)
         if body is None:
-            await _too_long(sending)
+            detail = f"a body has at most {self._limits.control_body_bytes} bytes"
+            await _refuse(sending, 413, "Too long", detail)
+        elif bad := self._ambiguous(body):
+            await _refuse(sending, 422, "Bad input", bad)
         else:
             await self._app(scope, _replay(body, receive), sending)
         self._line(scope, status, self._clock.monotonic() - began)
+
+    def _ambiguous(self, body: bytes) -> str:
+        """Why `body` is no JSON that can be read one way only; empty if it is, or is not there."""
+        if not body:
+            return ""
+        try:
+            strict_json.check(body, self._limits.json_depth, self._limits.json_items)
+        except strict_json.BadJson as bad:
+            return str(bad).encode("utf-8", "replace").decode()
+        return ""
 
     def _line(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "unknown")
@@ -52,7 +65,7 @@ class Bounds:
         _log.info("call", extra=facts)
 
 
-async def _body(receive: Receive) -> bytes | None:
+async def _body(receive: Receive, limit_bytes: int) -> bytes | None:
     """The whole body; None when it is beyond the limit."""
     body = bytearray()
     while True:
@@ -60,7 +73,7 @@ async def _body(receive: Receive) -> bytes | None:
         if message["type"] != "http.request":
             return bytes(body)
         body += message.get("body", b"")
-        if len(body) > MAX_BODY_BYTES:
+        if len(body) > limit_bytes:
             return None
         if not message.get("more_body", False):
             return bytes(body)
@@ -79,9 +92,8 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     return receiving
 
 
-async def _too_long(send: Send) -> None:
-    detail = f"a body has at most {MAX_BODY_BYTES} bytes"
-    problem = {"type": "about:blank", "title": "Too long", "status": 413, "detail": detail}
+async def _refuse(send: Send, status: int, title: str, detail: str) -> None:
+    problem = {"type": "about:blank", "title": title, "status": status, "detail": detail}
     headers = [(b"content-type", b"application/problem+json"), (b"connection", b"close")]
-    await send({"type": "http.response.start", "status": 413, "headers": headers})
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": json.dumps(problem).encode()})

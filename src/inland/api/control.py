@@ -1,9 +1,10 @@
 """What the control side's HTTP stands on: the parts of one factory, put together by bootstrap."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from inland.domain.limits import Limits
 from inland.domain.places import Place
 from inland.ledger.records import Record
 from inland.plant.books.public import PublicLedger
@@ -85,3 +86,4 @@ class Control:
     feed: FeedView
     ticker: Ticker
     ledger: PublicLedger
+    limits: Limits = field(default_factory=Limits)

@@ -132,6 +132,7 @@ def _put_together(home: Home, isolation: str) -> _Parts:
         feed=feed,
         ticker=ticker,
         ledger=PublicLedger(files),
+        limits=limits,
     )
     return _Parts(store, books, feed, runner, changes, control)
 

@@ -94,10 +94,17 @@ class Limits:
 
     # -- what goes to control
     relayed: int = _limit(32, 2, 512, "requests", "with control at once, per gateway")
+    relayed_per_caller: int = _limit(
+        8, 1, 512, "requests", "of these, of one tenant, of the operators, or of all without a key"
+    )
     relay_queue: int = _limit(256, 0, 65_536, "requests", "waiting for control, per gateway")
+    relay_queue_per_caller: int = _limit(64, 0, 65_536, "requests", "of these, of one such caller")
     relay_s: float = _limit(60, 1, 3600, "seconds", "until control begins to answer")
     relay_whole_bytes: int = _limit(
         256 * KIB, 0, 64 * MIB, "bytes", "shorter answers of control are sent with their length"
+    )
+    control_body_bytes: int = _limit(
+        2 * MIB, KIB, 256 * MIB, "bytes", "body of a request that control answers"
     )
 
     # -- the factory

@@ -8,7 +8,7 @@ from inland.decide.slots import Share
 from inland.domain.ids import is_name
 from inland.domain.plant import Key, Replica
 from inland.domain.snapshot import Secrets, Snapshot
-from inland.gateway import chat, keys, models
+from inland.gateway import chat, keys, models, turns
 from inland.gateway.connections import Connections
 from inland.gateway.errors import (
     Refused,
@@ -75,8 +75,11 @@ class Desk:
         """A stranger's large body is not read. Raises Refused."""
         if self.receiving_bytes + (length or 0) > self.limits.bodies_bytes:
             raise too_many_bodies()
-        if path_of(incoming) == CHAT and incoming.method == b"POST":
+        path = path_of(incoming)
+        if path == CHAT and incoming.method == b"POST":
             self._key(incoming, _CHAT_ROUTE)
+        elif not is_token_path(path) and self._caller(incoming) == turns.STRANGERS:
+            raise unknown_key()
 
     def handle(self, incoming: Incoming, exchange: Exchange) -> None:
         """Answer it, now or later."""
@@ -89,7 +92,7 @@ class Desk:
             elif is_token_path(path):
                 exchange.refuse(no_such_path())
             else:
-                self._relay.handle(incoming, exchange)
+                self._relay.handle(incoming, exchange, self._caller(incoming))
         except Refused as refused:
             exchange.refuse(refused)
         except Exception:  # noqa: BLE001 - one request's failure is not its neighbours'
@@ -116,6 +119,16 @@ class Desk:
             self._note(key, None, refused, route)
             raise
         return key
+
+    def _caller(self, incoming: Incoming) -> str:
+        """Whose turn with control it takes. Whether it may ask is for control to say."""
+        if self._rulings is None:
+            return turns.OPERATORS  # nobody else is known yet
+        try:
+            key = keys.prove(self._rulings.snapshot, incoming.authorization)
+        except Refused:
+            return turns.STRANGERS
+        return turns.tenant(key.tenant) if key.tenant is not None else turns.OPERATORS
 
     def _hold(self, exchange: Exchange, key: Key) -> None:
         """The connection is the tenant's now. Raises Refused, and closes it, beyond its bound."""

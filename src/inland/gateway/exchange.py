@@ -83,10 +83,10 @@ class Exchange:
         self.chunked = incoming.chunks
         self.started = False
 
-    def own(self, owner: Owner) -> None:
+    def own(self, owner: Owner | None) -> None:
         """From now on `owner` hears of hang-ups and slow reading."""
         self._owner = owner
-        if self._connection.writing_paused:
+        if owner is not None and self._connection.writing_paused:
             owner.pause()
 
     @property

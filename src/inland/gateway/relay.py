@@ -1,19 +1,20 @@
 """Everything that is not the token path: parsed once, re-framed, and answered by control.
 
-Control authenticates it itself. A connection per request, so that none ever meets a stale one; how
-many at once and how many wait is bounded.
+Control authenticates it itself. A connection per request, so that none ever meets a stale one;
+whose turn it is, `Turns` says.
 """
 
 import asyncio
-from collections import deque
 from typing import cast
 
 import httptools
 import msgspec
 
 from inland.domain.limits import Limits
+from inland.gateway.errors import too_large
 from inland.gateway.exchange import Exchange, Incoming
 from inland.gateway.metrics import Metrics
+from inland.gateway.turns import Turns
 
 _HOP_BY_HOP = frozenset(
     {
@@ -40,30 +41,22 @@ class Relay:
         self.path = path
         self.limits = limits
         self._metrics = metrics
-        self._running = 0
-        self._waiting: deque[tuple[Incoming, Exchange]] = deque()
+        self._turns = Turns(limits)
 
-    def handle(self, incoming: Incoming, exchange: Exchange) -> None:
-        """Pass `incoming` on; its answer will be control's."""
-        if self._running < self.limits.relayed:
-            self._start(incoming, exchange)
-        elif len(self._waiting) < self.limits.relay_queue:
-            self._waiting.append((incoming, exchange))
-        else:
+    def handle(self, incoming: Incoming, exchange: Exchange, caller: str) -> None:
+        """Pass `incoming` on; its answer will be control's. `caller`: as `Turns` has it."""
+        if len(incoming.body) > self.limits.control_body_bytes:
+            raise too_large("body", self.limits.control_body_bytes)
+        passage = Passage(self, incoming, exchange, caller)
+        exchange.own(passage)
+        if not self._turns.arrive(passage):
+            exchange.own(None)
             unavailable(exchange, "Too many requests wait for control.")
 
-    def _start(self, incoming: Incoming, exchange: Exchange) -> None:
-        self._running += 1
-        passage = Passage(self, incoming, exchange)
-        exchange.own(passage)
-        passage.begin()
-
-    def left(self, status: int) -> None:
+    def left(self, passage: "Passage", status: int) -> None:
         """A passage is over."""
         self._metrics.relayed.add((str(status),))
-        self._running -= 1
-        if self._waiting:
-            self._start(*self._waiting.popleft())
+        self._turns.left(passage)
 
 
 def unavailable(exchange: Exchange, detail: str) -> None:
@@ -88,9 +81,11 @@ def framed(incoming: Incoming) -> bytes:
 class Passage(asyncio.Protocol):
     """One request to control and its answer back."""
 
-    def __init__(self, relay: Relay, incoming: Incoming, exchange: Exchange) -> None:
+    def __init__(self, relay: Relay, incoming: Incoming, exchange: Exchange, caller: str) -> None:
+        self.caller = caller
+        self.size = len(incoming.body)
         self._relay = relay
-        self._request = framed(incoming)
+        self._incoming = incoming
         self._only_head = incoming.method == b"HEAD"
         self._exchange = exchange
         self._parser = httptools.HttpResponseParser(self)
@@ -141,7 +136,7 @@ class Passage(asyncio.Protocol):
         if self._over:
             self._transport.abort()
         else:
-            self._transport.write(self._request)
+            self._transport.write(framed(self._incoming))
             if self._paused:
                 self._transport.pause_reading()
 
@@ -212,4 +207,4 @@ class Passage(asyncio.Protocol):
             self._timer.cancel()
         if self._transport is not None:
             self._transport.abort()
-        self._relay.left(self._status)
+        self._relay.left(self, self._status)

@@ -7,8 +7,8 @@ import pytest
 
 from inland.adapters.files.disk import Disk
 from inland.api import waiting
-from inland.api.bounds import MAX_BODY_BYTES
 from inland.decide.policy_set import default_files
+from inland.domain.limits import Limits
 from inland.ledger.commitments import record_key
 from inland.plant.books.tile_files import TileFiles
 from inland.ports.runner import ProcessState
@@ -253,7 +253,9 @@ def test_only_the_operator_rotates_the_logs_key(factory):
 
 
 def test_a_body_beyond_the_limit_is_refused(factory):
-    got = factory.as_("operator").post("/factory/v1/tenants", content=b"x" * (MAX_BODY_BYTES + 1))
+    got = factory.as_("operator").post(
+        "/factory/v1/tenants", content=b"x" * (Limits().control_body_bytes + 1)
+    )
     assert got.status_code == 413
 
 

@@ -8,9 +8,14 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from inland.domain.limits import Limits
-from tests.unit.gateway.world import ASK, Caller, World, caller, world
+import h11
+import pytest
 
+from inland.domain.limits import Limits
+from tests.hostile import SMUGGLED, wires
+from tests.unit.gateway.world import ASK, KEYS, Caller, World, caller, world
+
+OPERATOR = KEYS["operator"].text.encode()
 STREAM = json.dumps({"model": "smol", "messages": ASK, "stream": True}).encode()
 WHOLE = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-Of: control\r\nConnection: close\r\n\r\nhello"
 
@@ -52,15 +57,16 @@ def test_a_request_is_framed_anew_and_its_answer_comes_back(tmp_path: Path) -> N
     async def main() -> None:
         async with relayed(tmp_path, WHOLE) as (_, c, seen):
             c.send(
-                b"POST /factory/v1/keys?tenant=a HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer k\r\n"
+                b"POST /factory/v1/keys?tenant=a HTTP/1.1\r\nHost: x\r\n"
+                b"Authorization: Bearer %b\r\n"
                 b"Connection: keep-alive, x-hop\r\nX-Hop: 1\r\nTransfer-Encoding: chunked\r\n\r\n"
-                b"3\r\nabc\r\n0\r\n\r\n"
+                b"3\r\nabc\r\n0\r\n\r\n" % OPERATOR
             )
             got = await c.reply()
             assert (got.status, got.body, got.headers["x-of"]) == (200, b"hello", "control")
             assert seen[0].startswith(b"POST /factory/v1/keys?tenant=a HTTP/1.1\r\n")
             assert seen[0].endswith(b"\r\n\r\nabc")
-            assert b"authorization: Bearer k" in seen[0]
+            assert b"authorization: Bearer " + OPERATOR in seen[0]
             assert b"x-hop" not in seen[0]
             assert b"chunked" not in seen[0]
             c.send(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -179,5 +185,59 @@ def test_a_caller_that_was_slow_already_fills_no_buffer_of_ours(tmp_path: Path) 
             call.finish()
             await asyncio.sleep(0.3)
             assert sent < 100, "it was buffered here"
+
+    asyncio.run(main())
+
+
+def test_a_strangers_large_body_for_control_is_refused_before_it_is_read() -> None:
+    async def main() -> None:
+        async with world() as w, caller(w) as c:
+            c.send(b"POST /factory/v1/keys HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n")
+            assert (await c.reply()).status == 401
+            assert await c.rest() == b""
+
+    asyncio.run(main())
+
+
+def test_a_body_that_control_would_not_take_does_not_reach_it(tmp_path: Path) -> None:
+    async def main() -> None:
+        limits = replace(Limits(), control_body_bytes=10, drain_s=0.1)
+        async with relayed(tmp_path, WHOLE, limits=limits) as (_, c, seen):
+            c.send(b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 11\r\n\r\nhello world")
+            assert (await c.reply()).status == 413
+            assert not seen
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("name", wires("smol"))
+def test_control_sees_exactly_one_well_framed_request(tmp_path: Path, name: str) -> None:
+    """Whatever came, and whatever hides in it: h11 reads what was passed on, and reads it once."""
+
+    async def main() -> None:
+        case = wires("smol")[name]
+        asked = case.request(OPERATOR).replace(b"/v1/chat/completions", b"/factory/v1/status")
+        async with relayed(tmp_path, WHOLE) as (_, c, seen):
+            c.send(asked + SMUGGLED)
+            got = await c.reply()
+            if case.status not in {200, 405}:
+                assert got.status == case.status
+                assert not seen
+                return
+            assert got.status == 200
+            one = h11.Connection(h11.SERVER)
+            one.receive_data(seen[0])
+            head = one.next_event()
+            assert isinstance(head, h11.Request)
+            assert (head.target, head.http_version) == (b"/factory/v1/status", b"1.1")
+            lengths = [value for key, value in head.headers if key == b"content-length"]
+            assert lengths == [b"%d" % len(case.text)]
+            names = {key for key, _ in head.headers}
+            assert not names & {b"transfer-encoding", b"upgrade", b"http2-settings", b"te"}
+            data = one.next_event()
+            assert isinstance(data, h11.Data)
+            assert bytes(data.data) == case.text
+            assert isinstance(one.next_event(), h11.EndOfMessage)
+            assert one.trailing_data[0] == b""
 
     asyncio.run(main())
