@@ -171,3 +171,38 @@ def test_a_home_of_a_newer_version_is_refused_in_one_clear_line(older: OlderHome
         assert done.stderr.count("\n") == 1, done.stderr
         assert "a newer Inland made it (schema 9998, this one knows up to" in done.stderr
     assert file.read_bytes() == before
+
+
+def _doctor(home: Path, *words: str) -> tuple[int, dict[str, dict]]:
+    argv = [str(Path(sys.executable).with_name("inland")), "doctor", "--json", *words]
+    argv += ["--home", str(home)]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=START_S, check=False)
+    return done.returncode, {found["what"]: found for found in json.loads(done.stdout)}
+
+
+def test_the_doctor_looks_at_a_home_without_a_factory(older: OlderHome) -> None:
+    """It says what a start would do, what is damaged, and what to do about it."""
+    database(older.home).close()
+    code, found = _doctor(older.home)
+    assert (code, [one for one in found.values() if one["health"] == "bad"]) == (0, [])
+    assert found["journals"]["told"].endswith("the next start books it")
+    assert "wait to be booked" in found["ledger"]["told"]
+    assert found["processes"]["told"] == "no factory runs there"
+    warned = [one for one in found.values() if one["health"] == "warn"]
+    assert _doctor(older.home, "--strict")[0] == (1 if warned else 0)
+    with closing(sqlite3.connect(older.home / "inland.db")) as connection, connection:
+        connection.execute("UPDATE positions SET damage = 'a damaged frame' WHERE NOT gone")
+    weights = older.home / "models" / "tiny.gguf"
+    weights.write_bytes(b"other" + weights.read_bytes())
+    code, found = _doctor(older.home)
+    assert code == 1
+    for what, told in (("journals", "a damaged frame"), ("model tiny", "tiny.gguf")):
+        assert found[what]["health"] == "bad"
+        assert told in found[what]["told"]
+        assert found[what]["remedy"]
+    with closing(sqlite3.connect(older.home / "inland.db")) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9998'")
+    code, found = _doctor(older.home)
+    assert "a newer Inland made it" in found["database"]["told"]
+    (older.home / "inland.db").unlink()
+    assert _doctor(older.home)[1]["database"]["health"] == "warn"

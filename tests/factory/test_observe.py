@@ -53,8 +53,10 @@ def test_logs_and_ledger_never_hold_a_text_or_a_key(factory: Running) -> None:
 
 def test_doctor_finds_nothing_bad_beside_a_running_factory(factory: Running) -> None:
     findings = {f["what"]: f for f in factory.json("doctor")}
-    assert {"disk", "memory", "clock", "permissions", "ledger"} <= findings.keys()
+    assert {"disk", "memory", "clock", "permissions", "ledger", "processes"} <= findings.keys()
     assert all(f["health"] != "bad" for f in findings.values()), findings
+    assert "all Inland" in findings["processes"]["told"]
+    assert findings["clock jumps"]["health"] == "good"
     key = factory.home / "keys" / "operator"
     key.chmod(0o644)
     try:

@@ -39,6 +39,8 @@ def main(argv: list[str]) -> int:
     asked = _arguments(argv)
     os.umask(0o077)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # memory holds texts and keys
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a caller takes one, and an engine
     logs.to_standard_error()
     try:
         return _run(asked, Home(asked.home.absolute()))

@@ -1,25 +1,48 @@
-"""All that can be looked at without a running factory: the machine, the home, models, books."""
+"""All that can be looked at, beside a running factory or without one: machine, home, books."""
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 
+from inland import __version__
+from inland.adapters.files.disk import Disk
 from inland.adapters.home import factory_toml
 from inland.adapters.home.factory_toml import Declaration
 from inland.adapters.home.layout import Home
+from inland.adapters.host.clocks import behind, jumped
 from inland.adapters.host.findings import Finding, Health, good
 from inland.adapters.host.machine import machine
-from inland.adapters.host.private import private
+from inland.adapters.host.private import ancestors, private
+from inland.adapters.processes import lock
+from inland.adapters.processes.client import SupervisorClient
 from inland.adapters.weights.digest import demand
-from inland.bootstrap.books import check_ledger
+from inland.bootstrap.books import check_ledger, database, schema
 from inland.domain.errors import InlandError
+from inland.ledger import canonical
+from inland.plant.books import journals
+from inland.ports.runner import ProcessState
+from inland.ports.store import Transaction
+
+#: Booked once a second: what a journal has held for longer is not being booked.
+UNBOOKED_S = 60.0
 
 
-def examine(home: Home) -> list[Finding]:
-    """Every finding. Raises what reading factory.toml raises: without it there is no home."""
+def examine(home: Home, say: Callable[[str], None] = lambda _: None) -> list[Finding]:
+    """Every finding; `say` is told what is looked at. Changes nothing.
+
+    Raises what reading factory.toml raises: without it there is no home.
+    """
     declared = factory_toml.read(home.factory_toml)
-    weights = {name: path for name, path, _ in _files(home, declared) if path.is_file()}
-    size = sum(path.stat().st_size for path in weights.values())
-    models = [_model(name, path, digest) for name, path, digest in _files(home, declared)]
-    return [*machine(home.root, size), private(home.root), *models, _ledger(home.root)]
+    files = _files(home, declared)
+    size = sum(path.stat().st_size for _, path, _ in files if path.is_file())
+    say("examining the machine")
+    found = machine(home.root, size, declared.limits.connections)
+    found += [jumped(home.lock), private(home.root), ancestors(home.root)]
+    for name, path, digest in files:
+        say(f"examining model {name}")
+        found.append(_model(name, path, digest))
+    say("examining the books")
+    return [*found, *_books(home), _processes(home)]
 
 
 def _files(home: Home, declared: Declaration) -> list[tuple[str, Path, str]]:
@@ -43,6 +66,22 @@ def _model(name: str, path: Path, digest: str) -> Finding:
     return good(what, digest)
 
 
+def _books(home: Home) -> list[Finding]:
+    """The schema first: of one that this version does not know, nothing else is looked at."""
+    try:
+        found, newest = schema(home.root)
+    except (InlandError, OSError) as error:
+        return [Finding("database", Health.BAD, str(error), "use a version that knows it")]
+    if found is None:
+        return [Finding("database", Health.WARN, "there is none yet", "start the factory once")]
+    if found != newest:
+        remedy = "inland up brings it forward, and keeps a copy from before"
+        return [Finding("database", Health.WARN, f"schema {found}, not {newest}", remedy)]
+    copies = [file.name for file in home.root.glob("inland.db.before-*")]
+    kept = f", {copies[0]} is kept" if copies else ""
+    return [good("database", f"schema {found}{kept}"), _ledger(home.root), *_booking(home)]
+
+
 def _ledger(home: Path) -> Finding:
     try:
         checked = check_ledger(home)
@@ -52,4 +91,76 @@ def _ledger(home: Path) -> Finding:
         told = f"{len(checked.problems)} problems: {checked.problems[0]}"
         remedy = "inland ledger check names them all; keep a copy of the home before anything else"
         return Finding("ledger", Health.BAD, told, remedy)
-    return good("ledger", f"{checked.counted.get('records', 0)} records agree")
+    waiting = checked.counted.get("unbooked", 0)
+    more = f", {waiting} wait to be booked" if waiting else ""
+    return good("ledger", f"{checked.counted.get('records', 0)} records agree{more}")
+
+
+def _booking(home: Home) -> list[Finding]:
+    """Whether journals are being booked, and whether the clock fits what was."""
+    store = database(home.root, read_only=True)
+    try:
+        with store.read() as transaction:
+            return [_journals(home, transaction), behind(_newest(transaction))]
+    except (InlandError, OSError) as error:
+        remedy = "keep a copy of the home, and run inland ledger check"
+        return [Finding("journals", Health.BAD, str(error), remedy)]
+    finally:
+        store.close()
+
+
+def _journals(home: Home, transaction: Transaction) -> Finding:
+    files, positions = Disk(home.root), transaction.books.positions()
+    damaged = [one for one in positions.values() if one.damage is not None]
+    if damaged:
+        told = f"booking of {damaged[0].writer} stopped: {damaged[0].damage}"
+        remedy = "keep a copy of the home, and run inland ledger check; nothing behind it is booked"
+        return Finding("journals", Health.BAD, told, remedy)
+    waiting_s = [
+        time.time() - path.stat().st_mtime  # noqa: TID251 - files are dated by this clock
+        for writer in journals.writers(files)
+        if (writer not in positions or positions[writer].booked < journals.end(files, writer))
+        for path in home.root.glob(f"journal/{writer}/*.frames")
+    ]
+    if not waiting_s:
+        return good("journals", "all is booked")
+    told = f"{max(waiting_s):,.0f} s since something was written that is not booked"
+    if lock.running(home.lock) is None:
+        return good("journals", f"{told}; the next start books it")
+    if max(waiting_s) > UNBOOKED_S:
+        remedy = "see alarms in inland status, and logs/control.log"
+        return Finding("journals", Health.BAD, told, remedy)
+    return good("journals", told)
+
+
+def _newest(transaction: Transaction) -> int | None:
+    """When the last entry of the site log was made, in Unix microseconds."""
+    books = transaction.books
+    log = books.current_log()
+    size = books.log_size(log.number) if log is not None else 0
+    if log is None or size == 0:
+        return None
+    (last,) = books.log_records(log.number, size - 1, size)
+    return int(canonical.decode(last.record)["time"])
+
+
+def _processes(home: Home) -> Finding:
+    """Whether what runs there works, and is of this version."""
+    if lock.running(home.lock) is None:
+        return good("processes", "no factory runs there")
+    try:
+        views = SupervisorClient(home.supervisor_socket).processes()
+    except InlandError as error:
+        remedy = "see logs/supervisor.log; inland down and inland up start all of it again"
+        return Finding("processes", Health.BAD, str(error), remedy)
+    failed = [view for view in views if view.state is ProcessState.FAILED]
+    if failed:
+        told = f"{failed[0].name} failed: {failed[0].why}"
+        return Finding("processes", Health.BAD, told, f"inland process revive {failed[0].name}")
+    others = {f"{v.name} is {v.inland}" for v in views if v.inland not in {None, __version__}}
+    if others:
+        remedy = "inland down and inland up make them one"
+        told = f"this is Inland {__version__}, and {', '.join(sorted(others))}"
+        return Finding("processes", Health.WARN, told, remedy)
+    restarts = sum(view.restarts for view in views)
+    return good("processes", f"{len(views)} run, {restarts} restarts, all Inland {__version__}")

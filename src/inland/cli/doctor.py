@@ -1,6 +1,7 @@
-"""`inland doctor`: what is wrong with this machine or home, and what to do. Reads files only."""
+"""`inland doctor`: what is wrong with this machine or home, and what to do. Changes nothing."""
 
 from dataclasses import asdict
+from typing import Annotated
 
 import typer
 
@@ -10,13 +11,22 @@ from inland.cli.options import HomeOption, JsonOption
 from inland.cli.progress import waiting
 
 
-def doctor(home: HomeOption = None, json: JsonOption = False) -> None:
-    """Examine disk, memory, clock, limits, permissions, models and books; exit 1 if one is bad."""
+def doctor(
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit 1 for what is warned of, too.")
+    ] = False,
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Examine machine, home, models, books and processes, with or without a running factory.
+
+    Exits 0 where nothing is bad, 1 where something is.
+    """
     from inland.adapters.host.findings import Health
     from inland.bootstrap.doctor import examine
 
-    with waiting("examining"):
-        findings = examine(made_home(home))
+    with waiting("examining") as say:
+        findings = examine(made_home(home), say)
     columns = [
         ("WHAT", show.field("what")),
         ("HEALTH", show.field("health")),
@@ -24,5 +34,6 @@ def doctor(home: HomeOption = None, json: JsonOption = False) -> None:
         ("WHAT TO DO", show.field("remedy")),
     ]
     show.rows([asdict(one) for one in findings], columns, json_too=json)
-    if any(one.health is Health.BAD for one in findings):
+    wrong = {Health.BAD, Health.WARN} if strict else {Health.BAD}
+    if any(one.health in wrong for one in findings):
         raise typer.Exit(1)

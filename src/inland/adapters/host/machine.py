@@ -1,11 +1,13 @@
-"""Looks at the machine: room on the disk, memory, swap, clock, limits, isolation. Reads only."""
+"""Looks at the machine: disk, memory, swap, clock, limits, isolation. Changes nothing."""
 
-import ctypes
 import os
 import resource
+import tempfile
+import time
 from pathlib import Path
 
 from inland.adapters.files.journal import RESERVE_BYTES
+from inland.adapters.host.clocks import clock
 from inland.adapters.host.findings import Finding, Health, good
 from inland.adapters.isolation.shut_in import NONE, available
 
@@ -14,17 +16,27 @@ MIB = 1 << 20
 WARN_DISK_BYTES = 4 << 30
 #: Memory that must be free beyond the weights, for one engine's caches and the factory itself.
 SPARE_MEMORY_BYTES = 1 << 30
-#: Callers, engines and files together; a gateway takes 1,024 connections by default.
-OPEN_FILES = 4096
-#: `adjtimex` answers this when nobody disciplines the clock (`TIME_ERROR`, adjtimex(2)).
-_UNSYNCHRONISED = 5
-#: At least as large as `struct timex` on every Linux.
-_TIMEX_BYTES = 256
+#: What a gateway holds besides its callers: engines, journals, libraries.
+OTHER_FILES = 512
+#: Less than this, in parts of all inodes or by number, is warned of and bad.
+WARN_INODES_PART, LEAST_INODES = 0.05, 1000
+#: A sync that takes longer makes every answer wait.
+SLOW_SYNC_S = 0.1
+#: Limits of the system and what the factory needs of each: a segment and a database of a file's
+#: size, address space for weights mapped into memory, threads.
+_LEAST = (
+    ("RLIMIT_FSIZE", resource.RLIMIT_FSIZE, 1 << 32),
+    ("RLIMIT_AS", resource.RLIMIT_AS, 8 << 30),
+    ("RLIMIT_NPROC", resource.RLIMIT_NPROC, 512),
+)
 
 
-def machine(home: Path, weights_bytes: int) -> list[Finding]:
-    """What there is to say about the machine for a factory in `home` with weights of that size."""
-    return [disk(home), memory(weights_bytes), swap(), clock(), open_files(), isolation()]
+def machine(home: Path, weights_bytes: int, connections: int) -> list[Finding]:
+    """What there is to say about the machine for a factory in `home` with weights of that size,
+    each of whose gateways takes so many connections."""
+    on_disk = [disk(home), inodes(home), syncs(home)]
+    within = [open_files(connections), limits()]
+    return [*on_disk, memory(weights_bytes), swap(), clock(), *within, isolation()]
 
 
 def disk(home: Path) -> Finding:
@@ -38,6 +50,39 @@ def disk(home: Path) -> Finding:
     if free < WARN_DISK_BYTES:
         return Finding("disk", Health.WARN, told, "make room, or move the home to a larger disk")
     return good("disk", told)
+
+
+def inodes(home: Path) -> Finding:
+    """Room for more files: a full table refuses them on a disk that is half empty."""
+    found = os.statvfs(home)
+    if not found.f_files:
+        return good("inodes", "without limit")
+    told = f"{found.f_favail:,} of {found.f_files:,} free"
+    if found.f_favail < LEAST_INODES:
+        return Finding("inodes", Health.BAD, told, "remove files: journals and records need more")
+    if found.f_favail < WARN_INODES_PART * found.f_files:
+        return Finding("inodes", Health.WARN, told, "remove files, or move the home")
+    return good("inodes", told)
+
+
+def syncs(home: Path) -> Finding:
+    """Whether the disk takes a write and syncs it, and how fast. Leaves nothing behind."""
+    try:
+        with tempfile.TemporaryFile(dir=home) as file:
+            file.write(b"0" * 4096)
+            file.flush()
+            began = time.monotonic()
+            os.fsync(file.fileno())
+            took_s = time.monotonic() - began
+    except OSError as error:
+        remedy = "mount it to be written, make room, or let the factory's user write there"
+        return Finding("disk syncs", Health.BAD, f"a write failed: {error.strerror}", remedy)
+    told = f"a synced write took {took_s * 1000:.1f} ms"
+    if took_s > SLOW_SYNC_S:
+        return Finding(
+            "disk syncs", Health.WARN, told, "each answer waits for one: use a faster disk"
+        )
+    return good("disk syncs", told)
 
 
 def memory(weights_bytes: int) -> Finding:
@@ -59,23 +104,29 @@ def swap() -> Finding:
     return good("swap", "none")
 
 
-def clock() -> Finding:
-    """Whether anybody keeps the clock right: records carry its time."""
-    timex = ctypes.create_string_buffer(_TIMEX_BYTES)
-    state = ctypes.CDLL(None, use_errno=True).adjtimex(timex)
-    if state == _UNSYNCHRONISED:
-        remedy = "run chrony or systemd-timesyncd: records are dated by this clock"
-        return Finding("clock", Health.WARN, "not synchronised", remedy)
-    return good("clock", "synchronised" if state >= 0 else "cannot be asked")
-
-
-def open_files() -> Finding:
-    """How many files and connections a process may hold."""
+def open_files(connections: int) -> Finding:
+    """How many files and connections a process may hold: the factory takes the hard limit."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if most != resource.RLIM_INFINITY and most < OPEN_FILES:
-        remedy = f"raise the limit to {OPEN_FILES} (ulimit -n, or LimitNOFILE= of the service)"
-        return Finding("open files", Health.WARN, f"at most {most}", remedy)
+    needed = connections + OTHER_FILES
+    if most != resource.RLIM_INFINITY and most < needed:
+        remedy = f"raise it to {needed} (ulimit -Hn, LimitNOFILE= of the service), or lower "
+        remedy += "connections in factory.toml"
+        told = f"at most {most}, and {connections} connections are allowed"
+        return Finding("open files", Health.BAD, told, remedy)
     return good("open files", "unlimited" if most == resource.RLIM_INFINITY else f"at most {most}")
+
+
+def limits() -> Finding:
+    """What else the system may cut short: the size of a file, memory, processes."""
+    low = []
+    for name, limit, least in _LEAST:
+        _, most = resource.getrlimit(limit)
+        if most != resource.RLIM_INFINITY and most < least:
+            low.append(f"{name} is {most:,}, at least {least:,} is needed")
+    if low:
+        remedy = "raise it (ulimit, or the Limit lines of the service)"
+        return Finding("limits", Health.BAD, "; ".join(low), remedy)
+    return good("limits", "none is in the way")
 
 
 def isolation() -> Finding:

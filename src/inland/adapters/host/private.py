@@ -1,4 +1,4 @@
-"""Whether a home keeps its secrets to itself: owner and modes of what must be private."""
+"""Whether a home keeps its secrets to itself: owner and modes of all that lies in it."""
 
 import os
 import stat
@@ -7,40 +7,70 @@ from pathlib import Path
 
 from inland.adapters.host.findings import Finding, Health, good
 
-#: Folders whose every entry is for the owner alone.
-PRIVATE = ("keys", "run", "journal", "records")
+#: Where anything open to others is bad; elsewhere it is warned of.
+SECRET = ("keys", "run", "journal", "records", "vault", "logs", "backups", "inland.db")
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_WRITABLE = stat.S_IWGRP | stat.S_IWOTH
 #: Wrong entries that are named; the rest are counted.
 _NAMED = 3
 
 
 def private(home: Path) -> Finding:
-    """Nothing private may be open to others, or belong to someone else."""
-    wrong = [path for path in _entries(home) if _is_open(path)]
-    if not wrong:
-        return good("permissions", "private")
+    """Nothing in the home may be open to others, or belong to someone else."""
+    owner = home.stat().st_uid
+    entries = list(_entries(home))
+    strangers = [path for path, found in entries if found.st_uid != owner]
+    if strangers:
+        remedy = f"chown -R {owner} {home}: all of it belongs to whoever runs the factory"
+        return Finding("permissions", Health.BAD, _named("of others: ", strangers, home), remedy)
+    exposed = [path for path, found in entries if _is_open(found)]
+    secret = [path for path in exposed if _is_secret(path.relative_to(home))]
+    wrong, health = (secret, Health.BAD) if secret else (exposed, Health.WARN)
+    if wrong:
+        remedy = f"chmod -R go= {home}"
+        return Finding("permissions", health, _named("open to others: ", wrong, home), remedy)
+    return good("permissions", f"{len(entries)} files and folders are private")
+
+
+def ancestors(home: Path) -> Finding:
+    """Whoever may write a folder above the home may put another home in its place."""
+    for folder in home.resolve().parents:
+        found = folder.stat()
+        if found.st_mode & _WRITABLE and not found.st_mode & stat.S_ISVTX:
+            remedy = f"chmod go-w {folder}, or move the home: others may replace it there"
+            return Finding("folders above", Health.BAD, f"{folder} is writable by others", remedy)
+    return good("folders above", "nobody else may replace the home")
+
+
+def _is_secret(path: Path) -> bool:
+    """Whether others reading it is bad: a policy's text is no secret, a key is."""
+    return bool(path.parts) and path.parts[0].startswith(SECRET)
+
+
+def _entries(home: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    """The home and all below it, links as themselves. What goes meanwhile is passed over."""
+    folders = [home]
+    yield home, home.stat()
+    while folders:
+        try:
+            found = list(folders.pop().iterdir())
+        except FileNotFoundError:
+            continue
+        for path in found:
+            try:
+                facts = path.lstat()
+            except FileNotFoundError:  # a journal's segment may go at any time
+                continue
+            if stat.S_ISDIR(facts.st_mode):
+                folders.append(path)
+            yield path, facts
+
+
+def _is_open(found: os.stat_result) -> bool:
+    return not stat.S_ISLNK(found.st_mode) and bool(found.st_mode & _OTHERS)
+
+
+def _named(what: str, wrong: list[Path], home: Path) -> str:
     named = ", ".join(str(path.relative_to(home)) for path in wrong[:_NAMED])
     more = f" and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""
-    remedy = f"chmod -R go= {home}, and see that all of it belongs to the factory's user"
-    return Finding("permissions", Health.BAD, f"open to others: {named}{more}", remedy)
-
-
-def _entries(home: Path) -> Iterator[Path]:
-    """The home's own files and all below its private folders. An open folder is told, not its
-    entries: nobody gets past a private one."""
-    for name in PRIVATE:
-        folder = home / name
-        if folder.is_dir():
-            yield folder
-            yield from (
-                Path(at) / one for at, dirs, names in os.walk(folder) for one in names + dirs
-            )
-    yield from (path for path in home.glob("inland.db*") if path.is_file())
-
-
-def _is_open(path: Path) -> bool:
-    try:
-        found = path.lstat()
-    except FileNotFoundError:  # a journal's segment may go at any time
-        return False
-    return bool(found.st_mode & _OTHERS) or found.st_uid != os.geteuid()
+    return f"{what}{named}{more}"
