@@ -6,6 +6,7 @@ import typer
 from typer.exceptions import TyperException
 
 from inland.cli import (
+    backup,
     deploy,
     doctor,
     down,
@@ -36,6 +37,8 @@ app.command("down")(down.down)
 app.command("status")(status.status)
 app.command("doctor")(doctor.doctor)
 app.command("usage")(usage.usage)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
 app.command("verify")(verify.verify)
 app.add_typer(tenant.app, name="tenant")
 app.add_typer(key.app, name="key")

@@ -55,12 +55,26 @@ def make_home(home: Home, contents: Contents) -> None:
 
     Raises Conflict when something stands there, OSError when the disk refuses.
     """
+    with home_aside(home) as sibling:
+        _fill(sibling, contents)
+
+
+@contextmanager
+def home_aside(home: Home) -> Iterator[Path]:
+    """A folder to fill, which is the home once the block ends: whole and durable, or not there.
+
+    Its files are synced by who writes them, its folders here. Raises as `make_home`.
+    """
     check_free(home)
     parent = home.root.parent
     parent.mkdir(parents=True, exist_ok=True)
     _sweep(home)
     with _sibling(home) as sibling:
-        _fill(sibling, contents)
+        for folder in _FOLDERS:
+            (sibling / folder).mkdir(mode=0o700)
+        yield sibling
+        for at, _, _ in os.walk(sibling):
+            _sync_folder(Path(at))
         try:
             sibling.rename(home.root)
         except OSError as error:
@@ -106,17 +120,12 @@ def _sweep(home: Home) -> None:
 
 
 def _fill(root: Path, contents: Contents) -> None:
-    for folder in _FOLDERS:
-        (root / folder).mkdir(mode=0o700)
     for name, text in contents.policies.items():
         _write(root / "policies" / name, text)
     _write(root / "keys" / "operator", contents.operator_key + "\n")
     _write(root / "keys" / "first.json", to_json(contents.first_keys))
     contents.place_model(root / contents.model_file)
     _write(root / "factory.toml", contents.factory_toml)
-    for folder in _FOLDERS:
-        _sync_folder(root / folder)
-    _sync_folder(root)
 
 
 def _write(path: Path, text: str) -> None:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from contextlib import suppress
 
-from inland.ledger.tiles import HASH_BYTES
+from inland.ledger.tiles import HASH_BYTES, TILE_WIDTH
 from inland.plant.books.durable import Folders, parent, read_file, write_file
 from inland.ports.files import Files
 
@@ -25,13 +25,24 @@ def suffix(origin: str) -> str:
     return origin.rpartition("/")[2]
 
 
+def is_suffix(name: str) -> bool:
+    """Whether a log that ended may lie in a folder of that name."""
+    return _SUFFIX.match(name) is not None
+
+
+def file_bytes(path: str) -> int:
+    """How many bytes a tile or bundle has, as its path says."""
+    _, _, width = path.partition(".p/")
+    return int(width or TILE_WIDTH) * (_ENTRY_BYTES if _BUNDLES in path else HASH_BYTES)
+
+
 def published_suffix(files: Files) -> str | None:
     """The suffix of the log whose checkpoint is published as the newest; None if none is."""
     try:
         origin = read_file(files, CHECKPOINT).partition(b"\n")[0].decode("ascii", "replace")
     except FileNotFoundError:
         return None
-    return suffix(origin) if _SUFFIX.match(suffix(origin)) else None
+    return suffix(origin) if is_suffix(suffix(origin)) else None
 
 
 def prepare(files: Files) -> None:
@@ -77,11 +88,10 @@ class TileFiles:
         try:
             return read_file(self._files, path)
         except FileNotFoundError:
-            full, partial, width = path.partition(".p/")
+            full, partial, _ = path.partition(".p/")
             if not partial:
                 raise
-            each = _ENTRY_BYTES if _BUNDLES in full else HASH_BYTES
-            return read_file(self._files, full)[: int(width) * each]
+            return read_file(self._files, full)[: file_bytes(path)]
 
     def write(self, new: Sequence[tuple[str, bytes]]) -> None:
         """Write tiles and bundles, durably. Their data never changes, so doing it again is safe."""

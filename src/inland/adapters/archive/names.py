@@ -1,0 +1,48 @@
+"""What may be in a backup, by path, and in which order: everything else is refused, both ways.
+
+The order is strict, so nothing can be in it twice. The log's signing key is never among it: a
+restored factory signs a log of its own.
+"""
+
+import re
+
+from inland.domain.errors import Damaged
+
+HEAD, MANIFEST, DIGEST = "inland-backup.json", "manifest.jsonl", "sha256"
+DATABASE, FACTORY_TOML = "inland.db", "factory.toml"
+#: Folders of a home that a backup may hold files of.
+FOLDERS = ("policies", "keys", "records", "journal", "ledger", "models")
+_SECTIONS = (HEAD, DATABASE, FACTORY_TOML, *FOLDERS, MANIFEST)
+#: A tar header (ustar) has room for no more.
+PATH_CHARS = 200
+_DEPTH = 10
+_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}\Z")
+_SIGNING_KEY = re.compile(r"keys/logs?(?:[./-].*)?\Z")
+
+#: Where a part stands among the others: its section, then its path.
+Place = tuple[int, str]
+
+
+def place(path: str) -> Place | None:
+    """Where `path` belongs; None for one that no backup holds."""
+    parts = path.split("/")
+    if len(path) > PATH_CHARS or len(parts) > _DEPTH or parts[0] not in _SECTIONS:
+        return None
+    if (len(parts) > 1) != (parts[0] in FOLDERS) or not all(map(_PART.match, parts)):
+        return None
+    return None if is_signing_key(path) else (_SECTIONS.index(parts[0]), path)
+
+
+def is_signing_key(path: str) -> bool:
+    """Whether the log's signing key may lie at `path`, in whatever form it is kept."""
+    return _SIGNING_KEY.match(path) is not None
+
+
+def demand_after(before: Place | None, path: str) -> Place:
+    """The place of `path`. Raises Damaged unless it may be there, behind what came before."""
+    found = place(path)
+    if found is None:
+        raise Damaged("the backup", f"holds {path!r}, which belongs into none")
+    if before is not None and found <= before:
+        raise Damaged("the backup", f"holds {path!r} out of order")
+    return found

@@ -1,0 +1,205 @@
+"""A restore: a backup becomes a home, where none was; its factory goes on with a log of its own.
+
+The backup is read to its end and believed before anything is written, and the home is there whole
+or not at all. It knows the last head that was signed and not the key that signed it: so the first
+record of its new log names that head, and nothing is signed twice.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from inland.adapters.archive import names
+from inland.adapters.archive.reader import Reader
+from inland.adapters.archive.sealed import opening
+from inland.adapters.files.clock import SystemClock, SystemEntropy
+from inland.adapters.files.secrets import SecretFolder
+from inland.adapters.home import factory_toml
+from inland.adapters.home.layout import Home
+from inland.adapters.home.making import check_free, home_aside
+from inland.adapters.weights.digest import sync_folder
+from inland.bootstrap.backup import Bar
+from inland.bootstrap.books import FACTORY, database
+from inland.domain.errors import Conflict, Damaged
+from inland.domain.plant import Role
+from inland.domain.snapshot import Secrets, Snapshot
+from inland.ledger import notes
+from inland.plant.changes import Changes
+from inland.plant.keys import Keys, is_live
+from inland.ports.store import Store
+
+#: Who did it, in the records of a restore.
+RESTORE = "restore"
+#: Room that must be left when the home is there: the factory will not start without.
+_SPARE_BYTES = 256 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """A home that was restored. `vkey`: of the log as it was; `live_keys`: API keys that work.
+
+    `left_out`: files that the factory needs and that must be put back by hand.
+    """
+
+    sha256: str
+    records: int
+    taken_unix_us: int
+    vkey: str | None
+    live_keys: int
+    revoked_keys: int
+    left_out: tuple[str, ...]
+
+
+def restore(
+    file: Path, home: Home, *, passphrase: str | None, revoke_keys: bool, bar: Bar
+) -> Restored:
+    """Make `home` from the backup in `file`. Raises Conflict, BadInput, Damaged, OSError."""
+    check_free(home)
+    seen = _verify(file, passphrase, bar)
+    _demand_room(home, seen.bytes)
+    with home_aside(home) as aside:
+        _extract(file, passphrase, aside, seen, bar)
+        return _settle(aside, seen, revoke_keys=revoke_keys)
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What a backup holds, once it was read to its end."""
+
+    sha256: str
+    bytes: int
+    taken: int
+    records: int
+    left_out: tuple[str, ...]
+
+
+def _verify(file: Path, passphrase: str | None, bar: Bar) -> _Seen:
+    """Read the whole backup and believe it. Raises Damaged; nothing was touched."""
+    total, paths = 0, set()
+    with _reading(file, passphrase, "checking", bar) as (reader, progress):
+        for path, chunks in reader.parts():
+            paths.add(path.partition("/")[0])
+            for chunk in chunks:
+                total += len(chunk)
+                progress(total)
+    for needed in (names.DATABASE, names.FACTORY_TOML):
+        if needed not in paths:
+            raise Damaged("the backup", f"holds no {needed}")
+    head = reader.head
+    try:
+        left_out = tuple(str(each["path"]) for each in head["left_out"])
+        return _Seen(reader.digest, total, int(head["taken"]), int(head["records"]), left_out)
+    except (KeyError, TypeError, ValueError) as error:
+        raise Damaged("the backup", f"its head lacks something ({error})") from None
+
+
+@contextmanager
+def _reading(
+    file: Path, passphrase: str | None, what: str, bar: Bar
+) -> Iterator[tuple[Reader, Callable[[int], None]]]:
+    size = file.stat().st_size
+    with (
+        file.open("rb") as raw,
+        opening(raw, passphrase) as plain,
+        bar(what) as progress,
+    ):
+        yield Reader(plain), lambda done: progress(min(done, size), size)
+
+
+def _demand_room(home: Home, size: int) -> None:
+    folder = home.root
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    if free < size + _SPARE_BYTES:
+        why = f"has room for {free} bytes, {size + _SPARE_BYTES} are needed"
+        raise Conflict(str(folder), why)
+
+
+def _extract(file: Path, passphrase: str | None, root: Path, seen: _Seen, bar: Bar) -> None:
+    """Write every file, synced. Raises Damaged where it is not the backup that was believed."""
+    done = 0
+    with _reading(file, passphrase, "restoring", bar) as (reader, progress):
+        for path, chunks in reader.parts():
+            target = root / path
+            _make_folders(root, target.parent)
+            fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            with os.fdopen(fd, "wb") as out:
+                for chunk in chunks:
+                    out.write(chunk)
+                    done += len(chunk)
+                    progress(done)
+                out.flush()
+                os.fsync(fd)
+    if reader.digest != seen.sha256:
+        raise Damaged("the backup", "was changed while it was read")
+
+
+def _make_folders(root: Path, folder: Path) -> None:
+    if folder != root and not folder.is_dir():
+        _make_folders(root, folder.parent)
+        folder.mkdir(mode=0o700)
+
+
+class _NoGateways:
+    """`ports.feed` where nobody listens yet."""
+
+    def publish(self, snapshot: Snapshot, secrets: Secrets) -> None:
+        """To nobody."""
+
+    def wait_in_force(self, version: int) -> None:
+        """It is: nobody decides by another."""
+
+
+def _settle(root: Path, seen: _Seen, *, revoke_keys: bool) -> Restored:
+    """Put on the books what happened, and revoke keys if that is wanted."""
+    store = database(root)
+    try:
+        secrets, clock = SecretFolder(root / "keys"), SystemClock()
+        changes = Changes(store, _NoGateways(), secrets, clock, SystemEntropy(), FACTORY)
+        changes.note(RESTORE, "factory.restore", seen.sha256, taken=seen.taken)
+        revoked = _revoke_all(root, changes) if revoke_keys else 0
+        now_s = clock.unix_us() // 1_000_000
+        live = sum(is_live(key, now_s) for key in changes.snapshot().keys.values())
+        vkey = _vkey(store)
+    finally:
+        store.close()
+    _sync_file(root / names.DATABASE)
+    return Restored(seen.sha256, seen.records, seen.taken, vkey, live, revoked, seen.left_out)
+
+
+def _revoke_all(root: Path, changes: Changes) -> int:
+    """Revoke every key that works, and give the operator a new one; how many were revoked."""
+    now_s = changes.clock.unix_us() // 1_000_000
+    before = [key for key in changes.snapshot().keys.values() if is_live(key, now_s)]
+    most = factory_toml.read(root / names.FACTORY_TOML).limits.keys
+    keys = Keys(changes, max(most, len(changes.snapshot().keys) + 1))
+    _, text = keys.add(RESTORE, None, Role.OPERATOR)
+    for key in before:
+        keys.revoke(RESTORE, key.id)
+    operator = root / "keys" / "operator"
+    operator.unlink(missing_ok=True)
+    fd = os.open(operator, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(fd, "w") as file:
+        file.write(text + "\n")
+        file.flush()
+        os.fsync(fd)
+    sync_folder(operator.parent)
+    return len(before)
+
+
+def _vkey(store: Store) -> str | None:
+    with store.read() as transaction:
+        log = transaction.books.current_log()
+    return notes.vkey(log.origin, log.public_key) if log else None
+
+
+def _sync_file(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
