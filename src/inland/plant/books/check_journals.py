@@ -1,9 +1,7 @@
 """The part of the check that walks journals: frames are whole, what is booked is as written."""
 
 from inland.domain.errors import Damaged
-from inland.ledger import canonical
 from inland.ledger.frames import Frame, FrameKind
-from inland.ledger.records import Entry
 from inland.plant.books import journals
 from inland.plant.books.findings import Report
 from inland.plant.books.shelves import batch_records
@@ -57,8 +55,6 @@ class _Walk:
         self._files = files
         self._books = books
         self._position = position
-        #: Per tenant the batch read last, as entries: booking keeps the order of the journal.
-        self._batches: dict[str, tuple[int, list[Entry]]] = {}
 
     def run(self) -> None:
         writer, booked = self._position.writer, self._position.booked
@@ -80,22 +76,35 @@ class _Walk:
         self._report.demand(boundary or at < booked, where, f"no frame ends at {booked}")
 
     def _booked(self, frames: list[Frame]) -> None:
+        """Looked up many at a time; each tenant batch they lie in is read once."""
+        places = self._books.indexed([_key(frame) for frame in frames])
+        by_batch: dict[int, list[tuple[int, Frame]]] = {}
         for frame in frames:
-            record_id = journals.record_id(frame)
-            place = self._books.place(id_bytes(record_id))
-            where = f"record {record_id}"
+            place = places.get(_key(frame))
             if place is None:
+                where = f"record {journals.record_id(frame)}"
                 self._report.find(where, "in the journal before its booked position, not booked")
-                continue
-            batch = place.batch
-            if self._batches.get(batch.tenant, (0, []))[0] != batch.id:
-                entries = [canonical.entry(each) for each in batch_records(self._files, batch)]
-                self._batches[batch.tenant] = (batch.id, entries)
-            same = self._batches[batch.tenant][1][place.index] == canonical.entry(frame.payload)
-            self._report.demand(same, where, "booked with other bytes than the journal's")
+            else:
+                batch, index = place
+                by_batch.setdefault(batch, []).append((index, frame))
+        for batch, found in by_batch.items():
+            records = self._records(batch)
+            for index, frame in found:
+                same = index < len(records) and records[index] == frame.payload
+                where = f"record {journals.record_id(frame)}"
+                self._report.demand(same, where, "booked with other bytes than the journal's")
+
+    def _records(self, number: int) -> list[bytes]:
+        """Those of a tenant batch; none where the id index names one that is not there."""
+        found = self._books.tenant_batches(number - 1, 1, None)
+        return batch_records(self._files, found[0]) if found and found[0].id == number else []
 
     def _unbooked(self, frames: list[Frame]) -> None:
         self._report.unbooked += len(frames)
-        ids = [id_bytes(journals.record_id(frame)) for frame in frames]
-        for key in self._books.indexed(ids):
+        for key in self._books.indexed([_key(frame) for frame in frames]):
             self._report.find(f"record {key.hex()}", "booked, and waiting to be booked again")
+
+
+def _key(frame: Frame) -> bytes:
+    """How a frame's record is found in the id index."""
+    return id_bytes(journals.record_id(frame))

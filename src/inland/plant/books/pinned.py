@@ -80,9 +80,10 @@ class _Segments:
 
     def reach(self, positions: dict[str, Position]) -> bool:
         """Whether nothing came and went unseen: each journal is whole from where it is booked."""
+        unknown = {writer: Position(writer) for writer in self._held}
         return all(
             self._is_whole(writer, position.booked)
-            for writer, position in positions.items()
+            for writer, position in (unknown | positions).items()
             if not position.gone and position.damage is None
         )
 
