@@ -10,6 +10,7 @@ from random import Random
 
 from inland.adapters.files.disk import Disk
 from inland.adapters.files.journal import Segments
+from inland.adapters.files.policies import PolicyFiles
 from inland.adapters.files.secrets import SecretFolder
 from inland.adapters.home import first_keys
 from inland.adapters.home.layout import Home
@@ -18,6 +19,7 @@ from inland.adapters.home.template import FirstFactory, FirstModel, factory_toml
 from inland.bootstrap.books import FACTORY, database
 from inland.domain.api_keys import ID_RANDOM_BYTES, SECRET_RANDOM_BYTES, new_api_key
 from inland.domain.ids import WriterId, uuid7
+from inland.domain.places import Place
 from inland.domain.plant import Key, Role
 from inland.domain.snapshot import Secrets, Snapshot
 from inland.ledger import canonical
@@ -25,6 +27,7 @@ from inland.ledger.frames import FrameKind
 from inland.ledger.records import Record, new_record
 from inland.plant.books.books import Books
 from inland.plant.changes import Changes
+from inland.plant.declared import Declared, reconcile
 
 WEIGHTS = b"weights"
 _START_US = 1_790_000_000_000_000
@@ -91,14 +94,12 @@ class BooksHome:
         )
         make_home(self.home, contents)
 
-    def take_in_first_keys(self) -> list[Key]:
-        """What a start does with them."""
+    def take_in_first_keys(self) -> tuple[Key, ...]:
+        """What a start does with the keys that were given out."""
         keys = first_keys.read(self.home.first_keys)
-        with self.changes.change("factory.toml") as change:
-            for key in keys:
-                change.state.put_key(key)
-                change.book("key.add", key.id)
-        return list(keys)
+        declared = Declared(Place("local", "DE", "DE"), keys=keys)
+        reconcile(self.changes, declared, PolicyFiles(self.home.policies))
+        return keys
 
     def serve(self, count: int) -> list[Record]:
         """A gateway answers `count` requests in one commit: durable, not booked."""

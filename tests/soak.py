@@ -64,8 +64,14 @@ def contract(seed: int) -> int:
     return subprocess.run(argv, cwd=ROOT, check=False).returncode
 
 
+def scale(seed: int) -> int:
+    """Check, backup and restore at 100,000 to a million records; prints its own line."""
+    argv = [sys.executable, "-m", "tests.scale", "--seed", str(seed)]
+    return subprocess.run(argv, cwd=ROOT, check=False).returncode
+
+
 #: Every figure by name, in the order they run.
-FIGURES = {"laws": laws, "kills": kills, "start": start, "contract": contract}
+FIGURES = {"laws": laws, "kills": kills, "start": start, "contract": contract, "scale": scale}
 
 
 def main() -> int:

@@ -34,6 +34,8 @@ Bar = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
 #: Settings, policies and keys are read whole; none is larger than this.
 SMALL_LIMIT_BYTES = 4 << 20
 _PAGE_BYTES = 4096
+#: How folders are named that a backup is made in.
+_ASIDE = ".inland-backup-"
 #: Files on their way to their name, of whoever writes them.
 _UNFINISHED = (".new", ".tmp")
 
@@ -82,10 +84,9 @@ def back_up(
 
 @contextmanager
 def _folder_aside(target: Path) -> Iterator[Path]:
-    """A private folder beside `target`, gone afterwards; one that a kill left is removed first."""
-    prefix = f".{target.name}.part-"
-    sweep(target.parent, prefix)
-    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=target.parent))
+    """A private folder beside `target`, gone afterwards; those that kills left go first."""
+    sweep(target.parent, _ASIDE)
+    folder = Path(tempfile.mkdtemp(prefix=_ASIDE, dir=target.parent))
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         hold(fd)
@@ -153,6 +154,8 @@ def _settings(home: Home, *, with_models: bool) -> tuple[list[Part], list[LeftOu
     parts, left_out = [], []
     for path in sorted(_small_files(home.root)):
         name = path.relative_to(home.root).as_posix()
+        if name == names.LAST_HEAD:
+            continue  # of the books, and of their moment
         if names.place(name) is not None:
             parts.append(whole(name, _read_small(path)))
         elif not names.is_signing_key(name):

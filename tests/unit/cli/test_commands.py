@@ -78,7 +78,7 @@ def test_every_command_takes_home_and_json() -> None:
         }
 
     found = leaves(get_command(commands.app), "inland")
-    assert len(found) == 26
+    assert len(found) == 28
     for path, command in found.items():
         options = {option for parameter in command.params for option in parameter.opts}  # type: ignore[attr-defined]
         assert {"--home", "--json"} <= options, path

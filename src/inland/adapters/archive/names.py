@@ -10,6 +10,8 @@ from inland.domain.errors import Damaged
 
 HEAD, MANIFEST, DIGEST = "inland-backup.json", "manifest.jsonl", "sha256"
 DATABASE, FACTORY_TOML = "inland.db", "factory.toml"
+#: The last head that was signed; it comes with the books.
+LAST_HEAD = "keys/head"
 #: Folders of a home that a backup may hold files of.
 FOLDERS = ("policies", "keys", "records", "journal", "ledger", "models")
 _SECTIONS = (HEAD, DATABASE, FACTORY_TOML, *FOLDERS, MANIFEST)

@@ -10,10 +10,18 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 from inland.domain.errors import Busy, Damaged
-from inland.ledger import tiles
+from inland.ledger import canonical, tiles
 from inland.plant.books import journals
+from inland.plant.books.keys import Head, last_head
 from inland.plant.books.shelves import volume_path
-from inland.plant.books.tile_files import CHECKPOINT, FOLDER, TileFiles, is_suffix
+from inland.plant.books.tile_files import (
+    CHECKPOINT,
+    FOLDER,
+    TileFiles,
+    file_bytes,
+    is_suffix,
+    suffix,
+)
 from inland.ports.books import BookTables, Log, Position
 from inland.ports.files import Files, OpenFile
 from inland.ports.store import Store
@@ -44,13 +52,13 @@ def pinned(
         held = _Segments(files)
         try:
             held.hold()
+            head = last_head(files)
             with copy() as store, store.read() as transaction:
                 books = transaction.books
                 positions = books.positions()
                 if not held.hold() or held.reach(positions):
                     found = [*held.pin(positions), *_volumes(files, books)]
-                    found += _ledger(files, books.current_log())
-                    yield store, found
+                    yield store, [*found, *_site_logs(files, books.logs(), head)]
                     return
         finally:
             held.let_go()
@@ -147,26 +155,58 @@ def _opened(files: Files, path: str, size: int) -> Callable[[], Iterator[bytes]]
     return chunks
 
 
-def _ledger(files: Files, log: Log | None) -> Iterator[PinnedFile]:
-    """The public files of the log under the copy's checkpoint, and of logs that were set aside."""
-    if log is not None and log.checkpoint is not None:
-        note = log.checkpoint.note.encode()
-        yield PinnedFile(CHECKPOINT, len(note), lambda: iter([note]))
-        tile_files = TileFiles(files)
-        for path in tiles.tile_paths(log.checkpoint.size):
-            size = tile_files.size(path)
-            yield PinnedFile(f"{FOLDER}/{path}", size, _tile(tile_files, path))
+def _site_logs(files: Files, logs: list[Log], before: Head | None) -> Iterator[PinnedFile]:
+    """The public files of all logs as the copy has them, and the last head that was signed.
+
+    `before`: the head before the copy was made. The log that it ends is the one in `ledger/`.
+    """
+    signed = {log.origin: log.checkpoint for log in logs if log.checkpoint is not None}
+    head = _head(files, logs, before)
+    if head is not None:
+        yield _whole("keys/head", canonical.encode(head.facts()))
+        checkpoint = signed.get(head.origin)
+        if checkpoint is not None:
+            yield _whole(CHECKPOINT, checkpoint.note.encode())
+            yield from _tiles(files, suffix(head.origin), checkpoint.size)
     for name in files.list(FOLDER):
-        if is_suffix(name):
+        if is_suffix(name) and (head is None or name != suffix(head.origin)):
             yield from _walk(files, f"{FOLDER}/{name}")
 
 
+def _head(files: Files, logs: list[Log], before: Head | None) -> Head | None:
+    """The last head, of a log that the copy knows: the key may have been rotated meanwhile."""
+    now, origins = last_head(files), {log.origin for log in logs}
+    if now is None or before is None or now.origin in origins or before.origin not in origins:
+        return now
+    log = next(log for log in reversed(logs) if log.checkpoint is not None)
+    assert log.checkpoint is not None
+    return Head(log.origin, log.checkpoint.size, log.checkpoint.root)
+
+
+def _tiles(files: Files, log: str, size: int) -> Iterator[PinnedFile]:
+    tile_files = TileFiles(files, log)
+    for path in tiles.tile_paths(size):
+        yield PinnedFile(f"{FOLDER}/{path}", file_bytes(path), _tile(tile_files, path))
+
+
+def _whole(path: str, data: bytes) -> PinnedFile:
+    return PinnedFile(path, len(data), lambda: iter([data]))
+
+
 def _tile(tile_files: TileFiles, path: str) -> Callable[[], Iterator[bytes]]:
-    return lambda: iter([tile_files.read(path)])
+    def chunks() -> Iterator[bytes]:
+        try:
+            yield tile_files.read(path)
+        except FileNotFoundError:
+            raise Damaged(path, "missing; see what inland ledger check says") from None
+
+    return chunks
 
 
 def _walk(files: Files, path: str) -> Iterator[PinnedFile]:
     for name in files.list(path):
+        if name.endswith(".new"):
+            continue
         below = f"{path}/{name}"
         try:
             file = files.open(below)

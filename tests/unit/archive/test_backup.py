@@ -1,0 +1,251 @@
+"""A home becomes one file and a home again: whole, private, once, and under a log of its own."""
+
+import json
+import signal
+import stat
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from inland.adapters.home.layout import Home
+from inland.bootstrap.backup import back_up
+from inland.bootstrap.books import check_ledger
+from inland.bootstrap.restore import restore
+from inland.domain.errors import BadInput, Conflict, Damaged
+from inland.ledger import canonical, receipts
+from tests.books_home import WEIGHTS, BooksHome
+
+
+@contextmanager
+def no_bar(_what):
+    yield lambda _done, _total: None
+
+
+def keep(home, file, passphrase=None, with_models=False):
+    return back_up(home, file, passphrase=passphrase, with_models=with_models, bar=no_bar)
+
+
+def put_back(file, root, passphrase=None, revoke_keys=False):
+    return restore(file, Home(root), passphrase=passphrase, revoke_keys=revoke_keys, bar=no_bar)
+
+
+@pytest.fixture
+def filled(tmp_path):
+    """A home at work: booked records, records that wait, a stream under way."""
+    made = BooksHome(tmp_path / "home")
+    made.take_in_first_keys()
+    for _ in made.fill(30, 10):
+        pass
+    made.serve(5)
+    made.open_stream()
+    yield made
+    made.close()
+
+
+def exported(books, tenants=("acme", "demo")):
+    found = [canonical.decode(data) for tenant in tenants for data in books.export(tenant)]
+    return [record for record in found if record["kind"] == "request"]
+
+
+def test_a_restored_factory_has_every_record_once_and_bills_it_once(filled, tmp_path):
+    keep(filled.home, tmp_path / "b")
+    put_back(tmp_path / "b", tmp_path / "again")
+    assert check_ledger(tmp_path / "again").problems == ()
+    again = BooksHome(tmp_path / "again", seed=2)
+    again.books.tick()
+    ids = [record["id"] for record in exported(again.books)]
+    assert len(ids) == len(set(ids)) == 30 + 5 + 1
+    assert sum(row.requests for row in again.books.usage(None)) == 35
+    assert sum(row.unbilled for row in again.books.usage(None)) == 1
+    again.close()
+    assert check_ledger(tmp_path / "again").problems == ()
+
+
+def test_the_restored_log_is_another_that_names_the_last_head_and_who_restored(filled, tmp_path):
+    made = keep(filled.home, tmp_path / "b")
+    head = json.loads((filled.home.root / "keys" / "head").read_bytes())
+    old = filled.books.vkey
+    done = put_back(tmp_path / "b", tmp_path / "again")
+    assert done.vkey == old
+    assert not (tmp_path / "again" / "keys" / "log").exists()
+    again = BooksHome(tmp_path / "again", seed=2)
+    again.books.tick()
+    assert again.books.vkey != old
+    with again.store.read() as transaction:
+        first, *rest = [
+            canonical.decode(each.record) for each in transaction.books.log_records(1, 0, 100)
+        ]
+    assert first["details"]["head"] == head
+    (told,) = [record for record in rest if record.get("what") == "factory.restore"]
+    assert (told["subject"], told["details"]["taken"]) == (made.sha256, made.taken_unix_us)
+    earlier = exported(filled.books)[0]["id"]
+    receipts.verify(again.books.receipt(earlier), old)
+    again.close()
+
+
+def test_the_original_goes_on_beside_it_and_neither_signs_for_the_other(filled, tmp_path):
+    keep(filled.home, tmp_path / "b")
+    put_back(tmp_path / "b", tmp_path / "again")
+    again = BooksHome(tmp_path / "again", seed=2)
+    for each in (filled, again):
+        each.serve(3)
+        each.books.tick()
+    (ours, theirs) = (
+        (each.home.root / "ledger" / "checkpoint").read_text() for each in (filled, again)
+    )
+    assert ours.splitlines()[0] != theirs.splitlines()[0]
+    filled.close()
+    again.close()
+    assert check_ledger(filled.home.root).problems == check_ledger(again.home.root).problems == ()
+
+
+def test_a_restored_home_is_private(filled, tmp_path):
+    keep(filled.home, tmp_path / "b")
+    put_back(tmp_path / "b", tmp_path / "again")
+    assert stat.S_IMODE((tmp_path / "b").stat().st_mode) == 0o600
+    for path in [tmp_path / "again", *(tmp_path / "again").rglob("*")]:
+        mode = stat.S_IMODE(path.stat().st_mode)
+        assert mode == (0o700 if path.is_dir() else 0o600), path
+
+
+def test_nothing_is_restored_over_a_home_and_no_backup_over_a_file(filled, tmp_path):
+    keep(filled.home, tmp_path / "b")
+    before = (tmp_path / "b").read_bytes()
+    with pytest.raises(Conflict, match="already"):
+        keep(filled.home, tmp_path / "b")
+    with pytest.raises(Conflict, match="nor empty"):
+        put_back(tmp_path / "b", filled.home.root)
+    with pytest.raises(BadInput, match="not a folder"):
+        keep(filled.home, tmp_path / "nowhere" / "b")
+    assert (tmp_path / "b").read_bytes() == before
+
+
+@pytest.mark.parametrize("passphrase", [None, "correct horse"])
+def test_a_broken_file_is_refused_before_anything_is_there(filled, tmp_path, passphrase):
+    keep(filled.home, tmp_path / "b", passphrase)
+    data = (tmp_path / "b").read_bytes()
+    there = sorted(tmp_path.iterdir())
+    flipped = [
+        data[:at] + bytes([data[at] ^ 16]) + data[at + 1 :]
+        for at in (len(data) // 3, len(data) - 1)
+    ]
+    broken = [data[:-1], data + b"\0", *flipped]
+    if passphrase is None:
+        broken += [b"", data[:100], data[: len(data) // 2], b"nonsense" * 99]
+    for wrong in broken:
+        (tmp_path / "b").write_bytes(wrong)
+        with pytest.raises((Damaged, BadInput)):
+            put_back(tmp_path / "b", tmp_path / "again", passphrase)
+        assert sorted(tmp_path.iterdir()) == there
+
+
+def test_a_sealed_backup_shows_nothing_and_opens_by_its_passphrase_alone(filled, tmp_path):
+    operator = filled.home.operator_key.read_bytes().strip()
+    keep(filled.home, tmp_path / "plain")
+    keep(filled.home, tmp_path / "sealed", "correct horse")
+    assert operator in (tmp_path / "plain").read_bytes()
+    sealed = (tmp_path / "sealed").read_bytes()
+    assert operator not in sealed
+    assert b"factory.toml" not in sealed
+    with pytest.raises(BadInput, match="--passphrase-file"):
+        put_back(tmp_path / "sealed", tmp_path / "again")
+    with pytest.raises(BadInput, match="does not open"):
+        put_back(tmp_path / "sealed", tmp_path / "again", "battery staple")
+    assert not (tmp_path / "again").exists()
+    put_back(tmp_path / "sealed", tmp_path / "again", "correct horse")
+    assert (tmp_path / "again" / "keys" / "operator").read_bytes().strip() == operator
+
+
+def test_keys_of_a_restored_factory_work_again_unless_they_are_revoked(filled, tmp_path):
+    keep(filled.home, tmp_path / "b")
+    assert put_back(tmp_path / "b", tmp_path / "as-it-was").live_keys == 1
+    done = put_back(tmp_path / "b", tmp_path / "revoked", revoke_keys=True)
+    assert (done.live_keys, done.revoked_keys) == (1, 1)
+    old = filled.home.operator_key.read_text()
+    new = (tmp_path / "revoked" / "keys" / "operator").read_text()
+    assert new != old
+    again = BooksHome(tmp_path / "revoked", seed=2)
+    first = again.take_in_first_keys()
+    keys = again.changes.snapshot().keys
+    assert [keys[key.id].revoked for key in first] == [True]
+    assert [key.id in new for key in keys.values() if not key.revoked] == [True]
+    again.close()
+
+
+def test_weights_are_left_out_by_name_and_hash_unless_they_are_wanted(filled, tmp_path):
+    left = keep(filled.home, tmp_path / "b").left_out
+    assert [(each.path, each.why) for each in left] == [("models/m.gguf", "weights")]
+    assert put_back(tmp_path / "b", tmp_path / "without").left_out == ("models/m.gguf",)
+    assert not list((tmp_path / "without" / "models").iterdir())
+    assert keep(filled.home, tmp_path / "b2", with_models=True).left_out == ()
+    put_back(tmp_path / "b2", tmp_path / "with")
+    assert (tmp_path / "with" / "models" / "m.gguf").read_bytes() == WEIGHTS
+
+
+def test_a_name_that_no_backup_takes_is_said(filled, tmp_path):
+    (filled.home.policies / "two words.cedar").write_text("")
+    left = keep(filled.home, tmp_path / "b").left_out
+    assert "policies/two words.cedar" in [each.path for each in left]
+
+
+#: Ends its own process, as a kill would, at the moment named by its arguments.
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from tests.unit.archive import test_backup
+from inland.adapters.archive.container import Writer
+from inland.adapters.home.layout import Home
+from inland.bootstrap import backup, restore
+
+what, at, folder = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
+count = 0
+
+def counted(function):
+    def call(*given, **named):
+        global count
+        count += 1
+        if count > at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return function(*given, **named)
+    return call
+
+if what == "backup":
+    Writer.add = counted(Writer.add)
+    os.fsync = counted(os.fsync)
+    test_backup.keep(Home(folder / "home"), folder / "b2")
+else:
+    os.fsync = counted(os.fsync)
+    test_backup.put_back(folder / "b", folder / "again")
+"""
+
+
+def killed(what, at, folder):
+    """Whether it was killed before it was through."""
+    argv = [sys.executable, "-c", KILLED, what, str(at), str(folder)]
+    done = subprocess.run(argv, cwd=Path(__file__).parents[3], capture_output=True, check=False)
+    assert done.returncode in (0, -signal.SIGKILL), done.stderr
+    return done.returncode != 0
+
+
+@pytest.mark.parametrize("at", [0, 9, 16, 17])
+def test_a_backup_that_was_killed_is_not_there_or_whole(filled, tmp_path, at):
+    assert killed("backup", at, tmp_path)
+    assert (tmp_path / "b2").exists() == (at == 17), "only the name was not synced yet"
+    keep(filled.home, tmp_path / "b3")
+    if not (tmp_path / "b2").exists():
+        assert not killed("backup", 1000, tmp_path)
+    put_back(tmp_path / "b2", tmp_path / "again")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["again", "b2", "b3", "home"]
+
+
+@pytest.mark.parametrize("at", [0, 5, 20, 24])
+def test_a_restore_that_was_killed_is_not_there_and_the_next_one_is(filled, tmp_path, at):
+    keep(filled.home, tmp_path / "b")
+    assert killed("restore", at, tmp_path)
+    assert not (tmp_path / "again").exists()
+    assert not killed("restore", 1000, tmp_path)
+    assert check_ledger(tmp_path / "again").problems == ()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["again", "b", "home"]
