@@ -150,6 +150,9 @@ class _NoGateways:
     def publish(self, snapshot: Snapshot, secrets: Secrets) -> None:
         """To nobody."""
 
+    def demand_fits(self, snapshot: Snapshot, secrets: Secrets) -> None:
+        """Control will demand it when it starts."""
+
     def wait_in_force(self, version: int) -> None:
         """It is: nobody decides by another."""
 
