@@ -93,6 +93,9 @@ class FactoryClient:
     def deployments(self) -> list[dict[str, Any]]:
         return self._list("deployments")
 
+    def deployment(self, name: str) -> dict[str, Any]:
+        return self._object("GET", f"deployments/{_part(name)}")
+
     def add_deployment(self, body: dict[str, Any]) -> dict[str, Any]:
         return self._object("POST", "deployments", body=body)
 

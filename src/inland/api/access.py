@@ -36,6 +36,7 @@ ACCESS: dict[str, frozenset[Role]] = {
     "keys.revoke": _ADMINS,
     "models.list": _WATCHING,
     "deployments.list": _WATCHING,
+    "deployments.show": _WATCHING,
     "deployments.add": _OPERATOR,
     "deployments.remove": _OPERATOR,
     "processes.revive": _OPERATOR,

@@ -9,7 +9,9 @@ from inland.api.access import Caller, caller_for
 from inland.api.control import Control
 from inland.api.problems import may
 from inland.api.shapes import LabelView, PlaceView, Shape
-from inland.domain.plant import Deployment, EngineKind, Model, Replica, ReplicaState
+from inland.domain.capabilities import MEANING, OF_UPSTREAM, Known, table
+from inland.domain.errors import NotFound
+from inland.domain.plant import Deployment, EngineKind, Feature, Model, Replica, ReplicaState
 from inland.plant.deployments import Order
 
 router = APIRouter(prefix="/factory/v1", tags=["deployments"])
@@ -29,6 +31,7 @@ class NewDeployment(Shape):
     upstream_model: str | None = Field(default=None, min_length=1, max_length=256)
     jurisdiction: str | None = Field(default=None, max_length=8)
     operator: str | None = Field(default=None, max_length=8)
+    supports: tuple[Feature, ...] = Field(default=OF_UPSTREAM, max_length=len(Feature))
     token: SecretStr | None = None
     permit_endpoint: bool = False
 
@@ -83,6 +86,21 @@ class DeploymentView(Shape):
         )
 
 
+class SupportView(Shape):
+    """One row of a deployment's table: whether it has the feature, and who says so."""
+
+    feature: Feature
+    means: str
+    supported: Known
+    because: str
+
+
+class DeploymentTable(DeploymentView):
+    """A deployment, and the table of what it can be asked."""
+
+    supports: list[SupportView]
+
+
 class Removed(Shape):
     """A deployment that is served no more."""
 
@@ -124,6 +142,33 @@ def deployments(
     snapshot = control.changes.snapshot()
     replicas = list(snapshot.replicas.values())
     return [DeploymentView.of(one, replicas) for one in snapshot.deployments.values()]
+
+
+@router.get("/deployments/{name}", responses=may(404))
+def one(
+    request: Request,
+    name: str,
+    caller: Annotated[Caller, Depends(caller_for("deployments.show"))],
+) -> DeploymentTable:
+    """One deployment, and the table of what it can be asked."""
+    del caller
+    control: Control = request.app.state.control
+    snapshot = control.changes.snapshot()
+    found = snapshot.deployments.get(name)
+    if found is None:
+        raise NotFound(f"deployment {name!r}")
+    replicas = list(snapshot.replicas.values())
+    rows = [
+        SupportView(
+            feature=row.feature,
+            means=MEANING[row.feature],
+            supported=row.known,
+            because=row.because,
+        )
+        for row in table(found, replicas)
+    ]
+    view = DeploymentView.of(found, replicas)
+    return DeploymentTable(**view.model_dump(), supports=rows)
 
 
 @router.post("/deployments", status_code=201, responses=may(400, 403, 404, 409))

@@ -8,9 +8,9 @@ import typer
 from inland.cli import show
 from inland.cli.factory import calling
 from inland.cli.failures import Failed
-from inland.cli.options import HomeOption, JsonOption
+from inland.cli.options import HomeOption, JsonOption, split
 
-app = typer.Typer(help="Add, list and remove deployments.", no_args_is_help=True)
+app = typer.Typer(help="Add, list, show and remove deployments.", no_args_is_help=True)
 
 KEY_FILE_LIMIT_BYTES = 8192
 
@@ -33,6 +33,13 @@ def add(
     operator: Annotated[
         str | None,
         typer.Option(help="openai: the country of who operates it.", show_default="the same"),
+    ] = None,
+    supports: Annotated[
+        str | None,
+        typer.Option(
+            help="openai: what it can be asked, as in chat,tools; `deploy show` has the words.",
+            show_default="chat,system,logprobs",
+        ),
     ] = None,
     key_file: Annotated[
         Path | None, typer.Option(help="openai: a file with its bearer token.")
@@ -57,6 +64,7 @@ def add(
         "upstream_model": upstream_model,
         "jurisdiction": jurisdiction,
         "operator": operator,
+        "supports": split(supports),
         "token": None if key_file is None else read_token(key_file),
         "permit_endpoint": permit_endpoint or None,
         "slots": slots,
@@ -85,6 +93,30 @@ def list_(home: HomeOption = None, json: JsonOption = False) -> None:
         ("DECLARED", show.field("declared")),
     ]
     show.rows(deployments, columns, json_too=json)
+
+
+@app.command("show")
+def show_(
+    name: Annotated[str, typer.Argument(help="The deployment's name.")],
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show one deployment: its replicas, and the table of what it can be asked."""
+    with calling(home) as factory:
+        told = factory.deployment(name)
+    if json:
+        show.as_json(told)
+        return
+    served = told.get("upstream_model") or told["model"]
+    replicas = ", ".join(f"{one['id']} {one['state']}" for one in told["replicas"]) or "none"
+    show.line(f"{name}: {served} on {told['engine']}; replicas: {replicas}")
+    columns = [
+        ("FEATURE", show.field("feature")),
+        ("SUPPORTED", show.field("supported")),
+        ("BECAUSE OF", show.field("because")),
+        ("WHAT IT IS", show.field("means")),
+    ]
+    show.rows(told["supports"], columns, json_too=False)
 
 
 @app.command()

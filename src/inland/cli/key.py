@@ -8,8 +8,7 @@ import typer
 from inland.adapters.files.clock import SystemClock
 from inland.cli import show
 from inland.cli.factory import calling
-from inland.cli.options import HomeOption, JsonOption
-from inland.cli.tenant import split
+from inland.cli.options import HomeOption, JsonOption, split
 from inland.cli.times import unix_seconds
 from inland.domain.errors import BadInput
 

@@ -6,7 +6,7 @@ import typer
 
 from inland.cli import show
 from inland.cli.factory import calling, home_of
-from inland.cli.options import HomeOption, JsonOption
+from inland.cli.options import HomeOption, JsonOption, split
 from inland.cli.program import call
 
 app = typer.Typer(help="Add, list, suspend and resume tenants.", no_args_is_help=True)
@@ -64,8 +64,3 @@ def resume(name: Name, home: HomeOption = None, json: JsonOption = False) -> Non
     with calling(home) as factory:
         told = factory.resume_tenant(name)
     show.as_json(told) if json else show.line(f"tenant {name} is served again")
-
-
-def split(words: str | None) -> list[str] | None:
-    """A comma-separated option as a list; None when it was not given."""
-    return None if words is None else [word.strip() for word in words.split(",") if word.strip()]

@@ -68,6 +68,8 @@ class Limits:
         65_536, 64, 1 << 24, "items", "members of all lists and objects of a body"
     )
     messages: int = _limit(4096, 1, 65_536, "messages", "in one chat request")
+    texts: int = _limit(256, 1, 4096, "texts", "to embed, or prompts, in one request")
+    tools: int = _limit(128, 0, 1024, "tools", "in one chat request")
     choices: int = _limit(8, 1, 128, "choices", "answers to one request (n)")
     answer_tokens: int = _limit(
         8192,

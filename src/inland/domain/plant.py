@@ -31,6 +31,22 @@ class Residue(StrEnum):
     PENDING = "pending"  # it may still be read in
 
 
+class Feature(StrEnum):
+    """Something a deployment may or may not be asked for; `domain/capabilities.py` says which."""
+
+    CHAT = "chat"
+    SYSTEM = "system"
+    TOOLS = "tools"
+    TOOL_CHOICE = "tool_choice"
+    PARALLEL_TOOL_CALLS = "parallel_tool_calls"
+    JSON_OBJECT = "json_object"
+    JSON_SCHEMA = "json_schema"
+    LOGPROBS = "logprobs"
+    COMPLETIONS = "completions"
+    EMBEDDINGS = "embeddings"
+    DIMENSIONS = "dimensions"
+
+
 class ReplicaState(StrEnum):
     """Where one copy of a deployment is in its life; `REPLICA_LIFE` holds the moves allowed."""
 
@@ -100,7 +116,8 @@ class Deployment:
     """A model being served under `name`, which is its id in `/v1`.
 
     `slots`: requests the engine works on at once. `context`: tokens per slot. `threads`: engine
-    threads. `url` and `upstream_model` are for servers that already exist (`EngineKind.OPENAI`).
+    threads. `url`, `upstream_model` and what it `supports` are for servers that already exist
+    (`EngineKind.OPENAI`).
     """
 
     name: str
@@ -114,6 +131,7 @@ class Deployment:
     url: str | None = None
     upstream_model: str | None = None
     declared: bool = False
+    supports: tuple[Feature, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +139,7 @@ class Replica:
     """One copy of a deployment. `address`: a unix socket's path, or the URL of an upstream.
 
     `isolation`: what holds its process in; records repeat it. An upstream's is unknown: `none`.
+    `template`: what its chat template was seen to have; None until it was ready for the first time.
     """
 
     id: str
@@ -129,3 +148,4 @@ class Replica:
     address: str
     place: Place
     isolation: str = "none"
+    template: tuple[Feature, ...] | None = None

@@ -8,7 +8,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from inland.gateway.chat import ChatBody
+from inland.gateway.dialect.chat import ChatBody
+from inland.gateway.dialect.completions import CompletionBody
+from inland.gateway.dialect.embeddings import EmbeddingBody
 
 _JSON, _EVENTS = "application/json", "text/event-stream"
 _REF = "#/components/schemas/{name}"
@@ -51,10 +53,22 @@ class Logprobs(_Exact):
     refusal: None
 
 
+class CalledFunction(_Exact):
+    name: str
+    arguments: str
+
+
+class ToolCall(_Exact):
+    id: str
+    type: Literal["function"]
+    function: CalledFunction
+
+
 class AnswerMessage(_Exact):
     role: Literal["assistant"]
     content: str | None
     refusal: None
+    tool_calls: list[ToolCall] | msgspec.UnsetType = msgspec.UNSET
 
 
 class Choice(_Exact):
@@ -86,11 +100,26 @@ class ChatCompletion(_Exact):
     usage: Usage
 
 
+class FunctionPart(_Exact, omit_defaults=True):
+    arguments: str
+    name: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class CallPart(_Exact, omit_defaults=True):
+    """A part of a call: its id and name come with the first."""
+
+    index: int
+    function: FunctionPart
+    id: str | msgspec.UnsetType = msgspec.UNSET
+    type: Literal["function"] | msgspec.UnsetType = msgspec.UNSET
+
+
 class Delta(_Exact, omit_defaults=True):
     """What an event adds to a choice."""
 
     role: Literal["assistant"] | msgspec.UnsetType = msgspec.UNSET
-    content: str | msgspec.UnsetType = msgspec.UNSET
+    content: str | msgspec.UnsetType | None = msgspec.UNSET
+    tool_calls: list[CallPart] | msgspec.UnsetType = msgspec.UNSET
 
 
 class ChunkChoice(_Exact):
@@ -111,13 +140,81 @@ class ChatCompletionChunk(_Exact, omit_defaults=True):
     usage: Usage | msgspec.UnsetType | None = msgspec.UNSET
 
 
+class TokenLists(_Exact):
+    """Log probabilities as completions have them: lists side by side."""
+
+    tokens: list[str]
+    token_logprobs: list[float]
+    top_logprobs: list[dict[str, float]]
+    text_offset: list[int]
+
+
+class TextChoice(_Exact):
+    text: str
+    index: int
+    logprobs: TokenLists | None
+    finish_reason: str
+
+
+class TextCompletion(_Exact):
+    """A whole answer: the choices of the first prompt come first."""
+
+    id: str
+    object: Literal["text_completion"]
+    created: int
+    model: str
+    choices: list[TextChoice]
+    usage: Usage
+
+
+class TextChunkChoice(_Exact):
+    text: str
+    index: int
+    logprobs: TokenLists | None
+    finish_reason: str | None
+
+
+class TextCompletionChunk(_Exact, omit_defaults=True):
+    """One event of a stream of completions."""
+
+    id: str
+    object: Literal["text_completion"]
+    created: int
+    model: str
+    choices: list[TextChunkChoice]
+    usage: Usage | msgspec.UnsetType | None = msgspec.UNSET
+
+
+class Vector(_Exact):
+    """A text's vector: numbers, or base64 of little-endian float32 where that was asked for."""
+
+    object: Literal["embedding"]
+    index: int
+    embedding: list[float] | str
+
+
+class Spent(_Exact):
+    prompt_tokens: int
+    total_tokens: int
+
+
+class Vectors(_Exact):
+    """A vector for each text, in order."""
+
+    object: Literal["list"]
+    data: list[Vector]
+    model: str
+    usage: Spent
+
+
 class ServedModel(_Exact):
-    """A deployment that the key may call."""
+    """A deployment that the key may call, and what it supports."""
 
     id: str
     object: Literal["model"]
     created: int
     owned_by: str
+    features: list[str]
 
 
 class ServedModels(_Exact):
@@ -168,6 +265,28 @@ OPERATIONS = (
         ChatCompletion,
         ChatBody,
         ChatCompletionChunk,
+        _WORK,
+        _OF_A_RECORD,
+    ),
+    Operation(
+        "completions",
+        "post",
+        "/v1/completions",
+        "Prompts gone on with; with `stream: true` as server-sent events.",
+        TextCompletion,
+        CompletionBody,
+        TextCompletionChunk,
+        _WORK,
+        _OF_A_RECORD,
+    ),
+    Operation(
+        "embeddings",
+        "post",
+        "/v1/embeddings",
+        "A vector for each text.",
+        Vectors,
+        EmbeddingBody,
+        None,
         _WORK,
         _OF_A_RECORD,
     ),

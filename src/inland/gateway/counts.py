@@ -8,12 +8,14 @@ from collections.abc import Sequence
 
 from inland.domain.errors import Damaged
 from inland.domain.plant import Deployment, EngineKind
-from inland.ports.engine import Counts, Piece, Work
+from inland.ports.engine import Chat, Counts, Piece, Work
 
 #: The longest text one token stands for, in characters; real vocabularies stay below half of it.
 TOKEN_CHARACTERS = 512
 #: Pieces of one choice beyond its tokens: what an engine splits in two, or flushes at the end.
 SPARE_PIECES = 16
+#: A template may write tools out in its own way: this much longer than they came, at most.
+TOOLS_GROW = 3
 #: What a model's template adds to a prompt, in tokens.
 TEMPLATE_TOKENS = 4096
 #: The longest answer of a server that already exists, whose context is not ours to know, in tokens.
@@ -29,6 +31,7 @@ class Ceiling:
     __slots__ = (
         "_body_bytes",
         "_finished",
+        "_grow",
         "_n",
         "_pieces",
         "_running",
@@ -41,16 +44,17 @@ class Ceiling:
         own = deployment.engine is EngineKind.LLAMA_CPP
         self._tokens = work.max_tokens or (deployment.context if own else CONTEXT_TOKENS)
         self.reuse = not own
-        self._n = work.n
+        self._grow = TOOLS_GROW if isinstance(work.task, Chat) and work.task.tools else 1
+        self._n = choices = work.choices
         self._body_bytes = 0
-        self._pieces = [0] * work.n
-        self._running = [0] * work.n
-        self._size = [0] * work.n
-        self._finished = [False] * work.n
+        self._pieces = [0] * choices
+        self._running = [0] * choices
+        self._size = [0] * choices
+        self._finished = [False] * choices
 
     def asked(self, body_bytes: int) -> None:
         """How long the request was: no tokenizer makes more tokens than there are bytes."""
-        self._body_bytes = body_bytes
+        self._body_bytes = body_bytes * self._grow
 
     def take(self, pieces: Sequence[Piece]) -> None:
         """Raises Damaged for what nobody asked for; then none of `pieces` is to be passed on."""
@@ -62,11 +66,11 @@ class Ceiling:
 
     def _text(self, piece: Piece) -> None:
         at, text = piece.index, piece.text
-        if text or piece.logprobs:
+        if text or piece.logprobs or piece.calls:
             if self._finished[at]:
                 raise Damaged("engine", "it went on with a choice it had finished")
             self._pieces[at] += 1
-            self._size[at] += len(text)
+            self._size[at] += len(text) + sum(len(one.arguments) for one in piece.calls or ())
         if piece.finish is not None:
             self._finished[at] = True
         if self._pieces[at] > self._tokens + self._tokens // 4 + SPARE_PIECES:

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-import msgspec
-
-from inland.gateway.answers import Assembly, Events, error_event, whole
+from inland.gateway.assembly import Assembly
+from inland.gateway.dialect.asked import Asked, Said
+from inland.gateway.dialect.events import error_event
 from inland.gateway.errors import Refused
 from inland.gateway.exchange import Exchange
 from inland.ports.engine import Counts, Piece
@@ -19,29 +19,19 @@ _WHOLE_HEADERS = (
 )
 
 
-class Said(msgspec.Struct, frozen=True, gc=False):
-    """What every part of one answer repeats. `created`: Unix seconds."""
-
-    id: str
-    created: int
-    model: str
-    n: int
-    logprobs: bool
-    with_usage: bool
-
-
 class WholeDelivery:
     """Nothing leaves before the record is durable."""
 
-    __slots__ = ("_assembly", "_exchange", "_said")
+    __slots__ = ("_asked", "_assembly", "_exchange", "_said")
 
-    def __init__(self, said: Said, exchange: Exchange) -> None:
+    def __init__(self, asked: Asked, said: Said, choices: int, exchange: Exchange) -> None:
+        self._asked = asked
         self._said = said
         self._exchange = exchange
-        self._assembly = Assembly(said.n)
+        self._assembly = Assembly(choices)
 
     def take(self, pieces: Sequence[Piece]) -> bool:
-        """Keep `pieces`; whether more may come at once. Raises IndexError for a wrong choice."""
+        """Keep `pieces`; whether more may come at once. Raises Damaged."""
         for piece in pieces:
             self._assembly.add(piece)
         return True
@@ -55,15 +45,13 @@ class WholeDelivery:
         return 0
 
     def texts(self, *, complete: bool) -> list[str]:
-        """Per choice, the text the caller has, or is about to have if the answer is complete."""
-        return self._assembly.texts() if complete else []
+        """Per choice, what the caller has, or is about to have if the answer is complete."""
+        return self._assembly.committed() if complete else []
 
     def finish(self, counts: Counts, entry: str) -> None:
         """The record is durable: the answer may be given."""
-        said, ref = self._said, self._said.id.encode()
-        body = whole(
-            said.id, said.created, said.model, self._assembly, counts, logprobs=said.logprobs
-        )
+        ref = self._said.id.encode()
+        body = self._asked.whole(self._said, self._assembly, counts)
         self._exchange.answer(200, _WHOLE_HEADERS % (ref, ref, entry.encode()), body)
 
     def fail(self, refused: Refused) -> None:
@@ -76,15 +64,13 @@ class StreamDelivery:
 
     __slots__ = ("_assembly", "_events", "_exchange", "_held", "_may_begin", "_said")
 
-    def __init__(self, said: Said, exchange: Exchange) -> None:
+    def __init__(self, asked: Asked, said: Said, choices: int, exchange: Exchange) -> None:
         self._said = said
         self._exchange = exchange
-        self._assembly = Assembly(said.n)
+        self._assembly = Assembly(choices)
         self._held: list[Piece] = []
         self._may_begin = False
-        self._events = Events(
-            said.id, said.created, said.model, with_usage=said.with_usage, logprobs=said.logprobs
-        )
+        self._events = asked.events(said)
 
     def opening_is_durable(self) -> None:
         """The first byte may leave; what was held does."""
@@ -94,7 +80,7 @@ class StreamDelivery:
             self._write(held)
 
     def take(self, pieces: Sequence[Piece]) -> bool:
-        """Relay `pieces`, or hold them; whether more may come at once. Raises IndexError."""
+        """Relay `pieces`, or hold them; whether more may come at once. Raises Damaged."""
         for piece in pieces:
             self._assembly.add(piece)
         if self._may_begin:
@@ -118,8 +104,8 @@ class StreamDelivery:
         return self._assembly.tokens() if self._exchange.started else 0
 
     def texts(self, *, complete: bool) -> list[str]:
-        """Per choice, the text the caller has, or is about to have if the answer is complete."""
-        return self._assembly.texts() if complete or self._exchange.started else []
+        """Per choice, what the caller has, or is about to have if the answer is complete."""
+        return self._assembly.committed() if complete or self._exchange.started else []
 
     def finish(self, counts: Counts, entry: str) -> None:
         """The record is durable: the answer may end."""

@@ -8,8 +8,10 @@ from inland.decide.slots import Share
 from inland.domain.ids import is_name
 from inland.domain.plant import Key, Replica
 from inland.domain.snapshot import Secrets, Snapshot
-from inland.gateway import chat, keys, models, turns
+from inland.gateway import keys, models, turns
 from inland.gateway.connections import Connections
+from inland.gateway.dialect.asked import Asked, check_needs
+from inland.gateway.dialect.routes import ROUTES, Route
 from inland.gateway.errors import (
     Refused,
     denied,
@@ -27,13 +29,11 @@ from inland.gateway.lane import Lane
 from inland.gateway.protocol import Connection
 from inland.gateway.refusals import Folded
 from inland.gateway.relay import Relay
-from inland.gateway.request import ChatRequest, folded
+from inland.gateway.request import Order, Request, folded
 from inland.gateway.rulings import DeciderOf, Ruling, Rulings
 from inland.gateway.shared import Shared
 
 _log = logging.getLogger("inland.gateway")
-CHAT = b"/v1/chat/completions"
-_CHAT_ROUTE = "chat.completions"
 _JSON = b"content-type: application/json\r\n"
 
 
@@ -45,7 +45,7 @@ class Desk:
         self.receiving_bytes = 0
         self.connections = Connections(shared.limits)
         self.lanes: dict[str, Lane] = {}
-        self.active: set[ChatRequest] = set()
+        self.active: set[Request] = set()
         self.now: Callable[[], float] = shared.clock.monotonic
         self.about_now = self.now()
         self._shared = shared
@@ -76,8 +76,9 @@ class Desk:
         if self.receiving_bytes + (length or 0) > self.limits.bodies_bytes:
             raise too_many_bodies()
         path = path_of(incoming)
-        if path == CHAT and incoming.method == b"POST":
-            self._key(incoming, _CHAT_ROUTE)
+        route = ROUTES.get(path)
+        if route is not None and incoming.method == b"POST":
+            self._key(incoming, route.name)
         elif not is_token_path(path) and self._caller(incoming) == turns.STRANGERS:
             raise unknown_key()
 
@@ -85,8 +86,8 @@ class Desk:
         """Answer it, now or later."""
         path = path_of(incoming)
         try:
-            if path == CHAT:
-                self._chat(incoming, exchange)
+            if (route := ROUTES.get(path)) is not None:
+                self._ask(route, incoming, exchange)
             elif path == models.LIST or path.startswith(models.ONE):
                 self._models(incoming, exchange, path)
             elif is_token_path(path):
@@ -150,61 +151,51 @@ class Desk:
             body = models.one(self._in_force(), key, name)
         exchange.answer(200, _JSON, body)
 
-    def _chat(self, incoming: Incoming, exchange: Exchange) -> None:
+    def _ask(self, route: Route, incoming: Incoming, exchange: Exchange) -> None:
         if incoming.method != b"POST":
             raise not_allowed("POST")
-        key = self._key(incoming, _CHAT_ROUTE)
+        key = self._key(incoming, route.name)
         try:
             self._hold(exchange, key)
             check_json(incoming.body, self.limits)
-            body = chat.decode(incoming.body)
+            asked = route.decode(incoming.body)
         except Refused as refused:
-            self._note(key, None, refused)
+            self._note(key, None, refused, route.name)
             raise
-        ruling = self._allowed(key, body.model)
+        ruling = self._allowed(key, asked.model, route)
         try:
-            self._begin(ruling, body, incoming.body, exchange)
+            self._begin(ruling, asked, route, incoming.body, exchange)
         except Refused as refused:
-            self._shared.refusals.add(folded(ruling, refused))
+            self._shared.refusals.add(folded(ruling, refused, route.name))
             raise
 
-    def _allowed(self, key: Key, model: str) -> Ruling:
+    def _allowed(self, key: Key, model: str, route: Route) -> Ruling:
         """The ruling that allows it. Raises Refused, on the books."""
         ruling = self._in_force().of(key, model)
         if ruling is None or not ruling.verdict.visible:
             refused = no_such_model(model)
-            self._note(key, model, refused)
+            self._note(key, model, refused, route.name)
             raise refused
         if not ruling.allowed:
             refused = denied(model, ruling.verdict.rules, ruling.verdict.remedy)
-            self._shared.refusals.add(folded(ruling, refused))
+            self._shared.refusals.add(folded(ruling, refused, route.name))
             raise refused
         return ruling
 
     def _begin(
-        self, ruling: Ruling, body: chat.ChatBody, received: bytes, exchange: Exchange
+        self, ruling: Ruling, asked: Asked, route: Route, received: bytes, exchange: Exchange
     ) -> None:
         held = self._shared.held_bytes
         if held and held + len(received) > self.limits.bodies_bytes:
             raise too_many_bodies()
         lane = self.lanes[ruling.deployment.name]
-        work = chat.work_of(body, self.limits, lane.slots)
-        options = body.stream_options
-        request = ChatRequest(
-            self._shared,
-            exchange,
-            lane,
-            ruling,
-            work,
-            next(self._numbers),
-            self.active,
-            with_usage=options is not None and options.include_usage,
-        )
+        check_needs(asked.needs(), ruling.supports, asked.model)
+        order = Order(route.name, asked, asked.work(self.limits, lane.slots))
+        number = next(self._numbers)
+        request = Request(self._shared, exchange, lane, ruling, order, number, self.active)
         request.begin(received)
 
-    def _note(
-        self, key: Key, model: str | None, refused: Refused, route: str = _CHAT_ROUTE
-    ) -> None:
+    def _note(self, key: Key, model: str | None, refused: Refused, route: str) -> None:
         """A refusal before there is a ruling, on the books."""
         if self._rulings is None or key.tenant is None:
             return
@@ -285,7 +276,7 @@ def path_of(incoming: Incoming) -> bytes:
     return incoming.target.partition(b"?")[0]
 
 
-def _judge(request: ChatRequest, rulings: Rulings, now_unix_s: int) -> Refused | None:
+def _judge(request: Request, rulings: Rulings, now_unix_s: int) -> Refused | None:
     """Decide a request again under new rulings; what it is refused with now, if it is."""
     old, name = request.ruling, request.ruling.deployment.name
     key = rulings.snapshot.keys.get(old.key.id)
@@ -315,7 +306,7 @@ def _same_service(old: Ruling, new: Ruling) -> bool:
     )
 
 
-def _still_there(request: ChatRequest, ruling: Ruling, snapshot: Snapshot) -> Refused | None:
+def _still_there(request: Request, ruling: Ruling, snapshot: Snapshot) -> Refused | None:
     """A running request stays where it is: that must still be there, and still be allowed."""
     used = request.replica
     if used is None or not request.is_running():

@@ -1,9 +1,10 @@
-"""`/v1/models`: the deployments a key may know of, in OpenAI's shape, ready or not."""
+"""`/v1/models`: the deployments a key may know of and what they support, in OpenAI's shape."""
 
 from typing import Any
 
 import msgspec
 
+from inland.domain.capabilities import Known
 from inland.domain.plant import Key
 from inland.gateway.errors import no_such_model
 from inland.gateway.rulings import Ruling, Rulings
@@ -37,4 +38,5 @@ def _visible(rulings: Rulings, key: Key, name: str) -> Ruling | None:
 def _shown(ruling: Ruling) -> dict[str, Any]:
     owner = ruling.model.label.owner if ruling.model is not None else ""
     name = ruling.deployment.name
-    return {"id": name, "object": "model", "created": 0, "owned_by": owner}
+    features = [feature.value for feature, known in ruling.supports.items() if known is Known.YES]
+    return {"id": name, "object": "model", "created": 0, "owned_by": owner, "features": features}

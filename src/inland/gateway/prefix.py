@@ -6,7 +6,7 @@ nothing about whose it is.
 
 import msgspec
 
-from inland.ports.engine import Work
+from inland.ports.engine import Chat, Task
 
 #: A block is some 64 tokens; what lies behind the last block counted has no say in the choice.
 BLOCK_BYTES = 256
@@ -15,9 +15,9 @@ BLOCKS = 256
 _ENCODER = msgspec.json.Encoder()
 
 
-def prefix_of(work: Work) -> tuple[int, ...]:
-    """Chained hashes of the whole blocks of what an engine reads in for `work`."""
-    text = _ENCODER.encode(work.messages)
+def prefix_of(task: Task) -> tuple[int, ...]:
+    """Chained hashes of the whole blocks of what an engine reads in, in the order it does."""
+    text = _ENCODER.encode([task.tools, task.messages] if isinstance(task, Chat) else task)
     chain, hashes = 0, []
     for at in range(0, min(len(text) // BLOCK_BYTES, BLOCKS) * BLOCK_BYTES, BLOCK_BYTES):
         chain = hash((chain, text[at : at + BLOCK_BYTES]))

@@ -102,6 +102,7 @@ def fixed_fields(
     model: Model,
     replica: Replica,
     decided: dict[str, Any],
+    route: str,
     *,
     stream: bool,
 ) -> Record:
@@ -128,7 +129,7 @@ def fixed_fields(
         **decided,
         "label": {**_label(tenant.label), "classification": tenant.label.classification.value},
         "model_label": {**_label(model.label), "owner": model.label.owner},
-        "route": "chat.completions",
+        "route": route,
         "stream": stream,
         "energy_mj": 0,
         "energy_known": "none",

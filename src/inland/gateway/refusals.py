@@ -21,7 +21,7 @@ class Folded(msgspec.Struct, frozen=True):
     rules: tuple[str, ...]
     snapshot: int
     policy: str
-    route: str = "chat.completions"
+    route: str
 
 
 class Refusals:

@@ -1,15 +1,17 @@
-"""The life of one chat request, from the queue to its record and the end of its answer."""
+"""The life of one request, from the queue to its record and the end of its answer."""
 
 import logging
 from collections.abc import Sequence
 from enum import Enum, auto
 
+import msgspec
 from msgspec.structs import replace
 
 from inland.domain.errors import Damaged
 from inland.domain.plant import Replica
 from inland.gateway.counts import Ceiling
-from inland.gateway.delivery import Delivery, Said, StreamDelivery, WholeDelivery
+from inland.gateway.delivery import Delivery, StreamDelivery, WholeDelivery
+from inland.gateway.dialect.asked import Asked, Said
 from inland.gateway.errors import (
     Refused,
     disk_full,
@@ -31,7 +33,7 @@ from inland.ledger.canonical import entry as entry_of
 from inland.ledger.commitments import commit_input, commit_output, record_key
 from inland.ledger.frames import FrameKind
 from inland.ledger.records import BILLED, COMPLETE, FAILED, HUNG_UP
-from inland.ports.engine import Call, Counts, End, Ending, Piece, Target, Work
+from inland.ports.engine import Call, Counts, Embedding, End, Ending, Piece, Target, Work
 
 _log = logging.getLogger("inland.gateway")
 
@@ -46,7 +48,15 @@ class Phase(Enum):
     OVER = auto()
 
 
-class ChatRequest:
+class Order(msgspec.Struct, frozen=True, gc=False):
+    """What is to be done, and how its answer is written. `route`: what records call its path."""
+
+    route: str
+    asked: Asked
+    work: Work
+
+
+class Request:
     """One request. It is its exchange's owner, its lane's waiter and its engine call's sink."""
 
     __slots__ = (
@@ -64,6 +74,7 @@ class ChatRequest:
         "_opened",
         "_outcome",
         "_record_key",
+        "_route",
         "_shared",
         "_size",
         "_slow_reader",
@@ -86,14 +97,13 @@ class ChatRequest:
         exchange: Exchange,
         lane: Lane,
         ruling: Ruling,
-        work: Work,
+        order: "Order",
         number: int,
-        active: "set[ChatRequest]",
-        *,
-        with_usage: bool,
+        active: "set[Request]",
     ) -> None:
         self._shared, self._exchange, self._lane = shared, exchange, lane
-        self._work = work
+        self._work = work = order.work
+        self._route = order.route
         self._ceiling = Ceiling(work, ruling.deployment)
         self._active = active
         self.ruling = ruling
@@ -104,17 +114,9 @@ class ChatRequest:
         self.replica: Replica | None = None
         self._time = shared.clock.unix_us()
         self._arrived = shared.clock.monotonic()
-        said = Said(
-            self.id,
-            self._time // 1_000_000,
-            ruling.deployment.name,
-            work.n,
-            work.logprobs,
-            with_usage,
-        )
-        self._delivery: Delivery = (StreamDelivery if work.stream else WholeDelivery)(
-            said, exchange
-        )
+        said = Said(self.id, self._time // 1_000_000, ruling.deployment.name)
+        delivery = StreamDelivery if work.stream else WholeDelivery
+        self._delivery: Delivery = delivery(order.asked, said, work.choices, exchange)
         self._record_key = b""
         self._input = self._entry = self._outcome = ""
         self._call: Call | None = None
@@ -155,7 +157,7 @@ class ChatRequest:
             return
         shared, deployment = self._shared, self.ruling.deployment
         self._lane.timings.queue_wait.observe(shared.clock.monotonic() - self._arrived)
-        self._template = self.ruling.template(replica, stream=self._work.stream)
+        self._template = self.ruling.template(replica, self._route, stream=self._work.stream)
         self.phase = Phase.RUNNING
         self.replica = replica
         if self._work.stream and not self._opened:
@@ -169,7 +171,9 @@ class ChatRequest:
         deployment = self.ruling.deployment
         name = deployment.upstream_model or deployment.name
         target = Target(replica.id, replica.address, name, self.ruling.upstream_key)
-        seat = self._lane.seat(self, replica, prefix_of(self._work))
+        if isinstance(self._work.task, Embedding):  # it works elsewhere than in the slots
+            return target
+        seat = self._lane.seat(self, replica, prefix_of(self._work.task))
         if seat is None:
             return target
         self._ceiling.reuse = seat.reuse
@@ -213,10 +217,10 @@ class ChatRequest:
         self._measure(len(pieces))
         try:
             self._ceiling.take(pieces)
+            more = self._delivery.take(pieces)
         except Damaged as lie:
             self.stop(self._distrust(lie))
             return
-        more = self._delivery.take(pieces)
         if self._call is not None and (self._slow_reader or not more):
             self._call.pause()  # once more: the first time there may have been no connection
 
@@ -356,7 +360,7 @@ class ChatRequest:
         if self._opened or self._ttft_us is not None:
             self._record(counts)
         else:
-            self._shared.refusals.add(folded(self.ruling, refused))
+            self._shared.refusals.add(folded(self.ruling, refused, self._route))
             self._over("refused", refused.status)
 
     def _record(self, counts: Counts) -> None:
@@ -410,7 +414,7 @@ class ChatRequest:
         self._active.discard(self)
         self._shared.held_bytes -= self._size
         self._call = None  # nothing is left that holds on to one another
-        labels = ("chat.completions", self.ruling.deployment.name, outcome, str(status))
+        labels = (self._route, self.ruling.deployment.name, outcome, str(status))
         self._shared.metrics.requests.add(labels)
         self._lane.timings.duration.observe(self._shared.clock.monotonic() - self._arrived)
 
@@ -418,7 +422,7 @@ class ChatRequest:
 _NOTHING = Counts()
 
 
-def folded(ruling: Ruling, refused: Refused) -> Folded:
+def folded(ruling: Ruling, refused: Refused, route: str) -> Folded:
     """The refusal as it is counted."""
     return Folded(
         tenant=ruling.tenant.id,
@@ -429,6 +433,7 @@ def folded(ruling: Ruling, refused: Refused) -> Folded:
         rules=refused.rules,
         snapshot=ruling.snapshot_version,
         policy=ruling.policy_digest,
+        route=route,
     )
 
 

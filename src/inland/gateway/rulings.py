@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from inland.decide.residency import Verdict
+from inland.domain.capabilities import known
 from inland.domain.plant import Deployment, Key, Model, Replica, Tenant
 from inland.domain.snapshot import Secrets, Snapshot
 from inland.gateway.record import Template, fixed_fields
@@ -30,6 +31,7 @@ class Ruling:
         "policy_digest",
         "record_key",
         "snapshot_version",
+        "supports",
         "tenant",
         "upstream_key",
         "verdict",
@@ -50,6 +52,7 @@ class Ruling:
         self.deployment = deployment
         self.model: Model | None = snapshot.models.get(deployment.model)
         self.verdict = verdict
+        self.supports = known(deployment, snapshot.replicas.values())
         self.record_key = secrets.record_keys.get(key.tenant)
         self.upstream_key = secrets.upstream_keys.get(deployment.name)
         self.snapshot_version = snapshot.version
@@ -60,16 +63,16 @@ class Ruling:
             "decided_by": list(verdict.rules),
             "writer": writer,
         }
-        self._templates: dict[tuple[str, bool], Template] = {}
+        self._templates: dict[tuple[str, str, bool], Template] = {}
 
     @property
     def allowed(self) -> bool:
         """Allowed, and everything its record needs is there."""
         return self.verdict.allowed and self.model is not None and self.record_key is not None
 
-    def template(self, replica: Replica, *, stream: bool) -> Template:
-        """The record of this key's requests served by `replica`."""
-        found = self._templates.get((replica.id, stream))
+    def template(self, replica: Replica, route: str, *, stream: bool) -> Template:
+        """The record of this key's requests to `route` served by `replica`."""
+        found = self._templates.get((replica.id, route, stream))
         if found is None:
             assert self.model is not None
             fixed = fixed_fields(
@@ -79,9 +82,10 @@ class Ruling:
                 self.model,
                 replica,
                 self._deciding,
+                route,
                 stream=stream,
             )
-            found = self._templates[(replica.id, stream)] = Template(fixed)
+            found = self._templates[(replica.id, route, stream)] = Template(fixed)
         return found
 
 

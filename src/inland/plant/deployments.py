@@ -9,10 +9,11 @@ from urllib.parse import urlsplit
 
 from inland.decide.entities import url_endpoint
 from inland.decide.residency import Residency
+from inland.domain.capabilities import OF_UPSTREAM
 from inland.domain.errors import BadInput, Conflict, Denied, NotFound
 from inland.domain.ids import is_name
 from inland.domain.places import Place
-from inland.domain.plant import Deployment, EngineKind
+from inland.domain.plant import Deployment, EngineKind, Feature
 from inland.plant.changes import FACTORY_FILE, Change, Changes
 from inland.plant.labels import checked_place
 from inland.plant.models import local_model, upstream_model
@@ -32,7 +33,8 @@ class Order:
     """A deployment asked for. `model` is for engines here; the rest below it for servers elsewhere.
 
     `jurisdiction` and `operator`: country codes; the operator's is the same unless given.
-    `token`: bearer token of the server. `permit_endpoint`: add the policy rule that names it.
+    `supports`: what the server can be asked. `token`: its bearer token. `permit_endpoint`: add the
+    policy rule that names it.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Order:
     upstream_model: str | None = None
     jurisdiction: str | None = None
     operator: str | None = None
+    supports: tuple[Feature, ...] = OF_UPSTREAM
     token: str | None = None
     permit_endpoint: bool = False
 
@@ -136,6 +139,7 @@ def put_deployment(change: Change, deployment: Deployment) -> None:
         engine=deployment.engine.value,
         model=deployment.model,
         upstream_model=deployment.upstream_model,
+        supports=[feature.value for feature in deployment.supports],
         place=deployment.place.id,
         stands=deployment.place.stands,
         operated=deployment.place.operated,
@@ -188,6 +192,7 @@ def _deployment(change: Change, order: Order, place: Place) -> Deployment:
         replicas=order.replicas if local else 1,
         url=None if local else order.url,
         upstream_model=None if local else order.upstream_model,
+        supports=() if local else order.supports,
     )
 
 

@@ -13,6 +13,7 @@ from inland.domain.plant import (
     REPLICA_LIFE,
     Deployment,
     EngineKind,
+    Feature,
     Model,
     Replica,
     ReplicaState,
@@ -30,6 +31,8 @@ SOCKET_PATH_BYTES = 107
 
 #: One life of a process: pid and start.
 Life = tuple[int, int | None]
+#: What a replica's chat template has.
+Features = tuple[Feature, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ class EngineRoom:
 @dataclass(slots=True)
 class _Probe:
     life: Life
-    under_way: Future[bool] | None = None
+    under_way: Future[Features | None] | None = None
     not_before: float = 0.0
 
 
@@ -67,6 +70,7 @@ class Replicas:
         self._executor = probes
         self._asked: tuple[EngineSpec, ...] | None = None
         self._proven: dict[str, Life] = {}
+        self._templates: dict[str, Features] = {}
         self._probes: dict[str, _Probe] = {}
 
     def step(self) -> None:
@@ -86,11 +90,20 @@ class Replicas:
             self._runner.set_engines(specs)
             self._asked = specs
         for spec in specs:
-            self._prove(spec, views.get(spec.replica))
-        seen = {one.id: _in_state(one, self._state_of(one, views)) for one in wanted}
+            before = written.get(spec.replica)
+            known = before is not None and before.template is not None
+            self._prove(spec, views.get(spec.replica), known=known)
+        seen = {one.id: self._seen(one, written.get(one.id), views) for one in wanted}
         if seen != written:
             with self._changes.change("replicas") as change:
                 _write(change, seen)
+
+    def _seen(
+        self, wanted: Replica, before: Replica | None, views: dict[str, ProcessView]
+    ) -> Replica:
+        kept = before.template if before is not None else None
+        template = self._templates.get(wanted.id, kept)
+        return replace(wanted, state=self._state_of(wanted, views), template=template)
 
     def _state_of(self, replica: Replica, views: dict[str, ProcessView]) -> ReplicaState:
         if replica.state is ReplicaState.READY:  # a server that exists already
@@ -103,29 +116,34 @@ class Replicas:
             return ReplicaState.READY
         return ReplicaState.STARTING
 
-    def _prove(self, spec: EngineSpec, view: ProcessView | None) -> None:
-        """Find out, without waiting, whether this life of an engine has produced a token."""
+    def _prove(self, spec: EngineSpec, view: ProcessView | None, *, known: bool) -> None:
+        """Find out, without waiting, whether this life of an engine has produced a token.
+
+        `known`: what its template has is on record.
+        """
         life = _life(view)
         if view is None or life is None:
             self._proven.pop(spec.replica, None)
             return
         if self._proven.get(spec.replica) == life:
             return
-        if view.state is ProcessState.RUNNING:  # proved to an earlier control
+        if view.state is ProcessState.RUNNING and known:  # proved to an earlier control
             self._proven[spec.replica] = life
             return
         probe = self._probes.get(spec.replica)
         if probe is None or probe.life != life:
             probe = self._probes[spec.replica] = _Probe(life)
+            self._templates.pop(spec.replica, None)
         now = self._changes.clock.monotonic()
         if probe.under_way is None and now >= probe.not_before:
-            probe.under_way = self._executor.submit(self._prober.produces, spec.socket, spec.alias)
+            probe.under_way = self._executor.submit(self._prober.prove, spec.socket, spec.alias)
         if probe.under_way is None or not probe.under_way.done():
             return
-        produced = probe.under_way.result()
+        template = probe.under_way.result()
         probe.under_way = None
         probe.not_before = now + PROBE_PAUSE_S
-        if produced:
+        if template is not None:
+            self._templates[spec.replica] = template
             self._runner.report_ready(view.name, life[0])
             self._proven[spec.replica] = life
             del self._probes[spec.replica]

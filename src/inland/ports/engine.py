@@ -1,4 +1,4 @@
-"""What the token path needs of an engine: a chat call, told as it happens, counted by the engine.
+"""What the token path needs of an engine: work, told as it happens, counted by the engine.
 
 An engine never sees more of a caller's request than `Work` holds. All methods are called on the
 event loop's thread and none of them blocks.
@@ -6,18 +6,83 @@ event loop's thread and none of them blocks.
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
-from inland.domain.plant import Residue
+from inland.domain.plant import Feature, Residue
+
+
+class Function(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A function the model may call. `parameters`: a JSON schema."""
+
+    name: str
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+    strict: bool | None = None
+
+
+class CalledFunction(msgspec.Struct, frozen=True):
+    """A function and the arguments it is called with: a JSON text, which may be wrong."""
+
+    name: str
+    arguments: str
+
+
+class ToolCall(msgspec.Struct, frozen=True):
+    """A call the model asked for earlier in the conversation."""
+
+    id: str
+    function: CalledFunction
 
 
 class Message(msgspec.Struct, frozen=True):
-    """One turn of the conversation. `role` is system, user or assistant."""
+    """One turn of the conversation. `role` is system, user, assistant or tool."""
 
     role: str
-    content: str
+    content: str | None = None
+    tool_calls: list[ToolCall] | None = None
+    tool_call_id: str | None = None
+
+
+class JsonSchema(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an answer must look like."""
+
+    name: str
+    schema: dict[str, Any] = {}
+    description: str | None = None
+    strict: bool | None = None
+
+
+class Chat(msgspec.Struct, frozen=True):
+    """Go on with a conversation.
+
+    `tool_choice`: auto, none, required, or `function` to call that one. `json`: any object, or one
+    that a schema describes.
+    """
+
+    messages: list[Message]
+    tools: list[Function] = []
+    tool_choice: str | None = None
+    function: str | None = None
+    parallel_tool_calls: bool | None = None
+    json: JsonSchema | bool = False
+
+
+class Completion(msgspec.Struct, frozen=True):
+    """Go on with each of `prompts`: choices of the first prompt come first."""
+
+    prompts: list[str]
+
+
+class Embedding(msgspec.Struct, frozen=True):
+    """A vector for each of `texts`: a choice whose text is the vector (`Piece`)."""
+
+    texts: list[str]
+    dimensions: int | None = None
+
+
+Task = Chat | Completion | Embedding
 
 
 class TopLogprob(msgspec.Struct, frozen=True):
@@ -40,10 +105,11 @@ class TokenLogprob(msgspec.Struct, frozen=True):
 class Work(msgspec.Struct, frozen=True):
     """What an engine is asked to do: the allow-list of fields, already checked.
 
+    `n`: choices for each prompt.
     `answer_tokens`: the most it may make of one answer where the caller left `max_tokens` out.
     """
 
-    messages: list[Message]
+    task: Task
     stream: bool = False
     n: int = 1
     max_tokens: int | None = None
@@ -56,6 +122,17 @@ class Work(msgspec.Struct, frozen=True):
     logprobs: bool = False
     top_logprobs: int | None = None
     answer_tokens: int | None = None
+
+    @property
+    def choices(self) -> int:
+        """How many choices the answer has."""
+        match self.task:
+            case Chat():
+                return self.n
+            case Completion(prompts):
+                return self.n * len(prompts)
+            case Embedding(texts):
+                return len(texts)
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -77,20 +154,33 @@ class Target(msgspec.Struct, frozen=True):
         return f"Target({self.replica})"
 
 
+class CallPart(msgspec.Struct, frozen=True):
+    """A bit of call number `index` of one choice: its id and name once, its arguments in parts."""
+
+    index: int
+    id: str | None = None
+    name: str | None = None
+    arguments: str = ""
+
+
 class Piece(msgspec.Struct, frozen=True):
-    """A bit of one choice. `tokens`: the engine's running count for that choice, if kept."""
+    """A bit of one choice. `tokens`: the engine's running count for that choice, if kept.
+
+    Of an embedding, `text` is the vector: base64 of its numbers as little-endian float32.
+    """
 
     index: int
     text: str
     finish: str | None = None
     logprobs: list[TokenLogprob] | None = None
     tokens: int | None = None
+    calls: list[CallPart] | None = None
 
 
 class Counts(msgspec.Struct, frozen=True):
     """Tokens by the engine's own account; `exact` is False where it gave none and we estimated.
 
-    `completion` is summed over choices; `prompt` counts the prompt once.
+    `completion` is summed over choices; `prompt` counts each prompt once.
     """
 
     prompt: int = 0
@@ -161,6 +251,7 @@ class Engine(Protocol):
 class Prober(Protocol):
     """How control finds out whether a replica works. Blocks, within a bounded time."""
 
-    def produces(self, address: str, model: str) -> bool:
-        """Whether the replica at `address` just produced a token."""
+    def prove(self, address: str, model: str) -> tuple[Feature, ...] | None:
+        """What the chat template of the replica at `address` has, if the replica just produced a
+        token (and a vector, where it makes them); None if it did not."""
         ...

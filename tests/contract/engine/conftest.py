@@ -44,7 +44,7 @@ def llama(model_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     process.start()
     try:
         until = time.monotonic() + 60
-        while not LlamaCppProber().produces(str(path), "smol"):
+        while LlamaCppProber().prove(str(path), "smol") is None:
             assert time.monotonic() < until, "the engine never produced a token"
             time.sleep(0.1)
         yield str(path)

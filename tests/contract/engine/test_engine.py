@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from inland.ports.engine import Call, End, Ending, Message, Piece, Target, Work
+from inland.ports.engine import Call, Chat, End, Ending, Message, Piece, Target, Work
 from tests.contract.engine.conftest import Bench, Opened
 
 LONG = [Message("user", "Write a very long story about a lighthouse.")]
@@ -46,7 +46,7 @@ def test_counts_are_the_engines_own_over_all_choices(opened: Opened, stream: boo
     async def main() -> None:
         async with opened() as bench:
             before = bench.generated()
-            listener, _ = begin(bench, Work(LONG, stream=stream, n=n, max_tokens=7, seed=3))
+            listener, _ = begin(bench, Work(Chat(LONG), stream=stream, n=n, max_tokens=7, seed=3))
             end = await listener.end()
             assert end.how is Ending.COMPLETE
             assert end.counts.exact
@@ -63,7 +63,7 @@ def test_stopping_ends_the_engines_work_and_the_counts_seen_are_right(opened: Op
     async def main() -> None:
         async with opened() as bench:
             before = bench.generated()
-            listener, call = begin(bench, Work(LONG, stream=True, max_tokens=400))
+            listener, call = begin(bench, Work(Chat(LONG), stream=True, max_tokens=400))
             await listener.some(10)
             call.cancel()
             end = await asyncio.wait_for(listener.end(), 2)
@@ -80,7 +80,7 @@ def test_stopping_ends_the_engines_work_and_the_counts_seen_are_right(opened: Op
 def test_stopping_at_once_ends_it_too(opened: Opened) -> None:
     async def main() -> None:
         async with opened() as bench:
-            listener, call = begin(bench, Work(LONG, stream=True, max_tokens=400))
+            listener, call = begin(bench, Work(Chat(LONG), stream=True, max_tokens=400))
             call.cancel()
             assert (await asyncio.wait_for(listener.end(), 2)).how is Ending.STOPPED
 
@@ -90,7 +90,7 @@ def test_stopping_at_once_ends_it_too(opened: Opened) -> None:
 def test_a_prompt_that_does_not_fit_is_refused_with_the_engines_reason(opened: Opened) -> None:
     async def main() -> None:
         async with opened() as bench:
-            work = Work([Message("user", "too long " * 2000)], stream=True, max_tokens=5)
+            work = Work(Chat([Message("user", "too long " * 2000)]), stream=True, max_tokens=5)
             listener, _ = begin(bench, work)
             end = await listener.end()
             assert (end.how, end.status) == (Ending.REFUSED, 400)
@@ -107,7 +107,7 @@ def test_an_engine_that_is_not_there_is_gone(opened: Opened) -> None:
             if nowhere.startswith("http"):
                 nowhere = "http://127.0.0.1:1/v1"
             listener = Listener()
-            bench.engine.call(Target("r1", nowhere, "x"), Work(LONG), listener)
+            bench.engine.call(Target("r1", nowhere, "x"), Work(Chat(LONG)), listener)
             end = await listener.end()
             assert (end.how, end.connected) == (Ending.GONE, False)
 
@@ -117,7 +117,7 @@ def test_an_engine_that_is_not_there_is_gone(opened: Opened) -> None:
 def test_a_paused_call_delivers_no_more_until_resumed(opened: Opened) -> None:
     async def main() -> None:
         async with opened() as bench:
-            listener, call = begin(bench, Work(LONG, stream=True, max_tokens=60))
+            listener, call = begin(bench, Work(Chat(LONG), stream=True, max_tokens=60))
             await listener.some(3)
             call.pause()
             await asyncio.sleep(0.05)
@@ -134,7 +134,9 @@ def test_calls_run_side_by_side(opened: Opened) -> None:
     async def main() -> None:
         async with opened() as bench:
             before = bench.generated()
-            works = [Work(LONG, stream=i % 2 == 0, max_tokens=5 + i, seed=i) for i in range(4)]
+            works = [
+                Work(Chat(LONG), stream=i % 2 == 0, max_tokens=5 + i, seed=i) for i in range(4)
+            ]
             listeners = [begin(bench, work)[0] for work in works]
             ends = [await one.end() for one in listeners]
             assert {end.how for end in ends} == {Ending.COMPLETE}

@@ -4,7 +4,7 @@ import asyncio
 import json
 
 from inland.adapters.llama_cpp.client import encode
-from inland.ports.engine import Message, Target, Work
+from inland.ports.engine import Chat, Message, Target, Work
 from tests.contract.engine.conftest import open_llama
 from tests.contract.engine.test_engine import begin
 
@@ -17,7 +17,7 @@ def body_of(work: Work, target: Target = Target("r0", "/e.sock", "smol")) -> dic
 
 
 def test_the_prompt_cache_is_off_unless_asked_for_and_always_streamed() -> None:
-    body = body_of(Work(ASK))
+    body = body_of(Work(Chat(ASK)))
     assert body["cache_prompt"] is False
     assert body["stream"] is True
     assert body["stream_options"] == {"include_usage": True}
@@ -32,21 +32,21 @@ def test_the_prompt_cache_is_off_unless_asked_for_and_always_streamed() -> None:
 
 
 def test_an_answer_is_bounded_where_nobody_said_how_long_it_may_be() -> None:
-    assert body_of(Work(ASK, answer_tokens=9))["max_tokens"] == 9
-    assert body_of(Work(ASK, max_tokens=7, answer_tokens=9))["max_tokens"] == 7
+    assert body_of(Work(Chat(ASK), answer_tokens=9))["max_tokens"] == 9
+    assert body_of(Work(Chat(ASK), max_tokens=7, answer_tokens=9))["max_tokens"] == 7
 
 
 def test_no_seed_means_any_to_llama_cpp_unless_none_was_given() -> None:
-    assert "seed" not in body_of(Work(ASK))
-    assert body_of(Work(ASK, seed=-1))["seed"] == 0xFFFFFFFE
-    assert body_of(Work(ASK, seed=7))["seed"] == 7
+    assert "seed" not in body_of(Work(Chat(ASK)))
+    assert body_of(Work(Chat(ASK), seed=-1))["seed"] == 0xFFFFFFFE
+    assert body_of(Work(Chat(ASK), seed=7))["seed"] == 7
 
 
 def test_nothing_of_a_prompt_is_taken_from_a_cache(llama: str) -> None:
     async def main() -> None:
         async with open_llama(llama)() as bench:
             for _ in range(3):
-                listener, _ = begin(bench, Work(ASK, max_tokens=2, temperature=0.0))
+                listener, _ = begin(bench, Work(Chat(ASK), max_tokens=2, temperature=0.0))
                 assert (await listener.end()).counts.cached == 0
 
     asyncio.run(main())
@@ -55,7 +55,7 @@ def test_nothing_of_a_prompt_is_taken_from_a_cache(llama: str) -> None:
 def test_log_probabilities_come_for_each_token(llama: str) -> None:
     async def main() -> None:
         async with open_llama(llama)() as bench:
-            work = Work(ASK, max_tokens=4, temperature=0.0, logprobs=True, top_logprobs=2)
+            work = Work(Chat(ASK), max_tokens=4, temperature=0.0, logprobs=True, top_logprobs=2)
             listener, _ = begin(bench, work)
             await listener.end()
             spoken = [one for piece in listener.heard for one in piece.logprobs or []]

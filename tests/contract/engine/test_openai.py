@@ -8,7 +8,7 @@ from inland.adapters.egress.door import Door
 from inland.adapters.openai.client import OpenAI
 from inland.adapters.openai.events import EventStream
 from inland.domain.errors import Damaged
-from inland.ports.engine import Ending, Message, Target, Work
+from inland.ports.engine import Chat, Ending, Message, Target, Work
 from tests.contract.engine.conftest import open_upstream
 from tests.contract.engine.test_engine import Listener, begin
 from tests.contract.engine.upstream import Upstream, event, send
@@ -21,7 +21,7 @@ def test_connections_are_kept_and_the_key_goes_along() -> None:
         upstream = Upstream()
         async with open_upstream(upstream) as bench:
             for stream in (False, True, False):
-                listener, _ = begin(bench, Work(ASK, stream=stream, max_tokens=2))
+                listener, _ = begin(bench, Work(Chat(ASK), stream=stream, max_tokens=2))
                 await listener.end()
         assert upstream.connections == 1
         assert all(b"authorization: Bearer secret" in head for head in upstream.heads)
@@ -35,9 +35,11 @@ def test_a_kept_connection_that_was_closed_meanwhile_is_tried_afresh() -> None:
     async def main() -> None:
         upstream = Upstream()
         async with open_upstream(upstream) as bench:
-            await begin(bench, Work(ASK, max_tokens=2))[0].end()
+            await begin(bench, Work(Chat(ASK), max_tokens=2))[0].end()
             upstream.drop_next = True
-            assert (await begin(bench, Work(ASK, max_tokens=2))[0].end()).how is Ending.COMPLETE
+            assert (
+                await begin(bench, Work(Chat(ASK), max_tokens=2))[0].end()
+            ).how is Ending.COMPLETE
         assert upstream.connections == 2
 
     asyncio.run(main())
@@ -48,7 +50,7 @@ def test_a_cut_stream_is_exact_only_where_the_server_keeps_count(running: bool) 
     async def main() -> None:
         upstream = Upstream(running_usage=running)
         async with open_upstream(upstream) as bench:
-            listener, call = begin(bench, Work(ASK, stream=True, max_tokens=500))
+            listener, call = begin(bench, Work(Chat(ASK), stream=True, max_tokens=500))
             await listener.some(5)
             call.cancel()
             end = await listener.end()
@@ -64,7 +66,7 @@ def test_what_the_door_refuses_never_leaves() -> None:
         async with open_upstream(upstream) as bench:
             engine = OpenAI(Door(lambda host, port, inside: not inside))
             listener = Listener()
-            engine.call(Target("r", bench.target.address, "x"), Work(ASK), listener)
+            engine.call(Target("r", bench.target.address, "x"), Work(Chat(ASK)), listener)
             end = await listener.end()
             assert (end.how, end.connected) == (Ending.REFUSED, False)
             await engine.close()
@@ -82,16 +84,16 @@ def test_a_policy_that_closes_the_way_ends_connections_that_stand() -> None:
             engine = OpenAI(Door(lambda host, port, inside: may[0]))
             asked = Target("r", bench.target.address, "x")
             kept, used, after = Listener(), Listener(), Listener()
-            engine.call(asked, Work(ASK, max_tokens=2), kept)
+            engine.call(asked, Work(Chat(ASK), max_tokens=2), kept)
             await kept.end()
             engine.recheck()
-            engine.call(asked, Work(ASK, stream=True, max_tokens=500), used)
+            engine.call(asked, Work(Chat(ASK), stream=True, max_tokens=500), used)
             await used.some(2)
             assert upstream.connections == 1, "what is still allowed goes on"
             may[0] = False
             engine.recheck()
             assert (await used.end()).how is Ending.GONE
-            engine.call(asked, Work(ASK, max_tokens=2), after)
+            engine.call(asked, Work(Chat(ASK), max_tokens=2), after)
             assert (await after.end()).how is Ending.REFUSED
             assert upstream.connections == 1
             await engine.close()
@@ -123,7 +125,7 @@ def test_counts_that_no_record_can_hold_are_nonsense(tokens: int, stream: bool) 
         upstream = Liar()
         upstream.tokens = tokens
         async with open_upstream(upstream) as bench:
-            end = await begin(bench, Work(ASK, stream=stream))[0].end()
+            end = await begin(bench, Work(Chat(ASK), stream=stream))[0].end()
             assert end.how is Ending.GONE
             assert end.counts.completion in {0, 1}
 

@@ -9,7 +9,7 @@ import msgspec
 
 from inland.adapters.llama_cpp.client import STOP_S
 from inland.domain.plant import Residue
-from inland.ports.engine import Call, End, Ending, Message, Work
+from inland.ports.engine import Call, Chat, End, Ending, Message, Work
 from tests.contract.engine.conftest import Bench, open_llama
 from tests.contract.engine.test_engine import Listener
 
@@ -31,7 +31,7 @@ def begin(bench: Bench, work: Work, slot: int, *, reuse: bool) -> tuple[Listener
 
 
 async def ask(bench: Bench, messages: list[Message], slot: int, *, reuse: bool, n: int = 1) -> End:
-    listener, _ = begin(bench, Work(messages, n=n, max_tokens=2, seed=1), slot, reuse=reuse)
+    listener, _ = begin(bench, Work(Chat(messages), n=n, max_tokens=2, seed=1), slot, reuse=reuse)
     return await listener.end()
 
 
@@ -68,7 +68,7 @@ def test_slots_of_other_choices_are_cleared(llama: str) -> None:
     async def main() -> None:
         async with bench(llama) as it:
             for hang_up in (False, True):
-                work = Work(HARBOURS, stream=True, n=4, max_tokens=100 if hang_up else 2)
+                work = Work(Chat(HARBOURS), stream=True, n=4, max_tokens=100 if hang_up else 2)
                 listener, call = begin(it, work, 3, reuse=False)
                 await listener.some(1)
                 if hang_up:
@@ -98,11 +98,11 @@ def test_a_refusal_leaves_the_slot_as_it_was_and_says_so(llama: str) -> None:
 def test_a_hang_up_leaves_a_prompt_only_once_it_was_read(llama: str) -> None:
     async def main() -> None:
         async with bench(llama) as it:
-            listener, call = begin(it, Work(ENDLESS, max_tokens=400), 0, reuse=False)
+            listener, call = begin(it, Work(Chat(ENDLESS), max_tokens=400), 0, reuse=False)
             await listener.some(5)
             call.cancel()
             assert (await listener.end()).residue is Residue.PROMPT
-            listener, call = begin(it, Work(HARBOURS, max_tokens=400), 0, reuse=False)
+            listener, call = begin(it, Work(Chat(HARBOURS), max_tokens=400), 0, reuse=False)
             await asyncio.sleep(0.05)
             call.cancel()
             assert (await listener.end()).residue in {Residue.UNKNOWN, Residue.PENDING}
@@ -115,10 +115,10 @@ def test_a_call_to_a_busy_slot_waits_for_it_and_can_be_given_up(llama: str) -> N
 
     async def main() -> None:
         async with bench(llama) as it:
-            busy, stop = begin(it, Work(ENDLESS, max_tokens=400), 1, reuse=False)
+            busy, stop = begin(it, Work(Chat(ENDLESS), max_tokens=400), 1, reuse=False)
             await busy.some(1)
-            given_up, give_up = begin(it, Work(RIVERS, max_tokens=2), 1, reuse=False)
-            waiting, _ = begin(it, Work(HARBOURS, max_tokens=2), 1, reuse=False)
+            given_up, give_up = begin(it, Work(Chat(RIVERS), max_tokens=2), 1, reuse=False)
+            waiting, _ = begin(it, Work(Chat(HARBOURS), max_tokens=2), 1, reuse=False)
             await asyncio.sleep(0.2)
             give_up.cancel()
             start = time.monotonic()

@@ -7,7 +7,7 @@ import openai
 from openai import AsyncOpenAI
 
 from inland.ledger.commitments import commit_input, commit_output, record_key
-from tests.unit.gateway.world import KEYS, RECORD_KEYS, World, caller, world
+from tests.unit.gateway.world import KEYS, RECORD_KEYS, World, caller, chat_of, world
 
 
 def client(to: World, tenant: str = "demo") -> AsyncOpenAI:
@@ -121,7 +121,7 @@ def test_an_answers_message_can_be_sent_back_as_it_came() -> None:
                     {"role": "user", "content": "And?"},
                 ],
             )
-            assert [m.role for m in w.engine.calls[1].work.messages] == [
+            assert [m.role for m in chat_of(w, 1).messages] == [
                 "user",
                 "assistant",
                 "user",

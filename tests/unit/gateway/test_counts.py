@@ -9,16 +9,16 @@ from hypothesis import strategies as st
 from inland.domain.errors import Damaged
 from inland.domain.plant import Deployment, EngineKind
 from inland.gateway.counts import SPARE_PIECES, TEMPLATE_TOKENS, TOKEN_CHARACTERS, Ceiling
-from inland.ports.engine import Counts, Message, Piece, Work
+from inland.ports.engine import Chat, Counts, Message, Piece, Work
 from tests.unit.gateway.world import HERE
 
 OWN = Deployment("m", EngineKind.LLAMA_CPP, "m", HERE, context=100)
-WORK = Work([Message("user", "Hi")], n=2, max_tokens=8)
+WORK = Work(Chat([Message("user", "Hi")]), n=2, max_tokens=8)
 COUNT = st.integers(0, 1 << 40)
 
 
 def ceiling(deployment: Deployment = OWN, **changes: int | None) -> Ceiling:
-    asked = Work(**{"messages": WORK.messages, "n": 2, "max_tokens": 8, **changes})
+    asked = Work(**{"task": WORK.task, "n": 2, "max_tokens": 8, **changes})
     made = Ceiling(asked, deployment)
     made.asked(50)
     return made

@@ -9,7 +9,7 @@ import pytest
 
 from inland.domain.limits import Limits
 from tests.hostile import SERVED, SMUGGLED, Text, Wire, texts, wires
-from tests.unit.gateway.world import ASK, KEYS, Caller, caller, request, world
+from tests.unit.gateway.world import ASK, KEYS, Caller, caller, chat_of, request, world
 
 BODY = json.dumps({"model": "smol", "messages": ASK}).encode()
 KEY = KEYS["demo"].text.encode()
@@ -54,7 +54,7 @@ def test_a_request_that_frames_two_ways_is_refused_and_what_follows_is_not_read(
                 answers = _STATUS.findall(await said(c))
                 assert answers[0] == b"%d" % case.status
                 assert len(answers) <= (2 if case.status in {SERVED, 405} else 1)
-            served = [call.work.messages[0].content for call in w.engine.calls]
+            served = [chat_of(w, at).messages[0].content for at in range(len(w.engine.calls))]
             assert served == (["Hi", "Hi"] if case.status == SERVED else [])
             await w.until(lambda: not w.gateway._desk.receiving_bytes)
 

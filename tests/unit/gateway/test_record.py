@@ -39,6 +39,7 @@ def fixed(rules: list[str]) -> dict:
         plant.models["smollm2"],
         plant.replicas["r0"],
         decided,
+        "chat.completions",
         stream=True,
     )
 

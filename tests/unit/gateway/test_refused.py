@@ -8,7 +8,7 @@ import pytest
 
 from inland.domain.limits import Limits
 from inland.domain.plant import Role
-from tests.unit.gateway.world import ASK, KEYS, Reply, World, caller, snapshot, world
+from tests.unit.gateway.world import ASK, KEYS, Reply, World, caller, chat_of, snapshot, world
 
 BODY = json.dumps({"model": "smol", "messages": ASK}).encode()
 
@@ -125,13 +125,27 @@ def test_denial_names_the_rule_and_the_way_out_and_is_a_folded_record() -> None:
     asyncio.run(main())
 
 
+TOOL = {"type": "function", "function": {"name": "look_up"}}
 CASES = [
     ({"id_slot": 3}, "id_slot"),
     ({"cache_prompt": True}, "cache_prompt"),
     ({"lora": []}, "lora"),
     ({"grammar": "root ::= x"}, "grammar"),
     ({"tools": []}, "tools"),
-    ({"response_format": {"type": "json_object"}}, "response_format"),
+    ({"response_format": {"type": "xml"}}, "response_format"),
+    ({"response_format": {"type": "json_schema"}}, "response_format.json_schema"),
+    ({"tools": [{"type": "function", "function": {"name": "a b"}}]}, "tools[0].function.name"),
+    ({"tools": [TOOL, TOOL]}, "tools"),
+    ({"tools": [{**TOOL, "type": "retrieval"}]}, "tools[0].type"),
+    ({"tool_choice": "required"}, "tool_choice"),
+    ({"tool_choice": "some", "tools": [TOOL]}, "tool_choice"),
+    (
+        {"tools": [TOOL], "tool_choice": {"type": "function", "function": {"name": "c"}}},
+        "tool_choice",
+    ),
+    ({"parallel_tool_calls": True}, "parallel_tool_calls"),
+    ({"messages": [{"role": "assistant", "content": None}]}, "messages[0].content"),
+    ({"messages": [{"role": "robot", "content": "x"}]}, "messages[0].role"),
     ({"store": True}, "store"),
     ({"temperature": "hot"}, "temperature"),
     ({"temperature": 2.5}, "temperature"),
@@ -148,7 +162,7 @@ CASES = [
     ({"stop": ""}, "stop"),
     ({"seed": 1 << 64}, "seed"),
     ({"messages": []}, "messages"),
-    ({"messages": [{"role": "tool", "content": "x"}]}, "messages[0].role"),
+    ({"messages": [{"role": "tool", "content": "x"}]}, "messages[0].tool_call_id"),
     ({"messages": [{"role": "user"}]}, "messages[0].content"),
     (
         {
@@ -190,7 +204,7 @@ def test_text_parts_become_one_text() -> None:
             parts = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
             body = {"model": "smol", "messages": [{"role": "user", "content": parts}]}
             assert (await ask(w, json.dumps(body).encode())).status == 200
-            assert w.engine.calls[0].work.messages[0].content == "a\nb"
+            assert chat_of(w).messages[0].content == "a\nb"
 
     asyncio.run(main())
 

@@ -9,7 +9,7 @@ import pytest
 from inland.decide.slots import SETTLE_S, Share
 from inland.domain.plant import Residue
 from inland.gateway.prefix import BLOCK_BYTES, BLOCKS, prefix_of
-from inland.ports.engine import Counts, End, Ending, Message, Piece, Work
+from inland.ports.engine import Chat, Counts, End, Ending, Message, Piece
 from tests.unit.gateway.world import KEYS, World, caller, snapshot, world
 
 FIRST = Share(first=True)
@@ -174,7 +174,7 @@ def test_every_key_of_a_tenant_finds_what_the_tenant_left() -> None:
 
 def test_a_prefix_is_of_whole_blocks_bounded_and_no_text() -> None:
     def prefix(*contents: str) -> tuple[int, ...]:
-        return prefix_of(Work([Message("user", content) for content in contents]))
+        return prefix_of(Chat([Message("user", content) for content in contents]))
 
     assert prefix("short") == ()
     long = prefix("a" * 1000, "b" * 1000)

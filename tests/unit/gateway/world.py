@@ -17,6 +17,7 @@ from inland.domain.places import Place
 from inland.domain.plant import (
     Deployment,
     EngineKind,
+    Feature,
     Key,
     Model,
     Replica,
@@ -30,7 +31,7 @@ from inland.gateway.gateway import Gateway
 from inland.ledger import canonical
 from inland.ledger.frames import FrameKind
 from inland.ledger.records import Record
-from inland.ports.engine import Counts, End, Ending, Engine, Piece, Sink, Target, Work
+from inland.ports.engine import Chat, Counts, End, Ending, Engine, Piece, Sink, Target, Work
 
 HERE = Place("here", "DE", "DE")
 KEYS = {name: new_api_key(bytes([n]) * 40) for n, name in enumerate(("demo", "acme", "operator"))}
@@ -49,7 +50,9 @@ def snapshot(version: int = 1, slots: int = 4) -> Snapshot:
         key("acme", "acme", Role.TENANT_ADMIN),
         key("operator", None, Role.OPERATOR),
     ]
-    replica = Replica("r0", "smol", ReplicaState.READY, "/nowhere.sock", HERE)
+    replica = Replica(
+        "r0", "smol", ReplicaState.READY, "/nowhere.sock", HERE, template=tuple(Feature)
+    )
     return Snapshot(
         version,
         "factory",
@@ -132,7 +135,7 @@ class ScriptedCall:
     def __init__(self, target: Target, work: Work, sink: Sink) -> None:
         self.target, self.work, self.sink = target, work, sink
         self.cancelled = self.paused = self.ended = False
-        self.tokens = [0] * work.n
+        self.tokens = [0] * work.choices
         self.prompt = 7
 
     def say(self, *words: str, index: int = 0) -> None:
@@ -145,7 +148,7 @@ class ScriptedCall:
 
     def finish(self, how: str = "stop") -> None:
         """Every choice ends, each having cost one token more (the end of its sequence)."""
-        self.sink.pieces([Piece(i, "", how) for i in range(self.work.n)])
+        self.sink.pieces([Piece(i, "", how) for i in range(self.work.choices)])
         self.tokens = [count + 1 for count in self.tokens]
         self.end(End(Ending.COMPLETE, self.counts(), residue=Residue.PROMPT))
 
@@ -193,12 +196,19 @@ class ScriptedEngine:
         return call
 
     def _run(self, call: ScriptedCall, words: tuple[str, ...]) -> None:
-        for index in range(call.work.n):
+        for index in range(call.work.choices):
             call.say(*words, index=index)
         call.finish()
 
     async def close(self) -> None:
         self.closed = True
+
+
+def chat_of(to: "World", call: int = 0) -> Chat:
+    """The conversation in the engine's call number `call`."""
+    task = to.engine.calls[call].work.task
+    assert isinstance(task, Chat)
+    return task
 
 
 @dataclass

@@ -11,7 +11,7 @@ from inland.adapters.files.secrets import SecretFolder
 from inland.adapters.sql.database import Database, sqlite_url
 from inland.domain.labels import EVERYONE, public_label
 from inland.domain.places import Place
-from inland.domain.plant import Deployment, EngineKind, Model
+from inland.domain.plant import Deployment, EngineKind, Feature, Model
 from inland.domain.snapshot import Secrets, Snapshot
 from inland.ledger import canonical
 from inland.plant.changes import Changes
@@ -127,9 +127,9 @@ class ToyProber:
     works: bool = True
     asked: int = 0
 
-    def produces(self, address: str, model: str) -> bool:
+    def prove(self, address: str, model: str) -> tuple[Feature, ...] | None:
         self.asked += 1
-        return self.works
+        return (Feature.SYSTEM,) if self.works else None
 
 
 class Plant:

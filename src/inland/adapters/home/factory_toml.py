@@ -10,11 +10,12 @@ from typing import Any
 
 from inland.adapters.egress.door import origin
 from inland.adapters.home.table import Table
+from inland.domain.capabilities import OF_UPSTREAM
 from inland.domain.errors import BadInput, NotFound
 from inland.domain.labels import EVERYONE, FACTORY, Classification, Label, Purpose, public_label
 from inland.domain.limits import Limits
 from inland.domain.places import WORLD, Place, is_country, is_jurisdiction
-from inland.domain.plant import Deployment, EngineKind, Model, Tenant
+from inland.domain.plant import Deployment, EngineKind, Feature, Model, Tenant
 
 FILE_LIMIT_BYTES = 1024 * 1024
 #: The place of everything that runs on the factory's own machine.
@@ -178,6 +179,7 @@ def _deployment(table: Table, site: Place, home: Path) -> _Deployed:
         place=place_of(stands, table.text("operator", stands), table.spot, f"upstream-{name}"),
         url=_url(table),
         upstream_model=table.text("upstream_model"),
+        supports=table.choices("supports", Feature, OF_UPSTREAM),
         **shared,
     )
     key_file = table.text("key_file", "")

@@ -101,6 +101,7 @@ _UPSTREAM = """
 # upstream_model = "the-name-it-has-there"
 # jurisdiction = "DE"           # where it stands
 # operator = "DE"               # who operates it; the same unless said
+# supports = ["chat", "system", "logprobs"]   # what it can be asked: `inland deploy show NAME`
 # key_file = "keys/upstreams/elsewhere"   # a file with its bearer token
 # permit_endpoint = false       # true: it may be on a private or local address
 """

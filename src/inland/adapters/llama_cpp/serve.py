@@ -1,5 +1,7 @@
 """The engine process: llama.cpp serving one replica until its parent is gone or says stop.
 
+Two servers on the same weights: one for text, one for vectors (`sockets.py` says why).
+
 It parses strangers' bytes, so before it reads the first of them it is pinned to its cores and shut
 in as its orders say; an isolation that cannot be had ends it.
 """
@@ -12,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inland.adapters.isolation.shut_in import shut_in
+from inland.adapters.llama_cpp.sockets import vectors_beside
 from inland.ports.runner import EngineSpec
 
 if TYPE_CHECKING:
@@ -29,29 +32,46 @@ def serve(spec: EngineSpec, parent: int | None = None) -> None:
     os.umask(0o077)
     if spec.cores:
         os.sched_setaffinity(0, spec.cores)
-    path = Path(spec.socket)
-    path.unlink(missing_ok=True)
+    paths = [Path(spec.socket), Path(vectors_beside(spec.socket))]
+    _remove(paths)
     stop = _stop_signal()
     model = Path(spec.model_file)
-    shut_in(spec.isolation, (model,), path.parent)
-    server = _start(spec)
+    shut_in(spec.isolation, (model,), paths[0].parent)
+    servers = _start(spec)
     _wait(parent, stop)
-    path.unlink(missing_ok=True)
-    del server
+    _remove(paths)
+    del servers
 
 
-def _start(spec: EngineSpec) -> object:
-    """The server; it listens when this returns."""
+def _remove(paths: list[Path]) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)
+
+
+def _start(spec: EngineSpec) -> list[object]:
+    """The servers; they listen when this returns."""
     import xllamacpp  # noqa: PLC0415 - native code, loaded once the process is shut in
+
+    text = _params(spec, spec.socket, spec.slots)
+    vectors = _params(spec, vectors_beside(spec.socket), 1)
+    vectors.embedding = True
+    vectors.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
+    vectors.n_batch = vectors.n_ubatch = spec.context  # a text is averaged in one go
+    return [xllamacpp.Server(vectors), xllamacpp.Server(text)]
+
+
+def _params(spec: EngineSpec, address: str, slots: int) -> "xllamacpp.CommonParams":
+    import xllamacpp  # noqa: PLC0415 - as above
 
     params = xllamacpp.CommonParams()
     params.model.path = spec.model_file
     params.model_alias = {spec.alias}
-    params.hostnames = [spec.socket]
-    params.n_parallel = spec.slots
-    params.n_ctx = spec.slots * spec.context
+    params.hostnames = [address]
+    params.n_parallel = slots
+    params.n_ctx = slots * spec.context
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = spec.threads
     params.n_threads_http = spec.slots + _SPARE_THREADS
+    params.reasoning_format = xllamacpp.common_reasoning_format.COMMON_REASONING_FORMAT_NONE
     params.ui = params.endpoint_slots = params.endpoint_props = False
     params.endpoint_metrics = True
     params.cors_origins = ""
@@ -59,7 +79,7 @@ def _start(spec: EngineSpec) -> object:
     params.sse_ping_interval = 0
     params.ctx_shift = False
     params.offline = True
-    return xllamacpp.Server(params)
+    return params
 
 
 def _keep_prompts_apart(params: "xllamacpp.CommonParams") -> None:

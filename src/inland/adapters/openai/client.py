@@ -10,14 +10,14 @@ from typing import cast
 import httptools
 
 from inland.adapters.egress.door import Door, origin
-from inland.adapters.openai.events import HEAD_BYTES, NONSENSE, EventStream, stream_bytes
-from inland.adapters.openai.tally import PerAnswer, finish_of
-from inland.adapters.openai.wire import ANSWER, CHUNK, ENCODER, Answer, body_of, error_text
+from inland.adapters.openai.events import HEAD_BYTES, NONSENSE
+from inland.adapters.openai.readers import Reader, Streamed, Whole
+from inland.adapters.openai.tally import PerAnswer
+from inland.adapters.openai.wire import ENCODER, body_of, error_text, path_of
 from inland.domain.errors import Damaged, InlandError
-from inland.ports.engine import Call, Counts, End, Ending, Piece, Sink, Target, Work
+from inland.ports.engine import Call, End, Ending, Piece, Sink, Target, Task, Work
 
-#: The longest whole answer taken from an upstream, and what is kept of a refusal, in bytes.
-ANSWER_BYTES = 16 << 20
+#: What is taken of a refusal, in bytes.
 REFUSAL_BYTES = 1 << 16
 #: Connections kept open per upstream while nothing uses them.
 IDLE_CONNECTIONS = 64
@@ -68,11 +68,15 @@ class _Upstream:
         self._connections = connections
         self._idle: list[_Connection] = []
         key = f"authorization: Bearer {target.key}\r\n" if target.key else ""
-        path = self.origin.path.removesuffix("/v1")
-        self.head = (
-            f"POST {path}/v1/chat/completions HTTP/1.1\r\nhost: {self.origin.authority}\r\n{key}"
+        self._head = (
+            f"HTTP/1.1\r\nhost: {self.origin.authority}\r\n{key}"
             "content-type: application/json\r\naccept-encoding: identity\r\ncontent-length: "
-        ).encode("ascii")
+        )
+        self._path = self.origin.path.removesuffix("/v1")
+
+    def head(self, task: Task) -> bytes:
+        """A request's head up to the length of its body."""
+        return f"POST {self._path}/v1{path_of(task)} {self._head}".encode("ascii")
 
     def take_idle(self) -> "_Connection | None":
         while self._idle:
@@ -195,29 +199,16 @@ class _Connection(asyncio.Protocol):
             call.lost(reused=self.used > 1)
 
 
-class _Streamed:
-    """What only a streamed answer needs."""
-
-    __slots__ = ("events", "tally")
-
-    def __init__(self, work: Work) -> None:
-        self.events = EventStream(stream_bytes(work))
-        self.tally = PerAnswer(work.n)
-
-
-_UNKNOWN = Counts(exact=False)
-
-
 class _Call:
     __slots__ = (
         "_connecting",
         "_connection",
         "_over",
         "_pieces",
-        "_received",
+        "_reader",
+        "_refusal",
         "_request",
         "_sink",
-        "_streamed",
         "_upstream",
         "status",
     )
@@ -226,11 +217,13 @@ class _Call:
         self.status = 0
         self._upstream = upstream
         self._sink = sink
-        self._streamed = _Streamed(work) if work.stream else None
+        self._reader: Reader = Whole()
+        if work.stream:
+            self._reader = Streamed(work, PerAnswer(work.choices))
         body = ENCODER.encode(body_of(work, model, stream=work.stream))
-        self._request = b"%b%d\r\n\r\n%b" % (upstream.head, len(body), body)
+        self._request = b"%b%d\r\n\r\n%b" % (upstream.head(work.task), len(body), body)
         self._connection: _Connection | None = None
-        self._received = bytearray()
+        self._refusal = bytearray()
         self._pieces: list[Piece] = []
         self._over = False
         self._connecting: asyncio.Task[None] | None = None
@@ -269,7 +262,7 @@ class _Call:
         if self._over:
             return
         loop = asyncio.get_running_loop()
-        loop.call_soon(self._end, End(Ending.STOPPED, self._counts()))
+        loop.call_soon(self._end, End(Ending.STOPPED, self._reader.counts()))
         if self._connection is not None:
             self._connection.close()
 
@@ -284,23 +277,12 @@ class _Call:
     # -- what the upstream sends
 
     def body(self, data: bytes) -> None:
-        if self._streamed is not None and self.status == 200:
-            for event in self._streamed.events.feed(data):
-                self._take(self._streamed.tally, event)
+        if self.status == 200:
+            self._pieces += self._reader.feed(data)
             return
-        self._received += data
-        if len(self._received) > (ANSWER_BYTES if self.status == 200 else REFUSAL_BYTES):
-            raise Damaged("upstream's answer", "too long")
-
-    def _take(self, tally: PerAnswer, event: bytes) -> None:
-        chunk = CHUNK.decode(event)
-        if chunk.error is not None:
-            self.status, self._received = 500, bytearray(event)
-        else:
-            self._pieces += tally.take(chunk)
-
-    def _counts(self) -> Counts:
-        return self._streamed.tally.counts() if self._streamed is not None else _UNKNOWN
+        self._refusal += data
+        if len(self._refusal) > REFUSAL_BYTES:
+            raise Damaged("upstream's refusal", "too long")
 
     def flush(self) -> None:
         """Hand on what one read brought."""
@@ -311,41 +293,23 @@ class _Call:
     def complete(self) -> None:
         """The answer is whole."""
         if self.status != 200:
-            why = error_text(bytes(self._received))
-            self._end(End(Ending.REFUSED, self._counts(), self.status, why))
-        elif self._streamed is not None:
-            self._end(End(Ending.COMPLETE, self._counts()))
+            self._refused(self.status, bytes(self._refusal))
+        elif self._reader.error is not None:
+            self._refused(500, self._reader.error)
         else:
-            self._decode(bytes(self._received))
+            self._close()
 
-    def _decode(self, body: bytes) -> None:
+    def _refused(self, status: int, body: bytes) -> None:
+        self._end(End(Ending.REFUSED, self._reader.counts(), status, error_text(body)))
+
+    def _close(self) -> None:
         try:
-            answer = ANSWER.decode(body)
+            self._pieces += self._reader.close()
         except NONSENSE:
-            self._end(End(Ending.GONE, _UNKNOWN))
+            self._end(End(Ending.GONE, self._reader.counts()))
         else:
-            self._tell(answer)
-
-    def _tell(self, answer: Answer) -> None:
-        if self._over:
-            return
-        self._sink.pieces(
-            [
-                Piece(
-                    choice.index,
-                    choice.message.content or "",
-                    finish_of(choice) or "stop",
-                    choice.logprobs.content if choice.logprobs is not None else None,
-                )
-                for choice in answer.choices
-            ]
-        )
-        usage = answer.usage
-        if usage is None:
-            self._end(End(Ending.COMPLETE, _estimate(answer)))
-        else:
-            done = usage.completion_tokens or 0
-            self._end(End(Ending.COMPLETE, Counts(usage.prompt_tokens, done, usage.cached)))
+            self.flush()
+            self._end(End(Ending.COMPLETE, self._reader.counts()))
 
     def lost(self, *, reused: bool) -> None:
         """The connection is gone. A kept one may have been closed before we wrote: try afresh."""
@@ -354,16 +318,10 @@ class _Call:
         if reused and self.status == 0:
             self._connecting = asyncio.get_running_loop().create_task(self._connect())
         else:
-            self._end(End(Ending.GONE, self._counts()))
+            self._end(End(Ending.GONE, self._reader.counts()))
 
     def _end(self, end: End) -> None:
         if not self._over:
             self._over = True
             self._connecting = None
             self._sink.ended(end)
-
-
-def _estimate(answer: Answer) -> Counts:
-    """For a server that counts nothing: some four bytes of text are a token."""
-    texts = (choice.message.content or "" for choice in answer.choices)
-    return Counts(0, sum(len(text.encode()) // 4 + 1 for text in texts), 0, exact=False)

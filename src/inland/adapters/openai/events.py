@@ -32,7 +32,7 @@ def stream_bytes(work: Work) -> int:
     if work.max_tokens is None:
         return STREAM_BYTES
     each = _LOGPROBS_BYTES if work.logprobs else _TOKEN_BYTES
-    return min(STREAM_BYTES, _SPARE_BYTES + work.n * work.max_tokens * each)
+    return min(STREAM_BYTES, _SPARE_BYTES + work.choices * work.max_tokens * each)
 
 
 class EventStream:

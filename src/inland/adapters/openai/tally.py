@@ -4,11 +4,9 @@ llama.cpp: `timings.predicted_n` runs per choice; after a choice's finish event 
 that belongs to that choice. Others: one usage for all choices, at the end or (if it runs) in each.
 """
 
-from inland.adapters.openai.wire import AnswerChoice, Chunk, ChunkChoice, Timings, Usage
+from inland.adapters.openai.wire import Chunk, ChunkChoice, Timings, Usage
 from inland.domain.errors import Damaged
 from inland.ports.engine import Counts, Piece
-
-_FINISHES = frozenset({"stop", "length", "content_filter", "tool_calls", "function_call"})
 
 
 class PerChoice:
@@ -23,14 +21,12 @@ class PerChoice:
 
     def take(self, chunk: Chunk) -> list[Piece]:
         """The pieces in one event. Raises Damaged for a choice that there is not."""
-        if chunk.choices:
-            pieces = [self._piece(choice, chunk.timings) for choice in chunk.choices]
-            return [piece for piece in pieces if says_something(piece)]
-        if chunk.usage is not None and self._finished:
+        pieces = [self._piece(choice, chunk.timings) for choice in chunk.choices]
+        if chunk.usage is not None and self._finished:  # after a finish, or beside it
             index = self._finished.pop(0)
             self._tokens[index] = chunk.usage.completion_tokens or 0
             self._prompt, self._cached = chunk.usage.prompt_tokens, chunk.usage.cached
-        return []
+        return [piece for piece in pieces if says_something(piece)]
 
     def _piece(self, choice: ChunkChoice, timings: Timings | None) -> Piece:
         if not 0 <= choice.index < self._choices or len(self._finished) > self._choices:
@@ -40,7 +36,7 @@ class PerChoice:
             self._prompt, self._cached = timings.prompt_n + timings.cache_n, timings.cache_n
         if choice.finish_reason is not None:
             self._finished.append(choice.index)
-        return _piece(choice, self._tokens.get(choice.index))
+        return choice.piece(self._tokens.get(choice.index))
 
     def counts(self) -> Counts:
         """What the engine has done so far."""
@@ -64,13 +60,14 @@ class PerAnswer:
         if self._choices > 1 or not pieces or self._usage is None or self._since_usage:
             return pieces
         running = self._usage.completion_tokens
-        return [Piece(p.index, p.text, p.finish, p.logprobs, running) for p in pieces]
+        return [Piece(p.index, p.text, p.finish, p.logprobs, running, p.calls) for p in pieces]
 
     def _piece(self, choice: ChunkChoice) -> Piece:
-        if choice.delta.content:
+        piece = choice.piece(None)
+        if piece.text or piece.calls:
             self._events += 1
             self._since_usage += 1
-        return _piece(choice, None)
+        return piece
 
     def counts(self) -> Counts:
         """The last usage seen; an estimate of one token an event where text came after it."""
@@ -83,15 +80,4 @@ class PerAnswer:
 
 def says_something(piece: Piece) -> bool:
     """Whether anything in it is for the caller; engines open with an empty one."""
-    return bool(piece.text or piece.logprobs or piece.finish)
-
-
-def _piece(choice: ChunkChoice, tokens: int | None) -> Piece:
-    logprobs = choice.logprobs.content if choice.logprobs is not None else None
-    return Piece(choice.index, choice.delta.content or "", finish_of(choice), logprobs, tokens)
-
-
-def finish_of(choice: ChunkChoice | AnswerChoice) -> str | None:
-    """Its finish reason, in the dialect's words; an engine's own word for it is a stop."""
-    reason = choice.finish_reason
-    return reason if reason is None or reason in _FINISHES else "stop"
+    return bool(piece.text or piece.logprobs or piece.finish or piece.calls)

@@ -24,6 +24,7 @@ from inland.domain.places import Known, Place
 from inland.domain.plant import (
     Deployment,
     EngineKind,
+    Feature,
     Key,
     Model,
     Replica,
@@ -84,6 +85,7 @@ DEPLOYMENTS = Table(
     Column("url", String, nullable=True),
     Column("upstream_model", String, nullable=True),
     Column("declared", Boolean, nullable=False),
+    Column("supports", JSON, nullable=True),
 )
 REPLICAS = Table(
     "replicas",
@@ -94,6 +96,7 @@ REPLICAS = Table(
     Column("address", String, nullable=False),
     Column("place", JSON, nullable=False),
     Column("isolation", String, nullable=False),
+    Column("template", JSON(none_as_null=True), nullable=True),
 )
 POLICIES = Table(
     "policies",
@@ -193,6 +196,7 @@ class SqlState:
                 "url": deployment.url,
                 "upstream_model": deployment.upstream_model,
                 "declared": deployment.declared,
+                "supports": [feature.value for feature in deployment.supports],
             },
         )
 
@@ -212,6 +216,7 @@ class SqlState:
                 "address": replica.address,
                 "place": _place_row(replica.place),
                 "isolation": replica.isolation,
+                "template": _features_row(replica.template),
             },
         )
 
@@ -300,8 +305,12 @@ def _model(row: Row) -> Model:
 
 
 def _deployment(row: Row) -> Deployment:
-    plain = {**row, "engine": EngineKind(row["engine"]), "place": _place(row["place"])}
-    return Deployment(**plain)
+    typed = {
+        "engine": EngineKind(row["engine"]),
+        "place": _place(row["place"]),
+        "supports": _features(row["supports"]) or (),
+    }
+    return Deployment(**{**row, **typed})
 
 
 def _replica(row: Row) -> Replica:
@@ -312,7 +321,16 @@ def _replica(row: Row) -> Replica:
         address=row["address"],
         place=_place(row["place"]),
         isolation=row["isolation"],
+        template=_features(row["template"]),
     )
+
+
+def _features_row(features: tuple[Feature, ...] | None) -> list[str] | None:
+    return None if features is None else [feature.value for feature in features]
+
+
+def _features(row: list[str] | None) -> tuple[Feature, ...] | None:
+    return None if row is None else tuple(Feature(feature) for feature in row)
 
 
 def _place_row(place: Place) -> dict[str, str]:

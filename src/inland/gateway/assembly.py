@@ -1,0 +1,97 @@
+"""Pieces put together again, by choice: what an official client ends up with, and commits to."""
+
+import msgspec
+
+from inland.domain.errors import Damaged
+from inland.ledger import canonical
+from inland.ports.engine import CallPart, Piece, TokenLogprob
+
+#: The most calls taken in one choice.
+CALLS = 128
+
+
+class Called(msgspec.Struct, gc=False):
+    """One call, as far as it has come."""
+
+    id: str = ""
+    name: str = ""
+    arguments: list[str] = []
+
+    def take(self, part: CallPart) -> None:
+        self.id = self.id or part.id or ""
+        self.name = self.name or part.name or ""
+        self.arguments.append(part.arguments)
+
+    def written(self) -> dict[str, object]:
+        """It as an answer has it."""
+        function = {"name": self.name, "arguments": "".join(self.arguments)}
+        return {"id": self.id, "type": "function", "function": function}
+
+
+class Choice:
+    """One choice, as far as it has come."""
+
+    __slots__ = ("calls", "finish", "logprobs", "texts", "tokens")
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.calls: list[Called] = []
+        self.logprobs: list[TokenLogprob] = []
+        self.finish: str | None = None
+        self.tokens = 0
+
+    def take(self, piece: Piece) -> None:
+        """Raises Damaged for a call out of order."""
+        if piece.text:
+            self.texts.append(piece.text)
+        for part in piece.calls or ():
+            self._call(part)
+        if piece.logprobs:
+            self.logprobs += piece.logprobs
+        if piece.finish is not None:
+            self.finish = piece.finish
+        if piece.tokens is not None:
+            self.tokens = piece.tokens
+        elif piece.text or piece.calls:
+            self.tokens += 1
+
+    def _call(self, part: CallPart) -> None:
+        if not 0 <= part.index <= len(self.calls) or part.index >= CALLS:
+            raise Damaged("engine", "it called a tool out of order")
+        if part.index == len(self.calls):
+            self.calls.append(Called(arguments=[]))
+        self.calls[part.index].take(part)
+
+    @property
+    def text(self) -> str:
+        return "".join(self.texts)
+
+    def committed(self) -> str:
+        """What the record commits to: the text, or text and calls as canonical JSON."""
+        if not self.calls:
+            return self.text
+        calls = [call.written() for call in self.calls]
+        return canonical.encode({"content": self.text or None, "tool_calls": calls}).decode()
+
+
+class Assembly:
+    """Every choice of one answer."""
+
+    def __init__(self, choices: int) -> None:
+        self.choices = [Choice() for _ in range(choices)]
+
+    def add(self, piece: Piece) -> None:
+        """Raises Damaged for a call out of order."""
+        self.choices[piece.index].take(piece)
+
+    def complete(self) -> bool:
+        """Whether every choice came to its end."""
+        return all(choice.finish is not None for choice in self.choices)
+
+    def committed(self) -> list[str]:
+        """Per choice, what the record commits to."""
+        return [choice.committed() for choice in self.choices]
+
+    def tokens(self) -> int:
+        """Tokens in the pieces added, by the engine's running count (else one a piece)."""
+        return sum(choice.tokens for choice in self.choices)

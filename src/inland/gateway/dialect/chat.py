@@ -1,0 +1,368 @@
+"""`/v1/chat/completions`: a conversation, tools and the answer's form included.
+
+Fields of a message that hold null say nothing, so an answer's message can be sent back as it came.
+A developer's message is a system message: chat templates know no other.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from inland.domain.limits import Limits
+from inland.domain.plant import Feature
+from inland.gateway.assembly import Assembly, Choice
+from inland.gateway.dialect.asked import (
+    Need,
+    Positive,
+    Said,
+    Sampling,
+    check_tokens,
+    usage,
+)
+from inland.gateway.dialect.decoding import decoder
+from inland.gateway.dialect.events import Stream, encode
+from inland.gateway.errors import invalid
+from inland.ports.engine import (
+    CalledFunction,
+    CallPart,
+    Chat,
+    Counts,
+    Function,
+    JsonSchema,
+    Message,
+    Piece,
+    TokenLogprob,
+    ToolCall,
+    Work,
+)
+
+ROUTE = "chat.completions"
+_NAME = Annotated[str, msgspec.Meta(pattern="^[a-zA-Z0-9_-]{1,64}$")]
+
+
+class TextPart(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    type: Literal["text"]
+    text: str
+
+
+Content = str | list[TextPart]
+
+
+class System(msgspec.Struct, forbid_unknown_fields=True, gc=False, tag_field="role", tag="system"):
+    content: Content
+
+    def message(self) -> Message:
+        return Message("system", _text(self.content))
+
+
+class Developer(System, forbid_unknown_fields=True, gc=False, tag="developer"):
+    """As a system message."""
+
+
+class User(msgspec.Struct, forbid_unknown_fields=True, gc=False, tag_field="role", tag="user"):
+    content: Content
+
+    def message(self) -> Message:
+        return Message("user", _text(self.content))
+
+
+class CallBody(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    id: str
+    function: "CalledBody"
+    type: Literal["function"] = "function"
+
+
+class CalledBody(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    name: str
+    arguments: str
+
+
+class Assistant(
+    msgspec.Struct, forbid_unknown_fields=True, gc=False, tag_field="role", tag="assistant"
+):
+    content: Content | None = None
+    tool_calls: list[CallBody] | None = None
+    refusal: None = None
+    annotations: None = None
+    audio: None = None
+    function_call: None = None
+    parsed: None = None
+
+    def message(self) -> Message:
+        calls = [
+            ToolCall(call.id, CalledFunction(call.function.name, call.function.arguments))
+            for call in self.tool_calls or ()
+        ]
+        text = None if self.content is None else _text(self.content)
+        return Message("assistant", text, calls or None)
+
+
+class Tool(msgspec.Struct, forbid_unknown_fields=True, gc=False, tag_field="role", tag="tool"):
+    """What a call came to."""
+
+    content: Content
+    tool_call_id: str
+
+    def message(self) -> Message:
+        return Message("tool", _text(self.content), tool_call_id=self.tool_call_id)
+
+
+Turn = System | Developer | User | Assistant | Tool
+
+
+class FunctionBody(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    name: _NAME
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+    strict: bool | None = None
+
+
+class ToolBody(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    type: Literal["function"]
+    function: FunctionBody
+
+
+class NameBody(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    name: str
+
+
+class ChosenBody(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    type: Literal["function"]
+    function: NameBody
+
+
+class SchemaBody(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    name: _NAME
+    schema: dict[str, Any] = {}
+    description: str | None = None
+    strict: bool | None = None
+
+
+class AsText(msgspec.Struct, forbid_unknown_fields=True, gc=False, tag_field="type", tag="text"):
+    """Any text."""
+
+
+class AsObject(
+    msgspec.Struct, forbid_unknown_fields=True, gc=False, tag_field="type", tag="json_object"
+):
+    """Some JSON object."""
+
+
+class AsSchema(
+    msgspec.Struct, forbid_unknown_fields=True, gc=False, tag_field="type", tag="json_schema"
+):
+    """A JSON document that its schema describes."""
+
+    json_schema: SchemaBody
+
+
+class ChatBody(Sampling, forbid_unknown_fields=True, gc=False, kw_only=True):
+    """The fields of OpenAI's chat completions that Inland knows."""
+
+    messages: list[Turn]
+    max_completion_tokens: Positive | None = None
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int, msgspec.Meta(ge=0, le=20)] | None = None
+    tools: Annotated[list[ToolBody], msgspec.Meta(min_length=1)] | None = None
+    tool_choice: Literal["none", "auto", "required"] | ChosenBody | None = None
+    parallel_tool_calls: bool | None = None
+    response_format: AsText | AsObject | AsSchema | None = None
+
+    def needs(self) -> list[Need]:
+        needs = [("model", Feature.CHAT)]
+        needs += _needed_by(self.messages)
+        if self.tools:
+            needs.append(("tools", Feature.TOOLS))
+        if self.tool_choice not in {None, "none", "auto"}:
+            needs.append(("tool_choice", Feature.TOOL_CHOICE))
+        if self.parallel_tool_calls:
+            needs.append(("parallel_tool_calls", Feature.PARALLEL_TOOL_CALLS))
+        if isinstance(self.response_format, AsObject):
+            needs.append(("response_format", Feature.JSON_OBJECT))
+        if isinstance(self.response_format, AsSchema):
+            needs.append(("response_format", Feature.JSON_SCHEMA))
+        if self.logprobs:
+            needs.append(("logprobs", Feature.LOGPROBS))
+        return needs
+
+    def work(self, limits: Limits, slots: int) -> Work:
+        self.check(limits, slots)
+        if not 1 <= len(self.messages) <= limits.messages:
+            raise invalid("messages", f"Give 1 to {limits.messages} messages.")
+        if self.top_logprobs is not None and not self.logprobs:
+            raise invalid("top_logprobs", "`top_logprobs` goes with `logprobs: true` only.")
+        return Work(
+            self._task(limits),
+            bool(self.stream),
+            self.n or 1,
+            self._most_tokens(limits),
+            self.stops(limits),
+            self.seed,
+            self.temperature,
+            self.top_p,
+            self.presence_penalty,
+            self.frequency_penalty,
+            bool(self.logprobs),
+            self.top_logprobs,
+            answer_tokens=limits.answer_tokens,
+        )
+
+    def _most_tokens(self, limits: Limits) -> int | None:
+        older, newer = self.max_tokens, self.max_completion_tokens
+        if newer is None:
+            return older
+        if older is not None and older != newer:
+            text = "`max_tokens` and `max_completion_tokens` differ; give one."
+            raise invalid("max_tokens", text)
+        check_tokens("max_completion_tokens", newer, limits)
+        return newer
+
+    def _task(self, limits: Limits) -> Chat:
+        messages = [turn.message() for turn in self.messages]
+        for at, message in enumerate(messages):
+            if message.content is None and not message.tool_calls:
+                raise invalid(f"messages[{at}].content", "Say something, or call a tool.")
+        tools = self._tools(limits)
+        choice, function = self._chosen({tool.name for tool in tools})
+        return Chat(messages, tools, choice, function, self.parallel_tool_calls, self._json())
+
+    def _tools(self, limits: Limits) -> list[Function]:
+        tools = self.tools or []
+        if len(tools) > limits.tools:
+            raise invalid("tools", f"Give at most {limits.tools} tools.")
+        names = [tool.function.name for tool in tools]
+        if len(set(names)) < len(names):
+            raise invalid("tools", "Two tools have the same name.")
+        for name in ("tool_choice", "parallel_tool_calls"):
+            if not tools and getattr(self, name) not in {None, "none", False}:
+                raise invalid(name, f"`{name}` goes with `tools` only.")
+        return [
+            Function(one.name, one.description, one.parameters, one.strict)
+            for one in (tool.function for tool in tools)
+        ]
+
+    def _chosen(self, names: set[str]) -> tuple[str | None, str | None]:
+        if not isinstance(self.tool_choice, ChosenBody):
+            return self.tool_choice, None
+        name = self.tool_choice.function.name
+        if name not in names:
+            raise invalid("tool_choice", "`tool_choice` names a function that is not in `tools`.")
+        return None, name
+
+    def _json(self) -> JsonSchema | bool:
+        match self.response_format:
+            case AsSchema(said):
+                return JsonSchema(said.name, said.schema, said.description, said.strict)
+            case AsObject():
+                return True
+            case _:
+                return False
+
+    def whole(self, said: Said, assembly: Assembly, counts: Counts) -> bytes:
+        spoken = [self._choice(*numbered) for numbered in enumerate(assembly.choices)]
+        return encode(
+            {
+                "id": f"chatcmpl-{said.id}",
+                "object": "chat.completion",
+                "created": said.created,
+                "model": said.model,
+                "choices": spoken,
+                "usage": usage(counts),
+            }
+        )
+
+    def _choice(self, index: int, choice: Choice) -> dict[str, object]:
+        text = choice.text
+        message: dict[str, object] = {
+            "role": "assistant",
+            "content": text if text or not choice.calls else None,
+            "refusal": None,
+        }
+        if choice.calls:
+            message["tool_calls"] = [call.written() for call in choice.calls]
+        return {
+            "index": index,
+            "message": message,
+            "logprobs": _logprobs(choice.logprobs) if self.logprobs else None,
+            "finish_reason": choice.finish,
+        }
+
+    def events(self, said: Said) -> "ChatEvents":
+        return ChatEvents(said, with_usage=self.with_usage(), logprobs=bool(self.logprobs))
+
+
+decode = decoder(ChatBody)
+
+
+def _needed_by(messages: list[Turn]) -> Iterable[Need]:
+    for at, turn in enumerate(messages):
+        if isinstance(turn, System):
+            yield f"messages[{at}].role", Feature.SYSTEM
+        elif isinstance(turn, Tool):
+            yield f"messages[{at}].role", Feature.TOOLS
+        elif isinstance(turn, Assistant) and turn.tool_calls:
+            yield f"messages[{at}].tool_calls", Feature.TOOLS
+
+
+def _text(content: Content) -> str:
+    return content if isinstance(content, str) else "\n".join(part.text for part in content)
+
+
+def _logprobs(entries: Sequence[TokenLogprob]) -> dict[str, object]:
+    return {"content": entries, "refusal": None}
+
+
+class ChatEvents(Stream):
+    """A conversation's answer as events. Finish events are kept back until the answer's end."""
+
+    def __init__(self, said: Said, *, with_usage: bool, logprobs: bool) -> None:
+        super().__init__("chatcmpl", "chat.completion.chunk", said, with_usage=with_usage)
+        self._logprobs = logprobs
+        self._begun: set[int] = set()
+
+    def piece(self, piece: Piece) -> bytes:
+        delta: dict[str, object] = {}
+        if piece.text or not piece.calls:
+            delta["content"] = piece.text
+        if piece.calls:
+            delta["tool_calls"] = [_part(part) for part in piece.calls]
+        if piece.index not in self._begun:
+            self._begun.add(piece.index)
+            delta = {"role": "assistant", "content": None, **delta}
+        spoken = piece.logprobs if self._logprobs else None
+        return self._event(piece.index, delta, spoken, None)
+
+    def finish(self, index: int, finish: str) -> bytes:
+        opening = b""
+        if index not in self._begun:
+            self._begun.add(index)
+            opening = self._event(index, {"role": "assistant", "content": ""}, None, None)
+        return opening + self._event(index, {}, None, finish)
+
+    def _event(
+        self,
+        index: int,
+        delta: dict[str, object],
+        logprobs: Sequence[TokenLogprob] | None,
+        finish: str | None,
+    ) -> bytes:
+        return self.event(
+            b'{"index":%d,"delta":%b,"logprobs":%b,"finish_reason":%b}'
+            % (
+                index,
+                encode(delta),
+                encode(_logprobs(logprobs)) if logprobs else b"null",
+                encode(finish),
+            )
+        )
+
+
+def _part(part: CallPart) -> dict[str, object]:
+    """A part of a call: who it is for comes with its name."""
+    function: dict[str, object] = {"arguments": part.arguments}
+    written: dict[str, object] = {"index": part.index, "function": function}
+    if part.name is not None:
+        function["name"] = part.name
+        written |= {"id": part.id, "type": "function"}
+    return written
