@@ -138,6 +138,7 @@ CASES = [
     ({"tools": [TOOL, TOOL]}, "tools"),
     ({"tools": [{**TOOL, "type": "retrieval"}]}, "tools[0].type"),
     ({"tool_choice": "required"}, "tool_choice"),
+    ({"tool_choice": {"type": "function", "function": {"name": "c"}}}, "tool_choice"),
     ({"tool_choice": "some", "tools": [TOOL]}, "tool_choice"),
     (
         {"tools": [TOOL], "tool_choice": {"type": "function", "function": {"name": "c"}}},

@@ -174,7 +174,7 @@ class ChatBody(Sampling, forbid_unknown_fields=True, gc=False, kw_only=True):
         needs += _needed_by(self.messages)
         if self.tools:
             needs.append(("tools", Feature.TOOLS))
-        if self.tool_choice not in {None, "none", "auto"}:
+        if isinstance(self.tool_choice, ChosenBody) or self.tool_choice == "required":
             needs.append(("tool_choice", Feature.TOOL_CHOICE))
         if self.parallel_tool_calls:
             needs.append(("parallel_tool_calls", Feature.PARALLEL_TOOL_CALLS))
@@ -235,7 +235,7 @@ class ChatBody(Sampling, forbid_unknown_fields=True, gc=False, kw_only=True):
         if len(set(names)) < len(names):
             raise invalid("tools", "Two tools have the same name.")
         for name in ("tool_choice", "parallel_tool_calls"):
-            if not tools and getattr(self, name) not in {None, "none", False}:
+            if not tools and getattr(self, name) not in (None, "none", False):
                 raise invalid(name, f"`{name}` goes with `tools` only.")
         return [
             Function(one.name, one.description, one.parameters, one.strict)
