@@ -81,6 +81,10 @@ class FactoryClient:
         """`tenant`, `role`, `models`, `expires` (Unix seconds); the reply alone has the `key`."""
         return self._object("POST", "keys", body=body)
 
+    def rotate_key(self, key: str, overlap_s: int) -> dict[str, Any]:
+        """The successor, whose `key` is in this reply alone, and the old one as it is `before`."""
+        return self._object("POST", f"keys/{_part(key)}/rotate", body={"overlap_s": overlap_s})
+
     def revoke_key(self, key: str) -> dict[str, Any]:
         """Returns when no gateway takes it any more."""
         return self._object("POST", f"keys/{_part(key)}/revoke")

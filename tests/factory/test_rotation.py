@@ -92,3 +92,43 @@ def follow_the_chain(
             (folder / "vkey").write_text(following["vkey"])
         newest = http.get("/ledger/checkpoint").raise_for_status().text
     assert newest.split("\n")[0] == logs[-1]["log"]
+
+
+@pytest.mark.timeout(300)
+def test_api_keys_are_rotated_under_load(tmp_path: Path, model_file: Path) -> None:
+    assert model_file.exists()
+    with running(tmp_path / "home") as factory:
+        old = dict(factory.keys)
+        with Callers(factory, seed=12, threads=3, max_tokens=6) as callers:
+            more_answers(callers, 3)
+            for tenant, text in old.items():
+                told = factory.json("key", "rotate", text.split("_")[1], "--overlap", "1h")
+                more_answers(callers, 2)  # by the old key still
+                factory.keys[tenant] = told["key"]
+            more_answers(callers, 6)
+        assert not callers.wrong, callers.wrong
+        assert not [got for got in callers.received if got.refused or not got.whole]
+
+        assert models(factory, old["demo"]) == 200, "its overlap is not over"
+        factory.run("key", "revoke", old["demo"].split("_")[1])
+        assert models(factory, old["demo"]) == 401
+        told = factory.json("key", "rotate", factory.keys["demo"].split("_")[1], "--overlap", "0")
+        assert models(factory, factory.keys["demo"]) == 401, "out when the command returns"
+        assert models(factory, told["key"]) == 200
+
+        before = factory.operator_key
+        told = factory.json("key", "rotate", before.split("_")[1], "--overlap", "0")
+        assert factory.operator_key == told["key"] != before
+        assert factory.run("tenant", "list").returncode == 0
+        factory.down()
+        factory.up()
+        ended = {one["id"] for one in factory.json("key", "list") if one["revoked"]}
+        assert before.split("_")[1] in ended
+        assert factory.json("ledger", "check")["ok"]
+
+
+def models(factory: Running, key: str) -> int:
+    """How a call by that key is answered."""
+    with factory.http() as http:
+        got = http.get("/v1/models", headers={"authorization": f"Bearer {key}"})
+    return got.status_code

@@ -33,6 +33,7 @@ ACCESS: dict[str, frozenset[Role]] = {
     "tenants.resume": _OPERATOR,
     "keys.list": _ADMINS,
     "keys.add": _ADMINS,
+    "keys.rotate": _ADMINS,
     "keys.revoke": _ADMINS,
     "models.list": _WATCHING,
     "deployments.list": _WATCHING,
@@ -50,7 +51,7 @@ ACCESS: dict[str, frozenset[Role]] = {
     "log.rotate": _OPERATOR,
 }
 #: Operations by which a suspended tenant's keys would change something.
-_CHANGING = frozenset({"keys.add", "keys.revoke"})
+_CHANGING = frozenset({"keys.add", "keys.rotate", "keys.revoke"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from inland.api.control import Control
 from inland.api.problems import may
 from inland.api.shapes import Shape
 from inland.domain.plant import Key, Role
+from inland.plant.keys import MAX_OVERLAP_S
 
 router = APIRouter(prefix="/factory/v1/keys", tags=["keys"])
 
@@ -23,8 +24,15 @@ class NewKey(Shape):
     expires: int | None = Field(default=None, ge=0, lt=1 << 40)
 
 
+class Overlap(Shape):
+    """For how long a rotated key goes on beside its successor; 0 revokes it."""
+
+    overlap_s: int = Field(default=86_400, ge=0, le=MAX_OVERLAP_S)
+
+
 class KeyView(Shape):
-    """A key: no secret, no hash. `expires` and `created`: Unix seconds."""
+    """A key: no secret, no hash. `expires` and `created`: Unix seconds. `successor`: the id of the
+    key it was rotated to."""
 
     id: str
     tenant: str | None
@@ -34,6 +42,7 @@ class KeyView(Shape):
     created: int
     revoked: bool
     declared: bool
+    successor: str | None
 
     @classmethod
     def of(cls, made: Key, **more: str) -> Self:
@@ -47,6 +56,7 @@ class KeyView(Shape):
             created=made.created_unix_s,
             revoked=made.revoked,
             declared=made.declared,
+            successor=made.successor,
             **more,
         )
 
@@ -55,6 +65,12 @@ class MadeKey(KeyView):
     """A new key; `key` is its text, shown this once."""
 
     key: str
+
+
+class RotatedKey(MadeKey):
+    """The successor of a key, and that key as it is now."""
+
+    before: KeyView
 
 
 @router.get("", responses=may(404))
@@ -79,6 +95,20 @@ def add(
     tenant = caller.reach(body.tenant)
     key, text = control.keys.add(caller.name, tenant, body.role, body.models, body.expires)
     return MadeKey.of(key, key=text)
+
+
+@router.post("/{key}/rotate", responses=may(400, 404, 409))
+def rotate(
+    request: Request,
+    key: str,
+    body: Overlap,
+    caller: Annotated[Caller, Depends(caller_for("keys.rotate"))],
+) -> RotatedKey:
+    """Make a key's successor, shown this once; without overlap, answers when the old one is out."""
+    control: Control = request.app.state.control
+    tenant = caller.reach(None)
+    old, new, text = control.keys.rotate(caller.name, key, body.overlap_s, tenant)
+    return RotatedKey(**vars(KeyView.of(new)), key=text, before=KeyView.of(old))
 
 
 @router.post("/{key}/revoke", responses=may(404, 409))

@@ -153,6 +153,7 @@ def _begin(home: Home, parts: _Parts) -> None:
         permitted_endpoints=declaration.permitted_endpoints,
     )
     reconcile(parts.changes, declared, PolicyFiles(home.policies))
+    parts.control.keys.settle()
     parts.changes.note("factory", "factory.start", "control")
     parts.changes.refresh()
 

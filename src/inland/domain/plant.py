@@ -84,7 +84,7 @@ class Key:
     """An API credential. Only `secret_sha256` (64 hex digits) of its secret part is kept.
 
     `models` empty means every model the tenant may use; `expires_unix_s` None means never;
-    `tenant` is None for operators and auditors.
+    `tenant` is None for operators and auditors. `successor`: the id of the key it was rotated to.
     """
 
     id: str
@@ -96,6 +96,7 @@ class Key:
     revoked: bool = False
     declared: bool = False
     created_unix_s: int = 0
+    successor: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,8 @@ def reconcile(changes: Changes, declared: Declared, folder: PolicyFolder) -> Non
     """Make the state agree with the file, in one change, or in none where it does already.
 
     What is no longer declared: deployments go; tenants, keys and models stay, no longer marked. A
-    tenant suspended or a key revoked by command stays so. Raises BadInput, Conflict or Denied.
+    tenant suspended or a key revoked or rotated by command stays so. Raises BadInput,
+    Conflict or Denied.
     """
     for tenant in declared.tenants:
         check_tenant_name(tenant.id)
@@ -100,7 +101,12 @@ def _keys(change: Change, declared: tuple[Key, ...]) -> None:
     there = change.state.keys()
     for key in declared:
         before = there.pop(key.id, None)
-        wanted = replace(key, declared=True, revoked=before.revoked if before else False)
+        wanted = replace(key, declared=True)
+        if before is not None:
+            wanted = replace(wanted, revoked=before.revoked)
+            if before.successor is not None:
+                ends, successor = before.expires_unix_s, before.successor
+                wanted = replace(wanted, expires_unix_s=ends, successor=successor)
         if wanted != before:
             change.state.put_key(wanted)
             change.book("key.add", key.id, tenant=key.tenant, role=key.role.value, declared=True)

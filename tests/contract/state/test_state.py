@@ -57,6 +57,7 @@ NOUNS = {
         _BOOLS,
         _BOOLS,
         st.integers(0, 2**40),
+        st.none() | _NAMES,
     ),
     "model": st.builds(
         Model, _NAMES, _LABELS, st.lists(_NAMES).map(tuple), _OPTIONAL, _OPTIONAL, _OPTIONAL, _BOOLS

@@ -94,6 +94,11 @@ def test_a_tenant_reaches_no_other_tenants_things(factory, tenant):
     )
     assert foreign.status_code == unknown.status_code == 404
     assert not factory.plant.snapshot.keys[factory.key_ids["demo-member"]].revoked
+    foreign, unknown = (
+        admin.post(f"/factory/v1/keys/{key}/rotate", json={})
+        for key in (factory.key_ids["demo-member"], "nope")
+    )
+    assert foreign.status_code == unknown.status_code == 404
 
 
 def test_a_tenant_admin_keeps_its_own_keys_and_makes_no_operator(factory):
@@ -106,6 +111,16 @@ def test_a_tenant_admin_keeps_its_own_keys_and_makes_no_operator(factory):
     assert all("key" not in one and "secret_sha256" not in one for one in listed)
     for role in ("operator", "auditor"):
         assert admin.post("/factory/v1/keys", json={"role": role}).status_code == 400
+    rotated = admin.post(f"/factory/v1/keys/{made['id']}/rotate", json={"overlap_s": 60}).json()
+    assert rotated["key"].startswith(f"inl_{rotated['id']}_")
+    assert rotated["before"]["successor"] == rotated["id"]
+    assert "key" not in rotated["before"]
+    member = factory.as_("acme-member")
+    assert member.post(f"/factory/v1/keys/{rotated['id']}/rotate", json={}).status_code == 403
+    for wrong in (-1, 10**9, "long"):
+        body = {"overlap_s": wrong}
+        got = admin.post(f"/factory/v1/keys/{rotated['id']}/rotate", json=body)
+        assert got.status_code in {400, 422}
     assert admin.post(f"/factory/v1/keys/{made['id']}/revoke").json()["revoked"] is True
 
 
@@ -113,4 +128,6 @@ def test_a_suspended_tenants_admin_changes_nothing_and_keeps_its_evidence(factor
     factory.plant.tenants.suspend("op", "acme")
     admin = factory.as_("acme-admin")
     assert admin.post("/factory/v1/keys", json={}).status_code == 403
+    own = factory.key_ids["acme-admin"]
+    assert admin.post(f"/factory/v1/keys/{own}/rotate", json={}).status_code == 403
     assert admin.get("/factory/v1/usage").status_code == 200

@@ -61,6 +61,17 @@ def test_a_revoked_key_is_not_brought_back_and_a_lost_file_locks_nobody_out(plan
     assert not plant.snapshot.keys["other"].declared
 
 
+def test_a_declared_key_that_was_rotated_still_ends(plant):
+    first = Key("first", None, Role.OPERATOR, "00", declared=True)
+    plant.begin(replace(ALL, keys=(first,)))
+    old, new, _ = plant.keys.rotate("op", "first", 60)
+    plant.begin(replace(ALL, keys=(first,)))
+    assert plant.snapshot.keys["first"] == old
+    assert old.expires_unix_s == plant.clock.unix_us() // 1_000_000 + 60
+    assert plant.snapshot.keys[new.id] == new
+    assert not new.declared
+
+
 def test_the_token_of_a_server_that_is_no_longer_declared_is_forgotten(plant):
     place, url = Place("upstream-far", "DE", "DE"), "https://a.example"
     far = Deployment("far", EngineKind.OPENAI, "smol", place, url=url, upstream_model="m")

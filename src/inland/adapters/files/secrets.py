@@ -1,9 +1,12 @@
-"""`ports.secrets` in files: `keys/tenants/TENANT` and `keys/upstreams/DEPLOYMENT`, 0600, synced."""
+"""`ports.secrets` in files: `keys/tenants/TENANT`, `keys/upstreams/DEPLOYMENT` and `keys/operator`,
+0600, synced."""
 
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from inland.domain.api_keys import split_api_key
 from inland.domain.errors import Damaged
 from inland.domain.ids import is_name
 from inland.domain.snapshot import Secrets
@@ -19,6 +22,8 @@ class SecretFolder:
     def __init__(self, keys: Path) -> None:
         self._tenants = keys / "tenants"
         self._upstreams = keys / "upstreams"
+        self._operator = keys / "operator"
+        self._next_operator = keys / "operator.next"
         for folder in (keys, self._tenants, self._upstreams):
             folder.mkdir(mode=0o700, exist_ok=True)
         _sync_folder(keys)
@@ -43,11 +48,34 @@ class SecretFolder:
             (self._upstreams / deployment).unlink()
             _sync_folder(self._upstreams)
 
+    def operator_key(self) -> str | None:
+        return _key_id(self._operator)
+
+    def keep_next_operator_key(self, text: str) -> None:
+        _write(self._next_operator, f"{text}\n".encode())
+
+    def settle_operator_key(self, is_live: Callable[[str], bool]) -> None:
+        waits = _key_id(self._next_operator)
+        if waits is not None and is_live(waits):
+            self._next_operator.rename(self._operator)
+        else:
+            self._next_operator.unlink(missing_ok=True)
+        _sync_folder(self._operator.parent)
+
     def secrets(self) -> Secrets:
         """All of them. Raises Damaged where a file does not hold what was written."""
         record_keys = {path.name: _record_key(path) for path in _files(self._tenants)}
         upstream_keys = {path.name: _token(path) for path in _files(self._upstreams)}
         return Secrets(record_keys, upstream_keys)
+
+
+def _key_id(path: Path) -> str | None:
+    """The id of the API key in a file; None where there is none."""
+    try:
+        parts = split_api_key(path.read_bytes()[:_TOKEN_LIMIT_BYTES].decode("latin-1").strip())
+    except FileNotFoundError:
+        return None
+    return parts[0] if parts else None
 
 
 def _files(folder: Path) -> list[Path]:

@@ -59,6 +59,7 @@ KEYS = Table(
     Column("revoked", Boolean, nullable=False),
     Column("declared", Boolean, nullable=False),
     Column("created_unix_s", Int64, nullable=False),
+    Column("successor", String, nullable=True),
 )
 MODELS = Table(
     "models",
@@ -158,6 +159,7 @@ class SqlState:
                 "revoked": key.revoked,
                 "declared": key.declared,
                 "created_unix_s": key.created_unix_s,
+                "successor": key.successor,
             },
         )
 
@@ -289,6 +291,7 @@ def _key(row: Row) -> Key:
         revoked=row["revoked"],
         declared=row["declared"],
         created_unix_s=row["created_unix_s"],
+        successor=row["successor"],
     )
 
 
