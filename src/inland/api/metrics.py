@@ -33,6 +33,7 @@ HELP = {
     "engine_faults": "Answers given up because what the engine sent or counted cannot be true.",
     "unknown_callers": "Requests without a key that works.",
     "relayed": "Requests passed on to control.",
+    "turned_away": "Connections and requests refused before anyone looked at them, by why.",
     "ttft_seconds": "Time to the first token.",
     "inter_token_seconds": "Time between tokens of a stream.",
     "queue_wait_seconds": "Time in the queue before dispatch.",

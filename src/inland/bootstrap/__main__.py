@@ -10,6 +10,7 @@ from pathlib import Path
 from inland import settings
 from inland.adapters.home import factory_toml
 from inland.adapters.home.layout import Home
+from inland.adapters.home.listening import Listening, from_json
 from inland.bootstrap import logs
 from inland.domain.errors import InlandError
 
@@ -27,6 +28,7 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--gateways", type=int, help="how many there are")
     parser.add_argument("--index", type=int, help="gateway: which of them it is")
     parser.add_argument("--first", action="store_true", help="gateway: none was it before")
+    parser.add_argument("--listening", help="all but engines: how callers reach it, as JSON")
     parser.add_argument("--report", type=int, help="supervisor: where to tell that it started")
     parser.add_argument("--lifeline", type=int, help="end when this descriptor closes")
     parser.add_argument("--fd", type=int, help="gateway: its listening socket")
@@ -61,15 +63,17 @@ def _run(asked: argparse.Namespace, home: Home) -> int:
         from inland.decide.slots import Share
 
         share = Share(asked.index, asked.gateways, asked.first)
-        return run_gateway(home, asked.name, asked.fd, asked.lifeline, share)
+        return run_gateway(home, asked.name, asked.fd, asked.lifeline, share, _listening(asked))
     if asked.role == "control":
         from inland.bootstrap.control import run_control
 
-        return run_control(home, asked.name, asked.lifeline)
+        return run_control(home, asked.name, asked.lifeline, _listening(asked))
     from inland.adapters.processes.report import run_reporting
     from inland.adapters.processes.supervisor import Config, Grace
 
     declared = factory_toml.read(home.factory_toml)
+    said = from_json(asked.listening) if asked.listening else declared.listening
+    said.demand_tls()
     config = Config(
         home.root,
         declared.port if asked.port is None else asked.port,
@@ -77,8 +81,15 @@ def _run(asked: argparse.Namespace, home: Home) -> int:
         settings.from_environment().child_environment,
         grace=Grace(gateway_s=declared.limits.drain_s + _AFTER_DRAIN_S),
         lifeline_fd=asked.lifeline,
+        address=said.bind,
+        listening=said.to_json(),
     )
     return run_reporting(config, asked.report)
+
+
+def _listening(asked: argparse.Namespace) -> Listening:
+    """What the supervisor tells its children of how they are reached."""
+    return from_json(asked.listening) if asked.listening else Listening()
 
 
 if __name__ == "__main__":

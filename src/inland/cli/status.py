@@ -9,6 +9,7 @@ from inland.cli import show
 from inland.cli.factory import calling, running_home
 from inland.cli.options import HomeOption, JsonOption
 from inland.cli.program import call
+from inland.cli.reached import remembered, served_sha256
 from inland.cli.starting import say_failed
 from inland.domain.errors import InlandError
 from inland.ports.runner import ProcessState
@@ -26,10 +27,15 @@ def status(home: HomeOption = None, json: JsonOption = False) -> None:
             control = factory.status()
     except InlandError as error:
         why = str(error)
+    at = remembered(found)
+    served = None if at is None else served_sha256(at.url)
     if json:
         told = {"home": str(found.root), "processes": processes, "control": control}
+        told |= {"url": None if at is None else at.url, "sha256": served}
         show.as_json(told if why is None else {**told, "why": why})
         return
+    if at is not None:
+        show.line(at.url if served is None else f"{at.url} (certificate SHA-256 {served})")
     columns = [
         ("PROCESS", show.field("name")),
         ("STATE", show.field("state")),

@@ -30,6 +30,17 @@ class Limits:
     connections_per_tenant: int = _limit(
         768, 1, 65_536, "connections", "of these, how many one tenant may hold"
     )
+    source_connections: int = _limit(
+        512, 1, 65_536, "connections", "of these, from one address (an IPv6 /64)"
+    )
+    source_failures_per_minute: int = _limit(
+        60, 1, 1_000_000, "failures", "keys that do not work, from one address; one that does, does"
+    )
+    sources: int = _limit(
+        65_536, 16, 1_048_576, "addresses", "whose failures one gateway keeps apart"
+    )
+    handshakes: int = _limit(256, 1, 65_536, "handshakes", "TLS, under way at one gateway")
+    handshake_s: float = _limit(10, 1, 300, "seconds", "a TLS handshake must have ended within")
     target_bytes: int = _limit(8 * KIB, 64, MIB, "bytes", "path and query of one request")
     header_bytes: int = _limit(32 * KIB, KIB, MIB, "bytes", "target and headers of one request")
     headers: int = _limit(100, 8, 10_000, "headers", "header lines of one request")

@@ -1,9 +1,10 @@
-"""Who is connected to one gateway, held to its bounds: in all, and for each tenant."""
+"""Who is connected to one gateway, held to its bounds: in all, for each source, for each tenant."""
 
 from collections import Counter
 from collections.abc import Iterator
 
 from inland.domain.limits import Limits
+from inland.gateway.doorway import Doorway
 from inland.gateway.errors import RATE, Refused, unavailable
 from inland.gateway.protocol import Connection
 
@@ -11,8 +12,9 @@ from inland.gateway.protocol import Connection
 class Connections:
     """Open ones. One beyond the limit is told so, as long as not too many are being told."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, doorway: Doorway) -> None:
         self._limits = limits
+        self._doorway = doorway
         self._open: set[Connection] = set()
         self._refused: set[Connection] = set()
         self._tenants: dict[Connection, str] = {}
@@ -26,11 +28,14 @@ class Connections:
 
     def opened(self, connection: Connection) -> None:
         """Count it in, or turn it away."""
-        if len(self._open) < self._limits.connections:
+        few = self._doorway.opened(connection.peer)
+        if few and len(self._open) < self._limits.connections:
             self._open.add(connection)
         elif len(self._refused) < self._limits.connections_refused:
             self._refused.add(connection)
-            connection.refuse(unavailable("too_many_connections", "Too many connections are open."))
+            whose = "" if few else " from your address"
+            text = f"Too many connections{whose} are open."
+            connection.refuse(unavailable("too_many_connections", text))
         else:
             connection.abort()
 
@@ -38,6 +43,7 @@ class Connections:
         """It is gone."""
         self._open.discard(connection)
         self._refused.discard(connection)
+        self._doorway.sources.closed(connection.peer)
         self._let_go(connection)
 
     def hold(self, connection: Connection, tenant: str) -> None:

@@ -1,5 +1,6 @@
 """Where requests come in: key known, model decided, each goes to its lane or to control."""
 
+import asyncio
 import logging
 from collections.abc import Callable
 from itertools import count
@@ -12,6 +13,7 @@ from inland.gateway import keys, models, turns
 from inland.gateway.connections import Connections
 from inland.gateway.dialect.asked import Asked, check_needs
 from inland.gateway.dialect.routes import ROUTES, Route
+from inland.gateway.doorway import Doorway
 from inland.gateway.errors import (
     Refused,
     denied,
@@ -28,10 +30,11 @@ from inland.gateway.json_bounds import check_json
 from inland.gateway.lane import Lane
 from inland.gateway.protocol import Connection
 from inland.gateway.refusals import Folded
-from inland.gateway.relay import Relay
+from inland.gateway.relay import Relay, is_open
 from inland.gateway.request import Order, Request, folded
 from inland.gateway.rulings import DeciderOf, Ruling, Rulings
 from inland.gateway.shared import Shared
+from inland.gateway.sources import Peer
 
 _log = logging.getLogger("inland.gateway")
 _JSON = b"content-type: application/json\r\n"
@@ -40,10 +43,17 @@ _JSON = b"content-type: application/json\r\n"
 class Desk:
     """All of a gateway's state between its connections and its engines."""
 
-    def __init__(self, shared: Shared, relay: Relay, decider_of: DeciderOf, share: Share) -> None:
+    def __init__(
+        self,
+        shared: Shared,
+        relay: Relay,
+        decider_of: DeciderOf,
+        share: Share,
+        doorway: Doorway,
+    ) -> None:
         self.limits = shared.limits
         self.receiving_bytes = 0
-        self.connections = Connections(shared.limits)
+        self.connections = Connections(shared.limits, doorway)
         self.lanes: dict[str, Lane] = {}
         self.active: set[Request] = set()
         self.now: Callable[[], float] = shared.clock.monotonic
@@ -53,6 +63,7 @@ class Desk:
         self._decider_of = decider_of
         self._share = share
         self._fresh = True  # no lane was closed yet: nothing of one is left in an engine
+        self._doorway = doorway
         self._rulings: Rulings | None = None
         self._numbers = count(1)
 
@@ -62,6 +73,16 @@ class Desk:
         return self._rulings.snapshot.version if self._rulings is not None else 0
 
     # -- connections
+
+    def peer(self, transport: asyncio.BaseTransport) -> Peer:
+        """Who is at the other end of a connection."""
+        address, local = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
+        scheme = b"http" if transport.get_extra_info("ssl_object") is None else b"https"
+        return self._doorway.sources.peer(address, local, scheme)
+
+    def admit(self, headers: list[tuple[bytes, bytes]], peer: Peer) -> bytes:
+        """The source of a request, before anything else is done with it. Raises Refused."""
+        return self._doorway.admit(headers, peer)
 
     def opened(self, connection: Connection) -> None:
         self.connections.opened(connection)
@@ -80,7 +101,7 @@ class Desk:
         if route is not None and incoming.method == b"POST":
             self._key(incoming, route.name)
         elif not is_token_path(path) and self._caller(incoming) == turns.STRANGERS:
-            raise unknown_key()
+            raise self._doorway.failed(incoming.source, unknown_key())
 
     def handle(self, incoming: Incoming, exchange: Exchange) -> None:
         """Answer it, now or later."""
@@ -93,7 +114,10 @@ class Desk:
             elif is_token_path(path):
                 exchange.refuse(no_such_path())
             else:
-                self._relay.handle(incoming, exchange, self._caller(incoming))
+                caller = self._caller(incoming)
+                if caller == turns.STRANGERS and not is_open(path):
+                    self._doorway.check(incoming.source)
+                self._relay.handle(incoming, exchange, caller)
         except Refused as refused:
             exchange.refuse(refused)
         except Exception:  # noqa: BLE001 - one request's failure is not its neighbours'
@@ -111,9 +135,9 @@ class Desk:
         snapshot = self._in_force().snapshot
         try:
             key = keys.prove(snapshot, incoming.authorization)
-        except Refused:
+        except Refused as refused:
             self._shared.metrics.unknown_callers.add((route,))
-            raise
+            raise self._doorway.failed(incoming.source, refused) from None
         try:
             keys.check(snapshot, key, self._shared.clock.unix_us() // 1_000_000)
         except Refused as refused:
@@ -269,6 +293,7 @@ class Desk:
         now = self.now()
         for connection in self.connections:
             connection.sweep(now)
+        self._doorway.sources.sweep()
 
 
 def path_of(incoming: Incoming) -> bytes:

@@ -31,6 +31,7 @@ class Incoming(msgspec.Struct, gc=False):
     body: bytes
     keep_alive: bool
     chunks: bool  # the caller understands a chunked answer (HTTP/1.1)
+    source: bytes = b""  # where it comes from, as `Sources` tells them apart
 
 
 def is_token_path(target: bytes) -> bool:

@@ -5,6 +5,7 @@ import contextlib
 import gc
 import logging
 import socket
+import ssl
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,11 +14,15 @@ from inland.domain.limits import Limits
 from inland.domain.plant import EngineKind
 from inland.domain.snapshot import Secrets, Snapshot
 from inland.gateway.desk import Desk
+from inland.gateway.doorway import Doorway
+from inland.gateway.handshakes import Handshakes
+from inland.gateway.hosts import Hosts
 from inland.gateway.protocol import Connection
 from inland.gateway.refusals import Refusals
 from inland.gateway.relay import Relay
 from inland.gateway.rulings import DeciderOf
 from inland.gateway.shared import Journal, Randomness, Shared
+from inland.gateway.sources import Sources
 from inland.ledger.frames import FrameKind
 from inland.ports.clock import Clock, Entropy
 from inland.ports.engine import Engine
@@ -48,10 +53,14 @@ class Gateway:
         lease_ok: Callable[[], bool],
         share: Share = Share(),  # noqa: B008 - a value, never changed
         differs: Callable[[], str] = str,
+        hosts: Hosts | None = None,
+        proxies: tuple[str, ...] = (),
+        tls: Callable[[], ssl.SSLContext] | None = None,
     ) -> None:
         """`residency_factory`: what decides under a snapshot. `lease_ok`: whether control still
         knows of us. `share`: which of the engines' slots are ours. `differs`: why control's
-        version and ours do not fit each other; empty where they do."""
+        version and ours do not fit each other; empty where they do. `tls`: what each connection
+        is secured by; without it all is plain HTTP."""
         self._shared = Shared(
             limits,
             clock,
@@ -63,8 +72,13 @@ class Gateway:
             Refusals(limits.refusals_per_tenant),
             differs=differs,
         )
-        relay = Relay(relay_path, limits, self._shared.metrics)
-        self._desk = Desk(self._shared, relay, residency_factory, share)
+        metrics, sources = self._shared.metrics, Sources(limits, clock.monotonic, proxies)
+        doorway = Doorway(hosts or Hosts(), sources, metrics.turned_away)
+        relay = Relay(relay_path, limits, metrics, sources.failed)
+        desk = self._desk = Desk(self._shared, relay, residency_factory, share, doorway)
+        self._sources, self._handshakes = sources, None
+        if tls is not None:
+            self._handshakes = Handshakes(doorway, limits, tls, lambda over: Connection(desk, over))
 
     def apply(self, snapshot: Snapshot, secrets: Secrets) -> None:
         """Put a snapshot in force. What it denies, queued or running, is ended when it returns."""
@@ -87,19 +101,22 @@ class Gateway:
         }
         open_now = len(self._desk.connections)
         gauges["connections"] = {"labels": [], "series": [[[], open_now]]}
+        gauges["sources_owing"] = {"labels": [], "series": [[[], self._sources.owing]]}
+        shaking = 0 if self._handshakes is None else self._handshakes.count
+        gauges["handshakes"] = {"labels": [], "series": [[[], shaking]]}
         return self._shared.metrics.export(gauges)
 
     async def serve(self, sockets: list[socket.socket], stop: asyncio.Event) -> None:
         """Answer on `sockets` (listening) until `stop`; then finish what is under way, bounded."""
         loop = asyncio.get_running_loop()
-        servers = [
-            await loop.create_server(lambda: Connection(self._desk), sock=one) for one in sockets
-        ]
+        servers = await self._listen(sockets)
         _collect_rarely()
         beat = loop.create_task(self._beat())
         try:
             await stop.wait()
         finally:
+            if self._handshakes is not None:
+                self._handshakes.close()
             for server in servers:
                 server.close()
             await self._drain()
@@ -109,6 +126,16 @@ class Gateway:
             self._flush_refusals()
             for engine in self._shared.engines.values():
                 await engine.close()
+
+    async def _listen(self, sockets: list[socket.socket]) -> list[asyncio.AbstractServer]:
+        if self._handshakes is not None:
+            for one in sockets:
+                self._handshakes.listen(one)
+            return []
+        loop = asyncio.get_running_loop()
+        return [
+            await loop.create_server(lambda: Connection(self._desk), sock=one) for one in sockets
+        ]
 
     async def _beat(self) -> None:
         elapsed_s = 0.0

@@ -82,6 +82,7 @@ class Metrics:
         self.engine_faults = Counter("deployment")
         self.unknown_callers = Counter("route")
         self.relayed = Counter("status")
+        self.turned_away = Counter("why")
         self.ttft = Histogram(TTFT_BOUNDS_S, "deployment")
         self.inter_token = Histogram(INTER_TOKEN_BOUNDS_S, "deployment")
         self.queue_wait = Histogram(WAIT_BOUNDS_S, "deployment")
@@ -107,6 +108,7 @@ class Metrics:
                 "engine_faults": self.engine_faults.export(),
                 "unknown_callers": self.unknown_callers.export(),
                 "relayed": self.relayed.export(),
+                "turned_away": self.turned_away.export(),
             },
             "histograms": {
                 "ttft_seconds": self.ttft.export(),

@@ -5,6 +5,7 @@ Nothing here knows what a request means; `Desk` does.
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import Protocol, cast
 
 import httptools
@@ -13,6 +14,7 @@ from inland.domain.limits import Limits
 from inland.gateway.errors import INVALID, Refused, bad_request, too_large, too_many_bodies
 from inland.gateway.exchange import Exchange, Incoming
 from inland.gateway.head import Head
+from inland.gateway.sources import Peer
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _FOREVER = float("inf")
@@ -35,9 +37,17 @@ class Desk(Protocol):
     #: Monotonic seconds as of the last beat: near enough for limits of seconds.
     about_now: float
 
+    def peer(self, transport: asyncio.BaseTransport) -> Peer:
+        """Who is at its other end."""
+        ...
+
     def opened(self, connection: "Connection") -> None: ...
 
     def closed(self, connection: "Connection") -> None: ...
+
+    def admit(self, headers: list[tuple[bytes, bytes]], peer: Peer) -> bytes:
+        """The source of a request, before anything else is done with it. Raises Refused."""
+        ...
 
     def before_body(self, incoming: Incoming, length: int | None) -> None:
         """Judge a head before its body is read. Raises Refused."""
@@ -51,8 +61,12 @@ class Desk(Protocol):
 class Connection(asyncio.Protocol):
     """One caller's connection."""
 
-    def __init__(self, desk: Desk) -> None:
+    peer: Peer
+
+    def __init__(self, desk: Desk, secured: Callable[[], None] | None = None) -> None:
+        """`secured`: called when TLS stands; without it there is none."""
         self._desk = desk
+        self._secured = secured
         self._limits = desk.limits
         self._parser = httptools.HttpRequestParser(self)
         self._waiting: deque[Incoming] = deque()
@@ -64,6 +78,7 @@ class Connection(asyncio.Protocol):
         self._linger_until = _FOREVER
         self._refusal: Refused | None = None
         self._unsent = 0
+        self._ending_tls = False
         self.writing_paused = False
         self.deadline = desk.about_now + self._limits.header_s
         self._reset()
@@ -81,6 +96,10 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+        if self._secured is not None:
+            self._secured()
+        self.peer = self._desk.peer(transport)
+        self.deadline = self._desk.about_now + self._limits.header_s
         self._transport.set_write_buffer_limits(high=self._limits.write_buffer_bytes)
         self._desk.opened(self)
 
@@ -169,6 +188,7 @@ class Connection(asyncio.Protocol):
         head = Head(self._headers)
         version = parser.get_http_version()
         self._check_head(head, version)
+        source = self._desk.admit(head.headers, self.peer)
         incoming = self._incoming = Incoming(
             parser.get_method(),
             self._target,
@@ -177,6 +197,7 @@ class Connection(asyncio.Protocol):
             b"",
             parser.should_keep_alive(),
             version == "1.1",
+            source,
         )
         if head.length is None or head.length > _SMALL_BYTES:
             self._desk.before_body(incoming, head.length)
@@ -344,6 +365,18 @@ class Connection(asyncio.Protocol):
             self._allow_to_read()
         if self._transport.can_write_eof():
             self._transport.write_eof()
+        else:
+            self._end_tls()
+
+    def _end_tls(self) -> None:
+        """Once all is sent, say in TLS that nothing follows; it reads on until the caller says so.
+
+        Not earlier: from then on a caller that reads slowly has no more than TLS' own patience.
+        """
+        assert self._transport is not None
+        if not self._ending_tls and not self._transport.get_write_buffer_size():
+            self._ending_tls = True
+            self._transport.close()
 
     def _allow_to_read(self) -> None:
         assert self._transport is not None
@@ -363,7 +396,11 @@ class Connection(asyncio.Protocol):
 
     def sweep(self, now: float) -> None:
         """Once a second: end what takes too long."""
-        if now < self.deadline or self._transport is None:
+        if self._transport is None:
+            return
+        if self._lingering and self._exchange is None and not self._transport.can_write_eof():
+            self._end_tls()
+        if now < self.deadline:
             return
         if self._unsent and self._has_read_more():
             return
@@ -380,8 +417,10 @@ class Connection(asyncio.Protocol):
         self._advance()
 
     def is_sending(self) -> bool:
-        """Whether something written has not left yet."""
-        return self._transport is not None and self._transport.get_write_buffer_size() > 0
+        """Whether something written has not left yet; below TLS that shows only in its end."""
+        return self._transport is not None and (
+            self._ending_tls or self._transport.get_write_buffer_size() > 0
+        )
 
     def abort(self) -> None:
         """Close at once."""

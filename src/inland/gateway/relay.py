@@ -5,6 +5,7 @@ whose turn it is, `Turns` says.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import cast
 
 import httptools
@@ -32,13 +33,19 @@ _HOP_BY_HOP = frozenset(
     }
 )
 _BODYLESS = frozenset({204, 304})
+#: What control answers without a key, so that none is missing.
+OPEN, OPEN_BELOW = frozenset({b"/healthz", b"/readyz", b"/factory/v1/openapi.json"}), b"/ledger/"
 
 
 class Relay:
     """Requests on their way to control, and those that wait for their turn."""
 
-    def __init__(self, path: str, limits: Limits, metrics: Metrics) -> None:
+    def __init__(
+        self, path: str, limits: Limits, metrics: Metrics, failed: Callable[[bytes], object]
+    ) -> None:
+        """`failed`: told the source of each request that control answers with 401."""
         self.path = path
+        self.failed = failed
         self.limits = limits
         self._metrics = metrics
         self._turns = Turns(limits)
@@ -57,6 +64,11 @@ class Relay:
         """A passage is over."""
         self._metrics.relayed.add((str(status),))
         self._turns.left(passage)
+
+
+def is_open(path: bytes) -> bool:
+    """Whether control answers it to anybody."""
+    return path in OPEN or path.startswith(OPEN_BELOW)
 
 
 def unavailable(exchange: Exchange, detail: str) -> None:
@@ -160,6 +172,8 @@ class Passage(asyncio.Protocol):
         if status < 200 or self._over:
             return
         self._status = status
+        if status == 401:
+            self._relay.failed(self._incoming.source)
         if self._timer is not None:
             self._timer.cancel()
         whole_bytes = self._relay.limits.relay_whole_bytes

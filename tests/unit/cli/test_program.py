@@ -13,6 +13,7 @@ from inland.cli.failures import Failed
 from inland.cli.files import put_whole
 from inland.cli.greeting import greeting
 from inland.cli.program import call, program
+from inland.cli.reached import Reached
 from inland.cli.show import field, rows
 from inland.cli.starting import stop_limit_s
 
@@ -65,7 +66,7 @@ def test_the_greeting_calls_the_program_as_it_was_called(
 ) -> None:
     monkeypatch.chdir(tmp_path / "clone")
     text = greeting(
-        Home(tmp_path / "h"), url="http://x", site="s", keys={"demo": "inl_k"}, model="m"
+        Home(tmp_path / "h"), at=Reached("http://x"), site="s", keys={"demo": "inl_k"}, model="m"
     )
     called = [line for line in text.splitlines() if "inland " in line and " --home " in line]
     assert len(called) == 3

@@ -128,7 +128,7 @@ def test_a_flood_of_requests_in_one_read_is_parsed_as_it_is_answered() -> None:
         async with world(limits) as w, caller(w) as c:
             w.engine.answer = None
             ask = request(BODY)
-            c.send(ask + b"GET / HTTP/1.1\r\n\r\n" * 10_000)
+            c.send(ask + b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 10_000)
             (call,) = await w.calls(1)
             (connection,) = w.gateway._desk.connections
             await w.until(lambda: connection._reading_paused)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import socket
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -28,6 +29,7 @@ from inland.domain.plant import (
 )
 from inland.domain.snapshot import Secrets, Snapshot
 from inland.gateway.gateway import Gateway
+from inland.gateway.hosts import Hosts
 from inland.ledger import canonical
 from inland.ledger.frames import FrameKind
 from inland.ledger.records import Record
@@ -244,8 +246,13 @@ async def world(
     relay: str = "/none.sock",
     engines: Mapping[EngineKind, Engine] | None = None,
     share: Share = Share(),  # noqa: B008
+    *,
+    origins: tuple[str, ...] = (),
+    proxies: tuple[str, ...] = (),
+    tls: Callable[[], ssl.SSLContext] | None = None,
 ) -> AsyncIterator[World]:
-    """A gateway that has a snapshot and a lease; its one engine is scripted unless it is given."""
+    """A gateway that has a snapshot and a lease, and is called `x` besides what all are; its one
+    engine is scripted unless it is given."""
     engine, journal, clock, decider = ScriptedEngine(), Journal(), Clock(), Decider()
     lease = [True]
     counter = iter(range(1 << 30))
@@ -260,6 +267,9 @@ async def world(
         "w1",
         lambda: lease[0],
         share,
+        hosts=Hosts(("x",), origins),
+        proxies=proxies,
+        tls=tls,
     )
     listening = socket.create_server(("127.0.0.1", 0))
     stop = asyncio.Event()
@@ -335,9 +345,17 @@ class Caller:
 
 
 @asynccontextmanager
-async def caller(to: World) -> AsyncIterator[Caller]:
-    """A connection to the gateway."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", to.port)
+async def caller(
+    to: World, source: str = "127.0.0.1", tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Caller]:
+    """A connection to the gateway, from another of this machine's addresses if one is named."""
+    reader, writer = await asyncio.open_connection(
+        "127.0.0.1",
+        to.port,
+        local_addr=(source, 0),
+        ssl=tls,
+        server_hostname=None if tls is None else "localhost",
+    )
     made = Caller(reader, writer)
     try:
         async with asyncio.timeout(20):

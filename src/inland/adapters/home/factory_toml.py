@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from inland.adapters.egress.door import origin
+from inland.adapters.home import listening
+from inland.adapters.home.listening import Listening
 from inland.adapters.home.table import Table
 from inland.domain.capabilities import OF_UPSTREAM
 from inland.domain.errors import BadInput, NotFound
@@ -32,6 +34,7 @@ class Declaration:
     site: Place
     port: int = DEFAULT_PORT
     gateways: int = 1
+    listening: Listening = field(default_factory=Listening)
     tenants: tuple[Tenant, ...] = ()
     models: tuple[Model, ...] = ()
     deployments: tuple[Deployment, ...] = ()
@@ -63,6 +66,7 @@ def parse(text: str, home: Path) -> Declaration:
     serve = top.table("serve")
     port = serve.whole("port", DEFAULT_PORT, 0, 65_535)
     gateways = serve.whole("gateways", 1, 1, 64)
+    listens = listening.from_table(serve, home)
     serve.done()
     limits = Limits.of(top.table("limits").rest())
     tenants = tuple(_tenant(table, site) for table in top.tables("tenant"))
@@ -74,6 +78,7 @@ def parse(text: str, home: Path) -> Declaration:
         site=site,
         port=port,
         gateways=gateways,
+        listening=listens,
         tenants=tenants,
         models=models + _upstream_models(deployments, models),
         deployments=deployments,

@@ -45,6 +45,21 @@ class Home:
         return self.root / "keys" / "first.json"
 
     @property
+    def tls_key(self) -> Path:
+        """Of the certificate a factory makes for itself."""
+        return self.root / "keys" / "tls.key"
+
+    @property
+    def tls_certificate(self) -> Path:
+        """What callers are given to know the factory by; it is no secret."""
+        return self.root / "tls.crt"
+
+    @property
+    def listening(self) -> Path:
+        """How the running factory is reached, as it was started."""
+        return self.root / "run" / "listening.json"
+
+    @property
     def logs(self) -> Path:
         return self.root / "logs"
 

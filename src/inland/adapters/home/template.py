@@ -1,7 +1,9 @@
 """The text of a new `factory.toml`."""
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, field
 
+from inland.adapters.home.listening import Listening
 from inland.domain.limits import commented
 
 
@@ -17,7 +19,7 @@ class FirstModel:
 
 @dataclass(frozen=True, slots=True)
 class FirstFactory:
-    """What a new factory.toml says: the site's country, its port, gateways, tenants and model."""
+    """What a new factory.toml says: the site's country, how it is reached, tenants and model."""
 
     site: str
     port: int
@@ -26,13 +28,17 @@ class FirstFactory:
     model: FirstModel
     deployment: str
     threads: int
+    listening: Listening = field(default_factory=Listening)
 
 
 def factory_toml(first: FirstFactory) -> str:
     """The commented file. Every setting that is commented out shows its default."""
     tenants = "\n".join(_tenant(name, first.site) for name in first.tenants)
     return (
-        _SITE.format(site=first.site, port=first.port, gateways=first.gateways)
+        _SITE.format(site=first.site)
+        + _SERVE.format(first=first)
+        + _listening(first.listening)
+        + _TENANTS
         + tenants
         + _MODEL.format(first=first)
         + _UPSTREAM
@@ -45,6 +51,27 @@ def _tenant(name: str, site: str) -> str:
     return f'[[tenant]]\nname = "{name}"\njurisdictions = ["{site}"]\n'
 
 
+def _listening(said: Listening) -> str:
+    """TLS and names: a line each, commented out where nothing was said."""
+    lines = []
+    for name, example, why in _LISTENING:
+        value = getattr(said, name)
+        shown = value if value and value is not True else example
+        text = f"{name} = {json.dumps('' if shown is None else shown)}"
+        lines.append(f"{text if value else f'# {text}':<32}# {why}")
+    return "\n".join(lines) + "\n"
+
+
+#: Setting, what stands in its comment, why.
+_LISTENING: tuple[tuple[str, object, str], ...] = (
+    ("tls_cert", "cert.pem", "TLS by these files, watched for new ones,"),
+    ("tls_key", "key.pem", "below this folder or absolute"),
+    ("tls_self_signed", True, "or by a certificate the factory makes itself"),
+    ("hosts", (), 'names callers use besides loopback\'s, as "llm.example.org"'),
+    ("origins", (), 'web pages that may call, as "https://llm.example.org"'),
+    ("proxies", (), "reverse proxies believed on who calls through them"),
+)
+
 _SITE = """\
 # What this factory declares. It is read when the factory starts; what stands here is changed only
 # here. Tenants, keys and deployments can also be added while it runs (`inland tenant add`, ...).
@@ -55,11 +82,19 @@ _SITE = """\
 jurisdiction = "{site}"
 operator = "{site}"
 
-[serve]
-# Where callers connect, on 127.0.0.1, and how many gateway processes answer them.
-port = {port}
-gateways = {gateways}
+"""
 
+_SERVE = """\
+[serve]
+# Where callers connect, and how many gateway processes answer them. An address that other machines
+# can reach needs TLS. A request under a name that is not the factory's is refused, and so is one
+# that another site's web page sends.
+bind = "{first.listening.bind}"
+port = {first.port}
+gateways = {first.gateways}
+"""
+
+_TENANTS = """
 # Tenants. A tenant's label governs all it sends and is answered: `jurisdictions` (countries, EU,
 # EEA, WORLD) must include both of a place's countries before anything is processed there.
 # classification = "internal"   # public, internal, confidential, secret

@@ -21,7 +21,8 @@ from inland.ports.runner import EngineSpec, ProcessState, ProcessView
 class Launch:
     """What a child is told when it starts. `lifeline_fd`: exit when it closes. `listen_fd`: a
     gateway's listening socket; `index`, `gateways`, `first`: which of how many it is, and whether
-    none was it before. `spec`: an engine's. Both descriptors are inherited."""
+    none was it before. `spec`: an engine's. `listening`: how callers reach the factory, which
+    engines are not told. Both descriptors are inherited."""
 
     name: str
     role: str
@@ -32,6 +33,7 @@ class Launch:
     index: int = 0
     gateways: int = 1
     first: bool = False
+    listening: str | None = None
 
 
 #: Makes the argument list of a child; tests put stand-ins here.
@@ -49,6 +51,8 @@ def bootstrap_argv(launch: Launch) -> list[str]:
     if launch.listen_fd is not None:
         argv += ["--fd", str(launch.listen_fd), "--index", str(launch.index)]
         argv += ["--gateways", str(launch.gateways), *["--first"] * launch.first]
+    if launch.listening is not None:
+        argv += ["--listening", launch.listening]
     if launch.spec is not None:
         argv += ["--spec", dumps(asdict(launch.spec))]
     return argv

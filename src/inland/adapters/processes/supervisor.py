@@ -66,6 +66,7 @@ class StartLimits:
 class Config:
     """What one supervisor runs. `port` 0 picks a free one. `environment` is the children's.
 
+    `listening`: what all but engines are told of how callers reach them.
     `lifeline_fd`: stop when it closes (a foreground `inland up` holds its other end).
     """
 
@@ -78,6 +79,8 @@ class Config:
     grace: Grace = field(default_factory=Grace)
     start_limits: StartLimits = field(default_factory=StartLimits)
     lifeline_fd: int | None = None
+    address: str = listeners.LISTEN_ADDRESS
+    listening: str | None = None
 
 
 def run(config: Config, started: Callable[[Started], None] = lambda _: None) -> None:
@@ -110,14 +113,14 @@ class Supervisor:
         with contextlib.ExitStack() as undo:
             self._lock_fd = lock.take(self._run / "lock")
             undo.callback(os.close, self._lock_fd)
-            self.port = listeners.prove_free(config.port)
+            self.port = listeners.prove_free(config.port, config.address)
             self._lifeline_r, self._lifeline_w = os.pipe()
             undo.callback(os.close, self._lifeline_r)
             undo.callback(os.close, self._lifeline_w)
             undo.callback(self._close_listeners)
             for number in range(config.gateways):
                 name = f"{GATEWAY}-{number}"
-                self._listeners[name] = listeners.open_listener(self.port)
+                self._listeners[name] = listeners.open_listener(self.port, config.address)
             self._undo = undo.pop_all()
 
     def close(self) -> None:
@@ -184,7 +187,7 @@ class Supervisor:
         if child.life.state is not ProcessState.FAILED:
             raise Conflict(name, f"is {child.life.state}; only a failed process can be revived")
         if child.role == GATEWAY and name not in self._listeners:
-            self._listeners[name] = listeners.open_listener(self.port)
+            self._listeners[name] = listeners.open_listener(self.port, self._config.address)
         child.life = child.life.revived()
         self._spawn(child)
 
@@ -230,6 +233,7 @@ class Supervisor:
             index=child.index,
             gateways=self._config.gateways,
             first=child.lives == 0,
+            listening=None if child.role == ENGINE else self._config.listening,
         )
         fds = tuple(fd for fd in (self._lifeline_r, self._lock_fd, listen_fd) if fd is not None)
         try:

@@ -1,0 +1,1 @@
+"""TLS on the factory's own port: certificates made, read, served and examined."""
