@@ -9,7 +9,7 @@ from tests.architecture import reference
 from tests.architecture.source import ROOT
 
 DOCUMENTS = (
-    *("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/dependencies.md"),
+    *("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "docs/dependencies.md"),
     *("docs/formats.md", "docs/journal.md", "docs/threat-model.md"),
 )
 #: A name in backticks that looks like a file or folder of this tree.
