@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -14,7 +14,6 @@ from inland.adapters.files.clock import SystemClock
 from inland.adapters.home import factory_toml
 from inland.adapters.home.factory_toml import DEFAULT_PORT, Declaration
 from inland.adapters.home.layout import Home
-from inland.adapters.home.listening import LOOPBACK, Listening
 from inland.adapters.processes import lock
 from inland.adapters.processes.client import SupervisorClient
 from inland.adapters.processes.listeners import prove_free
@@ -24,6 +23,15 @@ from inland.cli.factory import home_of
 from inland.cli.failures import Failed
 from inland.cli.first_start import first_start, refuse_other_site, say_site
 from inland.cli.greeting import greeting
+from inland.cli.listening import (
+    BindOption,
+    CertOption,
+    Heard,
+    HostsOption,
+    KeyOption,
+    SelfSignedOption,
+    certificate_of,
+)
 from inland.cli.models import ready_models
 from inland.cli.options import HomeOption, JsonOption
 from inland.cli.progress import waiting
@@ -31,9 +39,6 @@ from inland.cli.reached import Reached, reached
 from inland.cli.starting import GivenUp, Running, say_failed, start, stop, stop_limit_s, wait_ready
 from inland.domain.errors import Busy, Conflict
 from inland.ports.runner import ProcessState
-
-if TYPE_CHECKING:
-    from inland.adapters.tls.certificate import Certificate
 
 _LOOK_S = 0.5
 _INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -45,23 +50,11 @@ def up(
         int | None,
         typer.Option(min=0, max=65_535, help="Where callers connect.", show_default="8780"),
     ] = None,
-    bind: Annotated[
-        str | None,
-        typer.Option(
-            help="The address to listen on; one that other machines reach needs TLS.",
-            show_default=LOOPBACK,
-        ),
-    ] = None,
-    tls_cert: Annotated[
-        Path | None, typer.Option(help="Serve TLS by this certificate (PEM).")
-    ] = None,
-    tls_key: Annotated[Path | None, typer.Option(help="The certificate's key (PEM).")] = None,
-    tls_self_signed: Annotated[
-        bool, typer.Option("--tls-self-signed", help="Serve TLS by a certificate made here.")
-    ] = False,
-    host: Annotated[
-        list[str] | None, typer.Option(help="A name callers use; may be given again.")
-    ] = None,
+    bind: BindOption = None,
+    tls_cert: CertOption = None,
+    tls_key: KeyOption = None,
+    tls_self_signed: SelfSignedOption = False,
+    host: HostsOption = None,
     site: Annotated[
         str | None,
         typer.Option(help="First start: the country this machine stands in.", show_default="ZZ"),
@@ -81,19 +74,7 @@ def up(
 ) -> None:
     """Start the factory; make it first where there is none."""
     found, given = home_of(home), settings.from_environment()
-
-    def heard(declared: Listening) -> Listening:
-        """What factory.toml says of it, and this command line instead."""
-        said = declared.overridden(
-            bind=bind,
-            tls_cert=tls_cert,
-            tls_key=tls_key,
-            tls_self_signed=tls_self_signed,
-            hosts=host or (),
-        )
-        said.demand_tls()
-        return said
-
+    heard = Heard(bind, tls_cert, tls_key, tls_self_signed, host)
     _refuse_running(found)
     cache = WeightsCache(given.cache, given.environment)
     keys: dict[str, str] = {}
@@ -105,7 +86,7 @@ def up(
                 site=site,
                 port=DEFAULT_PORT if port is None else port,
                 gateways=gateways or 1,
-                listening=_provable(heard(Listening())),
+                listening=heard.first(),
                 offline=offline,
                 wheel=model_wheel,
             )
@@ -114,9 +95,9 @@ def up(
     with plan.keys_not_lost():
         refuse_other_site(site, declared.site.stands)
         chosen = declared.port if port is None else port
-        listening = heard(declared.listening)
+        listening = heard.on(declared.listening)
         prove_free(chosen, listening.bind)
-        certificate = _certificate(found, listening)
+        certificate = certificate_of(found, listening)
         if not keys:
             with _interruptible():
                 ready_models(found, declared, cache, offline=offline, wheel=model_wheel)
@@ -169,24 +150,6 @@ class _Plan:
             show.as_json({**told, **known, "port": running.port, "pid": pid, "keys": self.keys})
             return
         show.line(greeting(self.home, at=at, site=say_site(site), keys=self.keys, model=model))
-
-
-def _provable(said: Listening) -> Listening:
-    """As it is, if the files it names can be served by: before a home is made that could not."""
-    if said.tls_cert is not None and said.tls_key is not None:
-        from inland.adapters.tls.certificate import context_of
-
-        context_of(Path(said.tls_cert), Path(said.tls_key))
-    return said
-
-
-def _certificate(home: Home, said: Listening) -> "Certificate | None":
-    """What will be served, made where it is ours to make."""
-    if not said.is_tls:
-        return None
-    from inland.bootstrap.certificate import prepare
-
-    return prepare(home, said, SystemClock())
 
 
 def _refuse_running(home: Home) -> None:
