@@ -8,12 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from inland.adapters.files.clock import SystemClock
+from inland.adapters.home.factory_toml import DEFAULT_PORT
 from inland.adapters.home.layout import Home
 from inland.adapters.home.listening import LOOPBACK, Listening
 
 if TYPE_CHECKING:
     from inland.adapters.tls.certificate import Certificate
 
+PortOption = Annotated[
+    int | None,
+    typer.Option(min=0, max=65_535, help="Where callers connect.", show_default=str(DEFAULT_PORT)),
+]
 BindOption = Annotated[
     str | None,
     typer.Option(

@@ -29,6 +29,7 @@ from inland.cli.listening import (
     Heard,
     HostsOption,
     KeyOption,
+    PortOption,
     SelfSignedOption,
     certificate_of,
 )
@@ -46,10 +47,7 @@ _INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 def up(
     *,
-    port: Annotated[
-        int | None,
-        typer.Option(min=0, max=65_535, help="Where callers connect.", show_default="8780"),
-    ] = None,
+    port: PortOption = None,
     bind: BindOption = None,
     tls_cert: CertOption = None,
     tls_key: KeyOption = None,
