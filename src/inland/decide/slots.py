@@ -100,13 +100,12 @@ def take(
     before and after. Where it chooses another than we held, a request waits there, bounded; nothing
     is seen that should not be.
     """
-    free = [one for one in state.slots.values() if one.request is None and one.id in state.ids]
+    free = [one for one in state.slots.values() if one.request is None]
     if len(free) < seats:
         return None
     chosen = _choice(free, tenant, prefix)
     reuse = chosen.owner == tenant
     state.uses += 1
-    chosen.owner = tenant if reuse else None
     _hold(chosen, state.uses, request, tenant, prefix, now)
     others = sorted((one for one in free if one is not chosen), key=lambda one: one.id)
     for other in others[: seats - 1]:

@@ -23,12 +23,14 @@ from inland.decide.admission import (
     Why,
     step,
 )
-from inland.decide.slots import Grant, Prefix, Share, Slots, let_go, resize, slots_of, take
+from inland.decide.slots import Grant, Share, Slots, let_go, resize, slots_of, take
 from inland.domain.limits import Limits
 from inland.domain.plant import Deployment, EngineKind, Replica, ReplicaState, Residue
 from inland.gateway.errors import Refused, invalid, queue_full, unavailable
 from inland.gateway.metrics import Timings
+from inland.gateway.prefix import prefix_of
 from inland.ports.clock import Clock
+from inland.ports.engine import Task
 
 _log = logging.getLogger("inland.gateway")
 
@@ -109,13 +111,14 @@ class Lane:
             else:
                 self._slots[name] = slots_of(ids, quiet=self._quiet)
 
-    def seat(self, request: Waiter, replica: Replica, prefix: Prefix) -> Grant | None:
+    def seat(self, request: Waiter, replica: Replica, task: Task) -> Grant | None:
         """The slot of `replica` that a request works in, None where the engine may choose."""
         slots = self._slots.get(replica.id)
         if slots is None:
             return None
         now = self._clock.monotonic()
-        grant = take(slots, request.number, request.tenant, request.slots, prefix, now)
+        asked = prefix_of(task)
+        grant = take(slots, request.number, request.tenant, request.slots, asked, now)
         assert grant is not None, "admission starts no more than there are slots for"
         return grant
 

@@ -24,7 +24,6 @@ from inland.gateway.errors import (
 )
 from inland.gateway.exchange import Exchange
 from inland.gateway.lane import Lane
-from inland.gateway.prefix import prefix_of
 from inland.gateway.record import ENGINE, ESTIMATED, Facts, Template
 from inland.gateway.refusals import Folded
 from inland.gateway.rulings import Ruling
@@ -173,7 +172,7 @@ class Request:
         target = Target(replica.id, replica.address, name, self.ruling.upstream_key)
         if isinstance(self._work.task, Embedding):  # it works elsewhere than in the slots
             return target
-        seat = self._lane.seat(self, replica, prefix_of(self._work.task))
+        seat = self._lane.seat(self, replica, self._work.task)
         if seat is None:
             return target
         self._ceiling.reuse = seat.reuse
