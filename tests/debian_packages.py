@@ -14,6 +14,7 @@ TESTS = {
     "golang-go": "go",
     "golang-golang-x-mod-dev": "/usr/share/gocode/src/golang.org/x/mod/sumdb/tlog",
     "nginx-light": "nginx",
+    "postgresql": "/usr/lib/postgresql",
     "strace": "strace",
 }
 BENCHES = {"nginx-light": "nginx", "wrk": "wrk"}

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
+from sqlalchemy.engine import URL
+
 from inland.adapters.files.forgetful import ForgetfulDisk
 from inland.adapters.files.journal import Segments
 from inland.adapters.sql.database import Database, sqlite_url
@@ -100,7 +102,8 @@ class Seen:
 
 
 class World:
-    def __init__(self, plan: Plan, database: Path) -> None:
+    def __init__(self, plan: Plan, database: Path, url: URL | None = None) -> None:
+        """`url`: another database than the SQLite file `database`."""
         self.plan = plan
         #: Where our code syncs, and at which operation it first did.
         self.sites: dict[str, int] = {}
@@ -114,7 +117,7 @@ class World:
         self.names: list[int] = []
         self.disk = ForgetfulDisk(self._watch)
         self._file = database
-        self.database = Database(sqlite_url(database), synchronous="OFF")
+        self.database = Database(url or sqlite_url(database), synchronous="OFF")
         self._books: Books | None = None
         self._gateway: Segments | None = None
         self._writers = 0

@@ -1,6 +1,7 @@
 """`ports.state.StateTables`, one behaviour for every store: all that was put is there, or none."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
@@ -21,13 +22,18 @@ from inland.domain.plant import (
     Tenant,
 )
 from inland.ports.store import Store
+from tests import postgresql
 
 
-@pytest.fixture(scope="module", params=["sqlite"])
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def store(request, tmp_path_factory) -> Iterator[Store]:
-    made = Database(sqlite_url(tmp_path_factory.mktemp("db") / "a.db"), synchronous="OFF")
-    yield made
-    made.close()
+    with ExitStack() as ends:
+        url = sqlite_url(tmp_path_factory.mktemp("db") / "a.db")
+        if request.param == "postgresql":
+            url = ends.enter_context(postgresql.server()).database()
+        made = Database(url, synchronous="OFF")
+        ends.callback(made.close)
+        yield made
 
 
 _TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12)

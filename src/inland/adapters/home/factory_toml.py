@@ -7,6 +7,7 @@ import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from inland.adapters.egress.door import origin
 from inland.adapters.home import listening
@@ -26,6 +27,14 @@ DEFAULT_PORT = 8780
 
 
 @dataclass(frozen=True, slots=True)
+class DatabaseServer:
+    """A PostgreSQL that is used instead of `inland.db`. `url` holds no password: a file does."""
+
+    url: str
+    password_file: Path | None
+
+
+@dataclass(frozen=True, slots=True)
 class Declaration:
     """All that factory.toml says, defaults filled in; tenants, models and deployments are marked
     `declared`. `upstream_key_files`: deployment → file with its bearer token.
@@ -41,6 +50,7 @@ class Declaration:
     upstream_key_files: dict[str, Path] = field(default_factory=dict)
     permitted_endpoints: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
+    database: DatabaseServer | None = None
 
 
 def read(path: Path) -> Declaration:
@@ -68,6 +78,7 @@ def parse(text: str, home: Path) -> Declaration:
     gateways = serve.whole("gateways", 1, 1, 64)
     listens = listening.from_table(serve, home)
     serve.done()
+    database = _database(top.table("database"), home)
     limits = Limits.of(top.table("limits").rest())
     tenants = tuple(_tenant(table, site) for table in top.tables("tenant"))
     models = tuple(_model(table) for table in top.tables("model"))
@@ -85,6 +96,7 @@ def parse(text: str, home: Path) -> Declaration:
         upstream_key_files={p.deployment.name: p.key_file for p in parts if p.key_file},
         permitted_endpoints=tuple(p.deployment.name for p in parts if p.permit_endpoint),
         limits=limits,
+        database=database,
     )
     _check_references(declaration)
     return declaration
@@ -103,6 +115,19 @@ def _site(table: Table) -> Place:
     place = place_of(stands, table.text("operator", stands), table.spot)
     table.done()
     return place
+
+
+def _database(table: Table, home: Path) -> DatabaseServer | None:
+    url, file = table.text("url", ""), table.text("password_file", "")
+    table.done()
+    if not url:
+        return None
+    parts = urlsplit(url)
+    if parts.scheme != "postgresql" or not parts.path.strip("/"):
+        raise BadInput(table.spot, "url is postgresql://USER@HOST/NAME")
+    if parts.password is not None or "password" in parts.query:
+        raise BadInput(table.spot, "url holds a password: put it into a file, password_file")
+    return DatabaseServer(url, home / file if file else None)
 
 
 def _label(table: Table, owner: str, jurisdictions: tuple[str, ...], default: Label) -> Label:

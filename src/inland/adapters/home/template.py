@@ -42,6 +42,7 @@ def factory_toml(first: FirstFactory) -> str:
         + tenants
         + _MODEL.format(first=first)
         + _UPSTREAM
+        + _DATABASE
         + _LIMITS
         + commented()
     )
@@ -139,6 +140,14 @@ _UPSTREAM = """
 # supports = ["chat", "system", "logprobs"]   # what it can be asked: `inland deploy show NAME`
 # key_file = "keys/upstreams/elsewhere"   # a file with its bearer token
 # permit_endpoint = false       # true: it may be on a private or local address
+"""
+
+_DATABASE = """
+# State and books lie in inland.db beside this file, or in a PostgreSQL of their own. Name it before
+# the first request: nothing moves from one to the other.
+# [database]
+# url = "postgresql://inland@db.example.org/inland"
+# password_file = "keys/database"
 """
 
 _LIMITS = """

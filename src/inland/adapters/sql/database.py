@@ -1,6 +1,6 @@
 """The one database: engines, settings, transactions. A change and its log entry commit together.
 
-SQLite keeps a write-ahead log and syncs it on every commit, so what a `write` block returned from
+Both databases sync their write-ahead log on every commit, so what a `write` block returned from
 is durable. Writers queue behind one lock; readers see one consistent state and cannot write.
 """
 
@@ -8,20 +8,21 @@ import logging
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DatabaseError, OperationalError
 
 from inland.adapters.sql import migrations
 from inland.adapters.sql.books import SqlBooks
 from inland.adapters.sql.copies import keep_copy
 from inland.adapters.sql.migrations import demand_newest, migrate, refuse_newer, revision
 from inland.adapters.sql.state import SqlState
-from inland.domain.errors import Damaged
+from inland.domain.errors import Busy, Conflict, Damaged
 
 #: How long SQLite waits for another process's write (a backup, a shell) before it gives up.
 BUSY_TIMEOUT_MS = 10_000
@@ -30,6 +31,9 @@ READERS, READERS_MORE = 4, 28
 _FILE_MODE = 0o600
 #: Pages copied at a time by `copy_to`.
 _COPY_PAGES = 4096
+_RETRY_AFTER_S = 5
+#: Names our advisory lock in PostgreSQL: "inland".
+_WRITER_LOCK = int.from_bytes(b"inland")
 
 _log = logging.getLogger(__name__)
 
@@ -62,6 +66,8 @@ class Database:
         if self._url.get_backend_name() == "sqlite":
             _configure_sqlite(self._writer, synchronous, read_only=False)
             _configure_sqlite(self._reader, synchronous, read_only=True)
+        else:
+            event.listen(self._writer, "connect", _be_the_one_writer)
         self._named: Callable[[], AbstractContextManager[None]] = (
             _damage_named if read_only else nullcontext
         )
@@ -90,7 +96,9 @@ class Database:
             migrate(connection)
 
     def _engine(self, **pool: int) -> Engine:
-        return create_engine(self._url, pool_timeout=BUSY_TIMEOUT_MS / 1000, **pool)
+        remote = self._url.get_backend_name() != "sqlite"  # which may have been restarted
+        timeout_s = BUSY_TIMEOUT_MS / 1000
+        return create_engine(self._url, pool_timeout=timeout_s, pool_pre_ping=remote, **pool)
 
     @contextmanager
     def write(self) -> Iterator[SqlTransaction]:
@@ -139,18 +147,41 @@ class Database:
 
 @contextmanager
 def _damage_named() -> Iterator[None]:
-    """What SQLite says of a file that is none of its own, or no longer, as Damaged."""
+    """What SQLite says of a file that is none of its own, or no longer, as Damaged; a server that
+    cannot be reached, as Busy."""
     try:
         yield
     except DatabaseError as error:
         if type(error.orig) is sqlite3.DatabaseError:
             raise Damaged("the database", str(error.orig)) from error
+        if isinstance(error, OperationalError) and not isinstance(error.orig, sqlite3.Error):
+            told = " ".join(str(error.orig).split())
+            raise Busy(f"the database cannot be used: {told}", _RETRY_AFTER_S) from error
         raise
+
+
+def _be_the_one_writer(connection: Any, _record: Any) -> None:
+    """Commits are durable, and no other factory writes here: the lock ends with the connection."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET synchronous_commit TO on")
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", (_WRITER_LOCK,))
+        (is_alone,) = cursor.fetchone()
+    connection.commit()
+    if not is_alone:
+        raise Conflict("the database", "another factory writes to it: each has one of its own")
 
 
 def sqlite_url(file: Path) -> URL:
     """The URL of the SQLite database in `file`."""
     return URL.create("sqlite", database=str(file))
+
+
+def postgresql_url(url: str, password: str | None) -> URL:
+    """As `factory.toml` names it, with its password and our driver. Raises Conflict without it."""
+    if find_spec("psycopg") is None:
+        why = "PostgreSQL takes psycopg: pip install 'inland[postgresql]'"
+        raise Conflict("the database", why)
+    return make_url(url).set(drivername="postgresql+psycopg", password=password)
 
 
 def found_revision(url: str | URL) -> str | None:

@@ -257,9 +257,13 @@ class SqlState:
             self._connection.execute(insert(IN_FORCE).values(**first))
 
     def _rows(self, table: Table) -> list[Row]:
-        """Every row in the order of its id, so that one state always reads the same."""
-        by_id = select(table).order_by(*table.primary_key.columns)
-        return [dict(row) for row in self._connection.execute(by_id).mappings()]
+        """Every row in the order of its id, so that one state always reads the same.
+
+        Sorted here, for databases differ in what order texts have.
+        """
+        (identity,) = table.primary_key.columns
+        rows = [dict(row) for row in self._connection.execute(select(table)).mappings()]
+        return sorted(rows, key=lambda row: str(row[identity.name]))
 
     def _row(self, table: Table, value: str) -> Row | None:
         """The row with that id."""

@@ -1,0 +1,89 @@
+"""A real PostgreSQL for a test: its own process and folder, a unix socket, no port, no superuser."""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from sqlalchemy.engine import URL
+
+#: Debian's `nobody`: the server refuses to run as root.
+UNPRIVILEGED = 65534
+START_S = 60.0
+
+
+@dataclass
+class Server:
+    """A running server; `database` makes a fresh, empty one."""
+
+    folder: Path
+    programs: Path
+    made: int = 0
+
+    def url(self, name: str = "postgres") -> URL:
+        return URL.create(
+            "postgresql+psycopg", username="inland", database=name, query={"host": str(self.folder)}
+        )
+
+    def database(self) -> URL:
+        self.made += 1
+        name = f"test{self.made}"
+        self._sql(f'CREATE DATABASE "{name}"')
+        return self.url(name)
+
+    def _sql(self, statement: str) -> None:
+        argv = [str(self.programs / "psql"), "-h", str(self.folder), "-U", "inland"]
+        argv += ["-d", "postgres", "-c", statement]
+        subprocess.run(argv, check=True, capture_output=True)
+
+
+def programs() -> Path | None:
+    """Where Debian keeps the newest server's programs."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    return found[-1].parent if found else None
+
+
+@contextmanager
+def server() -> Iterator[Server]:
+    """One that is gone after the block, its data too."""
+    at = programs()
+    if at is None:
+        pytest.skip("PostgreSQL is not installed (Debian package postgresql)")
+    folder = Path(tempfile.mkdtemp(prefix="pg-"))
+    other = {}
+    if os.geteuid() == 0:
+        os.chown(folder, UNPRIVILEGED, UNPRIVILEGED)
+        other = {"user": UNPRIVILEGED, "group": UNPRIVILEGED, "extra_groups": []}
+    folder.chmod(0o755)
+    data = folder / "data"
+    settings = {"cwd": "/", "env": {"PATH": "/usr/bin:/bin", "LC_ALL": "C"}, **other}
+    argv = [str(at / "initdb"), "-D", str(data), "-U", "inland", "-A", "trust", "-E", "UTF8"]
+    subprocess.run([*argv, "--no-sync"], check=True, capture_output=True, **settings)
+    argv = [str(at / "postgres"), "-D", str(data), "-k", str(folder)]
+    argv += ["-c", "listen_addresses=", "-c", "max_connections=60"]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(argv, stdout=log, stderr=log, **settings)
+    try:
+        made = Server(folder, at)
+        _wait(made, process)
+        yield made
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(START_S)
+        shutil.rmtree(folder)
+
+
+def _wait(made: Server, process: "subprocess.Popen[bytes]") -> None:
+    ready = [str(made.programs / "pg_isready"), "-q", "-h", str(made.folder)]
+    end = time.monotonic() + START_S
+    while subprocess.run(ready, check=False).returncode != 0:
+        assert process.poll() is None, (made.folder / "log").read_text()
+        assert time.monotonic() < end, "the server did not start"
+        time.sleep(0.05)
