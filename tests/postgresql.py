@@ -1,4 +1,4 @@
-"""A real PostgreSQL for a test: its own process and folder, a unix socket, no port, no superuser."""
+"""A real PostgreSQL for a test: its own process and folder, a unix socket, no port, no root."""
 
 import os
 import shutil

@@ -1,0 +1,63 @@
+"""A whole factory over a real PostgreSQL: it answers, books, proves, and survives kills."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests import postgresql
+from tests.factory.running import MODEL, Running, verify_outside
+
+SOON_S = 60.0
+
+
+def until(condition: Callable[[], object]) -> None:
+    end = time.monotonic() + SOON_S
+    while not condition():
+        assert time.monotonic() < end, "it never came"
+        time.sleep(0.2)
+
+
+def test_a_factory_whose_database_is_a_postgresql(tmp_path: Path, model_file: Path) -> None:
+    assert model_file.exists()
+    with postgresql.server() as server:
+        url = server.database()
+        factory = Running(tmp_path / "h")
+        factory.up()
+        factory.down()
+        (factory.home / "inland.db").rename(tmp_path / "unused.db")
+        (factory.home / "keys" / "database").touch(0o600)
+        (factory.home / "keys" / "database").write_text("not asked for here\n")
+        toml = factory.home / "factory.toml"
+        server_url = f"postgresql://inland@/{url.database}?host={server.folder}"
+        named = f'\n[database]\nurl = "{server_url}"\npassword_file = "keys/database"\n'
+        toml.write_text(toml.read_text() + named)
+        factory.up()
+        try:
+            _work(factory, tmp_path)
+        finally:
+            factory.run("down", check=False)
+        assert not (factory.home / "inland.db").exists()
+        assert factory.run("ledger", "check").returncode == 0
+
+
+def _work(factory: Running, folder: Path) -> None:
+    ask = {"model": MODEL, "messages": [{"role": "user", "content": "Hello."}], "max_tokens": 3}
+    with factory.http("demo", trust_env=False) as http:
+        refs = [http.post("/v1/chat/completions", json=ask).json()["id"] for _ in range(3)]
+    assert factory.json("tenant", "add", "clinic")["id"] == "clinic"
+    key = factory.json("key", "add", "--tenant", "clinic")
+    factory.run("key", "revoke", key["id"])
+    factory.kill("control")
+    vkey = folder / "vkey"
+    until(lambda: factory.run("receipt", "get", refs[-1], "-o", str(folder / "r"), check=False))
+    until(lambda: (folder / "r").exists() or _fetch(factory, refs[-1], folder / "r"))
+    vkey.write_text(factory.run("ledger", "vkey").stdout)
+    assert verify_outside(folder / "r", vkey).returncode == 0
+    assert factory.json("usage", "--tenant", "demo")[0]["requests"] == len(refs)
+    found = {one["what"]: one for one in factory.json("doctor")}
+    assert found["database"]["health"] == "good"
+    assert {"clinic", "demo", "acme"} <= {one["id"] for one in factory.json("tenant", "list")}
+
+
+def _fetch(factory: Running, ref: str, path: Path) -> bool:
+    return factory.run("receipt", "get", ref, "-o", str(path), check=False).returncode == 0
