@@ -49,8 +49,7 @@ def _work(factory: Running, folder: Path) -> None:
     factory.run("key", "revoke", key["id"])
     factory.kill("control")
     vkey = folder / "vkey"
-    until(lambda: factory.run("receipt", "get", refs[-1], "-o", str(folder / "r"), check=False))
-    until(lambda: (folder / "r").exists() or _fetch(factory, refs[-1], folder / "r"))
+    until(lambda: _fetch(factory, refs[-1], folder / "r"))
     vkey.write_text(factory.run("ledger", "vkey").stdout)
     assert verify_outside(folder / "r", vkey).returncode == 0
     assert factory.json("usage", "--tenant", "demo")[0]["requests"] == len(refs)

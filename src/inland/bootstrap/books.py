@@ -4,8 +4,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy.engine import URL
+
 from inland.adapters.files.disk import Disk
-from inland.adapters.sql.database import Database, found_revision, sqlite_url
+from inland.adapters.home import factory_toml, upstream_keys
+from inland.adapters.sql.database import Database, found_revision, postgresql_url, sqlite_url
 from inland.adapters.sql.migrations import REVISION
 from inland.domain.errors import NotFound
 from inland.ledger import canonical, notes
@@ -27,10 +30,27 @@ class Checked:
 
 def database(home: Path, *, read_only: bool = False) -> Database:
     """The factory's database; made where there is none, unless only for reading."""
-    file = home / "inland.db"
-    if read_only and not file.exists():
+    url = database_url(home)
+    if read_only and not _is_there(url):
         raise NotFound(f"database in {home}; start the factory once")
-    return Database(sqlite_url(file), read_only=read_only)
+    return Database(url, read_only=read_only)
+
+
+def database_url(home: Path) -> URL:
+    """`inland.db` in the home, or the server that its factory.toml names. Raises BadInput."""
+    try:
+        server = factory_toml.read(home / "factory.toml").database
+    except NotFound:
+        server = None
+    if server is None:
+        return sqlite_url(home / "inland.db")
+    file = server.password_file
+    return postgresql_url(server.url, None if file is None else upstream_keys.password(file))
+
+
+def _is_there(url: URL) -> bool:
+    """Whether a file is; a server says for itself."""
+    return url.get_backend_name() != "sqlite" or Path(str(url.database)).exists()
 
 
 def schema(home: Path) -> tuple[str | None, str]:
@@ -38,8 +58,8 @@ def schema(home: Path) -> tuple[str | None, str]:
 
     Raises Conflict where a newer Inland made it, and Damaged.
     """
-    file = home / "inland.db"
-    return (found_revision(sqlite_url(file)) if file.exists() else None), REVISION
+    url = database_url(home)
+    return (found_revision(url) if _is_there(url) else None), REVISION
 
 
 def check_ledger(home: Path) -> Checked:

@@ -92,6 +92,14 @@ def test_postgresql_has_exactly_the_tables_that_the_code_names(server):
     assert found_revision(url) == REVISION
 
 
+def test_a_database_of_postgresql_is_copied_by_its_own_tools(server, tmp_path):
+    made = Database(server.database())
+    with pytest.raises(Conflict, match="pg_dump"):
+        made.copy_to(tmp_path / "copy", lambda *_: None)
+    made.close()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_one_factory_alone_writes_to_a_database_of_postgresql(server):
     url = server.database()
     first = Database(url)

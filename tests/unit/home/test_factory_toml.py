@@ -139,3 +139,24 @@ SITE = '[site]\njurisdiction = "DE"\n'
 def test_what_is_wrong_is_refused_whole_and_named(text: str, named: str) -> None:
     with pytest.raises((BadInput, NotFound), match=named):
         parse(text, HOME)
+
+
+def test_a_database_server_is_named_and_its_password_lies_in_a_file(tmp_path: Path) -> None:
+    site = '[site]\njurisdiction = "DE"\n'
+    assert parse(site, tmp_path).database is None
+    named = site + '[database]\nurl = "postgresql://inland@db/inland"\npassword_file = "keys/db"\n'
+    found = parse(named, tmp_path).database
+    assert found is not None
+    assert (found.url, found.password_file) == (
+        "postgresql://inland@db/inland",
+        tmp_path / "keys" / "db",
+    )
+    for url, why in (
+        ("mysql://db/inland", "postgresql://USER@HOST/NAME"),
+        ("postgresql://db", "postgresql://USER@HOST/NAME"),
+        ("postgresql://inland:secret@db/inland", "password_file"),
+        ("postgresql://db/inland?password=secret", "password_file"),
+    ):
+        with pytest.raises(BadInput, match=why) as refused:
+            parse(site + f'[database]\nurl = "{url}"\n', tmp_path)
+        assert "secret" not in str(refused.value)

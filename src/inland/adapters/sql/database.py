@@ -123,8 +123,12 @@ class Database:
     def copy_to(self, file: Path, progress: Callable[[int, int], None]) -> None:
         """Make `file` a copy of one moment, while others go on writing: SQLite's online backup.
 
-        `progress` is told pages. The copy is not synced. Raises Damaged.
+        `progress` is told pages. The copy is not synced. Raises Damaged, and Conflict for a server,
+        whose own tools copy it.
         """
+        if self._url.get_backend_name() != "sqlite":
+            why = "is a PostgreSQL: stop the factory, then pg_dump it and copy the home"
+            raise Conflict("the database", why)
         with self._named(), self._reader.begin() as connection:
             connection.execute(text("SELECT 1 FROM alembic_version"))  # the moment begins here
             source = connection.connection.driver_connection
