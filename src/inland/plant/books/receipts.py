@@ -4,7 +4,8 @@ from inland.domain.errors import BadInput, Damaged
 from inland.ledger import canonical, merkle, receipts, tiles
 from inland.ledger.receipts import Consistency, Link
 from inland.ledger.rotation import LOG_ROTATE
-from inland.plant.books.shelves import batch_records, parse_ref
+from inland.plant.books.batch_trees import BatchTrees
+from inland.plant.books.shelves import parse_ref
 from inland.plant.books.tally import id_bytes
 from inland.plant.books.tile_files import TileFiles, suffix
 from inland.ports.books import BookTables, Log, LogRecord, Place, batch_ref
@@ -18,6 +19,7 @@ class Receipts:
     def __init__(self, files: Files, store: Store) -> None:
         self._files = files
         self._store = store
+        self._trees = BatchTrees(files)
 
     def get(self, ref: str, since: int | None = None) -> bytes | None:
         """The receipt of a reference; None while it is unknown or under no checkpoint yet.
@@ -56,14 +58,12 @@ class Receipts:
     def _booked(self, books: BookTables, place: Place) -> list[Link]:
         """The links below the site log: the record in its tenant's tree, that in its batch's."""
         batch = place.batch
-        records = batch_records(self._files, batch)
-        own = merkle.Tree([canonical.entry(record) for record in records])
+        data, own = self._trees.record(batch, place.index)
         siblings = books.batch(batch.writer, batch.batch)
         above = merkle.Tree([canonical.entry(sibling.record) for sibling in siblings])
-        record = canonical.decode(records[place.index])
         described = canonical.decode(batch.record)
         return [
-            Link(record, place.index, own.size, own.inclusion(place.index)),
+            Link(canonical.decode(data), place.index, own.size, own.inclusion(place.index)),
             Link(described, batch.position, above.size, above.inclusion(batch.position)),
         ]
 
