@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import inland
@@ -34,6 +34,8 @@ Bar = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
 #: Settings, policies and keys are read whole; none is larger than this.
 SMALL_LIMIT_BYTES = 4 << 20
 _PAGE_BYTES = 4096
+#: What a home has at its top that is in a backup, or made by the next start.
+_KEPT_OR_MADE = frozenset({*names.FOLDERS, names.FACTORY_TOML, "run", "logs"})
 #: How folders are named that a backup is made in.
 _ASIDE = ".inland-backup-"
 #: Files on their way to their name, of whoever writes them.
@@ -130,19 +132,34 @@ def _facts(store: Store, taken: int, left_out: list[LeftOut]) -> tuple[int, Reco
 
 def _write(file: Path, passphrase: str | None, facts: Record, parts: list[Part], bar: Bar) -> str:
     parts.sort(key=lambda part: names.place(part.path) or (0, part.path))
-    total, done = sum(part.size for part in parts), 0
+    total = sum(part.size for part in parts)
     fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(fd, "wb") as out, bar("backup") as progress:
         with sealing(out, passphrase) as plain:
-            writer = Writer(plain, facts)
+            writer, seen = Writer(plain, facts), _Seen(lambda done: progress(done, total))
             for part in parts:
-                writer.add(part)
-                done += part.size
-                progress(done, total)
+                writer.add(seen.through(part))
             digest = writer.finish()
         out.flush()
         os.fsync(fd)
     return digest
+
+
+class _Seen:
+    """Tells how many bytes went by."""
+
+    def __init__(self, tell: Callable[[int], None]) -> None:
+        self._tell = tell
+        self._done = 0
+
+    def through(self, part: Part) -> Part:
+        def chunks() -> Iterator[bytes]:
+            for chunk in part.chunks():
+                yield chunk
+                self._done += len(chunk)
+                self._tell(self._done)
+
+        return replace(part, chunks=chunks)
 
 
 def _parts(found: list[PinnedFile]) -> Iterator[Part]:
@@ -160,6 +177,7 @@ def _settings(home: Home, *, with_models: bool) -> tuple[list[Part], list[LeftOu
             parts.append(whole(name, _read_small(path)))
         elif not names.is_signing_key(name):
             left_out.append(LeftOut(name, "a name that no backup takes"))
+    left_out += [LeftOut(name, "is no part of a factory") for name in _strange(home.root)]
     declared = factory_toml.read(home.factory_toml)
     for name, path, sha256 in _weights(home, declared):
         if with_models and names.place(name) is not None and path.is_file():
@@ -183,6 +201,14 @@ def _small_files(root: Path) -> Iterator[Path]:
                 for name in files
                 if not name.startswith(".") and not name.endswith(_UNFINISHED)
             )
+
+
+def _strange(root: Path) -> Iterator[str]:
+    """What lies in the home and is neither kept nor made again, where there is anything in it."""
+    for path in sorted(root.iterdir()):
+        known = path.name in _KEPT_OR_MADE or path.name.startswith(names.DATABASE)
+        if not known and not (path.is_dir() and not any(path.iterdir())):
+            yield path.name
 
 
 def _read_small(path: Path) -> bytes:

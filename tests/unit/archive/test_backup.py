@@ -185,10 +185,30 @@ def test_weights_are_left_out_by_name_and_hash_unless_they_are_wanted(filled, tm
     assert (tmp_path / "with" / "models" / "m.gguf").read_bytes() == WEIGHTS
 
 
-def test_a_name_that_no_backup_takes_is_said(filled, tmp_path):
+def test_what_no_backup_takes_is_said(filled, tmp_path):
     (filled.home.policies / "two words.cedar").write_text("")
-    left = keep(filled.home, tmp_path / "b").left_out
-    assert "policies/two words.cedar" in [each.path for each in left]
+    (filled.home.root / "certificates").mkdir()
+    (filled.home.root / "certificates" / "own.pem").write_text("")
+    (filled.home.root / "vault" / "sealed").write_text("")
+    left = {each.path for each in keep(filled.home, tmp_path / "b").left_out}
+    assert left == {"policies/two words.cedar", "certificates", "vault", "models/m.gguf"}
+
+
+def test_progress_ends_at_all_of_it(filled, tmp_path):
+    told: dict[str, list[tuple[int, int]]] = {}
+
+    @contextmanager
+    def bar(what):
+        told[what] = []
+        yield lambda done, total: told[what].append((done, total))
+
+    back_up(filled.home, tmp_path / "b", passphrase=None, with_models=False, bar=bar)
+    restore(tmp_path / "b", Home(tmp_path / "again"), passphrase=None, revoke_keys=False, bar=bar)
+    assert told.keys() == {"database", "backup", "checking", "restoring"}
+    for what, steps in told.items():
+        assert [done for done, _ in steps] == sorted(done for done, _ in steps), what
+        assert len({total for _, total in steps}) == 1, what
+    assert all(steps[-1][0] == steps[-1][1] for steps in (told["database"], told["backup"]))
 
 
 #: Ends its own process, as a kill would, at the moment named by its arguments.
