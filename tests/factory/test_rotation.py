@@ -121,7 +121,11 @@ def test_api_keys_are_rotated_under_load(tmp_path: Path, model_file: Path) -> No
         assert factory.operator_key == told["key"] != before
         assert factory.run("tenant", "list").returncode == 0
         factory.down()
+        kept = factory.home / "keys" / "operator"  # as a kill between change and switch leaves it
+        kept.rename(kept.with_name("operator.next"))
+        kept.write_text(f"{before}\n")
         factory.up()
+        assert factory.operator_key == told["key"]
         ended = {one["id"] for one in factory.json("key", "list") if one["revoked"]}
         assert before.split("_")[1] in ended
         assert factory.json("ledger", "check")["ok"]
