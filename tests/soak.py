@@ -7,24 +7,54 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 
+from inland.domain.plant import EngineKind
+from tests.chaos.liars import LIES as LIES_BY_NAME
+from tests.chaos.liars import mutated
+from tests.chaos.lies import hold
 from tests.factory import cache_timing
 from tests.factory.running import Running
 
 ROOT = Path(__file__).parents[1]
 #: Where laws are properties; each is tried on far more examples than in a test.
 LAWS = ("tests/unit", "tests/contract", "tests/chaos/test_books_forgetful.py")
-KILLS = 30
+KILLS = 200
+FAULTS, LIES = 3, 400
 STARTS = 7
 #: A start of a warm home is promised to be ready in under this many seconds.
 WARM_START_S = 3
 
 
 def kills(seed: int) -> int:
-    """Thirty `kill -9` under load over every role and phase; prints its own line."""
+    """Two hundred `kill -9` under mixed load over every role and phase; prints its own line."""
     argv = [sys.executable, "-m", "tests.chaos.kills", "--kills", str(KILLS), "--seed", str(seed)]
     return subprocess.run(argv, cwd=ROOT, check=False).returncode
+
+
+def faults(seed: int) -> int:
+    """A full disk, a read-only one, failed syncs and a clock that jumps, a few seeds of each."""
+    argv = [sys.executable, "-m", "tests.chaos.faults", "--times", str(FAULTS)]
+    return subprocess.run([*argv, "--seed", str(seed)], cwd=ROOT, check=False).returncode
+
+
+def lies(seed: int) -> int:
+    """Every lie an engine can tell, and honest answers changed by chance, four hundred of them."""
+    told, broken = [], []
+    start = time.monotonic()
+    changed = {f"seed-{n}": mutated(n) for n in range(seed * LIES, (seed + 1) * LIES)}
+    for kind in EngineKind:
+        with tempfile.TemporaryDirectory() as folder:
+            found, laws_broken = hold(kind, Path(folder), LIES_BY_NAME | changed)
+        told += found
+        broken += laws_broken
+    ends = Counter(f"{one.status} {one.ended}" for one in told)
+    seconds = round(time.monotonic() - start, 1)
+    line = {"soak": "lies", "seed": seed, "holds": not broken, "seconds": seconds}
+    line |= {"told": len(told), "ends": dict(ends), "broken": broken[:10]}
+    print(json.dumps(line))
+    return int(bool(broken))
 
 
 def laws(seed: int) -> int:
@@ -81,6 +111,8 @@ def cache(seed: int) -> int:
 #: Every figure by name, in the order they run.
 FIGURES = {
     "laws": laws,
+    "lies": lies,
+    "faults": faults,
     "kills": kills,
     "start": start,
     "contract": contract,

@@ -1,8 +1,8 @@
-"""Seeded `kill -9`, one role at a time under load, and the laws of the books afterwards.
+"""Seeded `kill -9` of every role in every phase, under mixed load, and the laws of the books after.
 
-Phases of the gateway are hit from outside: `strace` delivers the signal inside the chosen commit (a
-write that syncs, one system call: between append and sync) or holds its return back until the kill
-(after sync, before anyone was told). Nothing in the factory knows that it is being tested.
+Phases inside a system call are hit from outside: `strace` delivers the signal inside the chosen
+commit (between append and sync, in SQLite's commit, in a rename) or holds its return back until the
+kill. Nothing in the factory knows that it is being tested.
 """
 
 import argparse
@@ -16,70 +16,205 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpx
+from inland.adapters.processes.client import SupervisorClient
+from inland.domain.errors import InlandError
+from inland.ports.runner import ProcessView
+from tests.chaos.changes import BYSTANDER, Changes
+from tests.chaos.laws import RECOVERY_S, Laws, hold_books, ready, settle
+from tests.chaos.load import Callers
+from tests.chaos.sums import Sums
+from tests.factory.running import MODEL, Running, running
 
-from tests.chaos.load import Callers, Received
-from tests.factory.running import Running, running, verify_outside
-
-#: How long a factory may take to be ready again after a kill, in seconds.
-RECOVERY_S = 30
 #: For so long strace holds a commit's return back, in microseconds, for the kill to land there.
 HELD_US = 400_000
 STRACE_S = 20
 #: The system calls with which a gateway commits its journal, and control everything it keeps.
 GATEWAY_COMMIT = "pwritev2,fdatasync"
-CONTROL_COMMIT = "fdatasync,fsync,rename"
+CONTROL_COMMIT = "fdatasync,fsync"
 #: Calm traffic before each kill lasts up to this long, in seconds.
-CALM_S = 2.0
+CALM_S = 1.0
+GATEWAYS = 4
 
 
 @dataclass
-class Outcome:
-    """What a run of kills showed. Every list must be empty for the laws to hold."""
+class Killing:
+    """One factory under load, and the dice that choose."""
 
-    seed: int
-    kills: dict[str, int] = field(default_factory=dict)
-    whole: int = 0
-    partial: int = 0
-    cut: int = 0
-    records: int = 0
-    beyond: int = 0
-    missing: list[str] = field(default_factory=list)
-    doubled: list[str] = field(default_factory=list)
-    unverified: list[str] = field(default_factory=list)
-    lost: list[str] = field(default_factory=list)
-    wrong: list[str] = field(default_factory=list)
-    check: str = ""
+    factory: Running
+    callers: Callers
+    dice: random.Random
+    gateways: int
+    again: list[str] = field(default_factory=list)  # kills that a phase could not place
 
-    @property
-    def holds(self) -> bool:
-        """Whether every law held."""
-        broken = self.missing + self.doubled + self.unverified + self.lost + self.wrong
-        return not broken and self.beyond <= self.cut and self.check == "ok"
+    def views(self, role: str) -> list[ProcessView]:
+        """The living processes of `role`."""
+        socket = self.factory.home / "run" / "supervisor.sock"
+        return [p for p in SupervisorClient(socket).processes() if p.role == role and p.pid]
 
+    def pid(self, role: str) -> int:
+        """One process of `role`, by chance. Waits for one where all are dead."""
+        end = time.monotonic() + RECOVERY_S
+        while time.monotonic() < end:
+            with suppress(InlandError):
+                if found := self.views(role):
+                    pid = self.dice.choice(found).pid
+                    assert pid is not None
+                    return pid
+            time.sleep(0.05)
+        raise AssertionError(f"no {role} came back")
 
-def _ready(factory: Running) -> None:
-    end = time.monotonic() + RECOVERY_S
-    while time.monotonic() < end:
-        try:
-            with factory.http(trust_env=False) as http:
-                if http.get("/readyz").status_code == 200:
-                    return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.1)
-    raise AssertionError(f"not ready {RECOVERY_S} s after a kill: {factory.run('status').stdout}")
+    def kill(self, role: str) -> None:
+        with suppress(ProcessLookupError):
+            os.kill(self.pid(role), signal.SIGKILL)
+
+    def up_again(self) -> None:
+        """After the supervisor's end: its children end with it, and a person starts it again."""
+        self.factory.up("--gateways", str(self.gateways))
 
 
-def _traced_kill(factory: Running, role: str, calls: str, *inject: str) -> None:
-    """Kill the one process of `role` inside one of `calls`, by strace's fault `inject`."""
-    pid = factory.pid(role)
+Phase = Callable[[Killing, str], None]
+
+
+def under_load(k: Killing, role: str) -> None:
+    """Any time while callers ask."""
+    time.sleep(k.dice.random())
+    _end(k, role)
+
+
+def idle(k: Killing, role: str) -> None:
+    """Nobody asks anything."""
+    k.callers.calm.set()
+    time.sleep(1 + k.dice.random())
+    _end(k, role)
+    k.callers.calm.clear()
+
+
+def during_start(k: Killing, role: str) -> None:
+    """Twice: the second one lands before what replaced the first is ready."""
+    _end(k, role)
+    time.sleep(k.dice.random() * 0.8)
+    _end(k, role)
+
+
+def during_change(k: Killing, role: str) -> None:
+    """While keys are revoked, a tenant suspended and policies replaced."""
+    with Changes(k.factory, k.dice.randint(0, 1 << 30)) as changes:
+        time.sleep(0.4 + k.dice.random())
+        _end(k, role)
+        time.sleep(0.5)
+        ready(k.factory)
+    k.again += changes.broken
+
+
+def during_drain(k: Killing, role: str) -> None:
+    """While `inland down` lets answers end; a person starts the factory again."""
+    pid = k.pid(role)
+    argv = [str(Path(sys.executable).with_name("inland")), "down", "--home", str(k.factory.home)]
+    with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
+        time.sleep(0.3 + k.dice.random() * 0.7)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    k.up_again()
+
+
+def mid_stream(k: Killing, role: str) -> None:
+    """While streams are flowing."""
+    while k.callers.streaming.acquire(blocking=False):
+        pass
+    for _ in range(k.dice.randint(1, 6)):
+        k.callers.streaming.acquire(timeout=RECOVERY_S)
+    _end(k, role)
+
+
+def queued(k: Killing, role: str) -> None:
+    """While more is asked than there are slots, so some of it waits."""
+    _crowded(k, role, 12, 200, 0.6 + k.dice.random() * 0.4)
+
+
+def before_first_byte(k: Killing, role: str) -> None:
+    """While requests have been sent and the engine still reads their prompts."""
+    _crowded(k, role, 4, 24, 0.01 + k.dice.random() * 0.04)
+
+
+def _crowded(k: Killing, role: str, threads: int, max_tokens: int, wait_s: float) -> None:
+    seed = k.dice.randint(0, 1 << 30)
+    with Callers(k.factory, seed, threads=threads, max_tokens=max_tokens) as crowd:
+        time.sleep(wait_s)
+        _end(k, role)
+        ready(k.factory)
+    k.callers.received.extend(crowd.received)
+    k.callers.wrong.extend(crowd.wrong)
+
+
+def before_sync(k: Killing, role: str) -> None:
+    """Inside the commit: what it appended may be there, and nobody was told."""
+    calls = GATEWAY_COMMIT if role == "gateway" else CONTROL_COMMIT
+    _traced(k, role, calls, "signal=KILL", f"when={k.dice.randint(1, 12)}")
+
+
+def after_sync(k: Killing, role: str) -> None:
+    """The sync is done and whoever asked for it has not been told."""
+    calls = GATEWAY_COMMIT if role == "gateway" else CONTROL_COMMIT
+    _traced(k, role, calls, f"delay_exit={HELD_US}", f"when={k.dice.randint(1, 12)}")
+
+
+def in_sql_commit(k: Killing, role: str) -> None:
+    """Inside the transaction that books: a write to the database's log, or its sync."""
+    path = ["-P", str(k.factory.home / "inland.db-wal")]
+    when = f"when={k.dice.randint(1, 20)}"
+    _traced(k, role, "pwrite64,fdatasync,fsync", "signal=KILL", when, where=path)
+
+
+def in_rename(k: Killing, role: str) -> None:
+    """As a checkpoint, a tile or the remembered head takes its place."""
+    when = f"when={k.dice.randint(1, 4)}"
+    _traced(k, role, "rename,renameat,renameat2", "signal=KILL", when)
+
+
+def hangs_up(k: Killing, role: str) -> None:
+    """A caller's process is killed while it reads a stream."""
+    program = (
+        "import sys,httpx\n"
+        "with httpx.Client(trust_env=False) as h:\n"
+        "  with h.stream('POST',sys.argv[1],headers={'authorization':'Bearer '+sys.argv[2]},"
+        "json={'model':sys.argv[3],'messages':[{'role':'user','content':'Tell.'}],"
+        "'max_tokens':400,'stream':True}) as a:\n"
+        "    for line in a.iter_lines(): print(line,flush=True)\n"
+    )
+    url = f"{k.factory.url}/v1/chat/completions"
+    argv = [sys.executable, "-c", program, url, k.factory.keys[BYSTANDER], MODEL]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as client:
+        assert client.stdout is not None
+        select.select([client.stdout], [], [], RECOVERY_S)
+        time.sleep(k.dice.random() * 0.3)
+        client.kill()
+
+
+def _end(k: Killing, role: str) -> None:
+    if role == "supervisor":
+        children = [p.pid for r in ("control", "gateway", "engine") for p in k.views(r)]
+        k.kill(role)
+        end = time.monotonic() + 10
+        while any(Path(f"/proc/{pid}").exists() for pid in children):
+            assert time.monotonic() < end, "a child outlived its supervisor"
+            time.sleep(0.05)
+        k.up_again()
+    else:
+        k.kill(role)
+
+
+def _traced(
+    k: Killing, role: str, calls: str, *inject: str, where: list[str] | None = None
+) -> None:
+    """Kill one process of `role` inside one of `calls`, by strace's fault `inject`."""
+    pid = k.pid(role)
     fault = ":".join([f"inject={calls}", *inject])
-    argv = ["strace", "-f", "-qq", "-e", f"trace={calls}", "-e", fault, "-p", str(pid)]
-    with subprocess.Popen(argv, stderr=subprocess.PIPE) as trace:
+    argv = ["strace", "-f", "-qq", *(where or []), "-e", f"trace={calls}", "-e", fault]
+    with subprocess.Popen([*argv, "-p", str(pid)], stderr=subprocess.PIPE) as trace:
         assert trace.stderr is not None
         end = time.monotonic() + STRACE_S
         while time.monotonic() < end and trace.poll() is None:
@@ -87,166 +222,123 @@ def _traced_kill(factory: Running, role: str, calls: str, *inject: str) -> None:
                 b"DELAYED" in os.read(trace.stderr.fileno(), 65536)
             ):
                 break
-        hit = trace.poll() is not None or time.monotonic() < end
-        if Path(f"/proc/{pid}").exists():
+        if time.monotonic() >= end:
+            k.again.append(f"{role} made none of {calls} within {STRACE_S} s")
+        with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
         trace.kill()  # one that only ends would keep the dead from being reaped
-    assert hit, f"{role} made none of {calls} within {STRACE_S} s"
 
 
-def gateway_before_sync(factory: Running, callers: Callers, dice: random.Random) -> None:
-    """The kill lands inside the commit: what it appended may be there, and nobody was told."""
-    when = f"when={dice.randint(2, 12)}"
-    _traced_kill(factory, "gateway", GATEWAY_COMMIT, "signal=KILL", when)
-
-
-def gateway_after_sync(factory: Running, callers: Callers, dice: random.Random) -> None:
-    """The kill lands when the sync is done and its caller has not been told."""
-    when = f"when={dice.randint(2, 12)}"
-    _traced_kill(factory, "gateway", GATEWAY_COMMIT, f"delay_exit={HELD_US}", when)
-
-
-def gateway_mid_stream(factory: Running, callers: Callers, dice: random.Random) -> None:
-    """The kill lands while streams are flowing."""
-    while callers.streaming.acquire(blocking=False):
-        pass
-    for _ in range(dice.randint(1, 6)):
-        callers.streaming.acquire(timeout=RECOVERY_S)
-    factory.kill("gateway")
-
-
-def gateway_queued(factory: Running, callers: Callers, dice: random.Random) -> None:
-    """The kill lands while more is asked than there are slots, so some of it is queued."""
-    with Callers(factory, dice.randint(0, 1 << 30), threads=10, max_tokens=200) as crowd:
-        time.sleep(0.6 + dice.random() * 0.4)
-        factory.kill("gateway")
-        _ready(factory)
-    callers.received.extend(crowd.received)
-    callers.wrong.extend(crowd.wrong)
-
-
-def control_any_time(factory: Running, callers: Callers, dice: random.Random) -> None:
-    time.sleep(dice.random() * 1.5)
-    factory.kill("control")
-
-
-def control_in_commit(factory: Running, callers: Callers, dice: random.Random) -> None:
-    """The kill lands inside a sync or a rename: of records, database, tiles, head or checkpoint."""
-    when = f"when={dice.randint(1, 25)}"
-    _traced_kill(factory, "control", CONTROL_COMMIT, "signal=KILL", when)
-
-
-def gateway_before_first_byte(factory: Running, callers: Callers, dice: random.Random) -> None:
-    """The kill lands when requests have been sent and the engine still reads their prompts."""
-    with Callers(factory, dice.randint(0, 1 << 30), threads=2) as two:
-        time.sleep(0.01 + dice.random() * 0.04)
-        factory.kill("gateway")
-        _ready(factory)
-    callers.received.extend(two.received)
-    callers.wrong.extend(two.wrong)
-
-
-def engine_any_time(factory: Running, callers: Callers, dice: random.Random) -> None:
-    time.sleep(dice.random() * 0.5)
-    factory.kill("engine")
-
-
-def supervisor_any_time(factory: Running, callers: Callers, dice: random.Random) -> None:
-    """The supervisor dies, its children end with it, and a person starts the factory again."""
-    time.sleep(dice.random() * 0.5)
-    pids = [p["pid"] for p in factory.processes() if p["pid"] and p["role"] != "supervisor"]
-    factory.kill("supervisor")
-    end = time.monotonic() + 10
-    while any(Path(f"/proc/{pid}").exists() for pid in pids):
-        assert time.monotonic() < end, "a child outlived its supervisor"
-        time.sleep(0.05)
-    factory.up()
-
-
-#: The kills, taken in turn so that thirty cover every role and phase several times.
-KILLS: tuple[Callable[[Running, Callers, random.Random], None], ...] = (
-    gateway_before_sync,
-    control_any_time,
-    gateway_mid_stream,
-    engine_any_time,
-    gateway_after_sync,
-    supervisor_any_time,
-    gateway_queued,
-    control_in_commit,
-    gateway_before_first_byte,
+_ANY: tuple[Phase, ...] = (under_load, idle, during_start, during_change, during_drain)
+#: Who is killed when: everybody at any time, and each where it has most to lose.
+KILLS: tuple[tuple[str, Phase], ...] = (
+    *(
+        ("gateway", phase)
+        for phase in (before_sync, mid_stream, after_sync, queued, before_first_byte, *_ANY)
+    ),
+    *(("control", phase) for phase in (in_sql_commit, before_sync, in_rename, after_sync, *_ANY)),
+    *(("engine", phase) for phase in (mid_stream, queued, before_first_byte, *_ANY)),
+    *(("supervisor", phase) for phase in (mid_stream, queued, *_ANY)),
+    ("client", hangs_up),
+)
+#: One of each role, and each phase inside a system call: what `make test` runs.
+SMALL: tuple[tuple[str, Phase], ...] = (
+    ("gateway", before_sync),
+    ("control", in_sql_commit),
+    ("gateway", after_sync),
+    ("engine", mid_stream),
+    ("control", during_change),
+    ("gateway", during_start),
+    ("supervisor", under_load),
+    ("control", in_rename),
+    ("client", hangs_up),
 )
 
 
-def _settle(factory: Running) -> None:
-    """Wait until every journal is booked: two exports more than two batches apart agree."""
-    _ready(factory)
-    time.sleep(3)
+@dataclass
+class Outcome:
+    """What a run of kills showed."""
+
+    seed: int
+    kills: dict[str, dict[str, int]] = field(default_factory=dict)
+    laws: Laws = field(default_factory=Laws)
+    counted: dict[str, int] = field(default_factory=dict)
+    relayed: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
 
 
-def _hold_books_to(
-    factory: Running, received: list[Received], folder: Path, outcome: Outcome
-) -> None:
-    records: dict[str, list[str]] = {}
-    outcomes: dict[str, str] = {}
-    for tenant in ("demo", "acme"):
-        for record in factory.records(tenant, folder):
-            if record["kind"] == "request":
-                records.setdefault(record["id"], []).append(record["tenant"])
-                outcomes[record["id"]] = record["outcome"]
-    seen = {r.ref for r in received if r.ref}
-    outcome.records = len(records)
-    outcome.whole = sum(r.whole for r in received)
-    outcome.partial = sum(1 for r in received if r.ref and not r.whole)
-    outcome.cut = sum(r.sent and not r.whole and not r.refused for r in received)
-    outcome.beyond = sum(1 for ref in records if ref not in seen)
-    outcome.missing = [r for r in seen if r not in records]
-    outcome.doubled = [r for r, copies in records.items() if len(copies) > 1]
-    vkey = factory.vkey(folder)
-    for got in received:
-        if got.whole and got.ref is not None and got.ref in records:
-            receipt = factory.receipt(got.ref, folder / "receipt.json")
-            done = verify_outside(receipt, vkey, "--entry", got.entry or "none")
-            if done.returncode != 0 or outcomes[got.ref] != "complete":
-                outcome.unverified.append(f"{got.ref}: {done.stdout}{outcomes[got.ref]}")
-
-
-def run_kills(folder: Path, seed: int, count: int) -> Outcome:
+def run_kills(
+    folder: Path,
+    seed: int,
+    count: int,
+    chosen: tuple[tuple[str, Phase], ...] = KILLS,
+    gateways: int = GATEWAYS,
+) -> Outcome:
     """`count` seeded kills on a fresh factory in `folder`, then every law."""
-    dice = random.Random(seed)
-    outcome = Outcome(seed)
-    with running(folder / "home") as factory:
-        factory.run("tenant", "add", "bystander")
-        spare = factory.key("bystander")
-        with Callers(factory, seed) as callers:
-            for number in range(count):
-                kill = KILLS[number % len(KILLS)]
-                print(f"kill {number + 1} of {count}: {kill.__name__}", file=sys.stderr)
-                time.sleep(dice.random() * CALM_S)
-                kill(factory, callers, dice)
-                outcome.kills[kill.__name__] = outcome.kills.get(kill.__name__, 0) + 1
-                _ready(factory)
-        outcome.wrong = callers.wrong
-        _settle(factory)
-        _hold_books_to(factory, callers.received, folder, outcome)
+    dice, outcome = random.Random(seed), Outcome(seed)
+    begun = time.monotonic()
+    with running(folder / "home", "--gateways", str(gateways)) as factory:
+        factory.run("tenant", "add", BYSTANDER)
+        factory.key(BYSTANDER)
+        with (
+            Callers(factory, seed, threads=9, mixed=True) as callers,
+            Sums(factory) as sums,
+        ):
+            killing = Killing(factory, callers, dice, gateways)
+            _kill(killing, count, chosen, outcome)
+        with Changes(factory, seed) as changes:  # whatever broke, changes are possible again
+            time.sleep(1.5)
+        changes.open_again()
+        laws = outcome.laws
+        laws.hold("who is refused is told to come back", *callers.wrong)
+        laws.hold("a change that returned holds everywhere", *killing.again, *changes.broken)
+        laws.hold("sums never go back unsaid", *sums.went_back)
+        settle(factory, gateways, laws)
+        outcome.counted = hold_books(factory, callers.received, folder, laws)
+        outcome.relayed = dict(sorted(callers.relayed.items()))
         tenants = {t["id"] for t in factory.json("tenant", "list")}
-        outcome.lost = sorted({"demo", "acme", "bystander"} - tenants)
-        factory.keys["bystander"] = spare
-        assert factory.client("bystander").models.list().data, "a key or a deployment is lost"
-        checked = factory.run("ledger", "check", check=False)
-        outcome.check = "ok" if checked.returncode == 0 else checked.stdout + checked.stderr
+        laws.hold("no tenant is lost", *({"demo", "acme", BYSTANDER} - tenants))
+        assert factory.client(BYSTANDER).models.list().data, "a key or a deployment is lost"
+    outcome.seconds = round(time.monotonic() - begun, 1)
     return outcome
+
+
+def _kill(
+    killing: Killing, count: int, chosen: tuple[tuple[str, Phase], ...], outcome: Outcome
+) -> None:
+    for number in range(count):
+        role, phase = chosen[number % len(chosen)]
+        print(f"kill {number + 1} of {count}: {role} {phase.__name__}", file=sys.stderr)
+        time.sleep(killing.dice.random() * CALM_S)
+        phase(killing, role)
+        table = outcome.kills.setdefault(role, {})
+        table[phase.__name__] = table.get(phase.__name__, 0) + 1
+        ready(killing.factory)
 
 
 def main() -> int:
     """Print one JSON line; exit 1 if a law broke."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kills", type=int, default=30)
+    parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--gateways", type=int, default=GATEWAYS)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        outcome = run_kills(Path(folder), asked.seed, asked.kills)
-    print(json.dumps({"soak": "kills", "holds": outcome.holds, **asdict(outcome)}))
-    return 0 if outcome.holds else 1
+        outcome = run_kills(Path(folder), asked.seed, asked.kills, gateways=asked.gateways)
+    told = {
+        "soak": "kills",
+        "holds": outcome.laws.hold_all,
+        "seed": asked.seed,
+        "count": asked.kills,
+        "gateways": asked.gateways,
+        "seconds": outcome.seconds,
+        "kills": outcome.kills,
+        **outcome.counted,
+        "relayed": outcome.relayed,
+        "laws": outcome.laws.verdicts(),
+    }
+    print(json.dumps(told))
+    return 0 if outcome.laws.hold_all else 1
 
 
 if __name__ == "__main__":

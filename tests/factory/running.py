@@ -140,9 +140,11 @@ def verify_outside(receipt: Path, vkey: Path, *words: str) -> subprocess.Complet
 
 
 @contextmanager
-def running(home: Path, *words: str) -> Iterator[Running]:
+def running(
+    home: Path, *words: str, environment: dict[str, str] | None = None
+) -> Iterator[Running]:
     """A factory that is up inside the block and surely gone after it."""
-    factory = Running(home)
+    factory = Running(home, environment=environment or {})
     factory.up(*words)
     try:
         yield factory

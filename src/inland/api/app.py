@@ -24,7 +24,6 @@ from inland.api.access import ACCESS
 from inland.api.bounds import Bounds
 from inland.api.contract import Document, operation_of
 from inland.api.control import Control
-from inland.api.totals import Totals
 
 #: Everything that answers without a key.
 PUBLIC = frozenset(
@@ -63,7 +62,6 @@ def build_app(control: Control, told: Document | None = None) -> FastAPI:
     app.state.control = control
     app.state.contract = told or {}
     app.state.routes = routes()
-    app.state.totals = Totals()
     app.state.waiting = 0
     problems.install(app)
     for noun in NOUNS:

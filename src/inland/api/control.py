@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from inland.api.totals import Totals
 from inland.domain.limits import Limits
 from inland.domain.places import Place
 from inland.ledger.records import Record
@@ -54,6 +55,8 @@ class Gateway(Protocol):
     def inland(self) -> str: ...
     @property
     def metrics(self) -> dict[str, Any] | None: ...
+    @property
+    def found(self) -> dict[str, Any] | None: ...
 
 
 class FeedView(Protocol):
@@ -87,3 +90,6 @@ class Control:
     ticker: Ticker
     ledger: PublicLedger
     limits: Limits = field(default_factory=Limits)
+    #: What gateways counted since this control began, at `began_unix_s`.
+    totals: Totals = field(default_factory=Totals)
+    began_unix_s: float = 0.0

@@ -19,7 +19,7 @@ from prometheus_client.registry import Collector
 from inland.api.access import Caller, caller_for
 from inland.api.control import Control
 from inland.api.problems import holds
-from inland.api.totals import Families, Family, Totals
+from inland.api.totals import Families, Family
 from inland.domain.errors import Busy
 
 router = APIRouter(tags=["metrics"])
@@ -32,6 +32,7 @@ HELP = {
     "wasted_tokens_estimated": "Tokens generated for callers that had gone; billed to nobody.",
     "engine_faults": "Answers given up because what the engine sent or counted cannot be true.",
     "unknown_callers": "Requests without a key that works.",
+    "journals_writable": "Gateways that can write their journal; the others answer 503.",
     "relayed": "Requests passed on to control.",
     "turned_away": "Connections and requests refused before anyone looked at them, by why.",
     "ttft_seconds": "Time to the first token.",
@@ -50,19 +51,21 @@ def metrics(
     del caller
     registry = CollectorRegistry(auto_describe=False)
     with _ONE_AT_A_TIME:
-        registry.register(_Factory(request.app.state.control, request.app.state.totals))
+        registry.register(_Factory(request.app.state.control))
         text = generate_latest(registry)
     return Response(text, headers={"content-type": CONTENT_TYPE_LATEST})
 
 
 class _Factory(Collector):
-    def __init__(self, control: Control, totals: Totals) -> None:
+    def __init__(self, control: Control) -> None:
         self._control = control
-        self._totals = totals
 
     def collect(self) -> Iterator[Metric]:
         control = self._control
-        yield from _gateways(self._totals.observe(control.feed.heard(), control.feed.gateways()))
+        feed = control.feed
+        yield from _gateways(control.totals.observe(feed.heard(), feed.gateways()))
+        since = "When all sums over gateways began at zero: control's start, in Unix seconds."
+        yield _gauge("counting_since_seconds", since, control.began_unix_s)
         yield _gauge("snapshot_version", "The version published last.", control.feed.version())
         yield _gauge("books_alarms", "Writers whose booking stopped.", len(control.books.alarms))
         yield _gauge("gateways", "Gateways with a lease.", len(control.feed.gateways()))

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from inland.domain.errors import BadInput, Busy, Conflict, Damaged, Denied, InlandError, NotFound
+from inland.ports.files import DiskFull
 
 MEDIA_TYPE = "application/problem+json"
 #: What any request may be answered before anybody looks at what it asks: it is no HTTP, comes too
@@ -19,6 +20,9 @@ MEDIA_TYPE = "application/problem+json"
 TRANSPORT = (400, 408, 413, 431, 501)
 #: Problems of one body that are told; the rest are not.
 _MAX_TOLD = 5
+
+#: When what found no room on the disk may be tried again, in seconds.
+ROOM_RETRY_S = 30
 
 _log = logging.getLogger(__name__)
 
@@ -94,6 +98,9 @@ def _ours(_: Request, error: Exception) -> JSONResponse:
         case Busy():
             again = {"retry-after": str(error.retry_after_s)}
             return problem(503, "Busy", str(error), again)
+        case DiskFull():
+            _log.error("no room", extra={"why": str(error)})
+            return problem(503, "No room", str(error), {"retry-after": str(ROOM_RETRY_S)})
         case Damaged():
             _log.error("damage", extra={"where": error.where, "why": error.why})
             return problem(500, "Damaged", str(error))

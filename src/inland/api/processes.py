@@ -127,7 +127,7 @@ def status(request: Request, caller: Annotated[Caller, Depends(caller_for("statu
         ],
         deployments=_deployments(snapshot, processes),
         tenants=len(snapshot.tenants),
-        alarms=list(control.books.alarms),
+        alarms=[*control.books.alarms, *_journals(control)],
         wrong={**control.ticker.wrong, **control.feed.refused()},
         inland=__version__,
         log=control.books.vkey,
@@ -152,6 +152,17 @@ def _processes(control: Control) -> list[ProcessRow]:
         return [ProcessRow.of(view) for view in control.runner.processes()]
     except Busy as busy:
         return [ProcessRow(name="supervisor", role="supervisor", pid=None, why=str(busy))]
+
+
+def _journals(control: Control) -> list[str]:
+    """Gateways that can write no journal, so answer 503; their logs say why."""
+    lines = []
+    for one in control.feed.gateways():
+        gauge = (one.metrics or {}).get("gauges", {}).get("journals_writable")
+        if gauge is not None and gauge["series"] == [[[], 0]]:
+            why = "its journal's disk is full or takes no writes; answers are 503 until it does"
+            lines.append(f"{one.gateway}: {why}")
+    return lines
 
 
 def _deployments(snapshot: Snapshot, processes: list[ProcessRow]) -> list[DeploymentRow]:

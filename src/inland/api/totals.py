@@ -1,10 +1,13 @@
-"""Gateways' counters as totals that never go back, whichever of them came and went. Pure.
+"""Gateways' counters as totals that never go back, whichever of them came and went.
 
-Each life of a gateway (a writer) counts from zero; what a life that ended had counted stays in.
+Each life of a gateway (a writer) counts from zero; what a life that ended had counted stays in, and
+what one had counted before it was first heard of (by a control that is gone) stays out: so all
+sums begin at zero together, and nothing of one is ever taken for new.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any, Protocol
 
 #: Metrics, and series of one, that are kept; what comes beyond is dropped.
@@ -16,12 +19,14 @@ Labels = tuple[str, ...]
 
 
 class Told(Protocol):
-    """What one life of a gateway counted, as it said last."""
+    """What one life of a gateway counted, as it said last, and when it was first heard of."""
 
     @property
     def writer(self) -> str: ...
     @property
     def metrics(self) -> dict[str, Any] | None: ...
+    @property
+    def found(self) -> dict[str, Any] | None: ...
 
 
 @dataclass(slots=True)
@@ -50,28 +55,40 @@ Families = dict[str, dict[str, Family]]
 
 
 class Totals:
-    """Sums over the lives seen. Observed from one thread at a time."""
+    """Sums over the lives seen. `keep` it going, or a life that comes and goes unseen is lost."""
 
     def __init__(self) -> None:
         self._ended: Families = {}
-        self._heard: dict[str, dict[str, Any]] = {}
+        self._heard: dict[str, Told] = {}
+        self._lock = Lock()
+
+    def keep(self, heard: Iterable[Told]) -> None:
+        """Take in what the lives `heard` of lately say."""
+        told = {one.writer: one for one in heard if one.metrics is not None}
+        with self._lock:
+            for writer in self._heard.keys() - told.keys():
+                _fold_life(self._ended, self._heard[writer])
+            self._heard = told
 
     def observe(self, heard: Iterable[Told], live: Iterable[Told]) -> Families:
         """Sums over the lives `heard` of lately and those before; gauges of the `live` alone."""
-        told = {one.writer: one.metrics for one in heard if one.metrics is not None}
-        for writer in self._heard.keys() - told.keys():
-            _fold(self._ended, self._heard[writer], _COUNTED)
-        self._heard = told
+        self.keep(heard)
         sums: Families = {}
-        _fold_families(sums, self._ended)
-        for metrics in told.values():
-            _fold(sums, metrics, _COUNTED)
+        with self._lock:
+            _fold_families(sums, self._ended)
+            for one in self._heard.values():
+                _fold_life(sums, one)
         for one in live:
             _fold(sums, one.metrics or {}, ("gauges",))
         return sums
 
 
-def _fold(into: Families, told: dict[str, Any], kinds: tuple[str, ...]) -> None:
+def _fold_life(into: Families, one: Told) -> None:
+    _fold(into, one.metrics or {}, _COUNTED)
+    _fold(into, one.found or {}, _COUNTED, -1)
+
+
+def _fold(into: Families, told: dict[str, Any], kinds: tuple[str, ...], sign: int = 1) -> None:
     for kind in kinds:
         families = into.setdefault(kind, {})
         for name, raw in told.get(kind, {}).items():
@@ -81,7 +98,7 @@ def _fold(into: Families, told: dict[str, Any], kinds: tuple[str, ...]) -> None:
             family = families.setdefault(name, Family(tuple(raw["labels"]), bounds))
             for values, *amounts in raw["series"]:
                 flat = [*amounts[0], amounts[1]] if bounds else amounts
-                family.add(tuple(values), [float(amount) for amount in flat])
+                family.add(tuple(values), [sign * float(amount) for amount in flat])
 
 
 def _fold_families(into: Families, families: Families) -> None:

@@ -1,18 +1,22 @@
 """The entry of every process: its role, its folder, and the descriptors it was handed."""
 
 import argparse
+import contextlib
 import logging
 import os
 import resource
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from inland import settings
 from inland.adapters.home import factory_toml
 from inland.adapters.home.layout import Home
 from inland.adapters.home.listening import Listening, from_json
+from inland.adapters.processes.room import NO_ROOM_ERRORS, NO_ROOM_EXIT
 from inland.bootstrap import logs
 from inland.domain.errors import InlandError
+from inland.ports.files import DiskFull
 
 #: A gateway that has drained still has its journal to commit, in seconds.
 _AFTER_DRAIN_S = 5.0
@@ -48,8 +52,15 @@ def main(argv: list[str]) -> int:
         return _run(asked, Home(asked.home.absolute()))
     except (InlandError, OSError) as error:
         logging.getLogger("inland").error("ended", extra={"why": str(error)})
-        print(f"{asked.name or asked.role}: {error}", file=sys.stderr)  # noqa: T201 - its log
-        return 1
+        with contextlib.suppress(OSError):  # its log may be what has no room
+            print(f"{asked.name or asked.role}: {error}", file=sys.stderr)  # noqa: T201 - its log
+        return NO_ROOM_EXIT if _is_for_want_of_room(error) else 1
+
+
+def _is_for_want_of_room(error: InlandError | OSError) -> bool:
+    return isinstance(error, DiskFull) or (
+        isinstance(error, OSError) and error.errno in NO_ROOM_ERRORS
+    )
 
 
 def _run(asked: argparse.Namespace, home: Home) -> int:
@@ -92,5 +103,15 @@ def _listening(asked: argparse.Namespace) -> Listening:
     return from_json(asked.listening) if asked.listening else Listening()
 
 
+def _leave(code: int) -> NoReturn:
+    """End with `code` even where the log's disk is full: Python would make another of it."""
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:
+        os._exit(code)
+    sys.exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    _leave(main(sys.argv[1:]))

@@ -28,6 +28,7 @@ from inland.adapters.processes.roles import GATEWAY
 from inland.adapters.sql.database import Database
 from inland.api.app import build_app
 from inland.api.control import Control
+from inland.api.totals import Totals
 from inland.bootstrap import contract
 from inland.bootstrap.books import FACTORY, database
 from inland.bootstrap.certificate import Renewal
@@ -108,12 +109,14 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
     cores = tuple(sorted(os.sched_getaffinity(0)))
     room = EngineRoom(str(home.root), str(home.root / "run"), cores, isolation)
     probes = ThreadPoolExecutor(PROBES, "probe")
+    totals = Totals()
     replicas = Replicas(changes, runner, LlamaCppProber(), room, probes)
     steps = [
         Controller("feed", lambda: _end_unless(feed.is_alive())),
         Controller("snapshots", changes.refresh),
         Controller("replicas", replicas.step),
         Controller("certificate", Renewal(home, listening, clock).step),
+        Controller("totals", lambda: totals.keep(feed.heard())),
     ]
     ticker = Ticker(steps, _step_failed)
     control = Control(
@@ -136,6 +139,8 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
         ticker=ticker,
         ledger=PublicLedger(files),
         limits=limits,
+        totals=totals,
+        began_unix_s=clock.unix_us() / 1e6,
     )
     return _Parts(store, books, feed, runner, changes, control)
 

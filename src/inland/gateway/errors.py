@@ -150,7 +150,11 @@ def no_lease(refused: str = "") -> Refused:
 
 
 def disk_full() -> Refused:
-    return unavailable("journal_full", "The journal's disk is full; nothing can be recorded.", 30)
+    return unavailable(
+        "journal_full",
+        "The journal's disk is full or takes no writes; nothing can be recorded.",
+        30,
+    )
 
 
 def engine_failed(message: str = "The engine answered with an error.") -> Refused:

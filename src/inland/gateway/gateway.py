@@ -99,6 +99,8 @@ class Gateway:
         gauges: dict[str, Any] = {
             name: {"labels": ["deployment"], "series": series} for name, series in gauge.items()
         }
+        writable = int(self._shared.journal.healthy())
+        gauges["journals_writable"] = {"labels": [], "series": [[[], writable]]}
         open_now = len(self._desk.connections)
         gauges["connections"] = {"labels": [], "series": [[[], open_now]]}
         gauges["sources_owing"] = {"labels": [], "series": [[[], self._sources.owing]]}
@@ -152,7 +154,10 @@ class Gateway:
                 _log.exception("the gateway's beat failed; it goes on")
 
     def _flush_refusals(self) -> None:
+        """While nothing can be written they go on being folded, which is bounded."""
         shared = self._shared
+        if not shared.journal.healthy():
+            return
         records = shared.refusals.flush(
             shared.new_id, shared.salt, shared.clock.unix_us(), shared.writer
         )

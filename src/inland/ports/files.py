@@ -18,7 +18,14 @@ class DiskFull(InlandError):
     path: str
 
     def __str__(self) -> str:
-        return f"no room left for {self.path}"
+        return f"no room left for {self.path}: make room on its disk"
+
+
+class DiskReadOnly(DiskFull):
+    """The disk takes no writes; like a full one it may take them again, and lost nothing."""
+
+    def __str__(self) -> str:
+        return f"{self.path} is on a read-only disk: mount it writable again"
 
 
 class OpenFile(Protocol):

@@ -71,7 +71,7 @@ class ToyFeed:
 
     def gateways(self):
         one = SimpleNamespace(gateway="gateway-0", pid=1, writer="w", running=self.version())
-        one.metrics, one.inland = self.metrics, "0"
+        one.metrics, one.found, one.inland = self.metrics, None, "0"
         return [one]
 
     def heard(self):

@@ -9,11 +9,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from inland.api.totals import MAX_SERIES, Totals
 
 
-def told(writer, count, buckets=(0, 0)):
+def told(writer, count, buckets=(0, 0), found=None):
     """What a gateway that counted `count` requests says."""
     histogram = {"labels": ["d"], "bounds_s": [0.1], "series": [[["x"], list(buckets), 1.5]]}
     return SimpleNamespace(
         writer=writer,
+        found=found,
         metrics={
             "counters": {"requests": {"labels": ["d"], "series": [[["x"], count]]}},
             "histograms": {"ttft_seconds": histogram},
@@ -41,6 +42,24 @@ def test_totals_equal_what_every_life_counted(events):
             ended += lives.pop(name)[1]
 
 
+@given(st.integers(0, 50), st.integers(0, 50))
+def test_what_was_counted_before_control_began_is_counted_by_the_one_before(before, more):
+    """A control that starts anew finds gateways that have counted for long."""
+    first = told("a", before)
+    totals = Totals()
+    assert _requests(totals.observe([told("a", before, found=first.metrics)], [])) == 0
+    grown = told("a", before + more, found=first.metrics)
+    assert _requests(totals.observe([grown], [])) == more
+    assert _requests(totals.observe([], [])) == more
+
+
+def test_a_life_that_ends_between_two_looks_is_counted():
+    totals = Totals()
+    totals.keep([told("a", 5)])
+    totals.keep([])
+    assert _requests(totals.observe([], [])) == 5
+
+
 def test_gauges_are_of_the_living_alone():
     dead, alive = told("a", 5), told("b", 7)
     sums = Totals().observe([dead, alive], [alive])
@@ -52,7 +71,7 @@ def test_series_are_bounded():
     totals = Totals()
     series = [[[str(number)], 1] for number in range(MAX_SERIES + 10)]
     many = {"counters": {"requests": {"labels": ["d"], "series": series}}}
-    sums = totals.observe([SimpleNamespace(writer="w", metrics=many)], [])
+    sums = totals.observe([SimpleNamespace(writer="w", metrics=many, found=None)], [])
     assert len(sums["counters"]["requests"].series) == MAX_SERIES
 
 

@@ -20,17 +20,20 @@ class Disk:
     """A forgetful disk whose syncs can be held up or fail, and whose room can run out."""
 
     def __init__(self) -> None:
+        self.full = self.broken = False
+        self.full_at: str | None = None
+        self.may_sync = threading.Event()
+        self.may_sync.set()
+        self.syncs = 0
         self.disk = ForgetfulDisk(self._watch)
         self.files = self.disk.process("gateway")
         self.files.make_dir("journal")
         self.files.sync_dir("")
-        self.may_sync = threading.Event()
-        self.may_sync.set()
-        self.full = self.broken = False
-        self.syncs = 0
 
     def _watch(self, operation, path):
-        if operation == "append" and self.full:
+        if operation in {"append", "make_dir", "create"} and self.full:
+            raise DiskFull(path)
+        if operation == self.full_at:
             raise DiskFull(path)
         if operation == "sync":
             self.may_sync.wait()
@@ -171,3 +174,46 @@ def test_a_disk_without_reserve_takes_no_new_work_from_the_start():
 
     disk = Disk()
     asyncio.run(play())
+
+
+def test_a_writer_that_starts_on_a_full_disk_begins_once_there_is_room():
+    async def play():
+        disk.full = True
+        made = writer(disk)
+        assert not made.healthy()
+        assert "no room" in made.trouble
+        waiting = asyncio.create_task(appended(made, b"x"))
+        await asyncio.sleep(0.02)
+        assert not waiting.done()
+        disk.full = False
+        await waiting
+        await until(made.healthy)
+        made.stop()
+
+    disk = Disk()
+    asyncio.run(play())
+    assert disk.durable() == [b"x"]
+
+
+def test_a_writer_that_finds_room_for_a_part_of_its_folder_leaves_nothing_of_it():
+    async def play():
+        disk.full_at = "create"
+        made = writer(disk)
+        assert disk.files.list("journal") == []
+        disk.full_at = None
+        await appended(made, b"x")
+        made.stop()
+
+    disk = Disk()
+    asyncio.run(play())
+    assert disk.durable() == [b"x"]
+
+
+def test_a_writer_that_never_had_room_stops_too():
+    async def play():
+        disk.full = True
+        writer(disk).stop()
+
+    disk = Disk()
+    asyncio.run(play())
+    assert disk.files.list("journal") == []

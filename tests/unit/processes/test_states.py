@@ -48,6 +48,16 @@ def test_a_revived_child_has_all_its_tries() -> None:
     assert life.ended("again", 0.0, USUAL).state is ProcessState.BACKING_OFF
 
 
+def test_a_start_that_finds_no_room_waits_and_is_never_given_up() -> None:
+    life = Life().ended("exit code 1", 0.0, USUAL).restarted()
+    for now_s in range(20):
+        life = life.found_no_room("full", float(now_s), USUAL)
+        assert life.due_s == now_s + USUAL.room_s
+        life = life.restarted()
+    life = life.ended("exit code 1", 0.0, USUAL)
+    assert life.state is ProcessState.BACKING_OFF, "and it costs none of its tries"
+
+
 def test_stopped_is_the_end_and_every_state_has_its_moves() -> None:
     assert set(PROCESS_LIFE) == set(ProcessState)
     assert PROCESS_LIFE[ProcessState.STOPPED] == frozenset()

@@ -34,6 +34,7 @@ class Holder:
     ours: bool = True
     inland: str = ""
     refused: str = ""
+    found: dict[str, Any] | None = None  # its metrics when it was first heard of
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,7 @@ class Leases:
             ours=bool(ours),
             inland=ask.inland,
             refused=refused,
+            found=metrics if before is None or before.found is None else before.found,
         )
         heard = {w: h for w, h in self.holders.items() if now - h.asked < FORGET_AFTER_S}
         return replace(self, holders=heard | {ask.writer: holder}), lease_s

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from inland.ports.files import DiskFull, Lock, OpenFile
+from inland.ports.files import DiskFull, DiskReadOnly, Lock, OpenFile
 
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 _FILE_MODE = 0o600
@@ -25,6 +25,8 @@ def _room_for(path: str) -> Iterator[None]:
     except OSError as error:
         if error.errno in _NO_ROOM:
             raise DiskFull(path) from error
+        if error.errno == errno.EROFS:
+            raise DiskReadOnly(path) from error
         raise
 
 
@@ -134,7 +136,8 @@ class Disk:
             os.close(fd)
 
     def lock(self, path: str) -> Lock | None:
-        fd = os.open(self._at(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _FILE_MODE)
+        with _room_for(path):
+            fd = os.open(self._at(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _FILE_MODE)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

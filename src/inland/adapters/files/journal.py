@@ -1,19 +1,22 @@
 """The journal's writing side: one writer's segments, and the thread that keeps committing to them.
 
 What was acknowledged (`done` was called) is durable. A commit starts when the last one returned and
-takes whatever waits by then; nothing waits on a timer. A failed sync ends the process.
+takes whatever waits by then; nothing waits on a timer. A failed sync ends the process. A disk that
+is full or takes no writes is waited for, at the start as well.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import NamedTuple
 
 from inland.domain.ids import WriterId
 from inland.ledger.frames import FrameKind, write
-from inland.ports.files import DiskFull, Files
+from inland.ports.files import DiskFull, Files, Lock, OpenFile
 
 #: A segment is closed before it grows beyond this, unless one commit alone is larger.
 SEGMENT_BYTES = 64 << 20
@@ -27,6 +30,8 @@ FULL_RETRY_S = 0.25
 COMMIT_FRAMES = 4096
 
 Done = Callable[[], None]
+
+_log = logging.getLogger("inland.journal")
 
 
 class _Commit(NamedTuple):
@@ -45,19 +50,34 @@ class Segments:
     """The files of one writer's stream, `journal/WRITER/`; for one thread at a time."""
 
     def __init__(self, files: Files, writer: WriterId, segment_bytes: int = SEGMENT_BYTES) -> None:
-        """Make the writer's folder aside, lock it, and rename it into place, durably."""
-        aside, self._folder = f"journal/new-{writer}", f"journal/{writer}"
+        """Make the writer's folder aside, lock it, and rename it into place, durably.
+
+        Raises DiskFull, and leaves nothing behind.
+        """
+        self._folder = f"journal/{writer}"
         self._files = files
         self._segment_bytes = segment_bytes
         self._base = self._size = 0
+        aside = f"journal/new-{writer}"
         files.make_dir(aside)
-        lock = files.lock(f"{aside}/lock")
-        assert lock is not None, "a fresh folder is nobody else's"
-        self._lock = lock
-        self._file = files.open(f"{aside}/{segment_name(0)}", create=True)
-        files.sync_dir(aside)
-        files.rename(aside, self._folder)
+        try:
+            self._lock, self._file = self._fill(aside)
+            files.rename(aside, self._folder)
+        except DiskFull:
+            _empty(files, aside)
+            raise
         files.sync_dir("journal")
+
+    def _fill(self, aside: str) -> tuple[Lock, OpenFile]:
+        lock = self._files.lock(f"{aside}/lock")
+        assert lock is not None, "a fresh folder is nobody else's"
+        try:
+            file = self._files.open(f"{aside}/{segment_name(0)}", create=True)
+        except DiskFull:
+            lock.release()
+            raise
+        self._files.sync_dir(aside)
+        return lock, file
 
     def commit(self, frames: list[tuple[int, bytes]]) -> None:
         """Append `frames`; durable when it returns. After `DiskFull` the same frames come again:
@@ -80,6 +100,14 @@ class Segments:
         """Let go of the files and the lock: the writer is dead from here on."""
         self._file.close()
         self._lock.release()
+
+
+def _empty(files: Files, folder: str) -> None:
+    """Remove what was made of a writer's folder; what cannot be is swept by booking."""
+    with suppress(OSError, DiskFull):
+        for name in files.list(folder):
+            files.remove(f"{folder}/{name}")
+        files.remove_dir(folder)
 
 
 class JournalWriter:
@@ -107,13 +135,17 @@ class JournalWriter:
         self._loop = loop
         self._on_fatal = on_fatal
         self._reserve_bytes = reserve_bytes
-        self._segments = Segments(files, writer, segment_bytes)
+        self._segment_bytes = segment_bytes
+        self._stopping = False
         self._frames: list[tuple[int, bytes]] = []
         self._calls: list[Done] = []
         self._is_awaited = False
         self._queue: SimpleQueue[_Commit | None] = SimpleQueue()
-        self._room = files.free_bytes() >= reserve_bytes
+        self._trouble: str | None = None
         self._looked = time.monotonic()
+        self._segments = self._try_to_begin()
+        if self._segments is not None:
+            self._look_for_room()
         self._thread = Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
 
@@ -127,15 +159,22 @@ class JournalWriter:
 
     def healthy(self) -> bool:
         """Whether there is room for more; when not, dispatch nothing new."""
-        return self._room
+        return self._trouble is None
+
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing new may be dispatched, and what would mend it."""
+        return self._trouble
 
     def stop(self) -> None:
         """Commit what waits, end the thread, let go of the files; blocks until then."""
         while self._frames:
             self._hand_over()
         self._queue.put(None)
+        self._stopping = True
         self._thread.join()
-        self._segments.close()
+        if self._segments is not None:
+            self._segments.close()
 
     # On the loop.
 
@@ -157,33 +196,57 @@ class JournalWriter:
 
     def _run(self) -> None:
         try:
-            while self._commit_next():
-                self._look_for_room()
+            segments = self._begun()
+            while segments is not None and self._commit_next(segments):
+                if time.monotonic() - self._looked >= ROOM_PERIOD_S:
+                    self._look_for_room()
         except Exception as error:  # noqa: BLE001 - whatever it was, nothing is durable any more
             self._on_fatal(f"journal {self.writer}: {error!r}")
 
-    def _commit_next(self) -> bool:
+    def _begun(self) -> Segments | None:
+        """The segments, once there is room for them; None if it was stopped before that."""
+        while self._segments is None and not self._stopping:
+            time.sleep(FULL_RETRY_S)
+            self._segments = self._try_to_begin()
+        return self._segments
+
+    def _try_to_begin(self) -> Segments | None:
+        try:
+            return Segments(self._files, self.writer, self._segment_bytes)
+        except DiskFull as full:
+            self._set_trouble(str(full))
+            return None
+
+    def _commit_next(self, segments: Segments) -> bool:
         try:
             commit = self._queue.get(timeout=ROOM_PERIOD_S)
         except Empty:
             return True
         if commit is None:
             return False
-        self._commit(commit.frames)
+        self._commit(segments, commit.frames)
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._committed, commit.calls)
         return True
 
-    def _commit(self, frames: list[tuple[int, bytes]]) -> None:
+    def _commit(self, segments: Segments, frames: list[tuple[int, bytes]]) -> None:
         while True:
             try:
-                return self._segments.commit(frames)
-            except DiskFull:
-                self._room = False
+                return segments.commit(frames)
+            except DiskFull as full:
+                self._set_trouble(str(full))
                 time.sleep(FULL_RETRY_S)
 
     def _look_for_room(self) -> None:
-        now = time.monotonic()
-        if now - self._looked >= ROOM_PERIOD_S:
-            self._looked = now
-            self._room = self._files.free_bytes() >= self._reserve_bytes
+        self._looked = time.monotonic()
+        free, needed = self._files.free_bytes(), self._reserve_bytes
+        mib = f"{free >> 20} MiB free of the {needed >> 20} MiB kept for answers under way"
+        self._set_trouble(None if free >= needed else f"the disk is full: {mib}")
+
+    def _set_trouble(self, why: str | None) -> None:
+        if (why is None) != (self._trouble is None):  # said once, not at each look
+            if why is None:
+                _log.warning("the journal can be written again")
+            else:
+                _log.error("the journal cannot be written: answers are 503", extra={"why": why})
+        self._trouble = why

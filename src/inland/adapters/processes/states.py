@@ -25,9 +25,11 @@ PROCESS_LIFE: dict[ProcessState, frozenset[ProcessState]] = {
 class BackOff:
     """`delays_s`: seconds to wait after the first, second … start in a row that never became
     ready; one more such start and the child is given up. After one that was ready: none.
+    `room_s`: seconds to wait after one that found no room on the disk, however often.
     """
 
     delays_s: tuple[float, ...] = (0.0, 0.5)
+    room_s: float = 5.0
 
     def delay_s(self, unready: int) -> float | None:
         """Seconds to wait after `unready` such starts in a row; None: give it up."""
@@ -61,6 +63,10 @@ class Life:
             return self._move(ProcessState.FAILED, unready=unready, why=why)
         due_s = now_s + delay_s
         return self._move(ProcessState.BACKING_OFF, unready=unready, due_s=due_s, why=why)
+
+    def found_no_room(self, why: str, now_s: float, back_off: BackOff) -> "Life":
+        """It found the disk full: that passes, so it is tried again and never given up."""
+        return self._move(ProcessState.BACKING_OFF, due_s=now_s + back_off.room_s, why=why)
 
     def restarted(self) -> "Life":
         """The wait is over: a new process is being started."""

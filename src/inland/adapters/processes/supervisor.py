@@ -20,6 +20,7 @@ from inland.adapters.processes.child import Argv, Child, Launch, bootstrap_argv
 from inland.adapters.processes.identity import own_identity
 from inland.adapters.processes.logs import bound
 from inland.adapters.processes.roles import CONTROL, ENGINE, GATEWAY, SUPERVISOR
+from inland.adapters.processes.room import NO_ROOM_ERRORS, NO_ROOM_EXIT
 from inland.adapters.processes.started import Started
 from inland.adapters.processes.states import BackOff
 from inland.adapters.processes.supervisor_socket import SupervisorSocket
@@ -240,7 +241,8 @@ class Supervisor:
             child.spawn(self._config.argv(launch), fds, self._config.environment)
         except OSError as error:
             child.process = None
-            self._note_end(child, f"could not be started: {error}")
+            why = f"could not be started: {error}"
+            self._note_end(child, why, no_room=error.errno in NO_ROOM_ERRORS)
             return
         child.on_end(lambda process, status: self._tell_end(child, process, status))
         child.spawned_s, child.overdue = self._now_s(), None
@@ -261,7 +263,7 @@ class Supervisor:
         if child.leaving:
             self._left(child)
         else:
-            self._note_end(child, why)
+            self._note_end(child, why, no_room=status == NO_ROOM_EXIT)
 
     def _now_s(self) -> float:
         assert self._loop is not None
@@ -287,9 +289,14 @@ class Supervisor:
         child.overdue = f"not ready within {limit_s:g} s"
         child.signal(signal.SIGKILL)
 
-    def _note_end(self, child: Child, why: str) -> None:
+    def _note_end(self, child: Child, why: str, *, no_room: bool) -> None:
         assert self._loop is not None
-        child.life = child.life.ended(why, self._now_s(), self._config.back_off)
+        life = child.life
+        if no_room:
+            again_s = self._config.back_off.room_s
+            why = f"no room on the disk, or it takes no writes: tried each {again_s:g} s; {why}"
+        ended = life.found_no_room if no_room else life.ended
+        child.life = ended(why, self._now_s(), self._config.back_off)
         if child.life.state is ProcessState.FAILED:
             self._close_listener(child.name)
         else:

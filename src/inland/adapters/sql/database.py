@@ -23,6 +23,7 @@ from inland.adapters.sql.copies import keep_copy
 from inland.adapters.sql.migrations import demand_newest, migrate, refuse_newer, revision
 from inland.adapters.sql.state import SqlState
 from inland.domain.errors import Busy, Conflict, Damaged
+from inland.ports.files import DiskFull, DiskReadOnly
 
 #: How long SQLite waits for another process's write (a backup, a shell) before it gives up.
 BUSY_TIMEOUT_MS = 10_000
@@ -102,8 +103,11 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[SqlTransaction]:
-        """A transaction, alone; durable when the block ends, undone when it raises."""
-        with self._lock, self._writer.begin() as connection:
+        """A transaction, alone; durable when the block ends, undone when it raises.
+
+        Raises DiskFull, with nothing done.
+        """
+        with self._lock, _room_named(), self._writer.begin() as connection:
             yield SqlTransaction(connection)
 
     @contextmanager
@@ -173,6 +177,20 @@ def _be_the_one_writer(connection: Any, _record: Any) -> None:
     connection.commit()
     if not is_alone:
         raise Conflict("the database", "another factory writes to it: each has one of its own")
+
+
+@contextmanager
+def _room_named() -> Iterator[None]:
+    """What SQLite says of a disk that is full or takes no writes, as DiskFull."""
+    try:
+        yield
+    except DatabaseError as error:
+        code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
+        if code == sqlite3.SQLITE_FULL:
+            raise DiskFull("the database") from error
+        if code == sqlite3.SQLITE_READONLY:
+            raise DiskReadOnly("the database") from error
+        raise
 
 
 def sqlite_url(file: Path) -> URL:
