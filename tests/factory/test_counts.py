@@ -51,6 +51,9 @@ def _ask(factory: Running, tenant: str, number: int) -> None:
             stream=True,
         ):
             pass
+        client.completions.create(
+            model=MODEL, prompt=[f"{number} is", f"{i} is"], max_tokens=5, n=1 + i % 2
+        )
 
 
 def _hang_up(factory: Running, tenant: str) -> None:

@@ -26,6 +26,7 @@ from inland.ports.engine import Call, Chat, Embedding, End, Ending, Piece, Sink,
 STOP_S = 2.0
 #: The longest answer taken that is not a stream: it holds an error's text.
 REFUSAL_BYTES = 1 << 16
+_TOO_LONG = "too large to process"
 #: llama.cpp takes this seed to mean "any".
 _ANY_SEED = 0xFFFFFFFF
 _HEAD = (
@@ -182,8 +183,11 @@ class _Call(asyncio.Protocol):
             self._complete()
 
     def _refused(self, status: int, body: bytes) -> None:
-        """An engine that refuses has not always cleared the slot."""
+        """An engine that refuses has not always cleared the slot. It calls a text that is too long
+        to embed a fault of its own."""
         why, counts = error_text(body), self._reader.counts()
+        if _TOO_LONG in why:
+            status = 400
         self._end(End(Ending.REFUSED, counts, status, why, residue=Residue.UNKNOWN))
 
     def _complete(self) -> None:
