@@ -35,7 +35,7 @@ Bar = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
 SMALL_LIMIT_BYTES = 4 << 20
 _PAGE_BYTES = 4096
 #: What a home has at its top that is in a backup, or made by the next start.
-_KEPT_OR_MADE = frozenset({*names.FOLDERS, names.FACTORY_TOML, "run", "logs"})
+_KEPT_OR_MADE = frozenset({*names.FOLDERS, names.FACTORY_TOML, names.CERTIFICATE, "run", "logs"})
 #: How folders are named that a backup is made in.
 _ASIDE = ".inland-backup-"
 #: Files on their way to their name, of whoever writes them.
@@ -186,14 +186,23 @@ def _settings(home: Home, *, with_models: bool) -> tuple[list[Part], list[LeftOu
             left_out.append(LeftOut(name, "weights", sha256))
     left_out += [
         LeftOut(str(path), "lies outside the factory's keys")
-        for path in declared.upstream_key_files.values()
+        for path in _named_files(declared)
         if not path.is_relative_to(home.root / "keys")
     ]
     return parts, left_out
 
 
+def _named_files(declared: Declaration) -> list[Path]:
+    """Files of keys that factory.toml names, wherever they are."""
+    serving = (declared.listening.tls_cert, declared.listening.tls_key)
+    tls = [Path(name) for name in serving if name is not None]
+    return [*declared.upstream_key_files.values(), *tls]
+
+
 def _small_files(root: Path) -> Iterator[Path]:
     yield root / names.FACTORY_TOML
+    if (root / names.CERTIFICATE).is_file():
+        yield root / names.CERTIFICATE
     for folder in ("policies", "keys"):
         for at, _, files in os.walk(root / folder):
             yield from (

@@ -20,9 +20,10 @@ from inland.adapters.files.secrets import SecretFolder
 from inland.adapters.home import factory_toml
 from inland.adapters.home.layout import Home
 from inland.adapters.home.making import check_free, home_aside
+from inland.adapters.sql.database import Database, sqlite_url
 from inland.adapters.weights.digest import sync_folder
 from inland.bootstrap.backup import Bar
-from inland.bootstrap.books import FACTORY, database
+from inland.bootstrap.books import FACTORY
 from inland.domain.errors import Conflict, Damaged
 from inland.domain.plant import Role
 from inland.domain.snapshot import Secrets, Snapshot
@@ -62,6 +63,7 @@ def restore(
     _demand_room(home, seen.bytes)
     with home_aside(home) as aside:
         _extract(file, passphrase, aside, seen, bar)
+        _refuse_server(aside)
         return _settle(aside, seen, revoke_keys=revoke_keys)
 
 
@@ -144,6 +146,15 @@ def _make_folders(root: Path, folder: Path) -> None:
         folder.mkdir(mode=0o700)
 
 
+def _refuse_server(root: Path) -> None:
+    """A restored factory has its own database; what another one uses is never touched."""
+    if factory_toml.read(root / names.FACTORY_TOML).database is not None:
+        why = (
+            "names a PostgreSQL in its factory.toml: no backup of such a factory is made like this"
+        )
+        raise Conflict("the backup", why)
+
+
 class _NoGateways:
     """`ports.feed` where nobody listens yet."""
 
@@ -159,7 +170,7 @@ class _NoGateways:
 
 def _settle(root: Path, seen: _Seen, *, revoke_keys: bool) -> Restored:
     """Put on the books what happened, and revoke keys if that is wanted."""
-    store = database(root)
+    store = Database(sqlite_url(root / names.DATABASE))
     try:
         secrets, clock = SecretFolder(root / "keys"), SystemClock()
         changes = Changes(store, _NoGateways(), secrets, clock, SystemEntropy(), FACTORY)

@@ -9,12 +9,12 @@ import re
 from inland.domain.errors import Damaged
 
 HEAD, MANIFEST, DIGEST = "inland-backup.json", "manifest.jsonl", "sha256"
-DATABASE, FACTORY_TOML = "inland.db", "factory.toml"
+DATABASE, FACTORY_TOML, CERTIFICATE = "inland.db", "factory.toml", "tls.crt"
 #: The last head that was signed; it comes with the books.
 LAST_HEAD = "keys/head"
 #: Folders of a home that a backup may hold files of.
 FOLDERS = ("policies", "keys", "records", "journal", "ledger", "models")
-_SECTIONS = (HEAD, DATABASE, FACTORY_TOML, *FOLDERS, MANIFEST)
+_SECTIONS = (HEAD, DATABASE, FACTORY_TOML, CERTIFICATE, *FOLDERS, MANIFEST)
 #: A tar header (ustar) has room for no more.
 PATH_CHARS = 200
 _DEPTH = 10
