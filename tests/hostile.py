@@ -251,6 +251,7 @@ def texts(model: str) -> dict[str, Text]:
     cases["a name of a megabyte twice"] = Text(
         b'{"%b":1,"%b":2}' % ((b"n" * (1 << 20),) * 2), "duplicate_field"
     )
+    cases["an unknown name of a megabyte"] = Text(ask(b',"%b":1' % (b"n" * (1 << 20))), None)
     long = ask(turn=b'{"role":"user","content":"%b"}' % (b"x" * 20_000_000))
     cases["20 MB"] = Text(long, "too_large", status=413)
     return cases

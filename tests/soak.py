@@ -15,7 +15,9 @@ from tests.chaos.liars import LIES as LIES_BY_NAME
 from tests.chaos.liars import mutated
 from tests.chaos.lies import hold
 from tests.factory import cache_timing
+from tests.factory.idle import soak as idle_connections
 from tests.factory.running import Running
+from tests.fuzz.soak import fuzz
 
 ROOT = Path(__file__).parents[1]
 #: Where laws are properties; each is tried on far more examples than in a test.
@@ -108,6 +110,12 @@ def cache(seed: int) -> int:
     return int(not figure["holds"])
 
 
+def idle(seed: int) -> int:
+    """Ten thousand connections that say nothing, and what they cost."""
+    with tempfile.TemporaryDirectory() as folder:
+        return idle_connections(seed, Path(folder))
+
+
 #: Every figure by name, in the order they run.
 FIGURES = {
     "laws": laws,
@@ -118,6 +126,8 @@ FIGURES = {
     "contract": contract,
     "scale": scale,
     "cache": cache,
+    "idle": idle,
+    "fuzz": fuzz,
 }
 
 

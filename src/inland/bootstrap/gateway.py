@@ -5,7 +5,7 @@ import logging
 import os
 import signal
 import socket
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from inland.adapters.files.journal import JournalWriter
 from inland.adapters.home import factory_toml
 from inland.adapters.home.layout import Home
 from inland.adapters.home.listening import Listening
+from inland.adapters.host.machine import may_open
 from inland.adapters.llama_cpp.client import LlamaCpp
 from inland.adapters.openai.client import OpenAI
 from inland.adapters.processes.client import SupervisorClient
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 _FATAL = 70
 #: How often a certificate's files are looked at, in seconds; a new pair is served after two looks.
 LOOK_S = 1.0
+#: Files a gateway opens beside its callers' connections: calls to engines, journal, feed.
+_OTHER_FILES = 1024
 _log = logging.getLogger("inland.gateway")
 
 
@@ -72,8 +75,20 @@ def run_gateway(
     if lifeline is not None:
         exit_when_closed(lifeline)
     declared = factory_toml.read(home.factory_toml)
-    uvloop.run(_serve(home, name, fd, declared.limits, share, listening))
+    uvloop.run(_serve(home, name, fd, _affordable(declared.limits), share, listening))
     return 0
+
+
+def _affordable(limits: Limits) -> Limits:
+    """A caller refused is better off than one whom a process out of open files does not see."""
+    beside = limits.connections_refused + limits.relayed + _OTHER_FILES
+    room = may_open(limits.connections + beside) - beside
+    if room >= limits.connections:
+        return limits
+    remedy = "raise the limit of open files (ulimit -n, LimitNOFILE=)"
+    facts = {"connections": max(1, room), "asked": limits.connections, "remedy": remedy}
+    _log.warning("fewer connections than limits.connections allows", extra=facts)
+    return replace(limits, connections=max(1, room))
 
 
 async def _serve(

@@ -12,6 +12,8 @@ PERMISSION = "permission_error"
 INVALID = "invalid_request_error"
 RATE = "rate_limit_error"
 SERVER = "server_error"
+#: Characters of a refusal that may come from what was sent.
+_TOLD = 400
 
 
 @dataclass(eq=False)
@@ -105,7 +107,9 @@ def denied(model: str, rules: tuple[str, ...], remedy: str) -> Refused:
 
 
 def invalid(param: str | None, message: str, code: str | None = None) -> Refused:
-    return Refused(400, INVALID, code, message, param)
+    """Names a caller chose are told in part where they are long."""
+    told = message if len(message) <= _TOLD else f"{message[:_TOLD]}…"
+    return Refused(400, INVALID, code, told, param if param is None else param[:_TOLD])
 
 
 def bad_request(message: str) -> Refused:

@@ -34,6 +34,8 @@ SWEEP_S = 1.0
 _DRAIN_LOOK_S = 0.02
 #: Objects made and not yet freed before the collector looks for cycles among them.
 _YOUNG_OBJECTS = 50_000
+#: Connections that wait to be taken: a burst of callers is not turned into a second of waiting.
+_BACKLOG = 1024
 _log = logging.getLogger("inland.gateway")
 
 
@@ -136,7 +138,8 @@ class Gateway:
             return []
         loop = asyncio.get_running_loop()
         return [
-            await loop.create_server(lambda: Connection(self._desk), sock=one) for one in sockets
+            await loop.create_server(lambda: Connection(self._desk), sock=one, backlog=_BACKLOG)
+            for one in sockets
         ]
 
     async def _beat(self) -> None:

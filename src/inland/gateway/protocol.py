@@ -141,16 +141,19 @@ class Connection(asyncio.Protocol):
 
     def _parse(self, data: bytes | memoryview) -> None:
         self._ended_message = False
+        upgrade_at = None
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            self._go_on_without_upgrade(data[upgrade.args[0] :])
+            upgrade_at = upgrade.args[0]
         except httptools.HttpParserCallbackError as error:
             self._refuse_parsing(error)
         except httptools.HttpParserError:
             self._refuse(bad_request("That is not HTTP/1.1 as RFC 9112 has it."))
         else:
             self._check_raw(len(data))
+        if upgrade_at is not None:
+            self._go_on_without_upgrade(data[upgrade_at:])
 
     def _go_on_without_upgrade(self, rest: bytes | memoryview) -> None:
         """An upgrade may be ignored (RFC 9110, 7.8), body and all: parse the head without it."""
@@ -276,7 +279,8 @@ class Connection(asyncio.Protocol):
         """After what was asked before is answered, say why this one is not, and read no more."""
         self._let_go_of_body()
         self._stop_reading_requests()
-        refusal = Incoming(b"", self._target, [], None, b"", keep_alive=False, chunks=False)
+        target = b"" if self._in_head else self._target  # half a path says nothing
+        refusal = Incoming(b"", target, [], None, b"", keep_alive=False, chunks=False)
         self._waiting.append(refusal)
         self._refusal = refused
 

@@ -241,3 +241,39 @@ def test_control_sees_exactly_one_well_framed_request(tmp_path: Path, name: str)
             assert one.trailing_data[0] == b""
 
     asyncio.run(main())
+
+
+def test_a_tenant_whose_exports_never_end_keeps_no_operator_out(tmp_path: Path) -> None:
+    slow = b"GET /export HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %b\r\n\r\n"
+    quick = slow.replace(b"/export", b"/quick")
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.CancelledError, ConnectionError):
+            head = await reader.readuntil(b"\r\n\r\n")
+            if head.startswith(b"GET /quick"):
+                writer.write(WHOLE)
+            else:
+                writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+                await reader.read()
+        writer.close()
+
+    async def main() -> None:
+        path = tmp_path / "c.sock"
+        limits = replace(Limits(), drain_s=0.1)
+        async with (
+            await asyncio.start_unix_server(talk, path),
+            world(limits, relay=str(path)) as w,
+            contextlib.AsyncExitStack() as stack,
+            caller(w) as operator,
+            caller(w) as other,
+        ):
+            exports = [await stack.enter_async_context(caller(w)) for _ in range(40)]
+            for one in exports:
+                one.send(slow % KEYS["demo"].text.encode())
+            began = asyncio.gather(*(one.head() for one in exports[: limits.relayed_per_caller]))
+            await began
+            for who, key in ((operator, OPERATOR), (other, KEYS["acme"].text.encode())):
+                who.send(quick % key)
+                assert (await who.reply()).body == b"hello"
+
+    asyncio.run(main())

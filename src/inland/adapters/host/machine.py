@@ -129,6 +129,15 @@ def limits() -> Finding:
     return good("limits", "none is in the way")
 
 
+def may_open(files: int) -> int:
+    """Let this process open so many files, as far as it may; how many that are."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = files if hard == resource.RLIM_INFINITY else min(files, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    return most
+
+
 def isolation() -> Finding:
     """What engines are shut in by."""
     held = available()

@@ -1,0 +1,1 @@
+"""Fuzzing: `targets` has the laws, `run` looks for what breaks them, `corpus` remembers."""
