@@ -35,7 +35,7 @@ def _kept_texts() -> dict[str, str]:
         if name not in EXCEPT and path.is_file():
             data = path.read_bytes()
             if b"\0" not in data:
-                texts[name] = data.decode()
+                texts[name] = data.decode(errors="replace")
     return texts
 
 

@@ -204,7 +204,7 @@ class Connection(asyncio.Protocol):
         )
         if head.length is None or head.length > _SMALL_BYTES:
             self._desk.before_body(incoming, head.length)
-        if self._exchange is None and head.length != 0:
+        if self._exchange is None and not self._waiting and head.length != 0:
             self.deadline = self._desk.about_now + self._limits.body_s
             if head.expects and self._transport is not None:
                 self._transport.write(_CONTINUE)

@@ -217,3 +217,20 @@ def test_a_caller_that_closes_its_side_early_is_let_go_of() -> None:
             assert not w.gateway._desk.receiving_bytes
 
     asyncio.run(main())
+
+
+def test_nobody_is_told_to_go_on_before_the_answer_before_it() -> None:
+    async def main() -> None:
+        async with world() as w, caller(w) as c:
+            w.engine.answer = None
+            c.send(request(BODY, extra=b"Expect: 100-continue\r\n") * 2)
+            assert (await c.head()).status == 100
+            (call,) = await w.calls(1)
+            call.say("x")
+            call.finish()
+            assert (await c.reply()).status == 200
+            (*_, second) = await w.calls(2)
+            second.finish()
+            assert (await c.reply()).status == 200
+
+    asyncio.run(main())
