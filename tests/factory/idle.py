@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.factory.running import Running
 
 #: Source addresses, so that no pair of addresses runs out of ports.
-SOURCES = 8
+SOURCES = 100
 #: Open files beside the connections.
 _SPARE_FILES = 512
 _MIB = 1024.0

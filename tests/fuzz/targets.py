@@ -21,6 +21,7 @@ from inland.gateway.exchange import Exchange, Incoming
 from inland.gateway.json_bounds import check_json
 from inland.gateway.protocol import Connection
 from inland.gateway.relay import framed
+from inland.gateway.sources import Peer
 
 LIMITS = replace(Limits(), body_bytes=2048, bodies_bytes=2048, headers=16, target_bytes=128)
 #: The most an answer to a refused request may say, in bytes.
@@ -71,6 +72,12 @@ class Desk:
     def __init__(self) -> None:
         self.receiving_bytes = 0
         self.asked: list[tuple[bytes, bytes, list, bytes]] = []
+
+    def peer(self, transport: Transport) -> Peer:
+        return Peer(b"", is_proxy=False, scheme=b"http", local="")
+
+    def admit(self, headers: list[tuple[bytes, bytes]], peer: Peer) -> bytes:
+        return b""
 
     def opened(self, connection: Connection) -> None: ...
 
