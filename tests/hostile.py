@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 CHAT = b"POST /v1/chat/completions HTTP/1.1\r\n"
 #: Behind every hostile request: if this were answered, something was smuggled.
-SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
+SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n"
 SERVED = 200
 #: Makes a chat request with more fields, or with another turn.
 Ask = Callable[..., bytes]
@@ -26,7 +26,7 @@ class Wire:
     text: bytes = b""  # what it says where it is served
 
     def request(self, authorization: bytes) -> bytes:
-        return b"%bHost: x\r\nAuthorization: Bearer %b\r\n%b\r\n%b" % (
+        return b"%bHost: localhost\r\nAuthorization: Bearer %b\r\n%b\r\n%b" % (
             self.first,
             authorization,
             self.head,

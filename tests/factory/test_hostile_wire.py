@@ -42,7 +42,7 @@ def key(factory: Running) -> bytes:
 def last(factory: Running) -> bytes:
     """A request that closes the connection, so that its end is seen."""
     return (
-        b"GET /v1/models HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+        b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
         b"Authorization: Bearer %b\r\n\r\n" % key(factory)
     )
 
@@ -95,7 +95,7 @@ def test_every_hostile_body_is_refused_by_name_on_a_connection_that_goes_on(
     with served_meanwhile(factory):
         for name, case in TEXTS.items():
             head = (
-                b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %b\r\n"
+                b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %b\r\n"
                 b"Content-Length: %d\r\n\r\n" % (key(factory), len(case.body))
             )
             said = speak(factory, head + case.body + last(factory))
@@ -141,7 +141,7 @@ def test_idle_callers_beyond_the_limit_are_told_so_and_those_within_are_served(
 
 
 def test_a_caller_that_still_sends_twenty_megabytes_reads_why_not(factory: Running) -> None:
-    head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\n"
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n"
     head += b"Authorization: Bearer %b\r\n" % key(factory)
     started = rss_mib(factory.pid("gateway"))
     for framing, body in (
