@@ -95,8 +95,9 @@ def test_every_hostile_body_is_refused_by_name_on_a_connection_that_goes_on(
     with served_meanwhile(factory):
         for name, case in TEXTS.items():
             head = (
-                b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %b\r\n"
-                b"Content-Length: %d\r\n\r\n" % (key(factory), len(case.body))
+                b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n"
+                b"Authorization: Bearer %b\r\nContent-Length: %d\r\n\r\n"
+                % (key(factory), len(case.body))
             )
             said = speak(factory, head + case.body + last(factory))
             status = _STATUS.findall(said)

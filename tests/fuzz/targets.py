@@ -4,6 +4,7 @@ The first byte of `wire` and `events` says where the rest is cut into reads; law
 """
 
 import json
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -26,7 +27,8 @@ from inland.gateway.sources import Peer
 LIMITS = replace(Limits(), body_bytes=2048, bodies_bytes=2048, headers=16, target_bytes=128)
 #: The most an answer to a refused request may say, in bytes.
 REFUSAL_BYTES = 4096
-_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_CONTINUE = b"100"
+_STATUS = re.compile(rb"HTTP/1\.1 (\d{3}) ")
 
 
 class Transport:
@@ -119,15 +121,16 @@ def _cut(data: bytes, cuts: int) -> list[bytes]:
     return [data[i : i + step] for i in range(0, len(data), step)]
 
 
-def _answered(reads: list[bytes]) -> tuple[list, bytes, bool]:
+def _answered(reads: list[bytes]) -> tuple[list, list[bytes], bool]:
     desk, transport = Desk(), Transport()
     connection = Connection(desk)
     connection.connection_made(transport)
     for read in reads:
         connection.data_received(read)
     connection.sweep(1e9)  # time is up: who has not sent all is told, or cut
-    final = transport.written.replace(_CONTINUE, b"")  # needless where the body came at once
-    told = (desk.asked, final, transport.closed)
+    # Which of two reasons is told, and whether to go on, may depend on the reads; no status does.
+    statuses = [one for one in _STATUS.findall(transport.written) if one != _CONTINUE]
+    told = (desk.asked, statuses, transport.closed)
     connection.connection_lost(None)
     assert desk.receiving_bytes == 0
     return told
