@@ -126,8 +126,9 @@ def test_a_tenant_finds_its_own_prompts_again_from_the_start(own: Running) -> No
         demo, text = own.client("demo", http_client=http), prompt(1)
         assert cached(demo, text) <= TEMPLATE_TOKENS
         assert cached(demo, text) > TEMPLATE_TOKENS
-        assert cached_streamed(demo, text) > TEMPLATE_TOKENS
         assert cached(demo, text, n=3) > TEMPLATE_TOKENS
+        # last: the official client leaves the connection of a stream, and may meet another gateway
+        assert cached_streamed(demo, text) > TEMPLATE_TOKENS
 
 
 def test_nothing_of_a_prompt_passes_to_another_tenant(own: Running) -> None:
