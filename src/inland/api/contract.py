@@ -81,13 +81,14 @@ def _complete(operation: dict[str, Any], route: APIRoute) -> None:
     statuses = [*TRANSPORT, 500, 503]
     if name is not None:
         operation["x-inland-roles"] = sorted(ACCESS[name])
-        statuses += [401, 403]
+        statuses += [401, 429]
     if "requestBody" in operation or "parameters" in operation:
         statuses.append(422)
     for status, told in may(*statuses).items():
         responses.setdefault(str(status), told)
-    if MEDIA_TYPE in responses["503"]["content"]:
-        responses["503"]["headers"] = {"retry-after": _RETRY_AFTER}
+    for status in ("429", "503"):
+        if MEDIA_TYPE in responses.get(status, {}).get("content", {}):
+            responses[status]["headers"] = {"retry-after": _RETRY_AFTER}
     operation["responses"] = dict(sorted(responses.items()))
 
 

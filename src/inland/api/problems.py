@@ -16,8 +16,9 @@ from inland.ports.files import DiskFull
 
 MEDIA_TYPE = "application/problem+json"
 #: What any request may be answered before anybody looks at what it asks: it is no HTTP, comes too
-#: slowly, is too large, or its encoding is unknown.
-TRANSPORT = (400, 408, 413, 431, 501)
+#: slowly, is too large, expects or encodes what is unknown, comes from a foreign page or under a
+#: name that is not the factory's.
+TRANSPORT = (400, 403, 408, 413, 414, 417, 421, 431, 501)
 #: Problems of one body that are told; the rest are not.
 _MAX_TOLD = 5
 

@@ -248,7 +248,7 @@ class Operation:
 #: Of what an engine works on: no such model, a queue that is full, an engine that fails or is slow.
 _WORK = (404, 429, 502, 504)
 #: A key that may not; a request that is no HTTP, too slow, too large, or of an unknown encoding.
-_ALWAYS = (400, 401, 403, 408, 413, 431, 500, 501, 503)
+_ALWAYS = (400, 401, 403, 408, 413, 414, 417, 421, 429, 431, 500, 501, 503)
 _OF_A_RECORD = {
     "inland-receipt": "The id of the answer's record.",
     "inland-entry": "The SHA-256 of that record, in hexadecimal; a stream says it in a comment "
