@@ -1,7 +1,5 @@
 """What stands before every request: its host, its page, its source. Others get nothing done."""
 
-from collections.abc import Iterable
-
 from inland.gateway.errors import Refused, bad_request
 from inland.gateway.hosts import Hosts
 from inland.gateway.metrics import Counter
@@ -28,13 +26,18 @@ class Doorway:
             self.turned_away.add(("too_many_connections",))
         return few
 
-    def admit(self, headers: Iterable[tuple[bytes, bytes]], peer: Peer) -> bytes:
+    def admit(self, headers: list[tuple[bytes, bytes]], peer: Peer) -> bytes:
         """The source of a request with these headers (names in lower case). Raises Refused."""
+        noted = [pair for pair in headers if pair[0] in _NOTED]
+        name, value = noted[0] if len(noted) == 1 else (b"", b"")
+        if name == b"host" and self._hosts.knows(value, peer.local):
+            return peer.source  # as nearly always
+        return self._look(noted, peer)
+
+    def _look(self, noted: list[tuple[bytes, bytes]], peer: Peer) -> bytes:
         said: dict[bytes, bytes] = {}
         hops: dict[bytes, list[bytes]] = {}
-        for name, value in headers:
-            if name not in _NOTED:
-                continue
+        for name, value in noted:
             if name in _HOPS:
                 hops.setdefault(name, []).append(value)
             elif name in said:

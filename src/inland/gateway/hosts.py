@@ -31,11 +31,15 @@ class Hosts:
         self._origins = frozenset(origin.encode() for origin in origins)
         self._known: set[tuple[bytes, str]] = set()
 
+    def knows(self, value: bytes, local: str) -> bool:
+        """Whether `check_host` found it good lately."""
+        return (value, local) in self._known
+
     def check_host(self, value: bytes | None, local: str) -> None:
         """`local`: the address the connection came to, which is a name too. Raises Refused."""
         if value is None:
             raise bad_request("A request needs one Host header.")
-        if (value, local) in self._known:
+        if self.knows(value, local):
             return
         name, _ = _authority(value)
         if name not in self._names and name != local:
