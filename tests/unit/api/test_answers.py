@@ -309,3 +309,26 @@ def test_a_405_names_every_method_that_would_do(factory):
     got = factory.as_("operator").put("/factory/v1/tenants")
     assert (got.status_code, got.headers["allow"]) == (405, "GET, POST")
     assert got.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"name":"twice","name":"other","jurisdictions":["DE"]}',
+        b'{"name":"deep","jurisdictions":' + b"[" * 100_000,
+        b'{"name":"wide","jurisdictions":["DE"],"x":[' + b"1," * 100_000 + b"1]}",
+        '{"name":"utf-16","jurisdictions":["DE"]}'.encode("utf-16"),
+        b'\xef\xbb\xbf{"name":"bom","jurisdictions":["DE"]}',
+        b'{"name":"nan","jurisdictions":["DE"],"x":NaN}',
+    ],
+    ids=["twice", "deep", "wide", "utf-16", "bom", "nan"],
+)
+def test_a_body_that_reads_two_ways_or_not_at_all_changes_nothing(factory, body):
+    operator = factory.as_("operator")
+    before = operator.get("/factory/v1/tenants").json()
+    headers = {"content-type": "application/json"}
+    refused = operator.post("/factory/v1/tenants", content=body, headers=headers)
+    assert refused.status_code == 422
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert len(refused.content) < 1000
+    assert operator.get("/factory/v1/tenants").json() == before

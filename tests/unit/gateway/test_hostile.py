@@ -8,6 +8,8 @@ from dataclasses import replace
 import pytest
 
 from inland.domain.limits import Limits
+from inland.gateway.protocol import Connection
+from tests.fuzz.targets import Desk, Transport
 from tests.hostile import SERVED, SMUGGLED, Text, Wire, texts, wires
 from tests.unit.gateway.world import ASK, KEYS, Caller, caller, chat_of, request, world
 
@@ -234,3 +236,22 @@ def test_nobody_is_told_to_go_on_before_the_answer_before_it() -> None:
             assert (await c.reply()).status == 200
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize(("read_bytes", "cut"), [(0, True), (1, True), (4096, False)])
+def test_a_caller_that_reads_a_byte_at_a_time_does_not_hold_an_answer_for_ever(
+    read_bytes: int, cut: bool
+) -> None:
+    class Slow(Transport):
+        unsent = 300_000
+
+        def get_write_buffer_size(self) -> int:
+            return self.unsent
+
+    transport = Slow()
+    connection = Connection(Desk())
+    connection.connection_made(transport)
+    connection.pause_writing()
+    transport.unsent -= read_bytes
+    connection.sweep(Limits().stall_s + 1)
+    assert transport.closed == cut

@@ -132,3 +132,17 @@ def test_records_dated_after_now_are_bad() -> None:
     assert clocks.behind(None).health is Health.GOOD
     assert clocks.behind(now_us - 10**9).health is Health.GOOD
     assert clocks.behind(now_us + 60_000_000).health is Health.BAD
+
+
+def test_a_process_opens_as_many_files_as_it_needs_and_no_more_than_it_may() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+        assert machine.may_open(300) == 300
+        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == 300
+        assert machine.may_open(100) == 100
+        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == 300
+        if hard != resource.RLIM_INFINITY:
+            assert machine.may_open(hard + 1) == hard
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
