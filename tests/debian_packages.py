@@ -11,7 +11,6 @@ from pathlib import Path
 
 #: Package → what shows that it is there: a program on PATH, or a folder.
 TESTS = {
-    "faketime": "faketime",
     "golang-go": "go",
     "golang-golang-x-mod-dev": "/usr/share/gocode/src/golang.org/x/mod/sumdb/tlog",
     "nginx-light": "nginx",

@@ -48,7 +48,8 @@ class Killing:
     callers: Callers
     dice: random.Random
     gateways: int
-    again: list[str] = field(default_factory=list)  # kills that a phase could not place
+    broken: list[str] = field(default_factory=list)  # changes that returned and did not hold
+    unplaced: list[str] = field(default_factory=list)  # kills that landed, but not where meant
 
     def views(self, role: str) -> list[ProcessView]:
         """The living processes of `role`."""
@@ -107,7 +108,7 @@ def during_change(k: Killing, role: str) -> None:
         _end(k, role)
         time.sleep(0.5)
         ready(k.factory)
-    k.again += changes.broken
+    k.broken += changes.broken
 
 
 def during_drain(k: Killing, role: str) -> None:
@@ -223,7 +224,7 @@ def _traced(
             ):
                 break
         if time.monotonic() >= end:
-            k.again.append(f"{role} made none of {calls} within {STRACE_S} s")
+            k.unplaced.append(f"{role} made none of {calls} within {STRACE_S} s")
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
         trace.kill()  # one that only ends would keep the dead from being reaped
@@ -264,6 +265,7 @@ class Outcome:
     laws: Laws = field(default_factory=Laws)
     counted: dict[str, int] = field(default_factory=dict)
     relayed: dict[str, int] = field(default_factory=dict)
+    unplaced: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
 
@@ -291,10 +293,11 @@ def run_kills(
         changes.open_again()
         laws = outcome.laws
         laws.hold("who is refused is told to come back", *callers.wrong)
-        laws.hold("a change that returned holds everywhere", *killing.again, *changes.broken)
+        laws.hold("a change that returned holds everywhere", *killing.broken, *changes.broken)
         laws.hold("sums never go back unsaid", *sums.went_back)
         settle(factory, gateways, laws)
         outcome.counted = hold_books(factory, callers.received, folder, laws)
+        outcome.unplaced = killing.unplaced
         outcome.relayed = dict(sorted(callers.relayed.items()))
         tenants = {t["id"] for t in factory.json("tenant", "list")}
         laws.hold("no tenant is lost", *({"demo", "acme", BYSTANDER} - tenants))
@@ -335,6 +338,7 @@ def main() -> int:
         "kills": outcome.kills,
         **outcome.counted,
         "relayed": outcome.relayed,
+        "unplaced": outcome.unplaced,
         "laws": outcome.laws.verdicts(),
     }
     print(json.dumps(told))
