@@ -18,7 +18,7 @@ from inland.adapters.egress.door import Door
 from inland.adapters.llama_cpp.client import LlamaCpp
 from inland.adapters.openai.client import OpenAI
 from inland.domain.limits import Limits
-from inland.domain.plant import Deployment, EngineKind, Replica, ReplicaState
+from inland.domain.plant import Deployment, EngineKind, Feature, Replica, ReplicaState
 from inland.domain.snapshot import Snapshot
 from inland.gateway.counts import TEMPLATE_TOKENS
 from inland.ports.engine import Engine
@@ -56,7 +56,8 @@ class Told:
 def _snapshot(kind: EngineKind, address: str, names: Iterable[str]) -> Snapshot:
     url = address if kind is EngineKind.OPENAI else None
     deployments = {
-        name: Deployment(name, kind, "smollm2", HERE, 4, 4096, url=url) for name in names
+        name: Deployment(name, kind, "smollm2", HERE, 4, 4096, url=url, supports=(Feature.CHAT,))
+        for name in names
     }
     replicas = {
         name: Replica(name, name, ReplicaState.READY, address, HERE) for name in deployments

@@ -1,5 +1,6 @@
 """A small round of kills over every role; `make soak` runs two hundred over every phase."""
 
+import gc
 import shutil
 from pathlib import Path
 
@@ -16,5 +17,6 @@ def test_every_answer_is_on_the_books_after_kills(tmp_path: Path, model_file: Pa
         pytest.skip("needs the Debian package strace")
     assert model_file.exists()
     outcome = run_kills(tmp_path, 7, len(SMALL), SMALL)
+    gc.collect()  # here, where what httpcore left is not held against us
     assert outcome.counted["whole"] > 5
     assert outcome.laws.hold_all, outcome.laws.verdicts()
