@@ -1,11 +1,25 @@
 """What every engine's client promises the gateway."""
 
 import asyncio
+import math
+import struct
+from base64 import b64decode
 from collections.abc import Sequence
 
 import pytest
 
-from inland.ports.engine import Call, Chat, End, Ending, Message, Piece, Target, Work
+from inland.ports.engine import (
+    Call,
+    Chat,
+    Completion,
+    Embedding,
+    End,
+    Ending,
+    Message,
+    Piece,
+    Target,
+    Work,
+)
 from tests.contract.engine.conftest import Bench, Opened
 
 LONG = [Message("user", "Write a very long story about a lighthouse.")]
@@ -55,6 +69,59 @@ def test_counts_are_the_engines_own_over_all_choices(opened: Opened, stream: boo
             finished = {p.index for p in listener.heard if p.finish is not None}
             assert finished == set(range(n))
             assert all("".join(p.text for p in listener.heard if p.index == i) for i in range(n))
+
+    asyncio.run(main())
+
+
+def test_each_prompt_is_gone_on_with_in_order_and_counted(opened: Opened) -> None:
+    async def main() -> None:
+        async with opened() as bench:
+            before = bench.generated()
+            work = Work(Completion(["Water", "Ships carry"]), n=2, max_tokens=5, temperature=0.0)
+            listener, _ = begin(bench, work)
+            end = await listener.end()
+            assert end.how is Ending.COMPLETE
+            assert end.counts.completion == bench.generated() - before == 20
+            texts = ["".join(p.text for p in listener.heard if p.index == at) for at in range(4)]
+            assert texts[0] == texts[1] != texts[2] == texts[3]
+            assert {p.index for p in listener.heard if p.finish == "length"} == {0, 1, 2, 3}
+
+    asyncio.run(main())
+
+
+def test_each_text_comes_back_as_its_vector(opened: Opened) -> None:
+    async def main() -> None:
+        async with opened() as bench:
+            texts = ["a harbour full of ships", "bread", "a harbour full of ships"]
+            listener, _ = begin(bench, Work(Embedding(texts)))
+            end = await listener.end()
+            assert end.how is Ending.COMPLETE
+            assert end.counts.completion == 0
+            assert end.counts.prompt > 0
+            assert [(p.index, p.finish) for p in listener.heard] == [
+                (at, "stop") for at in range(3)
+            ]
+            one, two, three = (b64decode(p.text, validate=True) for p in listener.heard)
+            assert one == three != two
+            assert all(map(math.isfinite, struct.unpack(f"<{len(one) // 4}f", one)))
+
+    asyncio.run(main())
+
+
+def test_stopping_between_prompts_stops_the_rest(opened: Opened) -> None:
+    async def main() -> None:
+        async with opened() as bench:
+            work = Work(Completion(["Once"] * 40), stream=True, max_tokens=30)
+            listener, call = begin(bench, work)
+            call.pause()
+            call.resume()
+            call.cancel()
+            end = await listener.end()
+            assert end.how is Ending.STOPPED
+            await asyncio.sleep(0.3)
+            generated = bench.generated()
+            await asyncio.sleep(0.3)
+            assert bench.generated() == generated
 
     asyncio.run(main())
 

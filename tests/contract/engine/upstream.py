@@ -40,6 +40,10 @@ class Upstream:
             writer.close()
 
     async def answer(self, body: dict, writer: asyncio.StreamWriter) -> None:
+        if "input" in body:
+            return send(writer, 200, vectors(body["input"]))
+        if "prompt" in body:
+            return self.complete(body, writer)
         n, tokens = body.get("n", 1), body.get("max_tokens", 10)
         if body["messages"][0]["content"].startswith("too long"):
             return send(writer, 400, {"error": {"message": "exceeds the context", "code": 400}})
@@ -55,6 +59,17 @@ class Upstream:
             for i in range(n)
         ]
         return send(writer, 200, {"id": "x", "choices": choices, "usage": usage(n * tokens)})
+
+    def complete(self, body: dict, writer: asyncio.StreamWriter) -> None:
+        prompts = body["prompt"] if isinstance(body["prompt"], list) else [body["prompt"]]
+        each = [prompt for prompt in prompts for _ in range(body.get("n", 1))]
+        tokens = body["max_tokens"]
+        self.generated += tokens * len(each)
+        choices = [
+            {"index": at, "text": f"{prompt} " * tokens, "finish_reason": "length"}
+            for at, prompt in enumerate(each)
+        ]
+        send(writer, 200, {"id": "x", "choices": choices, "usage": usage(tokens * len(each))})
 
     async def stream(self, writer: asyncio.StreamWriter, n: int, tokens: int) -> None:
         head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
@@ -75,6 +90,16 @@ class Upstream:
             event(writer, {"choices": [{"index": i, "delta": {}, "finish_reason": "length"}]})
         event(writer, {"choices": [], "usage": usage(n * tokens)})
         writer.write(b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n")
+
+
+def vectors(texts: str | list[str]) -> dict:
+    """Of each text its length and its number of words."""
+    each = [texts] if isinstance(texts, str) else texts
+    data = [
+        {"object": "embedding", "index": at, "embedding": [float(len(text)), text.count(" ") + 1.0]}
+        for at, text in enumerate(each)
+    ]
+    return {"object": "list", "data": data, "usage": {"prompt_tokens": 9, "total_tokens": 9}}
 
 
 def usage(completion: int) -> dict:

@@ -1,0 +1,99 @@
+"""Tool calls on their way to a caller: whole or in parts, one text on the books."""
+
+import asyncio
+import json
+
+import openai
+import pytest
+from openai import AsyncOpenAI
+
+from inland.domain.errors import Damaged
+from inland.gateway.assembly import CALLS, Assembly
+from inland.ledger.commitments import commit_output, record_key
+from inland.ports.engine import CallPart, Counts, End, Ending, Piece
+from tests.unit.gateway.world import KEYS, RECORD_KEYS, World, world
+
+TOOL = {"type": "function", "function": {"name": "look_up"}}
+PARTS = [
+    Piece(0, "", calls=[CallPart(0, "c0", "look_up", "")], tokens=1),
+    Piece(0, "", calls=[CallPart(0, arguments='{"of": ')], tokens=2),
+    Piece(0, "", calls=[CallPart(0, arguments='"ä"}'), CallPart(1, "c1", "look_up", "{}")]),
+    Piece(0, "", "tool_calls"),
+]
+
+
+def client(to: World) -> AsyncOpenAI:
+    return AsyncOpenAI(
+        base_url=f"http://127.0.0.1:{to.port}/v1", api_key=KEYS["demo"].text, max_retries=0
+    )
+
+
+async def asked(w: World, ask: AsyncOpenAI, parts: list[Piece], *, stream: bool) -> object:
+    """What the client assembles of `parts`."""
+    w.engine.answer = None
+
+    async def engine() -> None:
+        await w.until(lambda: bool(w.engine.calls))
+        call = w.engine.calls[-1]
+        for part in parts:
+            call.sink.pieces([part])
+        call.end(End(Ending.COMPLETE, Counts(7, 4)))
+
+    speaking = asyncio.create_task(engine())
+    body = {"model": "smol", "messages": [{"role": "user", "content": "?"}], "tools": [TOOL]}
+    try:
+        if not stream:
+            return await ask.chat.completions.create(**body)
+        async with ask.chat.completions.stream(**body) as events:
+            return await events.get_final_completion()
+    finally:
+        await speaking
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_calls_reach_the_client_and_the_record_commits_to_them(stream: bool) -> None:
+    async def main() -> None:
+        async with world() as w, client(w) as ask:
+            done = await asked(w, ask, PARTS, stream=stream)
+            (choice,) = done.choices  # type: ignore[attr-defined]
+            assert choice.finish_reason == "tool_calls"
+            assert choice.message.content is None
+            calls = [
+                (c.id, c.function.name, c.function.arguments) for c in choice.message.tool_calls
+            ]
+            assert calls == [("c0", "look_up", '{"of": "ä"}'), ("c1", "look_up", "{}")]
+            (record,) = w.journal.records()
+            written = [
+                {"function": {"arguments": arguments, "name": name}, "id": id_, "type": "function"}
+                for id_, name, arguments in calls
+            ]
+            text = json.dumps(
+                {"content": None, "tool_calls": written}, separators=(",", ":"), ensure_ascii=False
+            )
+            key = record_key(RECORD_KEYS["demo"], record["id"])
+            assert record["output"] == [commit_output(key, 0, text)]
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("index", [1, -1, CALLS])
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_call_out_of_order_is_the_engines_fault_and_unbilled(stream: bool, index: int) -> None:
+    async def main() -> None:
+        async with world() as w, client(w) as ask:
+            wrong = [Piece(0, "", calls=[CallPart(index, "c", "look_up", "{}")], tokens=1)]
+            with pytest.raises(openai.APIError):
+                await asked(w, ask, wrong, stream=stream)
+            await w.until(lambda: bool(w.journal.records()))
+            (record,) = w.journal.records()
+            assert (record["outcome"], record["billed"]) == ("failed", False)
+
+    asyncio.run(main())
+
+
+def test_a_choice_has_no_more_calls_than_the_bound() -> None:
+    assembly = Assembly(1)
+    for at in range(CALLS):
+        assembly.add(Piece(0, "", calls=[CallPart(at, "c", "f", "")]))
+    with pytest.raises(Damaged):
+        assembly.add(Piece(0, "", calls=[CallPart(CALLS, "c", "f", "")]))
