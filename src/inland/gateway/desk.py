@@ -3,6 +3,8 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from functools import partial
+from http import HTTPStatus
 from itertools import count
 
 from inland.decide.slots import Share
@@ -15,6 +17,7 @@ from inland.gateway.dialect.asked import Asked, check_needs
 from inland.gateway.dialect.routes import ROUTES, Route
 from inland.gateway.doorway import Doorway
 from inland.gateway.errors import (
+    INVALID,
     Refused,
     denied,
     no_lease,
@@ -37,6 +40,9 @@ from inland.gateway.shared import Shared
 from inland.gateway.sources import Peer
 
 _log = logging.getLogger("inland.gateway")
+_CONTROL_ROUTE = "control"
+#: What takes a key at control; what else it answers is public.
+_OFF_LIMITS = (b"/factory/", b"/metrics")
 _JSON = b"content-type: application/json\r\n"
 
 
@@ -117,7 +123,8 @@ class Desk:
                 caller = self._caller(incoming)
                 if caller == turns.STRANGERS and not is_open(path):
                     self._doorway.check(incoming.source)
-                self._relay.handle(incoming, exchange, caller)
+                heard = partial(self._relayed, incoming)
+                self._relay.handle(incoming, exchange, caller, heard)
         except Refused as refused:
             exchange.refuse(refused)
         except Exception:  # noqa: BLE001 - one request's failure is not its neighbours'
@@ -172,7 +179,11 @@ class Desk:
             body = models.listing(self._in_force(), key)
         else:
             name = path.removeprefix(models.ONE).decode("latin-1")
-            body = models.one(self._in_force(), key, name)
+            try:
+                body = models.one(self._in_force(), key, name)
+            except Refused as refused:
+                self._note(key, name, refused, "models")
+                raise
         exchange.answer(200, _JSON, body)
 
     def _ask(self, route: Route, incoming: Incoming, exchange: Exchange) -> None:
@@ -237,6 +248,18 @@ class Desk:
                 route=route,
             )
         )
+
+    def _relayed(self, incoming: Incoming, status: int) -> None:
+        """Control refused a known tenant's key: on the books, like what is refused here."""
+        off_limits = path_of(incoming).startswith(_OFF_LIMITS)
+        if self._rulings is None or not (400 <= status < 500 and off_limits):
+            return
+        try:
+            key = keys.prove(self._rulings.snapshot, incoming.authorization)
+        except Refused:
+            return
+        code = HTTPStatus(status).phrase.lower().replace(" ", "_")
+        self._note(key, None, Refused(status, INVALID, code, ""), _CONTROL_ROUTE)
 
     # -- snapshots
 

@@ -36,6 +36,9 @@ _BODYLESS = frozenset({204, 304})
 #: What control answers without a key, so that none is missing.
 OPEN, OPEN_BELOW = frozenset({b"/healthz", b"/readyz", b"/factory/v1/openapi.json"}), b"/ledger/"
 
+#: Hears the status of an answer, 0 where there was none.
+Heard = Callable[[int], None]
+
 
 class Relay:
     """Requests on their way to control, and those that wait for their turn."""
@@ -50,11 +53,14 @@ class Relay:
         self._metrics = metrics
         self._turns = Turns(limits)
 
-    def handle(self, incoming: Incoming, exchange: Exchange, caller: str) -> None:
-        """Pass `incoming` on; its answer will be control's. `caller`: as `Turns` has it."""
+    def handle(self, incoming: Incoming, exchange: Exchange, caller: str, heard: Heard) -> None:
+        """Pass `incoming` on; its answer will be control's, and `heard` is called with its status.
+
+        `caller`: as `Turns` has it. Raises Refused.
+        """
         if len(incoming.body) > self.limits.control_body_bytes:
             raise too_large("body", self.limits.control_body_bytes)
-        passage = Passage(self, incoming, exchange, caller)
+        passage = Passage(self, incoming, exchange, caller, heard)
         exchange.own(passage)
         if not self._turns.arrive(passage):
             exchange.own(None)
@@ -93,8 +99,11 @@ def framed(incoming: Incoming) -> bytes:
 class Passage(asyncio.Protocol):
     """One request to control and its answer back."""
 
-    def __init__(self, relay: Relay, incoming: Incoming, exchange: Exchange, caller: str) -> None:
+    def __init__(
+        self, relay: Relay, incoming: Incoming, exchange: Exchange, caller: str, heard: Heard
+    ) -> None:
         self.caller = caller
+        self._heard = heard
         self.size = len(incoming.body)
         self._relay = relay
         self._incoming = incoming
@@ -221,4 +230,5 @@ class Passage(asyncio.Protocol):
             self._timer.cancel()
         if self._transport is not None:
             self._transport.abort()
+        self._heard(self._status)
         self._relay.left(self, self._status)

@@ -277,3 +277,20 @@ def test_a_tenant_whose_exports_never_end_keeps_no_operator_out(tmp_path: Path) 
                 assert (await who.reply()).body == b"hello"
 
     asyncio.run(main())
+
+
+def test_what_control_refuses_a_known_tenant_is_on_the_books(tmp_path: Path) -> None:
+    async def main() -> None:
+        answer = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"
+        async with relayed(tmp_path, answer) as (w, c, _):
+            for key in (KEYS["demo"].text.encode(), b"nobody"):
+                for path in (b"/factory/v1/status", b"/ledger/checkpoint"):
+                    head = b"GET %b HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %b\r\n\r\n"
+                    c.send(head % (path, key))
+                    assert (await c.reply()).status == 403
+            w.gateway._flush_refusals()
+            (record,) = w.journal.records("refusal")
+            facts = [record[name] for name in ("tenant", "route", "status", "code", "count")]
+            assert facts == ["demo", "control", 403, "forbidden", 1]
+
+    asyncio.run(main())
