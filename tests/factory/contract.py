@@ -140,10 +140,19 @@ def stage(folder: Path) -> Iterator[tuple[Running, dict[str, str | None], Narrow
         yield factory, keys, _narrowing(factory, model, answer.id, spare)
 
 
+def _log(factory: Running) -> str:
+    """The end of the newest log's origin, which names it below `/ledger/`."""
+    vkey = factory.run("ledger", "vkey").stdout
+    return vkey.partition("+")[0].rpartition("/")[2]
+
+
 def _narrowing(factory: Running, model: str, answer: str, spare: list[str]) -> Narrowing:
     """Names of things that are there, and a few that are not."""
-    ledger = factory.home / "ledger" / "tile"
-    tiles = [str(one.relative_to(ledger)) for one in ledger.rglob("*") if one.is_file()]
+    logs = [_log(factory)]
+    factory.run("ledger", "rotate-key")
+    logs.append(_log(factory))
+    ledger = factory.home / "ledger"
+    tiles = [str(one).rpartition("/tile/")[2] for one in ledger.rglob("tile/**/*") if one.is_file()]
     unknown = "chatcmpl-0197aaaa-bbbb-7ccc-8ddd-eeeeffff0000"
     turn: dict[str, Any] = {
         "properties": {"content": {"enum": ["Hi", "Why?", ""]}, "role": {"const": "user"}}
@@ -158,6 +167,7 @@ def _narrowing(factory: Running, model: str, answer: str, spare: list[str]) -> N
         "processes.revive.name": {"enum": ["gateway-0", "engine-tiny-0", "nothing"]},
         "usage.since": {"enum": ["2026-01-01", "1700000000", "never"]},
         "path": {"enum": [*tiles, "0/999"]},
+        "log": {"enum": logs},
         "model": {"enum": [TINY, "nothing"]},
         "ChatBody:model": {"enum": [TINY]},
         "ChatBody:messages": {"type": "array", "items": turn, "minItems": 1, "maxItems": 2},

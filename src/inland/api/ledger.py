@@ -61,7 +61,9 @@ def tile_of(request: Request, log: Log, path: str) -> Response:
     return _tile(_control(request), path, log)
 
 
-@router.get("/{log}/successor", response_class=Response, responses=may(400, 404) | holds(_JSON))
+@router.get(
+    "/{log}/successor", response_class=Response, responses=may(400, 404) | holds(_JSON, "object")
+)
 def successor(request: Request, log: Log) -> Response:
     """The receipt of a log's last entry, which names the key of the log after it."""
     return _shown(_control(request).books.successor(log), _JSON, _ASK_AGAIN)

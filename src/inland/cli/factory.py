@@ -38,12 +38,15 @@ def running_home(home: Path | None) -> Home:
 
 
 @contextmanager
-def calling(home: Path | None, api_key: str | None = None) -> Iterator["FactoryClient"]:
-    """A client of the factory that runs there, as the operator or as the holder of `api_key`."""
+def calling(home: Path | None) -> Iterator["FactoryClient"]:
+    """A client of the factory that runs there, for whom `own_key` says; else for its operator.
+
+    No command is the operator's whatever the key: who set one would end things by mistake.
+    """
     from inland.client import FactoryClient
 
     found = running_home(home)
-    with FactoryClient(found.control_socket, api_key or _operator_key(found)) as client:
+    with FactoryClient(found.control_socket, own_key() or _operator_key(found)) as client:
         yield client
 
 

@@ -31,7 +31,7 @@ def get(
 ) -> None:
     """Get a receipt: one file that anyone can verify without this factory."""
     size = None if since is None else checkpoint_size(read_text(since), since)
-    with calling(home, own_key()) as factory:
+    with calling(home) as factory:
         data = factory.receipt(reference, size)
     put_whole(output, data)
     told = {"receipt": reference, "file": str(output), "bytes": len(data)}
@@ -49,7 +49,7 @@ def open_(
     key = own_key()
     if key is None:
         raise Failed("only its tenant can open a record: set INLAND_API_KEY to a key of its")
-    with calling(home, key) as factory:
+    with calling(home) as factory:
         told = factory.record_key(reference)
     show.as_json(told) if json else show.line(str(told["key"]))
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from inland.cli import show
-from inland.cli.factory import calling, own_key
+from inland.cli.factory import calling
 from inland.cli.files import put_pieces
 from inland.cli.options import HomeOption, JsonOption
 
@@ -26,7 +26,7 @@ def export(
     json: JsonOption = False,
 ) -> None:
     """Write all of a tenant's records, one canonical JSON a line."""
-    with calling(home, own_key()) as factory, factory.records(tenant) as pieces:
+    with calling(home) as factory, factory.records(tenant) as pieces:
         written = put_pieces(output, pieces)
     told = {"tenant": tenant, "file": str(output), "bytes": written}
     show.as_json(told) if json else show.line(f"records of {tenant} in {output} ({written} bytes)")

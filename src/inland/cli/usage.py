@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from inland.cli import show
-from inland.cli.factory import calling, own_key
+from inland.cli.factory import calling
 from inland.cli.options import HomeOption, JsonOption
 
 
@@ -22,7 +22,7 @@ def usage(
     json: JsonOption = False,
 ) -> None:
     """Show what was used: requests and tokens, by tenant and deployment."""
-    with calling(home, own_key()) as factory:
+    with calling(home) as factory:
         rows = factory.usage(tenant, since)
     if as_csv:
         names = list(dict.fromkeys(name for row in rows for name in row))

@@ -1,0 +1,1 @@
+"""What one tenant's key learns of another: nothing. By table, for every route and command."""

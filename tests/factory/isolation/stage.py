@@ -1,0 +1,140 @@
+"""Two tenants in one factory: alpha, whose keys ask, and beta, of whom they must not learn."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.factory.isolation.table import Kind
+from tests.factory.running import MODEL, Running
+
+#: Alpha's keys, then those of no tenant, then none at all.
+TENANTS = ("alpha-admin", "alpha-member")
+DEAD = ("alpha-revoked", "nobody")
+STAFF = ("auditor", "operator")
+CALLERS = (*TENANTS, *DEAD, *STAFF)
+BOOKED_S = 30
+
+_PRIVATE = """
+[[model]]
+name = "private-weights"
+owner = "beta"
+file = "{file}"
+sha256 = "{sha256}"
+jurisdictions = ["WORLD"]
+
+[[deployment]]
+name = "private"
+engine = "llama.cpp"
+model = "private-weights"
+slots = 2
+context = 256
+"""
+ASK: dict[str, Any] = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1}
+
+
+@dataclass
+class Stage:
+    """`foreign`, `unknown`, `own`: a name of each kind. `marks`: what would tell of beta."""
+
+    factory: Running
+    keys: dict[str, str | None]
+    key_ids: dict[str, str]
+    foreign: dict[Kind, str]
+    unknown: dict[Kind, str]
+    own: dict[Kind, str]
+    marks: tuple[str, ...]
+    refused: dict[str, int] = field(default_factory=dict)
+
+
+@contextmanager
+def stage(folder: Path) -> Iterator[Stage]:
+    """A factory of its own with both tenants at work."""
+    factory = Running(folder / "home")
+    factory.up()
+    try:
+        _add_tenants(factory)
+        factory.down()
+        _declare_private(factory)
+        factory.up()
+        yield _made(factory)
+    finally:
+        factory.run("down", check=False)
+
+
+def _add_tenants(factory: Running) -> None:
+    for tenant in ("alpha", "beta"):
+        factory.run("tenant", "add", tenant)
+
+
+def _declare_private(factory: Running) -> None:
+    """A model and a deployment of beta's alone."""
+    told = factory.home / "factory.toml"
+    text = told.read_text()
+    lines = dict(line.split(" = ", 1) for line in text.splitlines() if " = " in line)
+    file, sha256 = (lines[name].strip('"') for name in ("file", "sha256"))
+    at = text.index("[limits]")
+    private = _PRIVATE.format(file=file, sha256=sha256)
+    told.write_text(text[:at] + private + "\n" + text[at:])
+
+
+def _made(factory: Running) -> Stage:
+    keys: dict[str, str | None] = {"nobody": None}
+    ids = {}
+    wanted = {
+        "alpha-admin": ("--tenant", "alpha", "--role", "tenant-admin"),
+        "alpha-member": ("--tenant", "alpha"),
+        "alpha-revoked": ("--tenant", "alpha"),
+        "alpha-spare": ("--tenant", "alpha"),
+        "auditor": ("--role", "auditor"),
+        "operator": ("--role", "operator"),
+        "beta": ("--tenant", "beta"),
+    }
+    for name, words in wanted.items():
+        told = factory.json("key", "add", *words)
+        keys[name], ids[name] = told["key"], told["id"]
+    factory.run("key", "revoke", ids["alpha-revoked"])
+    for name in ("alpha-member", "beta"):
+        factory.keys[name] = str(keys[name])
+    theirs = _answer(factory, "beta", "private")
+    ours = _answer(factory, "alpha-member", MODEL)
+    last = "0" if theirs[-1] != "0" else "1"
+    foreign = {
+        Kind.TENANT: "beta",
+        Kind.KEY: ids["beta"],
+        Kind.RECORD: theirs,
+        Kind.DEPLOYMENT: "private",
+        Kind.MODEL: "private-weights",
+        Kind.PROCESS: "engine-private-0",
+    }
+    unknown = {
+        Kind.TENANT: "zeta",
+        Kind.KEY: "a" * len(ids["beta"]),
+        Kind.RECORD: theirs[:-1] + last,
+        Kind.DEPLOYMENT: "unknown",
+        Kind.MODEL: "unknown-weights",
+        Kind.PROCESS: "engine-unknown-0",
+    }
+    own = {
+        Kind.TENANT: "alpha",
+        Kind.KEY: ids["alpha-spare"],
+        Kind.RECORD: ours,
+        Kind.DEPLOYMENT: MODEL,
+        Kind.MODEL: "no-weights",
+        Kind.PROCESS: "no-process",
+    }
+    marks = (ids["beta"], theirs.removeprefix("chatcmpl-"), "private", '"beta"', "beta")
+    return Stage(factory, keys, ids, foreign, unknown, own, marks)
+
+
+def _answer(factory: Running, key: str, model: str) -> str:
+    """The id of an answer that is on the books."""
+    answer = factory.client(key).chat.completions.create(model=model, **ASK)
+    end = time.monotonic() + BOOKED_S
+    while time.monotonic() < end:
+        with factory.http(key) as http:
+            if http.get(f"/factory/v1/receipts/{answer.id}").status_code == 200:
+                return str(answer.id)
+    raise AssertionError(f"{answer.id} was not booked")

@@ -1,0 +1,165 @@
+"""The table: where a route or command takes a name, and of what; what each shows to whom.
+
+A route, parameter, property or command that is not in it fails a test.
+"""
+
+from collections.abc import Iterator
+from enum import Enum
+from typing import Any
+
+from inland.api.contract import operations
+from inland.bootstrap.contract import whole
+
+
+class Kind(Enum):
+    """What a name is of. Each is another tenant's, and there is one like it that is nobody's."""
+
+    TENANT = "tenant"
+    KEY = "key"
+    RECORD = "record"
+    DEPLOYMENT = "deployment"
+    MODEL = "model"
+    PROCESS = "process"
+
+
+#: Where a caller can name something: operation and parameter, or operation and property of a body.
+#: None: a value that names nothing of anybody's.
+SLOTS: dict[str, Kind | None] = {
+    "tile.path": None,
+    "checkpoint_of.log": None,
+    "tile_of.log": None,
+    "tile_of.path": None,
+    "successor.log": None,
+    "processes.revive.name": Kind.PROCESS,
+    "tenants.add:name": Kind.TENANT,
+    "tenants.add:jurisdictions": None,
+    "tenants.add:classification": None,
+    "tenants.add:purposes": None,
+    "tenants.suspend.tenant": Kind.TENANT,
+    "tenants.resume.tenant": Kind.TENANT,
+    "keys.list.tenant": Kind.TENANT,
+    "keys.add:tenant": Kind.TENANT,
+    "keys.add:role": None,
+    "keys.add:models": Kind.DEPLOYMENT,
+    "keys.add:expires": None,
+    "keys.revoke.key": Kind.KEY,
+    "deployments.add:name": Kind.DEPLOYMENT,
+    "deployments.add:model": Kind.MODEL,
+    **{
+        f"deployments.add:{name}": None
+        for name in (
+            *("engine", "slots", "context", "threads", "replicas", "url", "upstream_model"),
+            *("jurisdiction", "operator", "token", "permit_endpoint"),
+        )
+    },
+    "deployments.remove.name": Kind.DEPLOYMENT,
+    "policies.apply:files": None,
+    "policies.explain:ref": Kind.RECORD,
+    "policies.explain:who": Kind.TENANT,
+    "policies.explain:tenant": Kind.TENANT,
+    "policies.explain:key": Kind.KEY,
+    "policies.explain:action": None,
+    "policies.explain:deployment": Kind.DEPLOYMENT,
+    "policies.explain:model": Kind.MODEL,
+    "policies.explain:place": None,
+    "receipts.get.ref": Kind.RECORD,
+    "receipts.get.since": None,
+    "receipts.key.ref": Kind.RECORD,
+    "records.export.tenant": Kind.TENANT,
+    "usage.tenant": Kind.TENANT,
+    "usage.since": None,
+    "log.rotate:why": None,
+    "chat.completions:model": Kind.DEPLOYMENT,
+    **{
+        f"chat.completions:{name}": None
+        for name in (
+            *("messages", "stream", "stream_options", "n", "max_tokens", "max_completion_tokens"),
+            *("stop", "seed", "temperature", "top_p", "presence_penalty", "frequency_penalty"),
+            *("logprobs", "top_logprobs", "user", "metadata", "store"),
+        )
+    },
+    "models.one.model": Kind.DEPLOYMENT,
+}
+
+#: What a base request of each operation sends, a tenant's own names in it; "{…}" are put in.
+BODIES: dict[str, dict[str, Any]] = {
+    "tenants.add": {"name": "{tenant}"},
+    "keys.add": {"models": ["{deployment}"]},
+    "deployments.add": {"name": "{deployment}", "model": "{model}"},
+    "policies.apply": {"files": {"a.cedar": "permit"}},
+    "policies.explain": {"who": "{tenant}", "deployment": "{deployment}"},
+    "log.rotate": {"why": "nonsense"},
+    "chat.completions": {
+        "model": "{deployment}",
+        "messages": [{"role": "user", "content": "Hi"}],
+        "max_tokens": 1,
+    },
+}
+#: Values of what names nothing.
+VALUES = {"path": "0/999", "log": "00000000"}
+
+#: Operations that show a tenant's keys something of their own, or of everybody's.
+OPEN = frozenset(
+    {
+        *("openapi", "healthz", "readyz", "checkpoint", "tenants.list", "keys.list", "keys.add"),
+        *("receipts.get", "receipts.key", "records.export", "usage", "vkey"),
+        *("chat.completions", "models", "models.one"),
+    }
+)
+#: Operations whose answer about what a tenant may not see is not a 4xx: a key may be limited to
+#: deployments that are not there (yet), which says nothing of those that are.
+NOT_REFUSED = frozenset({"keys.add:models"})
+#: Their own thing is ended by the base request, so it is asked for apart.
+ENDING = frozenset({"keys.revoke"})
+
+#: Every command: what it is for a tenant's key. "files": reads or rules the home's own files, which
+#: only their owner can; else the words that name a thing, with what stands for the name.
+COMMANDS: dict[str, list[tuple[Kind, list[str]]] | str] = {
+    "inland deploy add": [
+        (Kind.DEPLOYMENT, ["{}", "--model", "m"]),
+        (Kind.MODEL, ["x", "--model", "{}"]),
+    ],
+    "inland deploy list": [],
+    "inland deploy remove": [(Kind.DEPLOYMENT, ["{}"])],
+    "inland doctor": "files",
+    "inland down": "files",
+    "inland key add": [(Kind.TENANT, ["--tenant", "{}"])],
+    "inland key list": [(Kind.TENANT, ["--tenant", "{}"])],
+    "inland key revoke": [(Kind.KEY, ["{}"])],
+    "inland ledger check": "files",
+    "inland ledger rotate-key": [],
+    "inland ledger vkey": "files",
+    "inland policy apply": "files",
+    "inland policy check": "files",
+    "inland policy explain": [
+        (Kind.RECORD, ["{}"]),
+        (Kind.TENANT, ["--tenant", "{}", "--deployment", "smollm2"]),
+        (Kind.DEPLOYMENT, ["--tenant", "alpha", "--deployment", "{}"]),
+    ],
+    "inland process revive": [(Kind.PROCESS, ["{}"])],
+    "inland receipt get": [(Kind.RECORD, ["{}", "-o", "/dev/null"])],
+    "inland receipt open": [(Kind.RECORD, ["{}"])],
+    "inland record export": [(Kind.TENANT, ["--tenant", "{}", "-o", "/dev/null"])],
+    "inland status": [],
+    "inland tenant add": [(Kind.TENANT, ["{}"])],
+    "inland tenant list": [],
+    "inland tenant resume": [(Kind.TENANT, ["{}"])],
+    "inland tenant suspend": [(Kind.TENANT, ["{}"])],
+    "inland up": "files",
+    "inland usage": [(Kind.TENANT, ["--tenant", "{}"])],
+    "inland verify": "files",
+}
+
+
+def slots() -> Iterator[str]:
+    """Every place where a route takes a value, as the contract has it."""
+    document = whole()
+    shapes = document["components"]["schemas"]
+    for _, _, operation in operations(document):
+        name = operation["operationId"]
+        for parameter in operation.get("parameters", ()):
+            yield f"{name}.{parameter['name']}"
+        body = operation.get("requestBody", {}).get("content", {}).get("application/json")
+        if body is not None:
+            for prop in shapes[body["schema"]["$ref"].rpartition("/")[2]]["properties"]:
+                yield f"{name}:{prop}"
