@@ -116,6 +116,19 @@ def idle(seed: int) -> int:
         return idle_connections(seed, Path(folder))
 
 
+def policies(seed: int) -> int:
+    """The default policies beside the promises, on 100,000 random cases; prints its own line."""
+    argv = [sys.executable, "-m", "tests.unit.decide.promises", "--seed", str(seed)]
+    return subprocess.run(argv, cwd=ROOT, check=False).returncode
+
+
+def isolation(seed: int) -> int:
+    """How long what is foreign and what is unknown take to be refused; prints its own lines."""
+    del seed  # nothing in it is drawn
+    argv = [sys.executable, "-m", "tests.factory.isolation.timing"]
+    return subprocess.run(argv, cwd=ROOT, check=False).returncode
+
+
 #: Every figure by name, in the order they run.
 FIGURES = {
     "laws": laws,
@@ -128,6 +141,8 @@ FIGURES = {
     "cache": cache,
     "idle": idle,
     "fuzz": fuzz,
+    "policies": policies,
+    "isolation": isolation,
 }
 
 

@@ -27,6 +27,7 @@ from tests.factory.running import Running, running
 TINY, CONTEXT = "tiny", 128
 #: A deployment that is there to be removed.
 DOOMED = "doomed"
+_OF_TOOLS = ("top_logprobs", "tools", "tool_choice", "parallel_tool_calls")
 _OF_A_SERVER = ("url", "upstream_model", "jurisdiction", "operator", "token")
 REVOKED = "revoked"
 #: Longest any request may take before it counts as a hang: a revocation may wait for two leases.
@@ -38,7 +39,7 @@ _CONFIG = """
 [checks]
 not_a_server_error.expected-statuses = ["2xx", "3xx", "4xx"]
 [[operations]]
-include-operation-id = ["readyz", "chat.completions"]
+include-operation-id = ["readyz", "chat.completions", "completions", "embeddings"]
 checks.not_a_server_error.expected-statuses = ["2xx", "3xx", "4xx", 503]
 """
 
@@ -163,6 +164,7 @@ def _narrowing(factory: Running, model: str, answer: str, spare: list[str]) -> N
         "receipts.get.since": {"enum": [1, 2, 1 << 40]},
         "tenant": {"enum": ["fodder", "nobody-here"]},
         "keys.revoke.key": {"enum": [*spare, "aaaaaaaaaaaaaaaa"]},
+        "deployments.show.name": {"enum": [TINY, "nothing"]},
         "deployments.remove.name": {"enum": [DOOMED, "nothing"]},
         "processes.revive.name": {"enum": ["gateway-0", "engine-tiny-0", "nothing"]},
         "usage.since": {"enum": ["2026-01-01", "1700000000", "never"]},
@@ -176,7 +178,17 @@ def _narrowing(factory: Running, model: str, answer: str, spare: list[str]) -> N
         "ChatBody:n": {"enum": [1, 2]},
         "ChatBody:stop": {"enum": [None, "x", ["a", "b"]]},
         "ChatBody:stream_options": {"type": "null"},
-        "ChatBody:top_logprobs": {"type": "null"},
+        **{f"ChatBody:{name}": {"type": "null"} for name in _OF_TOOLS},
+        "ChatBody:response_format": {"enum": [None]},
+        "CompletionBody:model": {"enum": [TINY]},
+        "CompletionBody:prompt": {"enum": ["Hi", ["Hi", "Why?"]]},
+        "CompletionBody:max_tokens": {"enum": [1, 2, 3]},
+        "CompletionBody:n": {"enum": [1, 2]},
+        "CompletionBody:stop": {"enum": [None, "x"]},
+        "CompletionBody:stream_options": {"type": "null"},
+        "EmbeddingBody:model": {"enum": [TINY]},
+        "EmbeddingBody:input": {"enum": ["Hi", ["Hi", "Why?"]]},
+        "EmbeddingBody:dimensions": {"type": "null"},
         "NewTenant:name": {"enum": ["grown", "fodder", "No Name"]},
         "NewTenant:jurisdictions": {"enum": [None, ["DE"], ["Atlantis"]]},
         "NewDeployment:name": {"enum": ["made", "Not This"]},

@@ -188,7 +188,10 @@ class Residency:
         entities = self._entities
         if added:
             entities = entities.with_added_json_str(json.dumps(added), PARSED_SCHEMA)
-        result = cedarpy.is_authorized(request, self._policies, entities)
+        try:
+            result = cedarpy.is_authorized(request, self._policies, entities)
+        except Exception as error:  # noqa: BLE001 - whatever fails, no decision means no
+            return _refused(f"the question could not be asked: {error}")
         named = result.diagnostics.id_annotations_by_reason
         errors = tuple(str(one) for one in result.diagnostics.errors)
         decided = tuple(sorted(named.get(one, one) for one in result.diagnostics.reasons))

@@ -22,62 +22,65 @@ class Kind(Enum):
     PROCESS = "process"
 
 
+_WORK = ("user", "metadata", "store")
+_TEXTS = (
+    *(*_WORK, "stream", "stream_options", "n", "max_tokens", "stop", "seed", "temperature"),
+    *("top_p", "presence_penalty", "frequency_penalty", "logprobs"),
+)
+#: Properties of bodies that name nothing of anybody's, by operation.
+_PLAIN = {
+    "tenants.add": ("jurisdictions", "classification", "purposes"),
+    "keys.add": ("role", "expires"),
+    "deployments.add": (
+        *("engine", "slots", "context", "threads", "replicas", "url", "upstream_model"),
+        *("jurisdiction", "operator", "token", "permit_endpoint", "supports"),
+    ),
+    "policies.apply": ("files",),
+    "policies.explain": ("action", "place"),
+    "log.rotate": ("why",),
+    "chat.completions": (
+        *(*_TEXTS, "messages", "max_completion_tokens", "top_logprobs"),
+        *("tools", "tool_choice", "parallel_tool_calls", "response_format"),
+    ),
+    "completions": (*_TEXTS, "prompt"),
+    "embeddings": (*_WORK, "input", "encoding_format", "dimensions"),
+}
 #: Where a caller can name something: operation and parameter, or operation and property of a body.
 #: None: a value that names nothing of anybody's.
 SLOTS: dict[str, Kind | None] = {
+    **{f"{operation}:{name}": None for operation, names in _PLAIN.items() for name in names},
     "tile.path": None,
     "checkpoint_of.log": None,
     "tile_of.log": None,
     "tile_of.path": None,
     "successor.log": None,
+    "receipts.get.since": None,
+    "usage.since": None,
     "processes.revive.name": Kind.PROCESS,
     "tenants.add:name": Kind.TENANT,
-    "tenants.add:jurisdictions": None,
-    "tenants.add:classification": None,
-    "tenants.add:purposes": None,
     "tenants.suspend.tenant": Kind.TENANT,
     "tenants.resume.tenant": Kind.TENANT,
     "keys.list.tenant": Kind.TENANT,
     "keys.add:tenant": Kind.TENANT,
-    "keys.add:role": None,
     "keys.add:models": Kind.DEPLOYMENT,
-    "keys.add:expires": None,
     "keys.revoke.key": Kind.KEY,
     "deployments.add:name": Kind.DEPLOYMENT,
     "deployments.add:model": Kind.MODEL,
-    **{
-        f"deployments.add:{name}": None
-        for name in (
-            *("engine", "slots", "context", "threads", "replicas", "url", "upstream_model"),
-            *("jurisdiction", "operator", "token", "permit_endpoint"),
-        )
-    },
+    "deployments.show.name": Kind.DEPLOYMENT,
     "deployments.remove.name": Kind.DEPLOYMENT,
-    "policies.apply:files": None,
     "policies.explain:ref": Kind.RECORD,
     "policies.explain:who": Kind.TENANT,
     "policies.explain:tenant": Kind.TENANT,
     "policies.explain:key": Kind.KEY,
-    "policies.explain:action": None,
     "policies.explain:deployment": Kind.DEPLOYMENT,
     "policies.explain:model": Kind.MODEL,
-    "policies.explain:place": None,
     "receipts.get.ref": Kind.RECORD,
-    "receipts.get.since": None,
     "receipts.key.ref": Kind.RECORD,
     "records.export.tenant": Kind.TENANT,
     "usage.tenant": Kind.TENANT,
-    "usage.since": None,
-    "log.rotate:why": None,
     "chat.completions:model": Kind.DEPLOYMENT,
-    **{
-        f"chat.completions:{name}": None
-        for name in (
-            *("messages", "stream", "stream_options", "n", "max_tokens", "max_completion_tokens"),
-            *("stop", "seed", "temperature", "top_p", "presence_penalty", "frequency_penalty"),
-            *("logprobs", "top_logprobs", "user", "metadata", "store"),
-        )
-    },
+    "completions:model": Kind.DEPLOYMENT,
+    "embeddings:model": Kind.DEPLOYMENT,
     "models.one.model": Kind.DEPLOYMENT,
 }
 
@@ -94,6 +97,8 @@ BODIES: dict[str, dict[str, Any]] = {
         "messages": [{"role": "user", "content": "Hi"}],
         "max_tokens": 1,
     },
+    "completions": {"model": "{deployment}", "prompt": "Hi", "max_tokens": 1},
+    "embeddings": {"model": "{deployment}", "input": "Hi"},
 }
 #: Values of what names nothing.
 VALUES = {"path": "0/999", "log": "00000000"}
@@ -103,7 +108,7 @@ OPEN = frozenset(
     {
         *("openapi", "healthz", "readyz", "checkpoint", "tenants.list", "keys.list", "keys.add"),
         *("receipts.get", "receipts.key", "records.export", "usage", "vkey"),
-        *("chat.completions", "models", "models.one"),
+        *("chat.completions", "completions", "embeddings", "models", "models.one"),
     }
 )
 #: Operations whose answer about what a tenant may not see is not a 4xx: a key may be limited to
@@ -121,6 +126,7 @@ COMMANDS: dict[str, list[tuple[Kind, list[str]]] | str] = {
     ],
     "inland deploy list": [],
     "inland deploy remove": [(Kind.DEPLOYMENT, ["{}"])],
+    "inland deploy show": [(Kind.DEPLOYMENT, ["{}"])],
     "inland doctor": "files",
     "inland down": "files",
     "inland key add": [(Kind.TENANT, ["--tenant", "{}"])],
@@ -136,7 +142,7 @@ COMMANDS: dict[str, list[tuple[Kind, list[str]]] | str] = {
         (Kind.TENANT, ["--tenant", "{}", "--deployment", "smollm2"]),
         (Kind.DEPLOYMENT, ["--tenant", "alpha", "--deployment", "{}"]),
     ],
-    "inland process revive": [(Kind.PROCESS, ["{}"])],
+    "inland process revive": "files",  # it asks the supervisor, whose socket is in the home
     "inland receipt get": [(Kind.RECORD, ["{}", "-o", "/dev/null"])],
     "inland receipt open": [(Kind.RECORD, ["{}"])],
     "inland record export": [(Kind.TENANT, ["--tenant", "{}", "-o", "/dev/null"])],
@@ -145,6 +151,8 @@ COMMANDS: dict[str, list[tuple[Kind, list[str]]] | str] = {
     "inland tenant list": [],
     "inland tenant resume": [(Kind.TENANT, ["{}"])],
     "inland tenant suspend": [(Kind.TENANT, ["{}"])],
+    "inland backup": "files",
+    "inland restore": "files",
     "inland up": "files",
     "inland usage": [(Kind.TENANT, ["--tenant", "{}"])],
     "inland verify": "files",
