@@ -1,7 +1,7 @@
 """What may be done where, said once more from the promises in words, and asked at random of Cedar.
 
-`oracle` is written from the words, not from the policies' text: it uses nothing of `decide`, and has
-the members of EU and EEA by their years of accession.
+`oracle` is written from the words, not from the policies' text: it uses nothing of `decide`, and
+has the members of EU and EEA by their years of accession.
 """
 
 import argparse
