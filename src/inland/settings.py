@@ -15,7 +15,8 @@ class Settings:
     """`home`: the factory's folder unless a command names one. `cache`: files all homes share.
 
     `api_key`: whose key every command calls control with (INLAND_API_KEY); else the operator's.
-    `environment` is the whole of it, for pip alone; `child_environment` is what the factory's processes run with.
+    `environment` is the whole of it, for pip alone; `child_environment` is what the factory's
+    processes run with.
     """
 
     home: Path

@@ -23,6 +23,8 @@ from inland.bootstrap.contract import whole
 from inland.decide.policy_set import default_files
 from tests.factory.running import Running, running
 
+#: Keys that do not work are asked with more often than one address may.
+MANY = 1_000_000
 #: A small deployment of the embedded model: an answer that runs on ends soon.
 TINY, CONTEXT = "tiny", 128
 #: A deployment that is there to be removed.
@@ -114,6 +116,7 @@ def narrowed(document: dict[str, Any], narrowing: Narrowing) -> dict[str, Any]:
 def stage(folder: Path) -> Iterator[tuple[Running, dict[str, str | None], Narrowing]]:
     """A factory of its own with a key of every kind, and what its names narrow the contract to."""
     with running(folder / "home") as factory:
+        factory.restart_with(source_failures_per_minute=MANY)
         operator = {"authorization": f"Bearer {factory.operator_key}"}
         with factory.http() as http:
             model = http.get("/factory/v1/models", headers=operator).json()[0]["id"]

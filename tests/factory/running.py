@@ -65,6 +65,14 @@ class Running:
         told = self.json("up", "--detach", "--offline", "--port", str(self.port), *words)
         self.keys |= {t: k for t, k in told.get("keys", {}).items() if t != "operator"}
 
+    def restart_with(self, **limits: int) -> None:
+        """Down, these limits into factory.toml, and up again."""
+        self.down()
+        file = self.home / "factory.toml"
+        set_ = "".join(f"{name} = {value}\n" for name, value in limits.items())
+        file.write_text(file.read_text().replace("[limits]\n", f"[limits]\n{set_}", 1))
+        self.up()
+
     def down(self) -> None:
         self.run("down")
 

@@ -31,6 +31,7 @@ _TEXTS = (
 _PLAIN = {
     "tenants.add": ("jurisdictions", "classification", "purposes"),
     "keys.add": ("role", "expires"),
+    "keys.rotate": ("overlap_s",),
     "deployments.add": (
         *("engine", "slots", "context", "threads", "replicas", "url", "upstream_model"),
         *("jurisdiction", "operator", "token", "permit_endpoint", "supports"),
@@ -64,6 +65,7 @@ SLOTS: dict[str, Kind | None] = {
     "keys.add:tenant": Kind.TENANT,
     "keys.add:models": Kind.DEPLOYMENT,
     "keys.revoke.key": Kind.KEY,
+    "keys.rotate.key": Kind.KEY,
     "deployments.add:name": Kind.DEPLOYMENT,
     "deployments.add:model": Kind.MODEL,
     "deployments.show.name": Kind.DEPLOYMENT,
@@ -89,6 +91,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "tenants.add": {"name": "{tenant}"},
     "keys.add": {"models": ["{deployment}"]},
     "deployments.add": {"name": "{deployment}", "model": "{model}"},
+    "keys.rotate": {"overlap_s": 0},
     "policies.apply": {"files": {"a.cedar": "permit"}},
     "policies.explain": {"who": "{tenant}", "deployment": "{deployment}"},
     "log.rotate": {"why": "nonsense"},
@@ -115,7 +118,7 @@ OPEN = frozenset(
 #: deployments that are not there (yet), which says nothing of those that are.
 NOT_REFUSED = frozenset({"keys.add:models"})
 #: Their own thing is ended by the base request, so it is asked for apart.
-ENDING = frozenset({"keys.revoke"})
+ENDING = frozenset({"keys.revoke", "keys.rotate"})
 
 #: Every command: what it is for a tenant's key. "files": reads or rules the home's own files, which
 #: only their owner can; else the words that name a thing, with what stands for the name.
@@ -132,6 +135,7 @@ COMMANDS: dict[str, list[tuple[Kind, list[str]]] | str] = {
     "inland key add": [(Kind.TENANT, ["--tenant", "{}"])],
     "inland key list": [(Kind.TENANT, ["--tenant", "{}"])],
     "inland key revoke": [(Kind.KEY, ["{}"])],
+    "inland key rotate": [(Kind.KEY, ["{}"])],
     "inland ledger check": "files",
     "inland ledger rotate-key": [],
     "inland ledger vkey": "files",
