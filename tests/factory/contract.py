@@ -136,7 +136,10 @@ def stage(folder: Path) -> Iterator[tuple[Running, dict[str, str | None], Narrow
         gone = factory.json("key", "add", "--tenant", "caller")
         keys[REVOKED] = gone["key"]
         factory.run("key", "revoke", gone["id"])
-        spare = [factory.json("key", "add", "--tenant", t)["id"] for t in ("caller", "fodder")]
+        spare = [
+            factory.json("key", "add", "--tenant", t)["id"]
+            for t in ("caller", "fodder", "caller", "fodder")
+        ]
         answer = factory.client("caller").chat.completions.create(
             model=TINY, messages=[{"role": "user", "content": "Hi"}], max_tokens=2
         )
@@ -166,7 +169,8 @@ def _narrowing(factory: Running, model: str, answer: str, spare: list[str]) -> N
         "ref": {"enum": [answer, answer.removeprefix("chatcmpl-"), unknown]},
         "receipts.get.since": {"enum": [1, 2, 1 << 40]},
         "tenant": {"enum": ["fodder", "nobody-here"]},
-        "keys.revoke.key": {"enum": [*spare, "aaaaaaaaaaaaaaaa"]},
+        "keys.revoke.key": {"enum": [*spare[:2], "aaaaaaaaaaaaaaaa"]},
+        "keys.rotate.key": {"enum": [*spare[2:], "aaaaaaaaaaaaaaaa"]},
         "deployments.show.name": {"enum": [TINY, "nothing"]},
         "deployments.remove.name": {"enum": [DOOMED, "nothing"]},
         "processes.revive.name": {"enum": ["gateway-0", "engine-tiny-0", "nothing"]},

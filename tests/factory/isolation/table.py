@@ -150,7 +150,7 @@ COMMANDS: dict[str, list[tuple[Kind, list[str]]] | str] = {
     "inland receipt get": [(Kind.RECORD, ["{}", "-o", "/dev/null"])],
     "inland receipt open": [(Kind.RECORD, ["{}"])],
     "inland record export": [(Kind.TENANT, ["--tenant", "{}", "-o", "/dev/null"])],
-    "inland status": [],
+    "inland status": "files",  # what it shows beside control's refusal is the supervisor's
     "inland tenant add": [(Kind.TENANT, ["{}"])],
     "inland tenant list": [],
     "inland tenant resume": [(Kind.TENANT, ["{}"])],
