@@ -140,9 +140,10 @@ def stage(folder: Path) -> Iterator[tuple[Running, dict[str, str | None], Narrow
             factory.json("key", "add", "--tenant", t)["id"]
             for t in ("caller", "fodder", "caller", "fodder")
         ]
-        answer = factory.client("caller").chat.completions.create(
-            model=TINY, messages=[{"role": "user", "content": "Hi"}], max_tokens=2
-        )
+        with factory.client("caller") as client:
+            answer = client.chat.completions.create(
+                model=TINY, messages=[{"role": "user", "content": "Hi"}], max_tokens=2
+            )
         factory.receipt(answer.id, folder / "receipt.json")
         yield factory, keys, _narrowing(factory, model, answer.id, spare)
 
@@ -284,6 +285,7 @@ def run(folder: Path, seed: int, size: int, *, thorough: bool) -> Ran:
     ran.operations = {f"{method.upper()} {path}" for path, method, _ in operations(document)}
     with stage(folder) as (factory, keys, narrowing):
         ran.roles = len(keys)
+        before = logged(factory)
         documents = {mode: folder / f"{mode}.json" for mode in _MODES}
         documents["negative"].write_text(json.dumps(document))
         documents["positive"].write_text(json.dumps(narrowed(document, narrowing)))
@@ -295,7 +297,7 @@ def run(folder: Path, seed: int, size: int, *, thorough: bool) -> Ran:
                 }
             for one, report in asked.items():
                 _take(ran, one, report.result())
-        ran.logged = faults(factory)
+        ran.logged = faults(factory, before)
     ran.seconds = round(time.monotonic() - begin, 1)
     return ran
 
@@ -316,14 +318,23 @@ def _take(ran: Ran, asked: Round, report: Any) -> None:
         ran.failures.append(report["said"][-20_000:])
 
 
-def faults(factory: Running) -> list[str]:
-    """Lines of the factory's logs that tell of a fault of its own."""
-    return [
-        line[:500]
-        for path in (factory.home / "logs").glob("*.log")
-        for line in path.read_text(errors="replace").splitlines()
-        if "Traceback" in line or '"level": "error"' in line or '"level": "critical"' in line
-    ]
+def faults(factory: Running, since: dict[Path, int]) -> list[str]:
+    """What the factory's logs tell of a fault of its own, after the bytes that were there."""
+    told = []
+    for path in (factory.home / "logs").glob("*.log"):
+        text = path.read_bytes()[since.get(path, 0) :].decode(errors="replace")
+        lines = text.splitlines()
+        told += [
+            f"{path.name}: " + "\n".join(lines[number : number + 30])[:3000]
+            for number, line in enumerate(lines)
+            if "Traceback" in line or '"level": "error"' in line or '"level": "critical"' in line
+        ]
+    return told
+
+
+def logged(factory: Running) -> dict[Path, int]:
+    """How long each log is."""
+    return {path: path.stat().st_size for path in (factory.home / "logs").glob("*.log")}
 
 
 def main() -> int:

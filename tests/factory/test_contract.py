@@ -12,5 +12,5 @@ def test_a_running_factory_keeps_its_contract(tmp_path: Path, model_file: Path) 
     assert model_file.exists()
     ran = run(tmp_path, seed=1, size=3, thorough=False)
     assert not ran.failures, "\n".join(ran.failures)
-    assert not ran.logged
+    assert not ran.logged, "\n".join(ran.logged)
     assert not ran.unreached, "no request got to do anything there"

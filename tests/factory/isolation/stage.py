@@ -132,7 +132,8 @@ def _made(factory: Running) -> Stage:
 
 def _answer(factory: Running, key: str, model: str) -> str:
     """The id of an answer that is on the books."""
-    answer = factory.client(key).chat.completions.create(model=model, **ASK)
+    with factory.client(key) as client:
+        answer = client.chat.completions.create(model=model, **ASK)
     end = time.monotonic() + BOOKED_S
     while time.monotonic() < end:
         with factory.http(key) as http:
