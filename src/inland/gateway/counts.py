@@ -42,8 +42,8 @@ class Ceiling:
 
     def __init__(self, work: Work, deployment: Deployment) -> None:
         own = deployment.engine is EngineKind.LLAMA_CPP
-        fits = min(deployment.context, work.answer_tokens or deployment.context)
-        self._tokens = work.max_tokens or (fits if own else CONTEXT_TOKENS)
+        most = (work.answer_tokens or deployment.context) if own else CONTEXT_TOKENS
+        self._tokens = work.max_tokens or most
         self.reuse = not own
         self._grow = TOOLS_GROW if isinstance(work.task, Chat) and work.task.tools else 1
         self._n = choices = work.choices

@@ -7,9 +7,11 @@ from functools import partial
 from http import HTTPStatus
 from itertools import count
 
+from msgspec.structs import replace
+
 from inland.decide.slots import Share
 from inland.domain.ids import is_name
-from inland.domain.plant import Key, Replica
+from inland.domain.plant import Deployment, EngineKind, Key, Replica
 from inland.domain.snapshot import Secrets, Snapshot
 from inland.gateway import keys, models, turns
 from inland.gateway.connections import Connections
@@ -38,6 +40,7 @@ from inland.gateway.request import Order, Request, folded
 from inland.gateway.rulings import DeciderOf, Ruling, Rulings
 from inland.gateway.shared import Shared
 from inland.gateway.sources import Peer
+from inland.ports.engine import Work
 
 _log = logging.getLogger("inland.gateway")
 _CONTROL_ROUTE = "control"
@@ -225,7 +228,8 @@ class Desk:
             raise too_many_bodies()
         lane = self.lanes[ruling.deployment.name]
         check_needs(asked.needs(), ruling.supports, asked.model)
-        order = Order(route.name, asked, asked.work(self.limits, lane.slots))
+        work = _fitted(asked.work(self.limits, lane.slots), ruling.deployment)
+        order = Order(route.name, asked, work)
         number = next(self._numbers)
         request = Request(self._shared, exchange, lane, ruling, order, number, self.active)
         request.begin(received)
@@ -317,6 +321,13 @@ class Desk:
         for connection in self.connections:
             connection.sweep(now)
         self._doorway.sources.sweep()
+
+
+def _fitted(work: Work, deployment: Deployment) -> Work:
+    """An engine of ours is asked for no more than a slot holds: it rounds its own size up."""
+    if deployment.engine is not EngineKind.LLAMA_CPP or work.answer_tokens is None:
+        return work
+    return replace(work, answer_tokens=min(work.answer_tokens, deployment.context))
 
 
 def path_of(incoming: Incoming) -> bytes:

@@ -1,5 +1,7 @@
 """What an engine may claim for one request: the bounds, at their edges."""
 
+import asyncio
+import json
 from dataclasses import replace
 
 import pytest
@@ -10,7 +12,7 @@ from inland.domain.errors import Damaged
 from inland.domain.plant import Deployment, EngineKind
 from inland.gateway.counts import SPARE_PIECES, TEMPLATE_TOKENS, TOKEN_CHARACTERS, Ceiling
 from inland.ports.engine import Chat, Counts, Message, Piece, Work
-from tests.unit.gateway.world import HERE
+from tests.unit.gateway.world import ASK, HERE, caller, request, snapshot, world
 
 OWN = Deployment("m", EngineKind.LLAMA_CPP, "m", HERE, context=100)
 WORK = Work(Chat([Message("user", "Hi")]), n=2, max_tokens=8)
@@ -86,3 +88,20 @@ def test_a_final_count_is_no_less_than_the_running_one() -> None:
     assert held.believed(Counts(1, 9)).completion == 9
     with pytest.raises(Damaged):
         held.believed(Counts(1, 8))
+
+
+def test_an_engine_of_ours_is_asked_for_no_more_than_a_slot_holds() -> None:
+    """It rounds its context up, and would go on beyond what the deployment says."""
+
+    async def main() -> None:
+        async with world() as w, caller(w) as c:
+            small = snapshot(2)
+            deployment = replace(small.deployments["smol"], context=200)
+            w.apply(replace(small, deployments={"smol": deployment}))
+            body = json.dumps({"model": "smol", "messages": ASK}).encode()
+            c.send(request(body))
+            assert (await c.reply()).status == 200
+            (call,) = w.engine.calls
+            assert call.work.answer_tokens == 200
+
+    asyncio.run(main())
