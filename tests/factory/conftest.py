@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.factory import tools_model
 from tests.factory.running import Running, running
 
 
@@ -13,4 +14,17 @@ def factory(tmp_path_factory: pytest.TempPathFactory, model_file: Path) -> Itera
     """A factory with tenants demo and acme; `model_file` has put the model where `up` looks."""
     assert model_file.exists()
     with running(tmp_path_factory.mktemp("factory") / "home") as up:
+        yield up
+
+
+@pytest.fixture(scope="session")
+def plant(tmp_path_factory: pytest.TempPathFactory, model_file: Path) -> Iterator[Running]:
+    """A factory with the embedded model twice: as it is, and under a template that knows tools."""
+    folder = tmp_path_factory.mktemp("dialect")
+    with running(folder / "home") as up:
+        up.down()
+        file = tools_model.write(model_file, folder / "tools.gguf")
+        with (up.home / "factory.toml").open("a") as toml:
+            toml.write(tools_model.declared(file, tools_model.NAME))
+        up.up()
         yield up

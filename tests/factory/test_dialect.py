@@ -16,9 +16,9 @@ from pydantic import BaseModel
 from inland.domain.plant import Feature
 from inland.ledger.commitments import commit_output
 from tests.factory import tools_model
-from tests.factory.running import MODEL, Running, running
+from tests.factory.running import MODEL, Running
 
-TOOLS = "smollm2-tools"
+TOOLS = tools_model.NAME
 WEATHER = {
     "type": "function",
     "function": {
@@ -31,19 +31,6 @@ WEATHER = {
         },
     },
 }
-
-
-@pytest.fixture(scope="module")
-def plant(tmp_path_factory: pytest.TempPathFactory, model_file: Path) -> Iterator[Running]:
-    """A factory with the embedded model twice: as it is, and under a template that knows tools."""
-    folder = tmp_path_factory.mktemp("dialect")
-    with running(folder / "home") as up:
-        up.down()
-        file = tools_model.write(model_file, folder / "tools.gguf")
-        with (up.home / "factory.toml").open("a") as toml:
-            toml.write(tools_model.declared(file, TOOLS))
-        up.up()
-        yield up
 
 
 @pytest.fixture

@@ -9,6 +9,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+#: What it is served under.
+NAME = "smollm2-tools"
+
 #: In the manner of models trained on `<tool_call>`; written for these tests.
 TEMPLATE = r"""
 {%- if tools %}

@@ -1,6 +1,7 @@
 """`/v1/chat/completions`: a conversation, tools and the answer's form included.
 
-Fields of a message that hold null say nothing, so an answer's message can be sent back as it came.
+Fields of a message that hold null say nothing, so an answer's message can be sent back as it came,
+also as LiteLLM keeps it. The name of a result's function is taken where its call has said the same.
 A developer's message is a system message: chat templates know no other.
 """
 
@@ -78,6 +79,12 @@ class CalledBody(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     arguments: str
 
 
+class Silent(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """What LiteLLM keeps beside an answer's message and sends back: here it can only be null."""
+
+    refusal: None = None
+
+
 class Assistant(
     msgspec.Struct, forbid_unknown_fields=True, gc=False, tag_field="role", tag="assistant"
 ):
@@ -88,6 +95,7 @@ class Assistant(
     audio: None = None
     function_call: None = None
     parsed: None = None
+    provider_specific_fields: Silent | None = None
 
     def message(self) -> Message:
         calls = [
@@ -99,10 +107,11 @@ class Assistant(
 
 
 class Tool(msgspec.Struct, forbid_unknown_fields=True, gc=False, tag_field="role", tag="tool"):
-    """What a call came to."""
+    """What a call came to. `name`: the function that was called, as the call has it."""
 
     content: Content
     tool_call_id: str
+    name: str | None = None
 
     def message(self) -> Message:
         return Message("tool", _text(self.content), tool_call_id=self.tool_call_id)
@@ -223,6 +232,7 @@ class ChatBody(Sampling, forbid_unknown_fields=True, gc=False, kw_only=True):
         for at, message in enumerate(messages):
             if message.content is None and not message.tool_calls:
                 raise invalid(f"messages[{at}].content", "Say something, or call a tool.")
+        _check_names(self.messages)
         tools = self._tools(limits)
         choice, function = self._chosen({tool.name for tool in tools})
         return Chat(messages, tools, choice, function, self.parallel_tool_calls, self._json())
@@ -303,6 +313,17 @@ def _needed_by(messages: list[Turn]) -> Iterable[Need]:
             yield f"messages[{at}].role", Feature.TOOLS
         elif isinstance(turn, Assistant) and turn.tool_calls:
             yield f"messages[{at}].tool_calls", Feature.TOOLS
+
+
+def _check_names(messages: list[Turn]) -> None:
+    """Raises Refused where a result names another function than its call: no engine is told it."""
+    called: dict[str, str] = {}
+    for at, turn in enumerate(messages):
+        if isinstance(turn, Assistant):
+            called |= {call.id: call.function.name for call in turn.tool_calls or ()}
+        elif isinstance(turn, Tool) and turn.name not in (None, called.get(turn.tool_call_id)):
+            text = "`name` is not that of the function this result's call named; leave it out."
+            raise invalid(f"messages[{at}].name", text)
 
 
 def _text(content: Content) -> str:

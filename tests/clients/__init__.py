@@ -1,0 +1,1 @@
+"""Clients that people use: their pinned environments, and what each asks of a factory."""

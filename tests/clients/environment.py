@@ -1,0 +1,45 @@
+"""A client's own environment: made from its pinned requirements, renewed with them."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+#: Longest a client may take to ask everything, in seconds; LiteLLM alone imports for several.
+CLIENT_S = 180
+
+
+def _python(name: str) -> Path:
+    """The interpreter of the client's environment, which is there when this returns."""
+    requirements = HERE / f"{name}-requirements.txt"
+    venv = ROOT / f".venv-client-{name}"
+    python, stamp = venv / "bin" / "python", venv / ".installed"
+    if stamp.exists() and stamp.read_text() == requirements.read_text():
+        return python
+    install = ["install", "-qq", "--disable-pip-version-check", "-r", str(requirements)]
+    subprocess.run([sys.executable, "-m", "venv", "--clear", str(venv)], check=True)
+    subprocess.run([str(python), "-m", "pip", *install], check=True)
+    stamp.write_text(requirements.read_text())
+    return python
+
+
+def told(name: str, said: dict[str, Any], home: Path) -> dict[str, Any]:
+    """What the client's script printed when asked `said`. No variable of ours but PATH is there."""
+    argv = [str(_python(name)), "-I", str(HERE / f"{name}_client.py")]
+    quiet = {"LC_ALL": "C.UTF-8", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+    done = subprocess.run(
+        argv,
+        input=json.dumps(said),
+        env={"PATH": os.environ["PATH"], "HOME": str(home), **quiet},
+        capture_output=True,
+        text=True,
+        timeout=CLIENT_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    printed: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return printed
