@@ -25,7 +25,7 @@ from inland.adapters.weights.digest import sync_folder
 from inland.bootstrap.backup import Bar
 from inland.bootstrap.books import FACTORY
 from inland.domain.errors import Conflict, Damaged
-from inland.domain.plant import Role
+from inland.domain.plant import Key, Role
 from inland.domain.snapshot import Secrets, Snapshot
 from inland.ledger import notes
 from inland.plant.changes import Changes
@@ -40,7 +40,8 @@ _SPARE_BYTES = 256 << 20
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """A home that was restored. `vkey`: of the log as it was; `live_keys`: API keys that work.
+    """A home that was restored. `vkey`: of the last log that was signed; `live_keys`: API keys that
+    work; `new_operator`: the key in `keys/operator` was made for it.
 
     `left_out`: files that the factory needs and that must be put back by hand.
     """
@@ -51,6 +52,7 @@ class Restored:
     vkey: str | None
     live_keys: int
     revoked_keys: int
+    new_operator: bool
     left_out: tuple[str, ...]
 
 
@@ -169,31 +171,50 @@ class _NoGateways:
 
 
 def _settle(root: Path, seen: _Seen, *, revoke_keys: bool) -> Restored:
-    """Put on the books what happened, and revoke keys if that is wanted."""
+    """Put on the books what happened, revoke keys if that is wanted; the operator's works."""
     store = Database(sqlite_url(root / names.DATABASE))
     try:
         secrets, clock = SecretFolder(root / "keys"), SystemClock()
         changes = Changes(store, _NoGateways(), secrets, clock, SystemEntropy(), FACTORY)
         changes.note(RESTORE, "factory.restore", seen.sha256, taken=seen.taken)
-        revoked = _revoke_all(root, changes) if revoke_keys else 0
-        now_s = clock.unix_us() // 1_000_000
-        live = sum(is_live(key, now_s) for key in changes.snapshot().keys.values())
+        keys = Keys(changes, _most_keys(root, changes))
+        keys.settle()
+        before = [key.id for key in keys.all() if not key.revoked] if revoke_keys else []
+        new_operator = revoke_keys or not _operator_works(changes)
+        if new_operator:
+            _keep_operator(root, keys.add(RESTORE, None, Role.OPERATOR)[1])
+        for key_id in before:
+            keys.revoke(RESTORE, key_id)
+        live = len(_live(changes))
         vkey = _vkey(store)
     finally:
         store.close()
     _sync_file(root / names.DATABASE)
-    return Restored(seen.sha256, seen.records, seen.taken, vkey, live, revoked, seen.left_out)
+    revoked = len(before)
+    return Restored(
+        seen.sha256, seen.records, seen.taken, vkey, live, revoked, new_operator, seen.left_out
+    )
 
 
-def _revoke_all(root: Path, changes: Changes) -> int:
-    """Revoke every key that works, and give the operator a new one; how many were revoked."""
-    now_s = changes.clock.unix_us() // 1_000_000
-    before = [key for key in changes.snapshot().keys.values() if is_live(key, now_s)]
+def _most_keys(root: Path, changes: Changes) -> int:
+    """The limit of the factory, and room for one where it is reached."""
     most = factory_toml.read(root / names.FACTORY_TOML).limits.keys
-    keys = Keys(changes, max(most, len(changes.snapshot().keys) + 1))
-    _, text = keys.add(RESTORE, None, Role.OPERATOR)
-    for key in before:
-        keys.revoke(RESTORE, key.id)
+    return max(most, len(changes.snapshot().keys) + 1)
+
+
+def _live(changes: Changes) -> list[Key]:
+    now_s = changes.clock.unix_us() // 1_000_000
+    return [key for key in changes.snapshot().keys.values() if is_live(key, now_s)]
+
+
+def _operator_works(changes: Changes) -> bool:
+    """Whether the operator's commands would be heard: the key kept for them may have ended since,
+    or be one that took its place after the database was copied. None kept: any operator's key."""
+    kept = changes.secrets.operator_key()
+    return any(key.role is Role.OPERATOR and kept in {None, key.id} for key in _live(changes))
+
+
+def _keep_operator(root: Path, text: str) -> None:
     operator = root / "keys" / "operator"
     operator.unlink(missing_ok=True)
     fd = os.open(operator, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -202,13 +223,13 @@ def _revoke_all(root: Path, changes: Changes) -> int:
         file.flush()
         os.fsync(fd)
     sync_folder(operator.parent)
-    return len(before)
 
 
 def _vkey(store: Store) -> str | None:
+    """Of the last log that was signed: one whose key was just made for it has no receipts."""
     with store.read() as transaction:
-        log = transaction.books.current_log()
-    return notes.vkey(log.origin, log.public_key) if log else None
+        signed = [log for log in transaction.books.logs() if log.checkpoint is not None]
+    return notes.vkey(signed[-1].origin, signed[-1].public_key) if signed else None
 
 
 def _sync_file(path: Path) -> None:

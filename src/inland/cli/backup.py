@@ -88,10 +88,11 @@ def restore(
         show.line(
             f"look before you serve: {call('key list', found.root)}; or restore with --revoke-keys"
         )
-    show.line(
-        "its log goes on as a new one with a new key, and names the last head of the old; receipts "
-        f"made before verify with: {done.vkey}"
-    )
+        if done.new_operator:
+            show.line("the operator's key in it has ended or is not of it: keys/operator is new")
+    show.line("its log goes on as a new one with a new key, and names the last head of the old")
+    if done.vkey is not None:
+        show.line(f"receipts made before verify with: {done.vkey}")
     for path in done.left_out:
         show.line(f"not in the backup: {path}")
     show.line(f"start it with: {call('up', found.root)}")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from math import inf
 from threading import Lock
 
 from inland.domain.api_keys import ID_RANDOM_BYTES, SECRET_RANDOM_BYTES, ApiKey, new_api_key
@@ -165,7 +166,7 @@ class Keys:
     def revoke(self, who: str, key_id: str, tenant: str | None = None) -> Key:
         """End a key for good; returns when no gateway takes it. `tenant` limits whose it may be.
 
-        Raises NotFound, or Conflict for the last operator key that works.
+        Raises NotFound, or Conflict for the last operator key that works, or works that long.
         """
         with self._changes.store.read() as transaction:
             key = _of(transaction.state, key_id, tenant)
@@ -184,17 +185,24 @@ class Keys:
         return self._changes.clock.unix_us() // 1_000_000
 
     def _refuse_last_operator(self, state: StateTables, key: Key) -> None:
+        """A key that ends, as one does beside its successor, is no other to go on with."""
         if key.role is not Role.OPERATOR:
             return
-        now_s = self._now_s()
         others = [
-            one
+            _ends_unix_s(one)
             for one in state.keys().values()
-            if one.role is Role.OPERATOR and one.id != key.id and is_live(one, now_s)
+            if one.role is Role.OPERATOR and one.id != key.id and not one.revoked
         ]
-        if not others:
-            why = "it is the last operator key; add another first (inland key add --role operator)"
+        now_s, longest = self._now_s(), max(others, default=0)
+        if _ends_unix_s(key) > max(longest, now_s):
+            last = "the last operator key"
+            which = last if longest <= now_s else f"{last} that does not end before"
+            why = f"it is {which}; add another first (inland key add --role operator)"
             raise Conflict(f"key {key.id!r}", why)
+
+
+def _ends_unix_s(key: Key) -> float:
+    return inf if key.expires_unix_s is None else key.expires_unix_s
 
 
 def is_live(key: Key, now_unix_s: int) -> bool:

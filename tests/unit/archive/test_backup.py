@@ -6,20 +6,28 @@ import signal
 import stat
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from inland.adapters.archive.container import Writer, whole
+from inland.adapters.archive.names import place
 from inland.adapters.archive.reader import Reader
 from inland.adapters.home.layout import Home
 from inland.bootstrap.backup import back_up
 from inland.bootstrap.books import check_ledger
 from inland.bootstrap.restore import restore
 from inland.domain.errors import BadInput, Conflict, Damaged
+from inland.domain.plant import Role
 from inland.ledger import canonical, receipts
+from inland.plant.books.site_log import SiteLog
+from inland.plant.keys import Keys, is_live
+from inland.ports.files import DiskFull
 from tests.books_home import WEIGHTS, BooksHome
+from tests.fixtures.homes.older import revisions, unpack
 
 
 @contextmanager
@@ -176,6 +184,99 @@ def test_keys_of_a_restored_factory_work_again_unless_they_are_revoked(filled, t
     assert [keys[key.id].revoked for key in first] == [True]
     assert [key.id in new for key in keys.values() if not key.revoked] == [True]
     again.close()
+
+
+def test_a_key_whose_time_was_over_is_revoked_too_for_clocks_differ(filled, tmp_path):
+    ended, _ = Keys(filled.changes, 9).add("op", None, Role.AUDITOR)
+    with filled.changes.change("op") as change:
+        change.state.put_key(replace(ended, expires_unix_s=1))
+    keep(filled.home, tmp_path / "b")
+    assert put_back(tmp_path / "b", tmp_path / "revoked", revoke_keys=True).revoked_keys == 2
+    again = BooksHome(tmp_path / "revoked", seed=2)
+    assert again.changes.snapshot().keys[ended.id].revoked
+    again.close()
+
+
+def end_operators_key(filled):
+    with filled.changes.change("op") as change:
+        key = change.state.key(filled.changes.secrets.operator_key())
+        change.state.put_key(replace(key, expires_unix_s=1))
+
+
+def rotate_operators_key(filled):
+    Keys(filled.changes, 9).rotate("op", filled.changes.secrets.operator_key(), 0)
+
+
+@pytest.mark.parametrize("happens", [end_operators_key, rotate_operators_key])
+@pytest.mark.parametrize("copied", [False, True])
+def test_the_operator_of_a_restored_factory_is_not_locked_out(filled, tmp_path, happens, copied):
+    """Also where the key changed after the database was copied and before `keys/` was read."""
+
+    @contextmanager
+    def bar(what):
+        if not copied and what == "database":
+            happens(filled)
+        yield lambda _done, _total: None
+        if copied and what == "database":
+            happens(filled)
+
+    back_up(filled.home, tmp_path / "b", passphrase=None, with_models=False, bar=bar)
+    done = put_back(tmp_path / "b", tmp_path / "again")
+    again = BooksHome(tmp_path / "again", seed=2)
+    kept = again.changes.snapshot().keys[again.changes.secrets.operator_key()]
+    assert is_live(kept, int(time.time()))
+    assert (kept.id != filled.changes.secrets.operator_key()) == done.new_operator
+    again.close()
+
+
+def test_an_operator_who_keeps_no_key_on_the_machine_gets_none_there(filled, tmp_path):
+    filled.home.operator_key.unlink()
+    keep(filled.home, tmp_path / "b")
+    assert not put_back(tmp_path / "b", tmp_path / "again").new_operator
+    assert not (tmp_path / "again" / "keys" / "operator").exists()
+
+
+def test_the_key_told_is_that_of_the_receipts_there_are(filled, tmp_path, monkeypatch):
+    """Kept while the log's key was rotated, the old log not yet signed to its end."""
+    filled.books.tick()
+    with monkeypatch.context() as patch:
+        patch.setattr(SiteLog, "_sign", full_disk)
+        with pytest.raises(DiskFull):
+            filled.books.rotate_log_key("op", "scheduled")
+        keep(filled.home, tmp_path / "b")
+    receipt = filled.books.receipt(next(iter(exported(filled.books)))["id"])
+    done = put_back(tmp_path / "b", tmp_path / "again")
+    assert receipts.verify(receipt, done.vkey).record["kind"] == "request"
+    assert check_ledger(tmp_path / "again").problems == ()
+    again = BooksHome(tmp_path / "again", seed=2)
+    again.books.tick()
+    assert check_ledger(tmp_path / "again").problems == ()
+    again.close()
+
+
+def full_disk(*_):
+    raise DiskFull("keys/head")
+
+
+@pytest.mark.parametrize("revision", revisions())
+def test_a_backup_of_an_older_schema_comes_forward(tmp_path, revision):
+    older = unpack(revision, tmp_path)
+    paths = [path.relative_to(older.home) for path in older.home.rglob("*") if path.is_file()]
+    parts = [(place(str(path)), str(path)) for path in paths]
+    with (tmp_path / "b").open("wb") as out:
+        head = {"inland": "0", "taken": 1, "records": 1, "origin": None, "left_out": []}
+        writer = Writer(out, head)
+        for _, path in sorted(each for each in parts if each[0] is not None):
+            writer.add(whole(path, (older.home / path).read_bytes()))
+        writer.finish()
+    put_back(tmp_path / "b", tmp_path / "again")
+    assert check_ledger(tmp_path / "again").problems == ()
+    again = BooksHome(tmp_path / "again", seed=2)
+    for _ in range(3):
+        again.books.tick()
+    assert not again.books.alarms
+    again.close()
+    assert check_ledger(tmp_path / "again").problems == ()
 
 
 def test_weights_are_left_out_by_name_and_hash_unless_they_are_wanted(filled, tmp_path):

@@ -136,3 +136,21 @@ def test_asking_for_the_public_key_makes_no_key(world):
     with pytest.raises(Damaged, match="keys/log"):
         keys.kept_key(files)
     assert not files.exists("keys/log")
+
+
+def test_a_database_put_back_from_before_a_journal_went_is_an_alarm(world):
+    """What that writer acknowledged since the copy is in no total: that is not well."""
+    world.commit("acme")
+    world.tick()
+    world.back_up()
+    world.commit("acme")
+    world.kill_gateway()
+    for _ in range(3):
+        world.tick()
+    assert not world.books().alarms
+    world._kill("control")
+    world.restore(head_too=False)
+    world.tick()
+    (alarm,) = world.books().alarms
+    assert journals.MISSING in alarm
+    assert any(journals.MISSING in finding for finding in findings(world))

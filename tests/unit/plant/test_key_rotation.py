@@ -131,6 +131,22 @@ def test_a_rotation_that_is_refused_leaves_the_kept_key(plant):
     assert not (plant.home / "keys" / "operator.next").exists()
 
 
+def test_the_successor_of_the_operators_key_is_not_revoked_while_the_old_one_runs_out(plant):
+    key = operators(plant)
+    old, new, _ = plant.keys.rotate(key.id, key.id, DAY_S)
+    with pytest.raises(Conflict, match="last operator key"):
+        plant.keys.revoke("op", new.id)
+    assert plant.keys.revoke("op", old.id).revoked
+    plant.keys.add("op", None, Role.OPERATOR)
+    assert plant.keys.revoke("op", new.id).revoked
+
+
+def test_an_operators_key_whose_time_is_over_can_be_revoked(plant):
+    key, _ = plant.keys.add("op", None, Role.OPERATOR, expires_unix_s=now_s(plant) + 1)
+    plant.clock.sleep(2)
+    assert plant.keys.revoke("op", key.id).revoked
+
+
 class Killed(BaseException):
     """The process is gone: nothing of it runs after this."""
 

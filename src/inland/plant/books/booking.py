@@ -62,6 +62,16 @@ class Booker:
         self._aside: dict[str, int] = {}
         self.alarms: dict[str, str] = {}
 
+    def open(self) -> None:
+        """Raise an alarm for each journal that is not there, though the database says it is not
+        done with: that is an older copy put back, or a folder lost. Nothing else would say so."""
+        with self._store.read() as transaction:
+            positions = transaction.books.positions()
+        there = set(journals.writers(self._files))
+        for writer, position in positions.items():
+            if not position.gone and writer not in there:
+                self.alarms[writer] = str(Damaged(f"journal/{writer}", journals.MISSING))
+
     def book(self) -> None:
         """Take what every journal has synced since its booked position, up to named limits.
 

@@ -32,6 +32,7 @@ class Books:
     def open(self) -> None:
         """Find or begin the site log; nothing can be changed or booked before. Raises Damaged."""
         self._log.open()
+        self._booker.open()
 
     def tick(self) -> None:
         """Book what was synced, sign and publish, remove what is spent. Once a second.

@@ -2,6 +2,7 @@
 factory, and keeps one batch in memory at a time.
 """
 
+from inland.plant.books import journals
 from inland.plant.books.check_journals import check_journals
 from inland.plant.books.check_log import (
     check_head,
@@ -36,7 +37,7 @@ def check(files: Files, store: Store) -> Report:
         for position in transaction.books.positions().values():
             folder = f"journal/{position.writer}"
             if not position.gone:
-                report.demand(files.exists(folder), folder, "the whole journal is missing")
+                report.demand(files.exists(folder), folder, journals.MISSING)
             if position.damage is not None:
                 report.find(folder, f"its booking stopped: {position.damage}")
     return report

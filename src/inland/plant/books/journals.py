@@ -18,6 +18,9 @@ from inland.ports.files import Files, OpenFile
 CHUNK_BYTES = 8 << 20
 BATCH_FRAMES = 20_000
 
+#: Said of a journal that the database is not done with. What was booked of it later is in no total.
+MISSING = "the whole journal is missing: the database is older than the home, or files were lost"
+
 _SUFFIX = ".frames"
 _ASIDE = "new-"
 
