@@ -113,7 +113,7 @@ class Running:
         os.kill(self.pid(role), signal.SIGKILL)
 
     def engine_counters(self, replica: str | None = None) -> dict[str, int]:
-        """The engine's own counts: prompt tokens it processed and tokens it generated."""
+        """The engine's own counts: prompt tokens processed, tokens generated, requests at work."""
         (path,) = list((self.home / "run").glob(f"engine-{replica or '*'}.sock"))
         with httpx.Client(transport=httpx.HTTPTransport(uds=str(path)), timeout=10) as http:
             text = http.get("http://engine/metrics").text
@@ -121,6 +121,7 @@ class Running:
         return {
             "prompt": int(values["llamacpp:prompt_tokens_total"]),
             "completion": int(values["llamacpp:tokens_predicted_total"]),
+            "processing": int(values["llamacpp:requests_processing"]),
         }
 
     def vkey(self, folder: Path) -> Path:

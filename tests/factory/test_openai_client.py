@@ -131,17 +131,29 @@ def test_a_client_that_lost_patience_is_on_the_books_and_its_retry_is_billed_onc
     hurried = hooked(hurry, "request")
     with factory.client("hasty", max_retries=1, timeout=120, http_client=hurried) as client:
         answer = client.chat.completions.create(**asked)
+        before = generated_when_idle(factory)
         with pytest.raises(openai.APITimeoutError):
             client.with_options(timeout=IMPATIENT_S, max_retries=0).chat.completions.create(**asked)
     assert len(tries) == 3
+    wasted = generated_when_idle(factory) - before
     records = settled(factory, "hasty", 3, tmp_path)
     assert answer.usage is not None
+    assert wasted < answer.usage.completion_tokens, "the engine went on for a caller who had left"
     whole = records.pop(ref_of(answer))
     assert (whole["outcome"], whole["billed"]) == ("complete", True)
     assert whole["completion_tokens"] == answer.usage.completion_tokens
     for one in records.values():
         assert one["outcome"] == "hung-up"
         assert one["completion_tokens"] < answer.usage.completion_tokens
+
+
+def generated_when_idle(factory: Running) -> int:
+    """Tokens the engine has generated, once it is at work for nobody."""
+    end = time.monotonic() + 60
+    while (counts := factory.engine_counters())["processing"] and time.monotonic() < end:
+        time.sleep(0.1)
+    assert not counts["processing"]
+    return counts["completion"]
 
 
 def settled(
