@@ -115,10 +115,12 @@ def take(
 
 
 def let_go(state: Slots, request: int, residue: Residue, now: float) -> None:
-    """`request` left its slots, and what it left in the one it was read in is `residue`."""
-    for slot in state.slots.values():
-        if slot.request != request:
-            continue
+    """`request` left its slots, and what it left in the one it was read in is `residue`.
+
+    One that had no slot says nothing of what is under way to any of them.
+    """
+    held = [slot for slot in state.slots.values() if slot.request == request]
+    for slot in held:
         if not slot.extra:
             known = residue is Residue.PROMPT and slot.since >= slot.quiet_from
             slot.owner, slot.prefix = (slot.tenant, slot.asked) if known else (None, ())
@@ -127,7 +129,7 @@ def let_go(state: Slots, request: int, residue: Residue, now: float) -> None:
         slot.request, slot.asked, slot.extra = None, (), False
     if state.slots.keys() != state.ids:
         _drop_lost(state)
-    if residue is Residue.PROMPT:
+    if held and residue is Residue.PROMPT:
         for slot in state.slots.values():
             if slot.quiet_from == inf:
                 slot.quiet_from = now + SETTLE_S

@@ -123,7 +123,7 @@ class Lane:
         return grant
 
     def left(self, request: Waiter, replica: Replica, residue: Residue) -> None:
-        """The engine is done with a request that had a seat."""
+        """The engine is done with a request, whether it had a seat or not."""
         slots = self._slots.get(replica.id)
         if slots is not None:
             let_go(slots, request.number, residue, self._clock.monotonic())

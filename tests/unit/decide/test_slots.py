@@ -259,3 +259,13 @@ def test_common_counts_what_two_prompts_share_from_the_start() -> None:
     assert common((1, 2, 3), (1, 2, 4, 5)) == 2
     assert common((1, 2), (1, 2, 3)) == 2
     assert common((9,), (1,)) == 0
+
+
+def test_an_answer_that_had_no_slot_says_nothing_of_the_slots() -> None:
+    """Vectors come from a server of their own beside the one the slots are of."""
+    state = slots_of([0], quiet=True)
+    take(state, 1, "a", 1, (), 0)
+    let_go(state, 1, Residue.PENDING, 1)
+    let_go(state, 2, Residue.PROMPT, 1000)
+    assert not use(state, 3, "b", at=1000 + SETTLE_S).reuse
+    assert not use(state, 4, "b", at=1000 + SETTLE_S).reuse
