@@ -3,8 +3,10 @@
 import asyncio
 import json
 
+import pytest
+
 from inland.adapters.llama_cpp.client import encode
-from inland.ports.engine import Chat, Message, Target, Work
+from inland.ports.engine import Chat, Completion, Message, Target, Task, Work
 from tests.contract.engine.conftest import open_llama
 from tests.contract.engine.test_engine import begin
 
@@ -61,5 +63,22 @@ def test_log_probabilities_come_for_each_token(llama: str) -> None:
             spoken = [one for piece in listener.heard for one in piece.logprobs or []]
             assert len(spoken) == 4
             assert all(len(one.top_logprobs) == 2 for one in spoken)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("task", [Chat(ASK), Completion(["Three harbours are"])])
+@pytest.mark.parametrize("top", [None, 0])
+def test_log_probabilities_come_where_no_alternative_is_asked_for(
+    llama: str, task: Task, top: int | None
+) -> None:
+    async def main() -> None:
+        async with open_llama(llama)() as bench:
+            work = Work(task, max_tokens=3, temperature=0.0, logprobs=True, top_logprobs=top)
+            listener, _ = begin(bench, work)
+            await listener.end()
+            spoken = [one for piece in listener.heard for one in piece.logprobs or []]
+            assert len(spoken) == 3
+            assert all(one.logprob < 0 for one in spoken)
 
     asyncio.run(main())

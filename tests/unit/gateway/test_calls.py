@@ -10,8 +10,16 @@ from openai import AsyncOpenAI
 from inland.domain.errors import Damaged
 from inland.gateway.assembly import CALLS, Assembly
 from inland.ledger.commitments import commit_output, record_key
-from inland.ports.engine import CallPart, Counts, End, Ending, Piece
-from tests.unit.gateway.world import KEYS, RECORD_KEYS, World, world
+from inland.ports.engine import (
+    CallPart,
+    Counts,
+    End,
+    Ending,
+    Piece,
+    TokenLogprob,
+    TopLogprob,
+)
+from tests.unit.gateway.world import ASK, KEYS, RECORD_KEYS, World, caller, world
 
 TOOL = {"type": "function", "function": {"name": "look_up"}}
 PARTS = [
@@ -97,3 +105,25 @@ def test_a_choice_has_no_more_calls_than_the_bound() -> None:
         assembly.add(Piece(0, "", calls=[CallPart(at, "c", "f", "")]))
     with pytest.raises(Damaged):
         assembly.add(Piece(0, "", calls=[CallPart(CALLS, "c", "f", "")]))
+
+
+@pytest.mark.parametrize(("asked_for", "given"), [({}, 0), ({"top_logprobs": 1}, 1)])
+@pytest.mark.parametrize("stream", [False, True])
+def test_no_more_alternatives_are_given_than_were_asked_for(
+    stream: bool, asked_for: dict[str, int], given: int
+) -> None:
+    token = TokenLogprob("Yes", -0.1, top_logprobs=[TopLogprob("No", -1), TopLogprob("So", -2)])
+
+    async def main() -> None:
+        async with world() as w, caller(w) as c:
+            w.engine.answer = None
+            body = {"model": "smol", "messages": ASK, "logprobs": True, "stream": stream}
+            c.ask(json.dumps(body | asked_for).encode())
+            (call,) = await w.calls(1)
+            call.sink.pieces([Piece(0, "Yes", logprobs=[token], tokens=1), Piece(0, "", "stop")])
+            call.end(End(Ending.COMPLETE, Counts(7, 1)))
+            got = (await c.reply()).body.decode()
+            assert '"logprob":-0.1' in got
+            assert [word in got for word in ('"No"', '"So"')] == [given > 0, given > 1]
+
+    asyncio.run(main())

@@ -16,7 +16,15 @@ from inland.adapters.llama_cpp.sockets import vectors_beside
 from inland.adapters.openai.events import HEAD_BYTES, NONSENSE
 from inland.adapters.openai.readers import Reader, Streamed, Whole
 from inland.adapters.openai.tally import PerChoice
-from inland.adapters.openai.wire import ENCODER, EmbeddingBody, body_of, error_text, path_of
+from inland.adapters.openai.wire import (
+    ENCODER,
+    ChatBody,
+    CompletionBody,
+    EmbeddingBody,
+    body_of,
+    error_text,
+    path_of,
+)
 from inland.domain.errors import Damaged
 from inland.domain.plant import Residue
 from inland.ports.engine import Call, Chat, Embedding, End, Ending, Piece, Sink, Target, Work
@@ -46,8 +54,18 @@ def encode(work: Work, target: Target) -> bytes:
         body.id_slot = target.slot
         if work.seed is not None:
             body.seed = min(work.seed & _ANY_SEED, _ANY_SEED - 1)
+        if work.logprobs:
+            _ask_for_logprobs(body, max(1, work.top_logprobs or 0))
     data = ENCODER.encode(body)
     return _HEAD % (path_of(work.task).encode(), len(data)) + data
+
+
+def _ask_for_logprobs(body: ChatBody | CompletionBody, top: int) -> None:
+    """It gives a token's probability only beside alternatives: asked for none, it gives neither."""
+    if isinstance(body, ChatBody):
+        body.top_logprobs = top
+    else:
+        body.logprobs = top
 
 
 def _one_function(work: Work) -> Work:
