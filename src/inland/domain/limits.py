@@ -81,6 +81,10 @@ class Limits:
     messages: int = _limit(4096, 1, 65_536, "messages", "in one chat request")
     texts: int = _limit(256, 1, 4096, "texts", "to embed, or prompts, in one request")
     tools: int = _limit(128, 0, 1024, "tools", "in one chat request")
+    schema_items: int = _limit(
+        512, 16, 65_536, "items", "members of one JSON schema, every $ref in it written out"
+    )
+    tools_items: int = _limit(4096, 16, 1 << 20, "items", "of the schemas of all tools, likewise")
     choices: int = _limit(8, 1, 128, "choices", "answers to one request (n)")
     answer_tokens: int = _limit(
         8192,

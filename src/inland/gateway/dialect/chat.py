@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from inland.domain.limits import Limits
 from inland.domain.plant import Feature
@@ -23,6 +24,7 @@ from inland.gateway.dialect.asked import (
 )
 from inland.gateway.dialect.decoding import decoder
 from inland.gateway.dialect.events import Stream, encode
+from inland.gateway.dialect.schemas import check_answer, check_tools
 from inland.gateway.errors import invalid
 from inland.ports.engine import (
     CalledFunction,
@@ -39,7 +41,7 @@ from inland.ports.engine import (
 )
 
 ROUTE = "chat.completions"
-_NAME = Annotated[str, msgspec.Meta(pattern="^[a-zA-Z0-9_-]{1,64}$")]
+_NAME = Annotated[str, msgspec.Meta(pattern=r"^[a-zA-Z0-9_-]{1,64}(?!\n)$")]
 
 
 class TextPart(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -235,7 +237,7 @@ class ChatBody(Sampling, forbid_unknown_fields=True, gc=False, kw_only=True):
         _check_names(self.messages)
         tools = self._tools(limits)
         choice, function = self._chosen({tool.name for tool in tools})
-        return Chat(messages, tools, choice, function, self.parallel_tool_calls, self._json())
+        return Chat(messages, tools, choice, function, self.parallel_tool_calls, self._json(limits))
 
     def _tools(self, limits: Limits) -> list[Function]:
         tools = self.tools or []
@@ -244,6 +246,7 @@ class ChatBody(Sampling, forbid_unknown_fields=True, gc=False, kw_only=True):
         names = [tool.function.name for tool in tools]
         if len(set(names)) < len(names):
             raise invalid("tools", "Two tools have the same name.")
+        check_tools([tool.function.parameters for tool in tools], limits)
         for name in ("tool_choice", "parallel_tool_calls"):
             if not tools and getattr(self, name) not in (None, "none", False):
                 raise invalid(name, f"`{name}` goes with `tools` only.")
@@ -260,9 +263,10 @@ class ChatBody(Sampling, forbid_unknown_fields=True, gc=False, kw_only=True):
             raise invalid("tool_choice", "`tool_choice` names a function that is not in `tools`.")
         return None, name
 
-    def _json(self) -> JsonSchema | bool:
+    def _json(self, limits: Limits) -> JsonSchema | bool:
         match self.response_format:
             case AsSchema(said):
+                check_answer(said.schema, limits)
                 return JsonSchema(said.name, said.schema, said.description, said.strict)
             case AsObject():
                 return True
@@ -294,12 +298,15 @@ class ChatBody(Sampling, forbid_unknown_fields=True, gc=False, kw_only=True):
         return {
             "index": index,
             "message": message,
-            "logprobs": _logprobs(choice.logprobs) if self.logprobs else None,
+            "logprobs": _logprobs(choice.logprobs, self.top_logprobs or 0)
+            if self.logprobs
+            else None,
             "finish_reason": choice.finish,
         }
 
     def events(self, said: Said) -> "ChatEvents":
-        return ChatEvents(said, with_usage=self.with_usage(), logprobs=bool(self.logprobs))
+        top = (self.top_logprobs or 0) if self.logprobs else None
+        return ChatEvents(said, with_usage=self.with_usage(), logprobs=top)
 
 
 decode = decoder(ChatBody)
@@ -330,14 +337,16 @@ def _text(content: Content) -> str:
     return content if isinstance(content, str) else "\n".join(part.text for part in content)
 
 
-def _logprobs(entries: Sequence[TokenLogprob]) -> dict[str, object]:
-    return {"content": entries, "refusal": None}
+def _logprobs(entries: Sequence[TokenLogprob], top: int) -> dict[str, object]:
+    """With as many alternatives as were asked for: engines may send more."""
+    cut = [replace(entry, top_logprobs=entry.top_logprobs[:top]) for entry in entries]
+    return {"content": cut, "refusal": None}
 
 
 class ChatEvents(Stream):
     """A conversation's answer as events. Finish events are kept back until the answer's end."""
 
-    def __init__(self, said: Said, *, with_usage: bool, logprobs: bool) -> None:
+    def __init__(self, said: Said, *, with_usage: bool, logprobs: int | None) -> None:
         super().__init__("chatcmpl", "chat.completion.chunk", said, with_usage=with_usage)
         self._logprobs = logprobs
         self._begun: set[int] = set()
@@ -351,7 +360,9 @@ class ChatEvents(Stream):
         if piece.index not in self._begun:
             self._begun.add(piece.index)
             delta = {"role": "assistant", "content": None, **delta}
-        spoken = piece.logprobs if self._logprobs else None
+        spoken: dict[str, object] | None = None
+        if self._logprobs is not None and piece.logprobs:
+            spoken = _logprobs(piece.logprobs, self._logprobs)
         return self._event(piece.index, delta, spoken, None)
 
     def finish(self, index: int, finish: str) -> bytes:
@@ -365,7 +376,7 @@ class ChatEvents(Stream):
         self,
         index: int,
         delta: dict[str, object],
-        logprobs: Sequence[TokenLogprob] | None,
+        logprobs: dict[str, object] | None,
         finish: str | None,
     ) -> bytes:
         return self.event(
@@ -373,7 +384,7 @@ class ChatEvents(Stream):
             % (
                 index,
                 encode(delta),
-                encode(_logprobs(logprobs)) if logprobs else b"null",
+                encode(logprobs),
                 encode(finish),
             )
         )
