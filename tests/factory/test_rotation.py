@@ -34,8 +34,11 @@ def test_the_logs_key_is_rotated_under_load(tmp_path: Path, model_file: Path) ->
             more_answers(callers, 4)
             first = factory.vkey(tmp_path).read_text()
             end = tmp_path / "end.json"
+            kept = tmp_path / "kept"
+            kept.write_bytes(httpx.get(f"{factory.url}/ledger/checkpoint").content)
             told = factory.json("ledger", "rotate-key", "-o", str(end))
             more_answers(callers, 4)
+            demand_refused_since(factory, kept, callers.received[-1].ref)
             again = factory.json("ledger", "rotate-key", "--why", "compromised")
             more_answers(callers, 4)
         assert not callers.wrong, callers.wrong
@@ -53,6 +56,20 @@ def test_the_logs_key_is_rotated_under_load(tmp_path: Path, model_file: Path) ->
         assert factory.json("ledger", "check")["ok"]
         factory.up()
         assert factory.json("ledger", "vkey")["vkey"] == again["vkey"]
+
+
+def demand_refused_since(factory: Running, kept: Path, ref: str) -> None:
+    """A record of the next log is not proved against a checkpoint of the one before: said so."""
+    out = kept.with_name("since.json")
+    words = ("receipt", "get", ref, "-o", str(out), "--since", str(kept))
+    end = time.monotonic() + HUNG_S
+    done = factory.run(*words, check=False)
+    while "is of the log" not in done.stderr and time.monotonic() < end:
+        time.sleep(LOOK_S)  # until it is booked
+        done = factory.run(*words, check=False)
+    assert done.returncode == 1, done.stdout
+    assert "/ledger/LOG/successor" in done.stderr
+    assert not out.exists()
 
 
 def demand_proved(factory: Running, folder: Path, callers: Callers, vkeys: dict[str, str]) -> None:

@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -174,7 +174,8 @@ def _settings(home: Home, *, with_models: bool) -> tuple[list[Part], list[LeftOu
         if name == names.LAST_HEAD:
             continue  # of the books, and of their moment
         if names.place(name) is not None:
-            parts.append(whole(name, _read_small(path)))
+            with suppress(FileNotFoundError):  # renamed or removed since it was listed
+                parts.append(whole(name, _read_small(path)))
         elif not names.is_signing_key(name):
             left_out.append(LeftOut(name, "a name that no backup takes"))
     left_out += [LeftOut(name, "is no part of a factory") for name in _strange(home.root)]
@@ -186,13 +187,13 @@ def _settings(home: Home, *, with_models: bool) -> tuple[list[Part], list[LeftOu
             left_out.append(LeftOut(name, "weights", sha256))
     left_out += [
         LeftOut(str(path), "lies outside the factory's keys")
-        for path in _named_files(declared)
+        for path in named_files(declared)
         if not path.is_relative_to(home.root / "keys")
     ]
     return parts, left_out
 
 
-def _named_files(declared: Declaration) -> list[Path]:
+def named_files(declared: Declaration) -> list[Path]:
     """Files of keys that factory.toml names, wherever they are."""
     serving = (declared.listening.tls_cert, declared.listening.tls_key)
     tls = [Path(name) for name in serving if name is not None]

@@ -22,7 +22,7 @@ from inland.adapters.home.layout import Home
 from inland.adapters.home.making import check_free, home_aside
 from inland.adapters.sql.database import Database, sqlite_url
 from inland.adapters.weights.digest import sync_folder
-from inland.bootstrap.backup import Bar
+from inland.bootstrap.backup import Bar, named_files
 from inland.bootstrap.books import FACTORY
 from inland.domain.errors import Conflict, Damaged
 from inland.domain.plant import Key, Role
@@ -190,10 +190,18 @@ def _settle(root: Path, seen: _Seen, *, revoke_keys: bool) -> Restored:
     finally:
         store.close()
     _sync_file(root / names.DATABASE)
+    left_out = (*seen.left_out, *_elsewhere(root, seen.left_out))
     revoked = len(before)
     return Restored(
-        seen.sha256, seen.records, seen.taken, vkey, live, revoked, new_operator, seen.left_out
+        seen.sha256, seen.records, seen.taken, vkey, live, revoked, new_operator, left_out
     )
+
+
+def _elsewhere(root: Path, said: tuple[str, ...]) -> list[str]:
+    """Files that factory.toml names by where they lay: a copy in the backup is not found there."""
+    declared = factory_toml.read(root / names.FACTORY_TOML)
+    found = [str(path) for path in named_files(declared) if not path.is_relative_to(root)]
+    return [path for path in found if path not in said]
 
 
 def _most_keys(root: Path, changes: Changes) -> int:

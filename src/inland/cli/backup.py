@@ -92,7 +92,10 @@ def restore(
             show.line("the operator's key in it has ended or is not of it: keys/operator is new")
     show.line("its log goes on as a new one with a new key, and names the last head of the old")
     if done.vkey is not None:
-        show.line(f"receipts made before verify with: {done.vkey}")
+        show.line(
+            f"receipts made before verify with: {done.vkey} (of earlier logs: "
+            f"{call('ledger vkey --all', found.root)})"
+        )
     for path in done.left_out:
         show.line(f"not in the backup: {path}")
     show.line(f"start it with: {call('up', found.root)}")

@@ -10,6 +10,7 @@ from inland.cli.factory import calling, own_key, running_home
 from inland.cli.failures import Failed
 from inland.cli.files import put_whole, read_text
 from inland.cli.options import HomeOption, JsonOption
+from inland.ledger import canonical
 
 app = typer.Typer(help="Get receipts, and the key that opens one record.", no_args_is_help=True)
 
@@ -30,9 +31,13 @@ def get(
     json: JsonOption = False,
 ) -> None:
     """Get a receipt: one file that anyone can verify without this factory."""
-    size = None if since is None else checkpoint_size(read_text(since), since)
+    kept = None if since is None else read_text(since)
     with calling(home) as factory:
-        data = factory.receipt(reference, size)
+        data = factory.receipt(reference)
+        if kept is not None and since is not None:
+            size = checkpoint_size(kept, since)
+            demand_same_log(kept, since, data)
+            data = factory.receipt(reference, size)
     put_whole(output, data)
     told = {"receipt": reference, "file": str(output), "bytes": len(data)}
     show.as_json(told) if json else show.line(f"receipt in {output} ({len(data)} bytes)")
@@ -60,3 +65,18 @@ def checkpoint_size(note: str, path: Path) -> int:
     if len(lines) < 3 or not lines[1].isdecimal() or len(lines[1]) > 15:
         raise Failed(f"{path} is not a checkpoint")
     return int(lines[1])
+
+
+def demand_same_log(note: str, path: Path, receipt: bytes) -> None:
+    """Raise unless the checkpoint in `path` is of the log that the receipt is under."""
+    kept = note.partition("\n")[0]
+    log = checkpoint_log(receipt)
+    if kept != log:
+        why = f"{path} is of the log {kept}, the record is in {log}"
+        way = "/ledger/LOG/successor leads from a log whose key was rotated to the next"
+        raise Failed(f"{why}, and no log begins with another: {way}")
+
+
+def checkpoint_log(receipt: bytes) -> str:
+    """The log that a receipt's checkpoint is of."""
+    return str(canonical.decode(receipt)["checkpoint"]).partition("\n")[0]

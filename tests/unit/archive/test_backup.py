@@ -17,6 +17,7 @@ from inland.adapters.archive.container import Writer, whole
 from inland.adapters.archive.names import place
 from inland.adapters.archive.reader import Reader
 from inland.adapters.home.layout import Home
+from inland.bootstrap import backup as bootstrap_backup
 from inland.bootstrap.backup import back_up
 from inland.bootstrap.books import check_ledger
 from inland.bootstrap.restore import restore
@@ -234,6 +235,34 @@ def test_an_operator_who_keeps_no_key_on_the_machine_gets_none_there(filled, tmp
     keep(filled.home, tmp_path / "b")
     assert not put_back(tmp_path / "b", tmp_path / "again").new_operator
     assert not (tmp_path / "again" / "keys" / "operator").exists()
+
+
+def test_a_file_of_a_key_that_goes_meanwhile_is_not_missed(filled, tmp_path, monkeypatch):
+    """As `keys/operator.next` does, when the operator's key is rotated."""
+    passing, real = filled.home.root / "keys" / "operator.next", bootstrap_backup._read_small
+    passing.write_text("")
+
+    def read(path):
+        passing.unlink(missing_ok=True)
+        return real(path)
+
+    monkeypatch.setattr(bootstrap_backup, "_read_small", read)
+    keep(filled.home, tmp_path / "b")
+    put_back(tmp_path / "b", tmp_path / "again")
+
+
+def test_a_file_that_is_named_by_where_it_lay_is_said(filled, tmp_path):
+    """It is in the backup, and in the restored home; factory.toml looks for it in the other one."""
+    token = filled.home.root / "keys" / "upstreams" / "elsewhere.token"
+    token.write_text("t")
+    toml = filled.home.factory_toml
+    toml.write_text(
+        toml.read_text() + '\n[[deployment]]\nname = "elsewhere"\nengine = "openai"\n'
+        'url = "https://llm.example.org/v1"\nupstream_model = "m"\njurisdiction = "DE"\n'
+        f'key_file = "{token}"\n'
+    )
+    keep(filled.home, tmp_path / "b", with_models=True)
+    assert put_back(tmp_path / "b", tmp_path / "again").left_out == (str(token),)
 
 
 def test_the_key_told_is_that_of_the_receipts_there_are(filled, tmp_path, monkeypatch):
