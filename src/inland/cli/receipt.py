@@ -10,7 +10,6 @@ from inland.cli.factory import calling, own_key, running_home
 from inland.cli.failures import Failed
 from inland.cli.files import put_whole, read_text
 from inland.cli.options import HomeOption, JsonOption
-from inland.ledger import canonical
 
 app = typer.Typer(help="Get receipts, and the key that opens one record.", no_args_is_help=True)
 
@@ -79,4 +78,6 @@ def demand_same_log(note: str, path: Path, receipt: bytes) -> None:
 
 def checkpoint_log(receipt: bytes) -> str:
     """The log that a receipt's checkpoint is of."""
+    from inland.ledger import canonical
+
     return str(canonical.decode(receipt)["checkpoint"]).partition("\n")[0]
