@@ -28,6 +28,7 @@ from inland.adapters.files.journal import JournalWriter
 from inland.adapters.openai.client import OpenAI
 from inland.decide.residency import Verdict
 from inland.domain.api_keys import new_api_key
+from inland.domain.capabilities import OF_UPSTREAM
 from inland.domain.ids import WriterId
 from inland.domain.labels import Label, public_label
 from inland.domain.limits import Limits
@@ -59,7 +60,14 @@ class Allow:
 def snapshot(url: str) -> Snapshot:
     """One tenant, one key, one deployment at `url`."""
     deployment = Deployment(
-        "bench", EngineKind.OPENAI, "m", HERE, slots=256, url=url, upstream_model="up"
+        "bench",
+        EngineKind.OPENAI,
+        "m",
+        HERE,
+        slots=256,
+        url=url,
+        upstream_model="up",
+        supports=OF_UPSTREAM,
     )
     return Snapshot(
         1,
