@@ -2,12 +2,8 @@
 
 import msgspec
 
-from inland.domain.errors import Damaged
 from inland.ledger import canonical
 from inland.ports.engine import CallPart, Piece, TokenLogprob
-
-#: The most calls taken in one choice.
-CALLS = 128
 
 
 class Called(msgspec.Struct, gc=False):
@@ -41,7 +37,7 @@ class Choice:
         self.tokens = 0
 
     def take(self, piece: Piece) -> None:
-        """Raises Damaged for a call out of order."""
+        """The next piece, which `Ceiling` has let through."""
         if piece.text:
             self.texts.append(piece.text)
         for part in piece.calls or ():
@@ -56,8 +52,6 @@ class Choice:
             self.tokens += 1
 
     def _call(self, part: CallPart) -> None:
-        if not 0 <= part.index <= len(self.calls) or part.index >= CALLS:
-            raise Damaged("engine", "it called a tool out of order")
         if part.index == len(self.calls):
             self.calls.append(Called(arguments=[]))
         self.calls[part.index].take(part)
@@ -81,7 +75,7 @@ class Assembly:
         self.choices = [Choice() for _ in range(choices)]
 
     def add(self, piece: Piece) -> None:
-        """Raises Damaged for a call out of order."""
+        """The next piece, which `Ceiling` has let through."""
         self.choices[piece.index].take(piece)
 
     def complete(self) -> bool:

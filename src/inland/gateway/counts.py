@@ -14,6 +14,8 @@ from inland.ports.engine import Chat, Counts, Piece, Work
 TOKEN_CHARACTERS = 512
 #: Pieces of one choice beyond its tokens: what an engine splits in two, or flushes at the end.
 SPARE_PIECES = 16
+#: The most calls taken in one choice.
+CALLS = 128
 #: A template may write tools out in its own way: this much longer than they came, at most.
 TOOLS_GROW = 3
 #: What a model's template adds to a prompt, in tokens.
@@ -30,6 +32,7 @@ class Ceiling:
 
     __slots__ = (
         "_body_bytes",
+        "_calls",
         "_finished",
         "_grow",
         "_n",
@@ -52,6 +55,7 @@ class Ceiling:
         self._running = [0] * choices
         self._size = [0] * choices
         self._finished = [False] * choices
+        self._calls = [0] * choices
 
     def asked(self, body_bytes: int) -> None:
         """How long the request was: no tokenizer makes more tokens than there are bytes."""
@@ -63,6 +67,7 @@ class Ceiling:
             if not 0 <= piece.index < self._n:
                 raise Damaged("engine", "it answered with a choice nobody asked for")
             self._text(piece)
+            self._call(piece)
             self._count(piece)
 
     def _text(self, piece: Piece) -> None:
@@ -80,6 +85,13 @@ class Ceiling:
             raise Damaged("engine", "it sent more text than its tokens can hold")
         if text and not text.isascii() and not _is_text(text):
             raise Damaged("engine", "it sent half of a character")
+
+    def _call(self, piece: Piece) -> None:
+        for part in piece.calls or ():
+            begun = self._calls[piece.index]
+            if not 0 <= part.index <= begun or part.index >= CALLS:
+                raise Damaged("engine", "it called a tool out of order")
+            self._calls[piece.index] = max(begun, part.index + 1)
 
     def _count(self, piece: Piece) -> None:
         if piece.tokens is None:

@@ -31,7 +31,7 @@ class WholeDelivery:
         self._assembly = Assembly(choices)
 
     def take(self, pieces: Sequence[Piece]) -> bool:
-        """Keep `pieces`; whether more may come at once. Raises Damaged."""
+        """Keep `pieces`; whether more may come at once."""
         for piece in pieces:
             self._assembly.add(piece)
         return True
@@ -80,7 +80,7 @@ class StreamDelivery:
             self._write(held)
 
     def take(self, pieces: Sequence[Piece]) -> bool:
-        """Relay `pieces`, or hold them; whether more may come at once. Raises Damaged."""
+        """Relay `pieces`, or hold them; whether more may come at once."""
         for piece in pieces:
             self._assembly.add(piece)
         if self._may_begin:

@@ -216,10 +216,10 @@ class Request:
         self._measure(len(pieces))
         try:
             self._ceiling.take(pieces)
-            more = self._delivery.take(pieces)
         except Damaged as lie:
             self.stop(self._distrust(lie))
             return
+        more = self._delivery.take(pieces)
         if self._call is not None and (self._slow_reader or not more):
             self._call.pause()  # once more: the first time there may have been no connection
 

@@ -8,18 +8,20 @@ import pytest
 from openai import AsyncOpenAI
 
 from inland.domain.errors import Damaged
-from inland.gateway.assembly import CALLS, Assembly
+from inland.gateway.counts import CALLS, Ceiling
 from inland.ledger.commitments import commit_output, record_key
 from inland.ports.engine import (
     CallPart,
+    Chat,
     Counts,
     End,
     Ending,
     Piece,
     TokenLogprob,
     TopLogprob,
+    Work,
 )
-from tests.unit.gateway.world import ASK, KEYS, RECORD_KEYS, World, caller, world
+from tests.unit.gateway.world import ASK, KEYS, RECORD_KEYS, World, caller, snapshot, world
 
 TOOL = {"type": "function", "function": {"name": "look_up"}}
 PARTS = [
@@ -99,12 +101,33 @@ def test_a_call_out_of_order_is_the_engines_fault_and_unbilled(stream: bool, ind
     asyncio.run(main())
 
 
+def test_what_came_with_a_call_out_of_order_was_never_given_and_is_not_on_the_books() -> None:
+    async def main() -> None:
+        async with world() as w, caller(w) as c:
+            w.engine.answer = None
+            c.ask(json.dumps({"model": "smol", "messages": ASK, "stream": True}).encode())
+            (call,) = await w.calls(1)
+            call.say("Given")
+            await c.head()
+            assert b"Given" in await c.chunk()
+            wrong = Piece(0, "", calls=[CallPart(7, "c", "look_up", "{}")], tokens=3)
+            call.sink.pieces([Piece(0, "withheld", tokens=2), wrong])
+            assert b"cannot be believed" in await c.chunk()
+            await w.until(lambda: bool(w.journal.records()))
+            (record,) = w.journal.records()
+            key = record_key(RECORD_KEYS["demo"], record["id"])
+            assert record["output"] == [commit_output(key, 0, "Given")]
+
+    asyncio.run(main())
+
+
 def test_a_choice_has_no_more_calls_than_the_bound() -> None:
-    assembly = Assembly(1)
+    deployment = snapshot().deployments["smol"]
+    ceiling = Ceiling(Work(Chat([]), max_tokens=2 * CALLS), deployment)
     for at in range(CALLS):
-        assembly.add(Piece(0, "", calls=[CallPart(at, "c", "f", "")]))
+        ceiling.take([Piece(0, "", calls=[CallPart(at, "c", "f", "")])])
     with pytest.raises(Damaged):
-        assembly.add(Piece(0, "", calls=[CallPart(CALLS, "c", "f", "")]))
+        ceiling.take([Piece(0, "", calls=[CallPart(CALLS, "c", "f", "")])])
 
 
 @pytest.mark.parametrize(("asked_for", "given"), [({}, 0), ({"top_logprobs": 1}, 1)])
