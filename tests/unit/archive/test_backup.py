@@ -265,11 +265,12 @@ def test_a_file_that_is_named_by_where_it_lay_is_said(filled, tmp_path):
     assert put_back(tmp_path / "b", tmp_path / "again").left_out == (str(token),)
 
 
-def test_the_key_told_is_that_of_the_receipts_there_are(filled, tmp_path, monkeypatch):
-    """Kept while the log's key was rotated, the old log not yet signed to its end."""
+@pytest.mark.parametrize("step", ["_sign", "_succeed"])
+def test_the_key_told_is_that_of_the_receipts_there_are(filled, tmp_path, monkeypatch, step):
+    """Kept while the log's key was rotated: the old log not yet signed to its end, or just so."""
     filled.books.tick()
     with monkeypatch.context() as patch:
-        patch.setattr(SiteLog, "_sign", full_disk)
+        patch.setattr(SiteLog, step, full_disk)
         with pytest.raises(DiskFull):
             filled.books.rotate_log_key("op", "scheduled")
         keep(filled.home, tmp_path / "b")
