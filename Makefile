@@ -44,7 +44,7 @@ packages: install
 	@$(BIN)/python tests/debian_packages.py
 
 test: check packages  ## Every law at small size (as root it installs the Debian packages that tests need)
-	$(BIN)/python -m pytest -p no:randomly
+	$(BIN)/python -m pytest -p no:randomly -n auto --maxprocesses 4 --dist loadfile
 
 soak: install packages  ## The full figures, seeded, one JSON line each
 	$(BIN)/python -m tests.soak

@@ -4,6 +4,8 @@ Under CI a skip is a failure: there, whatever a test needs must have been instal
 """
 
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import hypothesis
@@ -18,19 +20,32 @@ hypothesis.settings.register_profile("test", deadline=None, derandomize=True, ma
 hypothesis.settings.register_profile("soak", deadline=None, max_examples=1000, print_blob=True)
 
 
+_FAILED = pytest.StashKey[bool]()
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--soak` tries each law on far more examples."""
     parser.addoption("--soak", action="store_true", help="many more examples of each law")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Choose how many examples a law is tried on."""
+    """Choose how many examples a law is tried on, and where one of several processes works."""
     hypothesis.settings.load_profile("soak" if config.getoption("--soak") else "test")
+    if hasattr(config, "workerinput"):  # a home lies in it, whose sockets' paths must be short
+        config.option.basetemp = tempfile.mkdtemp(prefix="inl-")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """What such a process leaves is removed, unless a test failed and somebody may want to look."""
+    if hasattr(config, "workerinput") and not config.stash.get(_FAILED, False):
+        shutil.rmtree(config.option.basetemp, ignore_errors=True)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Under CI, end in failure if anything was skipped, and say what."""
+    session.config.stash[_FAILED] = session.testsfailed > 0
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if reporter is None or os.environ.get("CI", "").lower() not in {"1", "true"}:
         return

@@ -174,10 +174,10 @@ def _until_ready(home: Home, running: Running) -> None:
 
 def _stay(home: Home, running: Running) -> None:
     """Stay in the foreground: tell what changes, stop everything on an interrupt."""
-    show.note("Ctrl-C stops it.")
     told: dict[str, tuple[int, ProcessState]] = {}
     try:
         with _interruptible():
+            show.note("Ctrl-C stops it.")
             while running.process.poll() is None:
                 told = _tell_changes(home, told)
                 SystemClock().sleep(_LOOK_S)
