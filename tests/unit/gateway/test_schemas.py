@@ -52,6 +52,8 @@ def tool(schema: dict[str, Any], name: str = "f") -> dict[str, object]:
         pattern("(((a{0,64}){0,64}){0,64})"),
         pattern("((([a-z]+)+)+)+"),
         pattern("a" * 1000),
+        pattern("[" * (1 << 20)),
+        {"$defs": {}, "$ref": "#/$defs/" + "x" * (1 << 20)},
         pattern("a{" + "9" * 5000 + "}" * 2 + "(a){" + "9" * 400 + "}"),
     ],
 )

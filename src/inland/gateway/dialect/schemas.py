@@ -14,7 +14,7 @@ from inland.gateway.errors import invalid
 #: So many characters of a name or a text count as one item more.
 ITEM_CHARACTERS = 256
 #: What a pattern reads as one character: an escape, or what stands in brackets.
-_ATOM = re.compile(r"\\.|\[(?:\\.|[^\]\\])*\]", re.DOTALL)
+_ATOM = re.compile(r"\\.|\[(?:\\.|[^\]\\])*\]?", re.DOTALL)
 _QUANTIFIER = re.compile(r"(\)?)(?:([?*+])|\{(\d*)(,?)(\d*)\})")
 #: Doublings for a repetition without an end, of a character and of a group; digits read of a count.
 _OPEN, _GROUP_OPEN, _DIGITS = 2, 3, 9
@@ -46,7 +46,8 @@ def _measured(field: str, schema: dict[str, Any], most: int) -> int:
             for name, value in node.items():
                 items += 1 + len(name) // ITEM_CHARACTERS
                 if name == "$ref" and isinstance(value, str):
-                    if value not in inside:
+                    items += len(value) // ITEM_CHARACTERS
+                    if items <= most and value not in inside:
                         left.append((_named(field, schema, value), (*inside, value)))
                 elif name == "pattern" and isinstance(value, str):
                     items += _ways(value, most)
@@ -77,9 +78,11 @@ def _named(field: str, schema: dict[str, Any], ref: str) -> Any:
 def _ways(pattern: str, most: int) -> int:
     """In how many ways a regular expression may read a word, at most: each quantifier doubles them
     as often as it leaves something open, one on a group for each time more."""
+    if len(pattern) > most:
+        return most + 1
     plain = _ATOM.sub("x", pattern)
     doubled = sum(_open(*found) for found in _QUANTIFIER.findall(plain))
-    if len(pattern) > most or doubled > most.bit_length():
+    if doubled > most.bit_length():
         return most + 1
     return (1 + plain.count("|")) << doubled
 
