@@ -86,6 +86,22 @@ def test_calls_reach_the_client_and_the_record_commits_to_them(stream: bool) -> 
     asyncio.run(main())
 
 
+def test_a_name_that_the_engine_repeats_is_told_once() -> None:
+    async def main() -> None:
+        async with world() as w, client(w) as ask:
+            parts = [
+                Piece(0, "", calls=[CallPart(0, "c0", "look_up", '{"of"')]),
+                Piece(0, "", calls=[CallPart(0, "c0", "look_up", ": 1}")]),
+                Piece(0, "", "tool_calls"),
+            ]
+            done = await asked(w, ask, parts, stream=True)
+            (call,) = done.choices[0].message.tool_calls  # type: ignore[attr-defined]
+            assert (call.id, call.function.name) == ("c0", "look_up")
+            assert call.function.arguments == '{"of": 1}'
+
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize("index", [1, -1, CALLS])
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_call_out_of_order_is_the_engines_fault_and_unbilled(stream: bool, index: int) -> None:

@@ -350,13 +350,14 @@ class ChatEvents(Stream):
         super().__init__("chatcmpl", "chat.completion.chunk", said, with_usage=with_usage)
         self._logprobs = logprobs
         self._begun: set[int] = set()
+        self._told: dict[tuple[int, int], set[str]] = {}
 
     def piece(self, piece: Piece) -> bytes:
         delta: dict[str, object] = {}
         if piece.text or not piece.calls:
             delta["content"] = piece.text
         if piece.calls:
-            delta["tool_calls"] = [_part(part) for part in piece.calls]
+            delta["tool_calls"] = [self._part(piece.index, part) for part in piece.calls]
         if piece.index not in self._begun:
             self._begun.add(piece.index)
             delta = {"role": "assistant", "content": None, **delta}
@@ -371,6 +372,19 @@ class ChatEvents(Stream):
             self._begun.add(index)
             opening = self._event(index, {"role": "assistant", "content": ""}, None, None)
         return opening + self._event(index, {}, None, finish)
+
+    def _part(self, choice: int, part: CallPart) -> dict[str, object]:
+        """A part of a call. Its id and name are told once: a client puts parts together."""
+        told = self._told.setdefault((choice, part.index), set())
+        function: dict[str, object] = {"arguments": part.arguments}
+        written: dict[str, object] = {"index": part.index, "function": function}
+        if part.name and "name" not in told:
+            function["name"] = part.name
+            told.add("name")
+        if part.id and "id" not in told:
+            written |= {"id": part.id, "type": "function"}
+            told.add("id")
+        return written
 
     def _event(
         self,
@@ -388,13 +402,3 @@ class ChatEvents(Stream):
                 encode(finish),
             )
         )
-
-
-def _part(part: CallPart) -> dict[str, object]:
-    """A part of a call: who it is for comes with its name."""
-    function: dict[str, object] = {"arguments": part.arguments}
-    written: dict[str, object] = {"index": part.index, "function": function}
-    if part.name is not None:
-        function["name"] = part.name
-        written |= {"id": part.id, "type": "function"}
-    return written
