@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from weakref import finalize
 
 import httpx
 import openai
@@ -88,12 +89,18 @@ class Running:
     def client(self, tenant: str, **options: Any) -> openai.OpenAI:
         """The official client, holding the tenant's key."""
         options = {"max_retries": 0, "timeout": 60, **options}
-        return openai.OpenAI(base_url=f"{self.url}/v1", api_key=self.keys[tenant], **options)
+        http = options.setdefault("http_client", openai.DefaultHttpxClient())
+        client = openai.OpenAI(base_url=f"{self.url}/v1", api_key=self.keys[tenant], **options)
+        finalize(client, http.close)  # one that a test leaves open is closed with it
+        return client
 
     def http(self, tenant: str | None = None, **options: Any) -> httpx.Client:
         """A bare HTTP client on the port, with the tenant's key if one is named."""
         headers = {"authorization": f"Bearer {self.keys[tenant]}"} if tenant else {}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=60, **options)
+        transport = options.setdefault("transport", httpx.HTTPTransport())
+        client = httpx.Client(base_url=self.url, headers=headers, timeout=60, **options)
+        finalize(client, transport.close)
+        return client
 
     @property
     def operator_key(self) -> str:
