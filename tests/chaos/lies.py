@@ -8,6 +8,7 @@ import asyncio
 import json
 import resource
 import socket
+import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -26,6 +27,8 @@ from tests.chaos.liars import HONEST, Liar, Lie
 from tests.unit.gateway.world import HERE, Reply, World, caller, snapshot, world
 
 MAX_TOKENS = 8
+#: How long what was given up may take until it has ended, on a machine that does much else.
+ENDED_S = 30.0
 #: What the gateway gives a request in all, and what a caller waits for it to keep to that.
 TOTAL_S, PATIENCE_S = 2.0, 30.0
 #: Lies told at the same time.
@@ -165,6 +168,12 @@ def _judge_records(records: list[dict[str, Any]], told: Told) -> list[str]:
     return broken
 
 
+def _running(to: World) -> list[str]:
+    """What still runs in the gateway."""
+    series = to.gateway.metrics()["gauges"]["requests_running"]["series"]
+    return [f"{name} still runs {count}" for (name,), count in series if count]
+
+
 async def _hold(
     kind: EngineKind, folder: Path, lies: Mapping[str, Lie]
 ) -> tuple[list[Told], list[str]]:
@@ -183,8 +192,10 @@ async def _hold(
         after = await _ask(to, HONEST, stream=False)
         if after.status != 200:
             broken.append(f"an honest request after them was {after.status}")
-        running = to.gateway.metrics()["gauges"]["requests_running"]["series"]
-        broken += [f"{name} still runs {count}" for (name,), count in running if count]
+        deadline = time.monotonic() + ENDED_S
+        while (running := _running(to)) and time.monotonic() < deadline:  # noqa: ASYNC110 - no event
+            await asyncio.sleep(0.1)
+        broken += running
         for one in told:
             mine = [r for r in to.journal.records() if _is_of(r, one)]
             broken += [f"{one}: {law}" for law in _judge_records(mine, one)]
