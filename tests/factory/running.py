@@ -97,7 +97,8 @@ class Running:
     def http(self, tenant: str | None = None, **options: Any) -> httpx.Client:
         """A bare HTTP client on the port, with the tenant's key if one is named."""
         headers = {"authorization": f"Bearer {self.keys[tenant]}"} if tenant else {}
-        transport = options.setdefault("transport", httpx.HTTPTransport())
+        verify = options.get("verify", True)
+        transport = options.setdefault("transport", httpx.HTTPTransport(verify=verify))
         client = httpx.Client(base_url=self.url, headers=headers, timeout=60, **options)
         finalize(client, transport.close)
         return client
