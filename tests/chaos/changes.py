@@ -1,14 +1,13 @@
 """Changes that take rights away, made without pause; one that returned holds on every gateway."""
 
 import random
-import threading
 from dataclasses import dataclass, field
-from typing import Self
 
 import httpx
 
 from inland.client import FactoryClient
 from inland.domain.errors import InlandError
+from tests.chaos.beside import Beside
 from tests.factory.running import MODEL, Running
 
 BYSTANDER = "bystander"
@@ -24,7 +23,7 @@ PAUSE_S = 0.3
 
 
 @dataclass
-class Changes:
+class Changes(Beside):
     """One thread; `made` counts changes that returned, `lost` those that did not."""
 
     factory: Running
@@ -32,23 +31,11 @@ class Changes:
     made: dict[str, int] = field(default_factory=dict)
     lost: int = 0
     broken: list[str] = field(default_factory=list)
-    _stop: threading.Event = field(default_factory=threading.Event)
-    _thread: threading.Thread | None = None
 
-    def __enter__(self) -> Self:
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        assert self._thread is not None
-        self._thread.join()
-
-    def _run(self) -> None:
+    def go_on(self) -> None:
         dice = random.Random(self.seed)
         steps = (self._revoke, self._suspend, self._close)
-        while not self._stop.wait(PAUSE_S):
+        while not self.over.wait(PAUSE_S):
             step = dice.choice(steps)
             try:
                 with self._client() as client:

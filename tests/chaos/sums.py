@@ -1,12 +1,11 @@
 """Watches `/metrics` while things die: a counter that goes back must say that it began anew."""
 
-import threading
 from dataclasses import dataclass, field
-from typing import Self
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.chaos.beside import Beside
 from tests.factory.running import Running
 
 LOOK_S = 0.5
@@ -15,7 +14,7 @@ BEGAN = "inland_counting_since_seconds"
 
 
 @dataclass
-class Sums:
+class Sums(Beside):
     """One thread that reads and compares."""
 
     factory: Running
@@ -24,21 +23,9 @@ class Sums:
     went_back: list[str] = field(default_factory=list)
     _last: dict[str, float] = field(default_factory=dict)
     _began: float = 0.0
-    _stop: threading.Event = field(default_factory=threading.Event)
-    _thread: threading.Thread | None = None
 
-    def __enter__(self) -> Self:
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        assert self._thread is not None
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stop.wait(LOOK_S):
+    def go_on(self) -> None:
+        while not self.over.wait(LOOK_S):
             try:
                 self._look()
             except httpx.HTTPError:

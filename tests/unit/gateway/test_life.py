@@ -7,7 +7,7 @@ from dataclasses import replace
 from inland.domain.limits import Limits
 from inland.domain.plant import ReplicaState
 from inland.ports.engine import Counts, End, Ending
-from tests.unit.gateway.world import ASK, KEYS, caller, snapshot, world
+from tests.unit.gateway.world import ASK, KEYS, Caller, ScriptedCall, World, caller, snapshot, world
 
 BODY = json.dumps({"model": "smol", "messages": ASK}).encode()
 STREAM = json.dumps({"model": "smol", "messages": ASK, "stream": True}).encode()
@@ -362,19 +362,25 @@ def test_a_full_queue_says_when_to_come_back() -> None:
     asyncio.run(main())
 
 
+async def paused_by_a_slow_reader(w: World, c: Caller) -> ScriptedCall:
+    """A stream whose caller reads its head and no more, once that has stopped the engine."""
+    w.engine.answer = None
+    c.ask(STREAM)
+    (call,) = await w.calls(1)
+    call.say("one")
+    await c.head()
+    c.writer.transport.pause_reading()  # type: ignore[attr-defined]
+    while not call.paused:
+        call.say("x" * 65536)
+        await asyncio.sleep(0)
+    return call
+
+
 def test_a_slow_reader_pauses_the_engine_and_one_that_stalls_is_cut() -> None:
     async def main() -> None:
         limits = replace(Limits(), write_buffer_bytes=1 << 14, drain_s=0.1)
         async with world(limits) as w, caller(w) as c:
-            w.engine.answer = None
-            c.ask(STREAM)
-            (call,) = await w.calls(1)
-            call.say("one")
-            await c.head()
-            c.writer.transport.pause_reading()  # type: ignore[attr-defined]
-            while not call.paused:
-                call.say("x" * 65536)
-                await asyncio.sleep(0)
+            await paused_by_a_slow_reader(w, c)
             w.clock.ahead_s += 31
             await w.until(w.journal.records)
             assert w.journal.records()[0]["outcome"] == "hung-up"
@@ -461,15 +467,7 @@ def test_a_reader_that_is_slow_before_the_engine_is_reached_is_still_waited_for(
     async def main() -> None:
         limits = replace(Limits(), write_buffer_bytes=1 << 14, drain_s=0.1)
         async with world(limits) as w, caller(w) as c:
-            w.engine.answer = None
-            c.ask(STREAM)
-            (call,) = await w.calls(1)
-            call.say("one")
-            await c.head()
-            c.writer.transport.pause_reading()  # type: ignore[attr-defined]
-            while not call.paused:
-                call.say("x" * 65536)
-                await asyncio.sleep(0)
+            call = await paused_by_a_slow_reader(w, c)
             call.paused = False  # it forgot: there was no connection yet
             call.say("more")
             assert call.paused
