@@ -13,6 +13,8 @@ import pytest
 from tests.factory.running import MODEL, Running
 
 ASK = [{"role": "user", "content": "Where are you?"}]
+#: At temperature 0 the model goes on with it for as long as its context lasts: some 2,000 tokens.
+ENDLESS = [{"role": "user", "content": "Write a very long story about a lighthouse."}]
 
 
 class _Upstream(BaseHTTPRequestHandler):
@@ -136,7 +138,7 @@ def test_suspended_tenant_is_refused_and_its_running_stream_ends(factory: Runnin
     factory.run("tenant", "add", "brief")
     factory.key("brief")
     stream = factory.client("brief").chat.completions.create(
-        model=MODEL, messages=ASK, max_tokens=2000, stream=True
+        model=MODEL, messages=ENDLESS, temperature=0, max_tokens=1900, stream=True
     )
     for _ in range(3):
         next(stream)

@@ -8,8 +8,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-
-import uvicorn
+from typing import TYPE_CHECKING
 
 from inland import __version__
 from inland.adapters.feed.server import FeedServer
@@ -26,10 +25,8 @@ from inland.adapters.processes.client import SupervisorClient
 from inland.adapters.processes.lifeline import exit_when_closed
 from inland.adapters.processes.roles import GATEWAY
 from inland.adapters.sql.database import Database
-from inland.api.app import build_app
 from inland.api.control import Control
 from inland.api.totals import Totals
-from inland.bootstrap import contract
 from inland.bootstrap.books import FACTORY, database
 from inland.bootstrap.certificate import Renewal
 from inland.domain.errors import InlandError
@@ -45,6 +42,9 @@ from inland.plant.policies import Policies
 from inland.plant.replicas import EngineRoom, Replicas
 from inland.plant.tenants import Tenants
 from inland.plant.ticker import Controller, Ticker
+
+if TYPE_CHECKING:
+    import uvicorn
 
 #: Pause between two bookings, in seconds; a receipt waits for the next one.
 BOOK_S = 1.0
@@ -172,6 +172,11 @@ def _gateway_pids(runner: SupervisorClient) -> set[int]:
 
 def _serve(home: Home, parts: _Parts, name: str) -> None:
     """Answer on `run/control.sock` until SIGTERM."""
+    import uvicorn
+
+    from inland.api.app import build_app
+    from inland.bootstrap import contract
+
     config = uvicorn.Config(
         build_app(parts.control, contract.whole()),
         log_config=None,
@@ -196,7 +201,7 @@ def _listen(home: Home) -> socket.socket:
     return listener
 
 
-def _report(runner: SupervisorClient, name: str, server: uvicorn.Server) -> None:
+def _report(runner: SupervisorClient, name: str, server: "uvicorn.Server") -> None:
     clock = SystemClock()
     while not server.started and not server.should_exit:
         clock.sleep(0.01)

@@ -24,7 +24,7 @@ from inland.ports.runner import EngineSpec, ProcessState, ProcessView, Runner
 from inland.ports.state import StateTables
 
 #: Pause between two probes of one life that has not produced a token yet, in seconds.
-PROBE_PAUSE_S = 0.2
+PROBE_PAUSE_S = 0.05
 
 #: The kernel's limit on a unix socket's path, its closing zero byte left out (unix(7)).
 SOCKET_PATH_BYTES = 107

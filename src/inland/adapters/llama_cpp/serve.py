@@ -10,6 +10,7 @@ import os
 import select
 import signal
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,7 +58,8 @@ def _start(spec: EngineSpec) -> list[object]:
     vectors.embedding = True
     vectors.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
     vectors.n_batch = vectors.n_ubatch = spec.context  # a text is averaged in one go
-    return [xllamacpp.Server(vectors), xllamacpp.Server(text)]
+    with ThreadPoolExecutor() as side_by_side:
+        return list(side_by_side.map(xllamacpp.Server, (vectors, text)))
 
 
 def _params(spec: EngineSpec, address: str, slots: int) -> "xllamacpp.CommonParams":
