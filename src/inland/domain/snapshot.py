@@ -5,12 +5,17 @@ Control streams these; a gateway holds exactly one of each. Versions only rise, 
 
 from dataclasses import dataclass, field
 
+from inland.domain.capacity import Profile
+from inland.domain.contracts import Contract
 from inland.domain.plant import Deployment, Key, Model, Replica, Tenant
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Plant state at `version`. `policy_digest` is `sha256:<hex>` over the policy set's text."""
+    """Plant state at `version`. `policy_digest` is `sha256:<hex>` over the policy set's text.
+
+    `contracts`: those in force, by id. `profiles`: by deployment, of those measured as they stand.
+    """
 
     version: int
     factory: str
@@ -21,6 +26,8 @@ class Snapshot:
     models: dict[str, Model]
     deployments: dict[str, Deployment]
     replicas: dict[str, Replica]
+    contracts: dict[str, Contract] = field(default_factory=dict)
+    profiles: dict[str, Profile] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

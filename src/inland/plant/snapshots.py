@@ -21,6 +21,8 @@ def build_snapshot(state: StateTables, factory: str) -> Snapshot:
         models=_ordered(state.models()),
         deployments=_ordered(state.deployments()),
         replicas=_ordered(state.replicas()),
+        contracts=_ordered(state.contracts()),
+        profiles=_ordered(state.profiles()),
     )
 
 

@@ -24,5 +24,6 @@ def strictly(kind: Any) -> Any:
 def _member(field: "Field[Any]", kind: Any) -> Any:
     if field.default is not MISSING:
         return field.name, kind, field.default
-    assert field.default_factory is MISSING, "a wire type's defaults are plain values"
+    if field.default_factory is not MISSING:
+        return field.name, kind, msgspec.field(default_factory=field.default_factory)
     return field.name, kind

@@ -1,8 +1,10 @@
 """The plant's state in SQL: one table per noun, written and read inside a caller's transaction."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
+import msgspec
 from sqlalchemy import (
     JSON,
     Boolean,
@@ -19,6 +21,8 @@ from sqlalchemy import (
 )
 
 from inland.adapters.sql.schema_base import Int64, metadata
+from inland.domain.capacity import Profile
+from inland.domain.contracts import Contract, Tier
 from inland.domain.labels import Classification, Label, Purpose
 from inland.domain.places import Known, Place
 from inland.domain.plant import (
@@ -98,6 +102,28 @@ REPLICAS = Table(
     Column("place", JSON, nullable=False),
     Column("isolation", String, nullable=False),
     Column("template", JSON(none_as_null=True), nullable=True),
+)
+PROFILES = Table(
+    "profiles",
+    metadata,
+    Column("deployment", String, primary_key=True),
+    Column("profile", JSON, nullable=False),
+)
+CONTRACTS = Table(
+    "contracts",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("tenant", String, nullable=False, index=True),
+    Column("deployment", String, nullable=False),
+    Column("tokens_per_second", Integer, nullable=False),
+    Column("ttft_ms", Integer, nullable=True),
+    Column("prompt_tokens", Integer, nullable=False),
+    Column("burst_tokens", Integer, nullable=False),
+    Column("weight", Integer, nullable=False),
+    Column("tier", String, nullable=False),
+    Column("declared", Boolean, nullable=False),
+    Column("since_unix_s", Int64, nullable=False),
+    Column("until_unix_s", Int64, nullable=True),
 )
 POLICIES = Table(
     "policies",
@@ -225,6 +251,22 @@ class SqlState:
     def remove_replica(self, replica: str) -> None:
         self._connection.execute(delete(REPLICAS).where(REPLICAS.c.id == replica))
 
+    def profiles(self) -> dict[str, Profile]:
+        return {row["deployment"]: _profile(row) for row in self._rows(PROFILES)}
+
+    def put_profile(self, profile: Profile) -> None:
+        self._put(PROFILES, {"deployment": profile.deployment, "profile": asdict(profile)})
+
+    def remove_profile(self, deployment: str) -> None:
+        self._connection.execute(delete(PROFILES).where(PROFILES.c.deployment == deployment))
+
+    def contracts(self, *, ended: bool = False) -> dict[str, Contract]:
+        all_there_were = map(_contract, self._rows(CONTRACTS))
+        return {one.id: one for one in all_there_were if ended or one.until_unix_s is None}
+
+    def put_contract(self, contract: Contract) -> None:
+        self._put(CONTRACTS, {**asdict(contract), "tier": contract.tier.value})
+
     def policy(self, digest: str) -> str | None:
         query = select(POLICIES.c.text).where(POLICIES.c.digest == digest)
         return self._connection.execute(query).scalar_one_or_none()
@@ -330,6 +372,14 @@ def _replica(row: Row) -> Replica:
         isolation=row["isolation"],
         template=_features(row["template"]),
     )
+
+
+def _profile(row: Row) -> Profile:
+    return msgspec.convert(row["profile"], Profile)
+
+
+def _contract(row: Row) -> Contract:
+    return Contract(**{**row, "tier": Tier(row["tier"])})
 
 
 def _features_row(features: tuple[Feature, ...] | None) -> list[str] | None:
