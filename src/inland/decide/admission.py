@@ -35,7 +35,8 @@ class Arrive(msgspec.Struct, frozen=True, gc=False):
 class Return(msgspec.Struct, frozen=True, gc=False):
     """A started request could not be served there: it goes back to the head of its tenant's queue.
 
-    It keeps the time it first came, so its wait stays bounded however often it returns.
+    It may wait as long as one that comes now: what it was worked on does not count as waiting. Who
+    sends it back bounds how often.
     """
 
     request: int
@@ -138,7 +139,7 @@ def step(state: State, event: Event, now: float) -> tuple[State, tuple[Action, .
         case Done():
             return state, _done(state, event.request)
         case Return():
-            return state, _return(state, event.request)
+            return state, _return(state, event.request, now)
         case Up():
             _up(state, event)
             return state, _dispatch(state)
@@ -201,11 +202,12 @@ def _done(state: State, request_id: int) -> tuple[Action, ...]:
     return _dispatch(state) if state.turns else NOTHING
 
 
-def _return(state: State, request_id: int) -> tuple[Action, ...]:
+def _return(state: State, request_id: int, now: float) -> tuple[Action, ...]:
     request = state.requests.get(request_id)
     if request is None or request.replica is None:
         return NOTHING
     _free(state, request)
+    request.since = now
     _enqueue(state, request, first=True)
     if state.given_up:
         return _turn_out(state, Why.GIVEN_UP, _AFTER_FAILURE_S, [request])

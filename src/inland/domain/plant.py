@@ -52,17 +52,27 @@ class ReplicaState(StrEnum):
 
     STARTING = "starting"
     READY = "ready"
+    DRAINING = "draining"  # it ends what it has and gets no more
     FAILED = "failed"
     STOPPED = "stopped"
 
 
-#: Allowed moves of a replica. A replica that dies goes back to starting until it is given up.
+#: Allowed moves of a replica. A replica that dies goes back to starting until it is given up; one
+#: that drains is not wanted, and works again where it is wanted after all.
 REPLICA_LIFE: dict[ReplicaState, frozenset[ReplicaState]] = {
     ReplicaState.STARTING: frozenset(
         {ReplicaState.READY, ReplicaState.FAILED, ReplicaState.STOPPED}
     ),
     ReplicaState.READY: frozenset(
-        {ReplicaState.STARTING, ReplicaState.FAILED, ReplicaState.STOPPED}
+        {
+            ReplicaState.STARTING,
+            ReplicaState.DRAINING,
+            ReplicaState.FAILED,
+            ReplicaState.STOPPED,
+        }
+    ),
+    ReplicaState.DRAINING: frozenset(
+        {ReplicaState.STARTING, ReplicaState.READY, ReplicaState.STOPPED}
     ),
     ReplicaState.FAILED: frozenset({ReplicaState.STARTING, ReplicaState.STOPPED}),
     ReplicaState.STOPPED: frozenset(),

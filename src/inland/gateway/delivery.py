@@ -22,13 +22,22 @@ _WHOLE_HEADERS = (
 class WholeDelivery:
     """Nothing leaves before the record is durable."""
 
-    __slots__ = ("_asked", "_assembly", "_exchange", "_said")
+    __slots__ = ("_asked", "_assembly", "_choices", "_exchange", "_said")
 
     def __init__(self, asked: Asked, said: Said, choices: int, exchange: Exchange) -> None:
         self._asked = asked
         self._said = said
         self._exchange = exchange
+        self._choices = choices
         self._assembly = Assembly(choices)
+
+    def has_begun(self) -> bool:
+        """Whether the caller was sent any of it."""
+        return self._exchange.started
+
+    def start_over(self) -> None:
+        """Nothing of it was sent: what was kept is forgotten."""
+        self._assembly = Assembly(self._choices)
 
     def take(self, pieces: Sequence[Piece]) -> bool:
         """Keep `pieces`; whether more may come at once."""
@@ -62,15 +71,32 @@ class WholeDelivery:
 class StreamDelivery:
     """Events leave as they come once the opening is durable; the end waits for the record."""
 
-    __slots__ = ("_assembly", "_events", "_exchange", "_held", "_may_begin", "_said")
+    __slots__ = (
+        "_assembly",
+        "_choices",
+        "_events",
+        "_exchange",
+        "_held",
+        "_may_begin",
+        "_said",
+    )
 
     def __init__(self, asked: Asked, said: Said, choices: int, exchange: Exchange) -> None:
         self._said = said
         self._exchange = exchange
+        self._choices = choices
         self._assembly = Assembly(choices)
         self._held: list[Piece] = []
         self._may_begin = False
         self._events = asked.events(said)
+
+    def has_begun(self) -> bool:
+        """Whether the caller was sent any of it."""
+        return self._exchange.started
+
+    def start_over(self) -> None:
+        """Nothing of it was sent: what was held is forgotten."""
+        self._assembly, self._held = Assembly(self._choices), []
 
     def opening_is_durable(self) -> None:
         """The first byte may leave; what was held does."""

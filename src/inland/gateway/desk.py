@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
 from itertools import count
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -80,6 +82,11 @@ class Desk:
     def version(self) -> int:
         """The snapshot in force; 0 before the first."""
         return self._rulings.snapshot.version if self._rulings is not None else 0
+
+    def by_replica(self) -> list[list[Any]]:
+        """How many requests each replica works on, of those that work on any: `[[id], count]`."""
+        at = Counter(one.replica.id for one in self.active if one.replica and one.is_running())
+        return [[[replica], count] for replica, count in at.items()]
 
     # -- connections
 
@@ -285,6 +292,8 @@ class Desk:
         for request in under_way:
             if request.denied is not None:
                 request.stop(request.denied)
+            elif (gone := _taken_away(request, snapshot)) is not None:
+                request.leave(gone)
 
     def _apply_lanes(self, snapshot: Snapshot) -> None:
         for gone in self.lanes.keys() - snapshot.deployments.keys():
@@ -370,11 +379,19 @@ def _still_there(request: Request, ruling: Ruling, snapshot: Snapshot) -> Refuse
     used = request.replica
     if used is None or not request.is_running():
         return None
-    now = snapshot.replicas.get(used.id)
-    if now is None or (now.place, now.address) != (used.place, used.address):
-        return unavailable("replica_removed", "The replica that served this was taken away.")
     if used.place.id not in ruling.verdict.places:
         name = ruling.deployment.name
         remedy = f"place {used.place.id} is no longer allowed; ask again"
         return denied(name, ruling.verdict.rules, remedy)
+    return None
+
+
+def _taken_away(request: Request, snapshot: Snapshot) -> Refused | None:
+    """What a running request is told whose replica is there no more, or not as it was."""
+    used = request.replica
+    if used is None or not request.is_running():
+        return None
+    now = snapshot.replicas.get(used.id)
+    if now is None or (now.place, now.address) != (used.place, used.address):
+        return unavailable("replica_removed", "The replica that served this was taken away.")
     return None

@@ -101,6 +101,7 @@ class Gateway:
         gauges: dict[str, Any] = {
             name: {"labels": ["deployment"], "series": series} for name, series in gauge.items()
         }
+        gauges["replica_requests"] = {"labels": ["replica"], "series": self._desk.by_replica()}
         writable = int(self._shared.journal.healthy())
         gauges["journals_writable"] = {"labels": [], "series": [[[], writable]]}
         open_now = len(self._desk.connections)

@@ -92,7 +92,7 @@ class Lane:
         for name in ready:
             if name not in self._resting:
                 self._step(Up(name, self.slots))
-        if replicas and all(r.state is ReplicaState.FAILED for r in replicas):
+        if _is_hopeless(deployment, replicas):
             self._step(GivenUp())
 
     def _apply_slots(self, deployment: Deployment, replicas: list[Replica]) -> None:
@@ -193,6 +193,14 @@ class Lane:
             request.fail()
 
 
+def _is_hopeless(deployment: Deployment, replicas: list[Replica]) -> bool:
+    """Whether no replica will come: all have failed, or none is wanted."""
+    staying = [one for one in replicas if one.state is not ReplicaState.DRAINING]
+    if not staying:
+        return deployment.replicas == 0
+    return all(one.state is ReplicaState.FAILED for one in staying)
+
+
 def _refused(refuse: Refuse, slots: int) -> Refused:
     match refuse.why:
         case Why.FULL:
@@ -201,7 +209,7 @@ def _refused(refuse: Refuse, slots: int) -> Refused:
             text = "No replica of this model had room in time."
             return unavailable("queue_wait", text, refuse.retry_after_s)
         case Why.GIVEN_UP:
-            text = "Every replica of this model has failed; its operator has to start it again."
+            text = "No replica of this model works; its operator has to start one."
             return unavailable("model_failed", text, refuse.retry_after_s)
         case Why.TOO_LARGE:
             return invalid("n", f"`n` is at most {slots} for this model.")

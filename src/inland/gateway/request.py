@@ -42,6 +42,7 @@ class Phase(Enum):
 
     WAITING = auto()
     RUNNING = auto()
+    MOVING = auto()  # the engine was told to stop, for it is done elsewhere
     ENDING = auto()  # the engine was told to stop; its last counts are awaited
     RECORDING = auto()
     OVER = auto()
@@ -78,6 +79,7 @@ class Request:
         "_size",
         "_slow_reader",
         "_template",
+        "_thrown_away",
         "_time",
         "_tries",
         "_ttft_us",
@@ -122,7 +124,7 @@ class Request:
         self._template: Template | None = None
         self._counts = _NOTHING
         self._opened = self._slow_reader = False
-        self._tries = self._size = 0
+        self._tries = self._size = self._thrown_away = 0
         self._ttft_us: int | None = None
         self._last_piece = 0.0
 
@@ -234,18 +236,18 @@ class Request:
         self._last_piece = now
 
     def _opening_is_durable(self) -> None:
-        going_on = self.phase is Phase.RUNNING
+        going_on = self.phase in {Phase.WAITING, Phase.RUNNING, Phase.MOVING}
         still_to_come = self.phase is Phase.RECORDING and self._outcome == COMPLETE
         if isinstance(self._delivery, StreamDelivery) and (going_on or still_to_come):
             self._delivery.opening_is_durable()
-        if going_on and self._call is not None and not self._slow_reader:
+        if self.phase is Phase.RUNNING and self._call is not None and not self._slow_reader:
             self._call.resume()
 
     def ended(self, end: End) -> None:
         """The engine is done with it. What it claims is believed as far as it can be true."""
         assert self.replica is not None
         self._lane.left(self, self.replica, end.residue)
-        if self.phase not in {Phase.RUNNING, Phase.ENDING}:
+        if not self.is_running():
             return
         try:
             counts = self._ceiling.believed(end.counts)
@@ -256,7 +258,7 @@ class Request:
             self._ended(end, counts)
 
     def _lied(self, lie: Damaged) -> None:
-        if self.phase is Phase.RUNNING:
+        if self.phase is not Phase.ENDING:
             self._give_up(self._distrust(lie), _NOTHING)
         else:  # whoever asked knows already that there is no answer
             self._outcome = FAILED
@@ -270,10 +272,8 @@ class Request:
             self._lane.done(self)
             self._outcome = COMPLETE
             self._record(counts)
-        elif end.how is Ending.GONE and self._ttft_us is None and self._may_retry(end):
-            self.phase, self._call = Phase.WAITING, None
-            assert self.replica is not None
-            self._lane.returned(self, self.replica)
+        elif self._is_lost(end) and self._may_move(end):
+            self._move(counts)
         else:
             self._lane.done(self)
             self._give_up(_failure(end), counts)
@@ -287,16 +287,32 @@ class Request:
         self._lane.suspect(self.replica)
         return engine_failed(f"The engine cannot be believed: {lie.why}; nothing is billed.")
 
-    def _may_retry(self, end: End) -> bool:
+    def _is_lost(self, end: End) -> bool:
+        """Whether its replica, not the request, is why there is no answer."""
+        return end.how is Ending.GONE or self.phase is Phase.MOVING
+
+    def _may_move(self, end: End) -> bool:
+        """A caller who was sent nothing need not hear of it; each engine tried counts."""
         self._tries += end.connected
-        return self._tries < self._shared.limits.attempts
+        return not self._delivery.has_begun() and self._tries < self._shared.limits.attempts
+
+    def _move(self, counts: Counts) -> None:
+        """Back into the queue, as if nothing had been made of it: that is thrown away, unbilled."""
+        assert self.replica is not None
+        self._thrown_away += counts.completion
+        self._delivery.start_over()
+        self._ceiling = Ceiling(self._work, self.ruling.deployment)
+        self._ceiling.asked(self._size)
+        self._ttft_us, self._call = None, None
+        self.phase = Phase.WAITING
+        self._lane.returned(self, self.replica)
 
     # -- as its caller's connection sees it
 
     def hung_up(self) -> None:
         """The caller is gone: stop the engine's work, and record what it came to."""
         self._outcome = self._outcome or HUNG_UP
-        if self.phase is Phase.RUNNING:
+        if self.is_running():
             self._cancel()
         elif self.phase is Phase.WAITING:
             self._lane.done(self)
@@ -326,10 +342,20 @@ class Request:
         """End it now, whether it waits or runs; what is already being recorded is left alone."""
         if self.phase is Phase.WAITING:
             self.turned_away(refused)
-        elif self.phase is Phase.RUNNING:
+        elif self.phase in {Phase.RUNNING, Phase.MOVING}:
             self._outcome = FAILED
             self._delivery.fail(refused)
             self._cancel()
+
+    def leave(self, refused: Refused) -> None:
+        """Its replica is taken away: it is done elsewhere, or ends where its caller had some."""
+        if self.phase is not Phase.RUNNING:
+            return
+        if self._delivery.has_begun():
+            self.stop(refused)
+            return
+        self._delivery.start_over()
+        self._cancel(Phase.MOVING)
 
     def is_late(self, now: float) -> bool:
         """Whether it had all the time there is."""
@@ -341,10 +367,12 @@ class Request:
 
     def is_running(self) -> bool:
         """Whether an engine works on it."""
-        return self.phase in {Phase.RUNNING, Phase.ENDING}
+        return self.phase in {Phase.RUNNING, Phase.MOVING, Phase.ENDING}
 
-    def _cancel(self) -> None:
-        self.phase = Phase.ENDING
+    def _cancel(self, then: Phase = Phase.ENDING) -> None:
+        before, self.phase = self.phase, then
+        if before is not Phase.RUNNING:
+            return  # it was told so already
         if self._call is not None:
             self._call.cancel()
         else:  # the engine's client failed before there was a call
@@ -387,11 +415,15 @@ class Request:
             prompt_tokens=counts.prompt,
             completion_tokens=done,
             cached_tokens=counts.cached,
-            wasted_tokens_estimated=max(0, counts.completion - done),
+            wasted_tokens_estimated=self._wasted(counts, done),
             counted=ENGINE if counts.exact else ESTIMATED,
             ttft_us=self._ttft_us,
             duration_us=max(0, int((shared.clock.monotonic() - self._arrived) * 1e6)),
         )
+
+    def _wasted(self, counts: Counts, done: int) -> int:
+        """Tokens made that nobody has: after a hang-up, and by engines that were lost."""
+        return self._thrown_away + max(0, counts.completion - done)
 
     def _delivered_tokens(self) -> int:
         return self._ceiling.delivered(self._delivery.delivered_tokens())
@@ -405,7 +437,7 @@ class Request:
         done = counts.completion if complete else self._delivered_tokens()
         metrics.prompt_tokens.add(name, counts.prompt)
         metrics.completion_tokens.add(name, done)
-        metrics.wasted_tokens_estimated.add(name, max(0, counts.completion - done))
+        metrics.wasted_tokens_estimated.add(name, self._wasted(counts, done))
         self._over(self._outcome, 200 if complete else 0)
 
     def _over(self, outcome: str, status: int) -> None:
