@@ -72,6 +72,8 @@ class Admission(RuleBasedStateMachine):
         number = data.draw(st.sampled_from(sorted(self.running)))
         del self.running[number]
         self.waiting.append(number)
+        tenant, slots, _ = self.wants[number]
+        self.wants[number] = (tenant, slots, self.now)  # it may wait as long as any other
         self.feed(Return(number))
 
     @rule(name=st.sampled_from(["r0", "r1"]), slots=st.integers(1, 4))
