@@ -103,6 +103,11 @@ class FactoryClient:
     def add_deployment(self, body: dict[str, Any]) -> dict[str, Any]:
         return self._object("POST", "deployments", body=body)
 
+    def scale_deployment(self, name: str, replicas: int) -> dict[str, Any]:
+        """Returns when that is written; engines start, or drain, after it."""
+        body = {"replicas": replicas}
+        return self._object("POST", f"deployments/{_part(name)}/scale", body=body)
+
     def remove_deployment(self, name: str) -> None:
         self._call("DELETE", f"deployments/{_part(name)}")
 

@@ -39,6 +39,7 @@ ACCESS: dict[str, frozenset[Role]] = {
     "deployments.list": _WATCHING,
     "deployments.show": _WATCHING,
     "deployments.add": _OPERATOR,
+    "deployments.scale": _OPERATOR,
     "deployments.remove": _OPERATOR,
     "processes.revive": _OPERATOR,
     "policies.list": _WATCHING,

@@ -86,6 +86,12 @@ class DeploymentView(Shape):
         )
 
 
+class Scale(Shape):
+    """How many replicas a deployment is to have; with none it is kept, and not served."""
+
+    replicas: int
+
+
 class SupportView(Shape):
     """One row of a deployment's table: whether it has the feature, and who says so."""
 
@@ -180,6 +186,19 @@ def add(
     """Serve a model."""
     control: Control = request.app.state.control
     return DeploymentView.of(control.deployments.add(caller.name, body.order()), [])
+
+
+@router.post("/deployments/{name}/scale", responses=may(400, 404, 409))
+def scale(
+    request: Request,
+    name: str,
+    body: Scale,
+    caller: Annotated[Caller, Depends(caller_for("deployments.scale"))],
+) -> DeploymentView:
+    """Serve it by more or fewer replicas; those beyond them end what they have, bounded."""
+    control: Control = request.app.state.control
+    scaled = control.deployments.scale(caller.name, name, body.replicas)
+    return DeploymentView.of(scaled, list(control.changes.snapshot().replicas.values()))
 
 
 @router.delete("/deployments/{name}", responses=may(404, 409))

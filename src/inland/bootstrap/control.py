@@ -35,6 +35,7 @@ from inland.plant.books.public import PublicLedger
 from inland.plant.changes import Changes
 from inland.plant.declared import Declared, reconcile
 from inland.plant.deployments import Deployments
+from inland.plant.draining import Draining
 from inland.plant.explain import Explain
 from inland.plant.keys import Keys
 from inland.plant.models import Models
@@ -110,7 +111,8 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
     room = EngineRoom(str(home.root), str(home.root / "run"), cores, isolation)
     probes = ThreadPoolExecutor(PROBES, "probe")
     totals = Totals()
-    replicas = Replicas(changes, runner, LlamaCppProber(), room, probes)
+    draining = Draining(feed.works_on, clock, limits.drain_s)
+    replicas = Replicas(changes, runner, LlamaCppProber(), room, probes, draining)
     steps = [
         Controller("feed", lambda: _end_unless(feed.is_alive())),
         Controller("snapshots", changes.refresh),

@@ -1,5 +1,6 @@
 """`inland deploy`: models being served. A deployment's name is its model id in /v1."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +11,7 @@ from inland.cli.factory import calling
 from inland.cli.failures import Failed
 from inland.cli.options import HomeOption, JsonOption, split
 
-app = typer.Typer(help="Add, list, show and remove deployments.", no_args_is_help=True)
+app = typer.Typer(help="Add, list, show, scale and remove deployments.", no_args_is_help=True)
 
 KEY_FILE_LIMIT_BYTES = 8192
 
@@ -89,6 +90,7 @@ def list_(home: HomeOption = None, json: JsonOption = False) -> None:
         ("STANDS", show.field("place.stands")),
         ("OPERATED", show.field("place.operated")),
         ("SLOTS", show.field("slots")),
+        ("REPLICAS", lambda row: _by_state(row["replicas"])),
         ("URL", show.field("url")),
         ("DECLARED", show.field("declared")),
     ]
@@ -120,6 +122,22 @@ def show_(
 
 
 @app.command()
+def scale(
+    name: Annotated[str, typer.Argument(help="The deployment's name.")],
+    replicas: Annotated[int, typer.Argument(help="Copies of it; 0 keeps it, and serves none.")],
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Serve it by more or fewer replicas; those beyond them end what they have first."""
+    with calling(home) as factory:
+        told = factory.scale_deployment(name, replicas)
+    if json:
+        show.as_json(told)
+        return
+    show.line(f"{name} is to have {replicas} replicas; `inland deploy show {name}` says how far")
+
+
+@app.command()
 def remove(
     name: Annotated[str, typer.Argument(help="The deployment's name.")],
     home: HomeOption = None,
@@ -129,6 +147,12 @@ def remove(
     with calling(home) as factory:
         factory.remove_deployment(name)
     show.as_json({"name": name, "removed": True}) if json else show.line(f"{name} is removed")
+
+
+def _by_state(replicas: list[dict[str, str]]) -> str:
+    """`2 ready, 1 draining`."""
+    counted = Counter(one["state"] for one in replicas)
+    return ", ".join(f"{count} {state}" for state, count in counted.items()) or "none"
 
 
 def read_token(path: Path) -> str:

@@ -133,7 +133,7 @@ class Limits:
         10, 1, 300, "seconds", "reaching a server that already exists"
     )
     drain_s: float = _limit(
-        30, 1, 600, "seconds", "answers under way get this to end when the factory stops"
+        30, 1, 600, "seconds", "answers under way get, when the factory stops or their replica does"
     )
     tenants: int = _limit(1024, 1, 65_536, "tenants", "in one factory")
     keys: int = _limit(65_536, 1, 1_048_576, "keys", "in one factory, revoked ones included")

@@ -22,6 +22,11 @@ class EngineKind(StrEnum):
     LLAMA_CPP = "llama.cpp"
     OPENAI = "openai"
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether Inland starts it; others exist already."""
+        return self is not EngineKind.OPENAI
+
 
 class Residue(StrEnum):
     """What a request left in the slot of an engine it was sent to."""
@@ -127,8 +132,8 @@ class Deployment:
     """A model being served under `name`, which is its id in `/v1`.
 
     `slots`: requests the engine works on at once. `context`: tokens per slot. `threads`: engine
-    threads. `url`, `upstream_model` and what it `supports` are for servers that already exist
-    (`EngineKind.OPENAI`).
+    threads. `replicas`: with 0 an engine here is kept, and serves nothing. `url`, `upstream_model`
+    and what it `supports` are for servers that already exist (`EngineKind.OPENAI`).
     """
 
     name: str

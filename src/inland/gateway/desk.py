@@ -360,7 +360,7 @@ def _judge(request: Request, rulings: Rulings, now_unix_s: int) -> Refused | Non
     request.ruling = new
     if not new.allowed:
         return denied(name, new.verdict.rules, new.verdict.remedy)
-    return _still_there(request, new, rulings.snapshot)
+    return _still_allowed(request, new)
 
 
 def _same_service(old: Ruling, new: Ruling) -> bool:
@@ -374,8 +374,8 @@ def _same_service(old: Ruling, new: Ruling) -> bool:
     )
 
 
-def _still_there(request: Request, ruling: Ruling, snapshot: Snapshot) -> Refused | None:
-    """A running request stays where it is: that must still be there, and still be allowed."""
+def _still_allowed(request: Request, ruling: Ruling) -> Refused | None:
+    """A running request stays where it is: that must still be allowed."""
     used = request.replica
     if used is None or not request.is_running():
         return None

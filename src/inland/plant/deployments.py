@@ -3,7 +3,7 @@
 An upstream's address is judged before it is kept; its bearer token goes into a file of its own.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -88,6 +88,26 @@ class Deployments:
                 self._changes.secrets.forget_upstream_key(order.name)
             raise
 
+    def scale(self, who: str, name: str, replicas: int) -> Deployment:
+        """Serve it by so many replicas; those beyond them drain. Returns when that is written.
+
+        Raises BadInput, NotFound, or Conflict for what factory.toml declares.
+        """
+        _check_size("replicas", replicas, 0, MAX_REPLICAS)
+        with self._changes.change(who) as change:
+            found = change.state.deployments().get(name)
+            if found is None:
+                raise NotFound(f"deployment {name!r}")
+            _refuse_declared(found)
+            if not found.engine.is_ours:
+                raise BadInput("replicas", f"{name} is on a server that exists already")
+            scaled = replace(found, replicas=replicas)
+            if scaled != found:
+                change.state.put_deployment(scaled)
+                before = found.replicas
+                change.book("deployment.scale", name, replicas=replicas, replicas_before=before)
+        return scaled
+
     def remove(self, who: str, name: str) -> None:
         """Serve it no more; returns when no gateway does. Repeated, it says NotFound after waiting.
 
@@ -123,7 +143,7 @@ class Deployments:
             return name in transaction.state.deployments()
 
     def _place(self, order: Order) -> Place:
-        if order.engine is EngineKind.LLAMA_CPP:
+        if order.engine.is_ours:
             return self._site
         if order.jurisdiction is None:
             raise BadInput("jurisdiction", "say where the server stands (ZZ for unknown)")
@@ -173,14 +193,14 @@ def refuse_private_literal(change: Change, deployment: Deployment) -> None:
 
 
 def _deployment(change: Change, order: Order, place: Place) -> Deployment:
-    if order.engine is EngineKind.LLAMA_CPP:
+    local = order.engine.is_ours
+    if local:
         model = local_model(change, order.model or order.name)
     else:
         _check_url(order.url)
         if not order.upstream_model or not order.upstream_model.isprintable():
             raise BadInput("upstream-model", "say what the server calls the model")
         model = upstream_model(change, order.model or order.name)
-    local = order.engine is EngineKind.LLAMA_CPP
     return Deployment(
         name=order.name,
         engine=order.engine,
@@ -205,13 +225,17 @@ def _check_sizes(order: Order) -> None:
         ("threads", order.threads, 1, MAX_THREADS),
         ("replicas", order.replicas, 1, MAX_REPLICAS),
     ):
-        if not least <= value <= most:
-            raise BadInput(field, f"{value} is not between {least} and {most}")
+        _check_size(field, value, least, most)
     token = order.token
     if token is not None and not (
         token.isascii() and token.isprintable() and 0 < len(token) <= MAX_TOKEN_CHARS
     ):
         raise BadInput("key-file", "it holds no bearer token: one line of printable ASCII")
+
+
+def _check_size(field: str, value: int, least: int, most: int) -> None:
+    if not least <= value <= most:
+        raise BadInput(field, f"{value} is not between {least} and {most}")
 
 
 def _check_url(url: str | None) -> None:

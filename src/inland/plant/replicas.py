@@ -1,9 +1,10 @@
 """Replicas: which engines should run, which of them have produced a token, and what gateways hear.
 
 A replica is ready while the very process that proved itself is alive; a new life proves itself
-anew.
+anew. One that is not wanted any more drains before its engine is stopped.
 """
 
+from collections.abc import Collection
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -12,13 +13,13 @@ from inland.decide.scheduling import assign_cores
 from inland.domain.plant import (
     REPLICA_LIFE,
     Deployment,
-    EngineKind,
     Feature,
     Model,
     Replica,
     ReplicaState,
 )
 from inland.plant.changes import Change, Changes
+from inland.plant.draining import Draining
 from inland.ports.engine import Prober
 from inland.ports.runner import EngineSpec, ProcessState, ProcessView, Runner
 from inland.ports.state import StateTables
@@ -62,12 +63,14 @@ class Replicas:
         prober: Prober,
         room: EngineRoom,
         probes: Executor,
+        draining: Draining,
     ) -> None:
         self._changes = changes
         self._runner = runner
         self._prober = prober
         self._room = room
         self._executor = probes
+        self._draining = draining
         self._asked: tuple[EngineSpec, ...] | None = None
         self._proven: dict[str, Life] = {}
         self._templates: dict[str, Features] = {}
@@ -78,14 +81,16 @@ class Replicas:
         answers for the processes."""
         with self._changes.store.read() as transaction:
             state = transaction.state
-            specs = wanted_engines(state.deployments(), state.models(), self._room)
-            wanted = wanted_replicas(state.deployments(), self._room)
-            written = state.replicas()
+            deployments, models = state.deployments(), state.models()
+            written, version = state.replicas(), state.version()
         views = {
             view.replica: view
             for view in self._runner.processes()
             if view.replica and view.state is not ProcessState.STOPPED
         }
+        wanted = wanted_replicas(deployments, self._room)
+        leaving = self._leaving(written, {one.id for one in wanted}, deployments, views, version)
+        specs = wanted_engines(deployments, models, self._room, leaving.values())
         if specs != self._asked or {spec.replica for spec in specs} != views.keys():
             self._runner.set_engines(specs)
             self._asked = specs
@@ -93,10 +98,44 @@ class Replicas:
             before = written.get(spec.replica)
             known = before is not None and before.template is not None
             self._prove(spec, views.get(spec.replica), known=known)
-        seen = {one.id: self._seen(one, written.get(one.id), views) for one in wanted}
+        seen = {one.id: self._seen(one, written.get(one.id), views) for one in wanted} | leaving
         if seen != written:
             with self._changes.change("replicas") as change:
                 _write(change, seen)
+
+    def _leaving(
+        self,
+        written: dict[str, Replica],
+        wanted: Collection[str],
+        deployments: dict[str, Deployment],
+        views: dict[str, ProcessView],
+        version: int,
+    ) -> dict[str, Replica]:
+        """The replicas that are wanted no more and still at work, draining."""
+        leaving = {}
+        for one in written.values():
+            deployment = deployments.get(one.deployment)
+            if one.id in wanted or deployment is None or not deployment.engine.is_ours:
+                continue
+            if one.state is ReplicaState.DRAINING:
+                self._draining.begin(one.id, version)
+            elif one.state is not ReplicaState.READY:
+                continue
+            if self._lives_on(one.id, views) and not self._draining.is_over(one.id):
+                leaving[one.id] = replace(one, state=ReplicaState.DRAINING)
+        self._draining.forget_others(leaving)
+        return leaving
+
+    def _lives_on(self, replica: str, views: dict[str, ProcessView]) -> bool:
+        """Whether it is the process that proved itself: one that came after it has nothing to end.
+
+        A control that starts knows no life yet, and takes what runs for it.
+        """
+        view = views.get(replica)
+        life = _life(view)
+        if view is None or life is None or view.state is not ProcessState.RUNNING:
+            return False
+        return self._proven.get(replica, life) == life
 
     def _seen(
         self, wanted: Replica, before: Replica | None, views: dict[str, ProcessView]
@@ -150,14 +189,21 @@ class Replicas:
 
 
 def wanted_engines(
-    deployments: dict[str, Deployment], models: dict[str, Model], room: EngineRoom
+    deployments: dict[str, Deployment],
+    models: dict[str, Model],
+    room: EngineRoom,
+    leaving: Collection[Replica] = (),
 ) -> tuple[EngineSpec, ...]:
-    """The engines that should run here, each with cores of its own while there are enough."""
+    """The engines that should run here, each with cores of its own while there are enough.
+
+    `leaving`: replicas beyond those wanted, whose engines still work.
+    """
+    more = sorted((one.deployment, one.id) for one in leaving)
     local = [
-        (f"{one.name}-{number}", one, models[one.model].file)
+        (replica, one, models[one.model].file)
         for _, one in sorted(deployments.items())
-        if one.engine is EngineKind.LLAMA_CPP and one.model in models
-        for number in range(one.replicas)
+        if one.engine.is_ours and one.model in models
+        for replica in [*_names(one), *(id_ for of, id_ in more if of == one.name)]
     ]
     cores = assign_cores([one.threads for _, one, _ in local], room.cores)
     return tuple(
@@ -180,19 +226,22 @@ def wanted_replicas(deployments: dict[str, Deployment], room: EngineRoom) -> lis
     """The replicas there should be: engines starting, and servers that exist already, ready."""
     replicas = []
     for _, one in sorted(deployments.items()):
-        if one.engine is EngineKind.OPENAI:
+        if not one.engine.is_ours:
             assert one.url is not None
             ready = ReplicaState.READY
             replicas.append(Replica(f"{one.name}-0", one.name, ready, one.url, one.place))
             continue
-        for number in range(one.replicas):
-            replica = f"{one.name}-{number}"
+        for replica in _names(one):
             address = socket_path(room.sockets, replica)
             starting = ReplicaState.STARTING
             replicas.append(
                 Replica(replica, one.name, starting, address, one.place, room.isolation)
             )
     return replicas
+
+
+def _names(deployment: Deployment) -> list[str]:
+    return [f"{deployment.name}-{number}" for number in range(deployment.replicas)]
 
 
 def socket_path(sockets: str, replica: str) -> str:
@@ -242,5 +291,5 @@ def awaited(state: StateTables) -> list[str]:
     return [
         f"a token from deployment {name}"
         for name, one in sorted(state.deployments().items())
-        if one.engine is EngineKind.LLAMA_CPP and name not in ready
+        if one.engine.is_ours and one.replicas and name not in ready
     ]

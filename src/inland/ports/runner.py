@@ -17,7 +17,8 @@ class ProcessState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EngineSpec:
-    """An engine process to run. Two specs that differ are two processes: the old one is replaced.
+    """An engine process to run. Two specs that differ in more than their cores are two processes:
+    the old one is replaced.
 
     `model_file`: absolute path of a GGUF file. `socket`: the unix socket it serves on. `alias`: the
     deployment's name. `cores`: the CPU numbers it is pinned to; empty means any. `isolation` is an

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -45,6 +46,20 @@ def test_a_changed_spec_is_another_process(runner: Runner, standing: Standing) -
     runner.set_engines((engine("a", threads=2),))
     eventually(lambda: getattr(standing.view("engine-a"), "pid", None) not in {None, pid})
     standing.until("engine-a", ProcessState.RUNNING)
+
+
+def test_other_cores_are_the_same_process_moved_with_all_its_threads(
+    runner: Runner, standing: Standing
+) -> None:
+    ours = sorted(os.sched_getaffinity(0))
+    runner.set_engines((engine("a", cores=(ours[0],)),))
+    pid = standing.until("engine-a", ProcessState.RUNNING).pid
+    assert pid is not None
+    for cores in ((ours[-1],), (ours[0],), ()):
+        runner.set_engines((engine("a", cores=cores),))
+        assert standing.pid("engine-a") == pid
+        tasks = [int(task.name) for task in Path(f"/proc/{pid}/task").iterdir()]
+        assert all(os.sched_getaffinity(task) == set(cores or ours) for task in tasks)
 
 
 def test_engines_survive_who_asked_for_them(runner: Runner, standing: Standing) -> None:

@@ -17,7 +17,7 @@ from inland.plant.models import Models
 from inland.plant.replicas import EngineRoom, Replicas
 from inland.plant.ticker import Ticker
 from inland.ports.books import UsageRow
-from tests.unit.plant.parts import SITE, AtOnce, Plant, ToyProber, ToyRunner
+from tests.unit.plant.parts import SITE, AtOnce, Plant, ToyProber, ToyRunner, settled
 
 RECORD = {
     "id": "0197aaaa-bbbb-7ccc-8ddd-eeeeffff0000",
@@ -93,7 +93,9 @@ class Factory:
         self.books, self.feed, self.runner = ToyBooks(), ToyFeed(plant), ToyRunner()
         self.prober = ToyProber()
         room = EngineRoom("/m", "/r", (0, 1))
-        self.replicas = Replicas(plant.changes, self.runner, self.prober, room, AtOnce())
+        self.replicas = Replicas(
+            plant.changes, self.runner, self.prober, room, AtOnce(), settled(plant.clock)
+        )
         (home / "ledger" / "tile" / "0").mkdir(parents=True)
         self.control = Control(
             factory="test",

@@ -96,3 +96,22 @@ def test_gateways_that_keep_dying_before_they_run_anything_delay_nothing():
         leases, lease_s = leases.answer(_ask(0, writer=f"w{life}"), 2, 10.0 + life)
         assert lease_s == 0.0, "there is nothing yet that it could act on"
         assert leases.in_force(2, 2, 10.0 + life, None)
+
+
+def test_work_on_a_replica_is_known_from_what_is_told_since_it_gets_nothing_new():
+    def told(running: int, *at_work: str, silent: bool = False) -> Ask:
+        series = [[[one], 1] for one in at_work]
+        metrics = {"gauges": {"replica_requests": {"labels": ["replica"], "series": series}}}
+        return Ask(1, "gateway-0", 1, "w", running, None if silent else metrics)
+
+    leases = answered(Leases(0.0, {}), told(4), 10.0)
+    assert leases.works_on("r-1", 5, 10.1), "it said so before it knew"
+    leases = answered(leases, told(5, silent=True), 10.2)
+    assert leases.works_on("r-1", 5, 10.3), "it knows, and has said nothing since"
+    leases = answered(leases, told(5, "r-1"), 10.4)
+    assert leases.works_on("r-1", 5, 10.5)
+    assert not leases.works_on("r-0", 5, 10.5)
+    leases = answered(leases, told(5, "r-0"), 10.6)
+    assert not leases.works_on("r-1", 5, 10.7)
+    leases = answered(leases, told(5, "r-1"), 10.8)
+    assert not leases.works_on("r-1", 5, 10.8 + LEASE_S), "it is gone, and so is its work"

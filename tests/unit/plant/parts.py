@@ -17,6 +17,7 @@ from inland.ledger import canonical
 from inland.plant.changes import Changes
 from inland.plant.declared import Declared, reconcile
 from inland.plant.deployments import Deployments
+from inland.plant.draining import Draining
 from inland.plant.keys import Keys
 from inland.plant.policies import Policies
 from inland.plant.tenants import Tenants
@@ -130,6 +131,11 @@ class ToyProber:
     def prove(self, address: str, model: str) -> tuple[Feature, ...] | None:
         self.asked += 1
         return (Feature.SYSTEM,) if self.works else None
+
+
+def settled(clock: HandClock) -> Draining:
+    """Gateways that are never at work."""
+    return Draining(lambda *_: False, clock, 30)
 
 
 class Plant:

@@ -1,9 +1,13 @@
 """A replica is ready while the very process that produced a token lives."""
 
+from dataclasses import replace as dataclass_replace
+
 import pytest
 
+from inland.domain.errors import BadInput, Conflict, NotFound
 from inland.domain.plant import EngineKind, ReplicaState
 from inland.plant.deployments import Order
+from inland.plant.draining import Draining
 from inland.plant.replicas import (
     SOCKET_PATH_BYTES,
     EngineRoom,
@@ -12,10 +16,11 @@ from inland.plant.replicas import (
     socket_path,
 )
 from inland.ports.runner import ProcessState
-from tests.unit.plant.parts import AtOnce, ToyProber, ToyRunner
+from tests.unit.plant.parts import AtOnce, ToyProber, ToyRunner, settled
 
 ROOM = EngineRoom("/home/models", "/home/run", (0, 1))
 ONE = "smollm2-0"
+DRAIN_S = 30
 
 
 @pytest.fixture
@@ -29,8 +34,19 @@ def prober():
 
 
 @pytest.fixture
-def replicas(plant, runner, prober):
-    return Replicas(plant.changes, runner, prober, ROOM, AtOnce())
+def at_work():
+    """Replicas that a gateway says it works on."""
+    return set()
+
+
+@pytest.fixture
+def draining(plant, at_work):
+    return Draining(lambda replica, version: replica in at_work, plant.clock, DRAIN_S)
+
+
+@pytest.fixture
+def replicas(plant, runner, prober, draining):
+    return Replicas(plant.changes, runner, prober, ROOM, AtOnce(), draining)
 
 
 def _state(plant, replica=ONE):
@@ -108,7 +124,7 @@ def test_a_control_that_starts_again_keeps_what_was_proved(plant, runner, prober
     replicas.step()
     replicas.step()
     version, asked = plant.snapshot.version, prober.asked
-    again = Replicas(plant.changes, runner, prober, ROOM, AtOnce())
+    again = Replicas(plant.changes, runner, prober, ROOM, AtOnce(), settled(plant.clock))
     again.step()
     assert _state(plant) is ReplicaState.READY
     assert plant.changes.snapshot().version == version
@@ -147,3 +163,146 @@ def test_every_deployments_name_has_a_socket_the_kernel_takes() -> None:
     assert len(paths) == 10
     assert all(len(path.encode()) <= SOCKET_PATH_BYTES for path in paths)
     assert socket_path("/run", "smollm2-0") == "/run/engine-smollm2-0.sock"
+
+
+@pytest.fixture
+def two(plant, replicas):
+    """A deployment of two replicas, both ready, that the file does not declare."""
+    plant.deployments.add("op", Order("two", EngineKind.LLAMA_CPP, model="smol", replicas=2))
+    for _ in range(2):
+        replicas.step()
+    assert _states(plant) == {"two-0": "ready", "two-1": "ready"}
+
+
+def _states(plant):
+    replicas = plant.changes.snapshot().replicas.values()
+    return {one.id: one.state.value for one in replicas if one.deployment == "two"}
+
+
+def _engines(runner):
+    return {spec.replica for spec in runner.asked[-1]} - {ONE}
+
+
+def test_a_replica_wanted_no_more_drains_before_its_engine_is_stopped(
+    plant, runner, replicas, at_work, two
+):
+    at_work.add("two-1")
+    plant.deployments.scale("op", "two", 1)
+    for _ in range(3):
+        replicas.step()
+        assert _states(plant) == {"two-0": "ready", "two-1": "draining"}
+        assert _engines(runner) == {"two-0", "two-1"}
+    at_work.clear()
+    for _ in range(2):
+        replicas.step()
+    assert _states(plant) == {"two-0": "ready"}
+    assert _engines(runner) == {"two-0"}
+    booked = plant.records()[-1]
+    assert (booked["what"], booked["details"]["replicas"]) == ("deployment.scale", 1)
+
+
+def test_draining_is_bounded(plant, runner, replicas, at_work, two):
+    at_work.add("two-1")
+    plant.deployments.scale("op", "two", 1)
+    for _ in range(2):
+        replicas.step()
+    plant.clock.sleep(DRAIN_S)
+    for _ in range(2):
+        replicas.step()
+    assert _states(plant) == {"two-0": "ready"}
+    assert _engines(runner) == {"two-0"}
+
+
+def test_what_gateways_said_before_they_knew_that_it_drains_counts_for_nothing(
+    plant, runner, prober, two
+):
+    asked = []
+
+    def works_on(replica, version):
+        asked.append((replica, version))
+        return True
+
+    draining = Draining(works_on, plant.clock, DRAIN_S)
+    again = Replicas(plant.changes, runner, prober, ROOM, AtOnce(), draining)
+    plant.deployments.scale("op", "two", 1)
+    again.step()
+    said = plant.snapshot.version
+    assert plant.snapshot.replicas["two-1"].state is ReplicaState.DRAINING
+    again.step()
+    assert asked == [("two-1", said)]
+
+
+def test_a_control_that_starts_again_goes_on_draining(
+    plant, runner, prober, replicas, at_work, draining, two
+):
+    at_work.add("two-1")
+    plant.deployments.scale("op", "two", 1)
+    for _ in range(2):
+        replicas.step()
+    again = Replicas(plant.changes, runner, prober, ROOM, AtOnce(), draining)
+    for _ in range(2):
+        again.step()
+    assert _states(plant) == {"two-0": "ready", "two-1": "draining"}
+    assert "two-1" in _engines(runner)
+    at_work.clear()
+    for _ in range(2):
+        again.step()
+    assert _states(plant) == {"two-0": "ready"}
+
+
+def test_a_draining_replica_that_is_wanted_after_all_works_again(
+    plant, runner, prober, replicas, at_work, two
+):
+    at_work.add("two-1")
+    plant.deployments.scale("op", "two", 1)
+    for _ in range(2):
+        replicas.step()
+    proved = prober.asked
+    plant.deployments.scale("op", "two", 2)
+    replicas.step()
+    assert _states(plant) == {"two-0": "ready", "two-1": "ready"}
+    assert prober.asked == proved
+
+
+def test_an_engine_that_dies_while_it_drains_is_not_started_for_nothing(
+    plant, runner, replicas, at_work, two
+):
+    at_work.add("two-1")
+    plant.deployments.scale("op", "two", 1)
+    for _ in range(2):
+        replicas.step()
+    runner.put("two-1", pid=None, start=None, state=ProcessState.BACKING_OFF)
+    for _ in range(2):
+        replicas.step()
+    assert _states(plant) == {"two-0": "ready"}
+    assert _engines(runner) == {"two-0"}
+
+
+def test_one_that_never_worked_goes_at_once(plant, runner, prober, replicas, at_work):
+    prober.works = False
+    plant.deployments.add("op", Order("two", EngineKind.LLAMA_CPP, model="smol", replicas=2))
+    replicas.step()
+    at_work.update({"two-0", "two-1"})
+    plant.deployments.scale("op", "two", 0)
+    for _ in range(2):
+        replicas.step()
+    assert _states(plant) == {}
+    assert _engines(runner) == set()
+    with plant.store.read() as transaction:
+        assert not any("two" in waited for waited in awaited(transaction.state))
+
+
+def test_what_cannot_be_scaled_is_refused(plant, replicas, two):
+    with pytest.raises(Conflict, match=r"factory\.toml"):
+        plant.deployments.scale("op", "smollm2", 2)
+    with pytest.raises(NotFound):
+        plant.deployments.scale("op", "none", 2)
+    with pytest.raises(BadInput):
+        plant.deployments.scale("op", "two", 65)
+    far = Order("far", EngineKind.OPENAI, url="https://m.example.org/v1", upstream_model="m")
+    plant.deployments.add("op", dataclass_replace(far, jurisdiction="US"))
+    with pytest.raises(BadInput):
+        plant.deployments.scale("op", "far", 2)
+    before = plant.snapshot.version
+    plant.deployments.scale("op", "two", 2)
+    assert plant.snapshot.version == before

@@ -35,6 +35,7 @@ class Holder:
     inland: str = ""
     refused: str = ""
     found: dict[str, Any] | None = None  # its metrics when it was first heard of
+    counted: int = 0  # the version it ran when it told `metrics`
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ class Leases:
         lease_s = LEASE_S if granted else 0.0
         until = now + LEASE_S if granted else (before.until if before is not None else now)
         metrics = before.metrics if ask.metrics is None and before is not None else ask.metrics
+        counted = before.counted if ask.metrics is None and before is not None else ask.running
         holder = Holder(
             gateway=ask.gateway,
             pid=ask.pid,
@@ -80,6 +82,7 @@ class Leases:
             inland=ask.inland,
             refused=refused,
             found=metrics if before is None or before.found is None else before.found,
+            counted=counted,
         )
         heard = {w: h for w, h in self.holders.items() if now - h.asked < FORGET_AFTER_S}
         return replace(self, holders=heard | {ask.writer: holder}), lease_s
@@ -98,6 +101,17 @@ class Leases:
         if now >= self.phantom_until:
             return True
         return pids is not None and pids <= {holder.pid for holder in live}
+
+    def works_on(self, replica: str, version: int, now: float) -> bool:
+        """Whether a gateway may be at work on a replica that gets nothing new since `version`: by
+        what it told since it runs that."""
+        live = [holder for holder in self.holders.values() if holder.until > now]
+        return any(one.counted < version or _is_at(one.metrics, replica) for one in live)
+
+
+def _is_at(metrics: dict[str, Any] | None, replica: str) -> bool:
+    told = (metrics or {}).get("gauges", {}).get("replica_requests", {}).get("series", [])
+    return any(labels == [replica] and count for labels, count in told)
 
 
 def fresh_leases(now: float) -> Leases:

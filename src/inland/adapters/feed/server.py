@@ -133,6 +133,15 @@ class FeedServer:
                     return
                 self._changed.wait(_LOOK_EVERY_S)
 
+    def works_on(self, replica: str, version: int) -> bool:
+        """Whether any gateway may be at work on a replica that gets nothing new since `version`."""
+        pids = self._running_pids()
+        with self._changed:
+            now, newest = self._clock.monotonic(), max(self._version, version)
+            if not self._leases.in_force(version, newest, now, pids):
+                return True
+            return self._leases.works_on(replica, version, now)
+
     def gateways(self) -> list[Holder]:
         """Every gateway whose lease runs, by name."""
         now = self._clock.monotonic()

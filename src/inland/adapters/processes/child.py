@@ -7,10 +7,11 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from json import dumps
 from pathlib import Path
 
+from inland.adapters.processes.cores import pin
 from inland.adapters.processes.identity import start_ticks
 from inland.adapters.processes.logs import last_line, rotate
 from inland.adapters.processes.states import Life
@@ -118,6 +119,18 @@ class Child:
         self.start = start_ticks(self.process.pid)
         self.lives += 1
         self.gone.clear()
+
+    def moved_to_cores(self) -> bool:
+        """Whether what is wanted differs in its cores alone: then it runs on those from now on."""
+        spec, wanted = self.spec, self.wanted
+        if spec is None or wanted is None or replace(spec, cores=wanted.cores) != wanted:
+            return False
+        if self.leaving:
+            return False
+        self.spec = wanted
+        if self.process is not None:
+            pin(self.process.pid, wanted.cores)
+        return True
 
     def on_end(self, told: Callable[[subprocess.Popen[bytes], int], None]) -> None:
         """When it ends, call `told` with the process and its exit status, on another thread."""

@@ -167,7 +167,8 @@ class Supervisor:
         for name, child in list(self._children.items()):
             if child.role == ENGINE and child.wanted != wanted.get(name):
                 child.wanted = wanted.get(name)
-                self._retire(child)
+                if not child.moved_to_cores():
+                    self._retire(child)
         for name, spec in wanted.items():
             if name not in self._children:
                 self._add(Child(name, ENGINE, self._log(name), spec=spec, wanted=spec))
