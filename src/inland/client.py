@@ -111,6 +111,16 @@ class FactoryClient:
     def remove_deployment(self, name: str) -> None:
         self._call("DELETE", f"deployments/{_part(name)}")
 
+    def contracts(self, tenant: str | None = None, *, ended: bool = False) -> list[dict[str, Any]]:
+        """Those in force, and with `ended` all there ever were."""
+        return self._list("contracts", {"tenant": tenant, "ended": "true" if ended else None})
+
+    def add_contract(self, body: dict[str, Any]) -> dict[str, Any]:
+        return self._object("POST", "contracts", body=body)
+
+    def remove_contract(self, contract: str) -> dict[str, Any]:
+        return self._object("DELETE", f"contracts/{_part(contract)}")
+
     def revive(self, process: str) -> None:
         self._call("POST", f"processes/{_part(process)}/revive")
 

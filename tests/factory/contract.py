@@ -154,6 +154,23 @@ def _log(factory: Running) -> str:
     return vkey.partition("+")[0].rpartition("/")[2]
 
 
+def _contract(factory: Running) -> str:
+    """A contract that is in force."""
+    words = ("--tenant", "caller", "--deployment", TINY, "--tokens-per-second", "0")
+    return str(factory.json("contract", "add", *words, "--prompt-tokens", "64")["id"])
+
+
+_CONTRACTS: Narrowing = {
+    "NewContract:tenant": {"enum": ["fodder", "nobody-here"]},
+    "NewContract:deployment": {"enum": [TINY, "nothing"]},
+    "NewContract:tokens_per_second": {"enum": [0, 1]},
+    "NewContract:ttft_ms": {"enum": [None]},
+    "NewContract:prompt_tokens": {"enum": [64, CONTEXT]},
+    "NewContract:burst_tokens": {"enum": [0, 10]},
+    "NewContract:weight": {"enum": [1, 0]},
+}
+
+
 def _narrowing(factory: Running, model: str, answer: str, spare: list[str]) -> Narrowing:
     """Names of things that are there, and a few that are not."""
     logs = [_log(factory)]
@@ -174,6 +191,8 @@ def _narrowing(factory: Running, model: str, answer: str, spare: list[str]) -> N
         "keys.rotate.key": {"enum": [*spare[2:], "aaaaaaaaaaaaaaaa"]},
         "deployments.show.name": {"enum": [TINY, "nothing"]},
         "deployments.remove.name": {"enum": [DOOMED, "nothing"]},
+        **_CONTRACTS,
+        "contracts.remove.contract": {"enum": [_contract(factory), "nothing"]},
         "processes.revive.name": {"enum": ["gateway-0", "engine-tiny-0", "nothing"]},
         "usage.since": {"enum": ["2026-01-01", "1700000000", "never"]},
         "path": {"enum": [*tiles, "0/999"]},

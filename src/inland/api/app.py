@@ -7,6 +7,7 @@ from fastapi.routing import APIRoute
 from inland import __version__
 from inland.api import (
     contract,
+    contracts,
     deployments,
     health,
     keys,
@@ -47,6 +48,7 @@ NOUNS = (
     tenants,
     keys,
     deployments,
+    contracts,
     policies,
     receipts,
     records,

@@ -10,6 +10,7 @@ from inland.domain.places import Place
 from inland.ledger.records import Record
 from inland.plant.books.public import PublicLedger
 from inland.plant.changes import Changes
+from inland.plant.contracts import Contracts
 from inland.plant.deployments import Deployments
 from inland.plant.explain import Explain
 from inland.plant.keys import Keys
@@ -81,6 +82,7 @@ class Control:
     keys: Keys
     models: Models
     deployments: Deployments
+    contracts: Contracts
     policies: Policies
     replicas: Replicas
     explain: Explain

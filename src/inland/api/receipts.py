@@ -75,6 +75,14 @@ async def key(
 def _mine(control: Control, caller: Caller, ref: str) -> Record | None:
     """The record a reference names, if the caller may see it."""
     located = control.books.locate(ref[:MAX_REF_CHARS])
-    if located is None or (caller.tenant is not None and located[0] != caller.tenant):
+    if located is None:
         return None
-    return located[1]
+    record = located[1]
+    whose = located[0] or _bought_by(record)
+    return None if caller.tenant is not None and whose != caller.tenant else record
+
+
+def _bought_by(record: Record) -> str | None:
+    """The tenant whose contract a change was about: what it bought is its to prove."""
+    is_contract = str(record.get("what")).startswith("contract.")
+    return str(record["details"]["tenant"]) if is_contract else None

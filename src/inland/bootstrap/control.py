@@ -33,6 +33,7 @@ from inland.domain.errors import InlandError
 from inland.plant.books.books import Books
 from inland.plant.books.public import PublicLedger
 from inland.plant.changes import Changes
+from inland.plant.contracts import Contracts
 from inland.plant.declared import Declared, reconcile
 from inland.plant.deployments import Deployments
 from inland.plant.draining import Draining
@@ -113,10 +114,12 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
     totals = Totals()
     draining = Draining(feed.works_on, clock, limits.drain_s)
     replicas = Replicas(changes, runner, LlamaCppProber(), room, probes, draining)
+    contracts = Contracts(changes, limits.contracts)
     steps = [
         Controller("feed", lambda: _end_unless(feed.is_alive())),
         Controller("snapshots", changes.refresh),
         Controller("replicas", replicas.step),
+        Controller("contracts", contracts.settle),
         Controller("certificate", Renewal(home, listening, clock).step),
         Controller("totals", lambda: totals.keep(feed.heard())),
     ]
@@ -132,6 +135,7 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
         keys=Keys(changes, limits.keys),
         models=Models(changes),
         deployments=Deployments(changes, site, folder, limits.deployments),
+        contracts=contracts,
         policies=Policies(changes, folder),
         replicas=replicas,
         explain=Explain(changes, books),
@@ -163,6 +167,10 @@ def _begin(home: Home, parts: _Parts) -> None:
         permitted_endpoints=declaration.permitted_endpoints,
     )
     reconcile(parts.changes, declared, PolicyFiles(home.policies))
+    parts.control.contracts.declare(declaration.contracts)
+    for waiting in parts.control.contracts.waiting():
+        facts = {"tenant": waiting.contract.tenant, "deployment": waiting.contract.deployment}
+        _log.warning("a declared contract is not in force", extra={**facts, "why": waiting.why})
     parts.control.keys.settle()
     parts.changes.note("factory", "factory.start", "control")
     parts.changes.refresh()

@@ -7,6 +7,7 @@ from typer.exceptions import TyperException
 
 from inland.cli import (
     backup,
+    contract,
     deploy,
     doctor,
     down,
@@ -43,6 +44,7 @@ app.command("verify")(verify.verify)
 app.add_typer(tenant.app, name="tenant")
 app.add_typer(key.app, name="key")
 app.add_typer(deploy.app, name="deploy")
+app.add_typer(contract.app, name="contract")
 app.add_typer(policy.app, name="policy")
 app.add_typer(receipt.app, name="receipt")
 app.add_typer(ledger.app, name="ledger")

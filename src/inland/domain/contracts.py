@@ -5,6 +5,8 @@ from enum import StrEnum
 
 #: A minute is what throughput is averaged over and what a verdict is about.
 MINUTE_S = 60
+#: Parts of a token: what is charged is whole numbers of these.
+TOKEN = 1_000_000
 
 
 class Tier(StrEnum):
@@ -18,7 +20,7 @@ class Tier(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Contract:
     """In force from `since_unix_s` until `until_unix_s` (None: still), for one tenant on one
-    deployment, of which there is at most one at a time.
+    deployment, of which there is at most one at a time. `id`: of the record that sold it.
 
     `tokens_per_second`: completion tokens, averaged over a minute, prompts charged at the profile's
     rate; 0 reserves nothing. `ttft_ms`: the 95th percentile per minute of the time from a

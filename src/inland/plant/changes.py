@@ -19,24 +19,26 @@ FACTORY_FILE = "factory.toml"
 
 
 class Book(Protocol):
-    """Puts the record of what was done into the transaction that does it."""
+    """Puts the record of what was done into the transaction that does it; the record's id."""
 
-    def __call__(self, what: str, subject: str, **details: Any) -> None: ...
+    def __call__(self, what: str, subject: str, **details: Any) -> str: ...
 
 
 class Change:
-    """One transaction under way. `version` is the snapshot's once the block has ended."""
+    """One transaction under way, begun at `unix_s`. `version` is the snapshot's once the block has
+    ended."""
 
-    def __init__(self, transaction: Transaction, book: Book) -> None:
+    def __init__(self, transaction: Transaction, book: Book, unix_s: int) -> None:
         self.state: StateTables = transaction.state
         self.version = transaction.state.version()
+        self.unix_s = unix_s
         self.is_made = False
         self._book = book
 
-    def book(self, what: str, subject: str, **details: Any) -> None:
-        """Put the record of what the block did into its transaction."""
-        self._book(what, subject, **details)
+    def book(self, what: str, subject: str, **details: Any) -> str:
+        """Put the record of what the block did into its transaction; the record's id."""
         self.is_made = True
+        return self._book(what, subject, **details)
 
     def touch(self) -> None:
         """Say that gateways must hear of this, though it is no record (a replica's state)."""
@@ -73,7 +75,8 @@ class Changes:
         """
         snapshot = None
         with self.store.write() as transaction:
-            change = Change(transaction, self._book(transaction, who))
+            now_s = self.clock.unix_us() // 1_000_000
+            change = Change(transaction, self._book(transaction, who), now_s)
             yield change
             if change.is_made:
                 change.version = transaction.state.raise_version()
@@ -124,7 +127,7 @@ class Changes:
         )
 
     def _book(self, transaction: Transaction, who: str) -> Book:
-        def book(what: str, subject: str, **details: Any) -> None:
+        def book(what: str, subject: str, **details: Any) -> str:
             unix_us = self.clock.unix_us()
             record = new_record(
                 CHANGE,
@@ -137,5 +140,6 @@ class Changes:
                 details=details,
             )
             transaction.books.append(record)
+            return str(record["id"])
 
         return book

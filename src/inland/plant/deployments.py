@@ -15,12 +15,14 @@ from inland.domain.ids import is_name
 from inland.domain.places import Place
 from inland.domain.plant import Deployment, EngineKind, Feature
 from inland.plant.changes import FACTORY_FILE, Change, Changes
+from inland.plant.contracts import contracts_on, end_contract
 from inland.plant.labels import checked_place
 from inland.plant.models import local_model, upstream_model
 from inland.plant.policies import permit_endpoint
 from inland.plant.snapshots import build_snapshot
 from inland.plant.tenants import refuse_beyond
 from inland.ports.policies import PolicyFolder
+from inland.ports.state import StateTables
 
 MAX_SLOTS, MAX_REPLICAS, MAX_THREADS, MAX_CONTEXT = 1024, 64, 1024, 1_048_576
 MIN_CONTEXT = 128
@@ -111,7 +113,7 @@ class Deployments:
     def remove(self, who: str, name: str) -> None:
         """Serve it no more; returns when no gateway does. Repeated, it says NotFound after waiting.
 
-        Raises NotFound, or Conflict for what factory.toml declares.
+        Raises NotFound, or Conflict for what factory.toml declares or a contract was sold on.
         """
         with self._changes.store.read() as transaction:
             found = transaction.state.deployments().get(name)
@@ -120,6 +122,7 @@ class Deployments:
             raise NotFound(f"deployment {name!r}")
         _refuse_declared(found)
         with self._changes.change(who) as change:
+            _refuse_sold(change.state, name)
             drop_deployment(change, name)
         self._changes.wait_in_force(change.version)
         self._changes.secrets.forget_upstream_key(name)
@@ -168,9 +171,11 @@ def put_deployment(change: Change, deployment: Deployment) -> None:
 
 
 def drop_deployment(change: Change, name: str) -> None:
-    """Take a deployment and its replicas out and book it. Raises NotFound."""
+    """Take a deployment, its replicas and contracts out and book it. Raises NotFound."""
     if name not in change.state.deployments():
         raise NotFound(f"deployment {name!r}")
+    for contract in contracts_on(change.state, name):
+        end_contract(change, contract)
     for replica in change.state.replicas().values():
         if replica.deployment == name:
             change.state.remove_replica(replica.id)
@@ -261,6 +266,14 @@ def _refuse_taken(found: Deployment | None, name: str) -> None:
     if found is not None:
         where = f"; {FACTORY_FILE} declares it" if found.declared else ""
         raise Conflict(f"deployment {name!r}", f"it exists{where}")
+
+
+def _refuse_sold(state: StateTables, name: str) -> None:
+    sold = contracts_on(state, name)
+    if sold:
+        whose = ", ".join(f"{one.tenant}'s ({one.id})" for one in sold)
+        why = f"contracts are in force on it: end {whose} first (inland contract remove)"
+        raise Conflict(f"deployment {name!r}", why)
 
 
 def _refuse_declared(found: Deployment) -> None:

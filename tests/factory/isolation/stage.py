@@ -102,6 +102,13 @@ def _made(factory: Running) -> Stage:
     theirs = _answer(factory, "beta", "private")
     ours = _answer(factory, "alpha-member", MODEL)
     last = "0" if theirs[-1] != "0" else "1"
+    bought = {
+        tenant: factory.json(
+            *("contract", "add", "--tenant", tenant, "--deployment", deployment),
+            *("--tokens-per-second", "0", "--weight", "2"),
+        )["id"]
+        for tenant, deployment in (("alpha", MODEL), ("beta", "private"))
+    }
     foreign = {
         Kind.TENANT: "beta",
         Kind.KEY: ids["beta"],
@@ -109,6 +116,7 @@ def _made(factory: Running) -> Stage:
         Kind.DEPLOYMENT: "private",
         Kind.MODEL: "private-weights",
         Kind.PROCESS: "engine-private-0",
+        Kind.CONTRACT: bought["beta"],
     }
     unknown = {
         Kind.TENANT: "zeta",
@@ -117,6 +125,7 @@ def _made(factory: Running) -> Stage:
         Kind.DEPLOYMENT: "unknown",
         Kind.MODEL: "unknown-weights",
         Kind.PROCESS: "engine-unknown-0",
+        Kind.CONTRACT: bought["beta"][:-1] + ("0" if bought["beta"][-1] != "0" else "1"),
     }
     own = {
         Kind.TENANT: "alpha",
@@ -125,8 +134,16 @@ def _made(factory: Running) -> Stage:
         Kind.DEPLOYMENT: MODEL,
         Kind.MODEL: "no-weights",
         Kind.PROCESS: "no-process",
+        Kind.CONTRACT: bought["alpha"],
     }
-    marks = (ids["beta"], theirs.removeprefix("chatcmpl-"), "private", '"beta"', "beta")
+    marks = (
+        ids["beta"],
+        theirs.removeprefix("chatcmpl-"),
+        bought["beta"],
+        "private",
+        '"beta"',
+        "beta",
+    )
     return Stage(factory, keys, ids, foreign, unknown, own, marks)
 
 

@@ -20,6 +20,7 @@ class Kind(Enum):
     DEPLOYMENT = "deployment"
     MODEL = "model"
     PROCESS = "process"
+    CONTRACT = "contract"
 
 
 _WORK = ("user", "metadata", "store")
@@ -35,6 +36,10 @@ _PLAIN = {
     "deployments.add": (
         *("engine", "slots", "context", "threads", "replicas", "url", "upstream_model"),
         *("jurisdiction", "operator", "token", "permit_endpoint", "supports"),
+    ),
+    "contracts.add": (
+        *("tokens_per_second", "ttft_ms", "prompt_tokens", "burst_tokens", "weight", "tier"),
+        "replace",
     ),
     "policies.apply": ("files",),
     "policies.explain": ("action", "place"),
@@ -72,6 +77,11 @@ SLOTS: dict[str, Kind | None] = {
     "deployments.show.name": Kind.DEPLOYMENT,
     "deployments.scale.name": Kind.DEPLOYMENT,
     "deployments.remove.name": Kind.DEPLOYMENT,
+    "contracts.list.tenant": Kind.TENANT,
+    "contracts.list.ended": None,
+    "contracts.add:tenant": Kind.TENANT,
+    "contracts.add:deployment": Kind.DEPLOYMENT,
+    "contracts.remove.contract": Kind.CONTRACT,
     "policies.explain:ref": Kind.RECORD,
     "policies.explain:who": Kind.TENANT,
     "policies.explain:tenant": Kind.TENANT,
@@ -94,6 +104,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "keys.add": {"models": ["{deployment}"]},
     "deployments.add": {"name": "{deployment}", "model": "{model}"},
     "deployments.scale": {"replicas": 1},
+    "contracts.add": {"tenant": "{tenant}", "deployment": "{deployment}"},
     "keys.rotate": {"overlap_s": 0},
     "policies.apply": {"files": {"a.cedar": "permit"}},
     "policies.explain": {"who": "{tenant}", "deployment": "{deployment}"},
@@ -113,7 +124,7 @@ VALUES = {"path": "0/999", "log": "00000000"}
 OPEN = frozenset(
     {
         *("openapi", "healthz", "readyz", "checkpoint", "tenants.list", "keys.list", "keys.add"),
-        *("receipts.get", "receipts.key", "records.export", "usage", "vkey"),
+        *("receipts.get", "receipts.key", "records.export", "usage", "vkey", "contracts.list"),
         *("chat.completions", "completions", "embeddings", "models", "models.one"),
     }
 )
@@ -126,6 +137,12 @@ ENDING = frozenset({"keys.revoke", "keys.rotate"})
 #: Every command: what it is for a tenant's key. "files": reads or rules the home's own files, which
 #: only their owner can; else the words that name a thing, with what stands for the name.
 COMMANDS: dict[str, list[tuple[Kind, list[str]]] | str] = {
+    "inland contract add": [
+        (Kind.TENANT, ["--tenant", "{}", "--deployment", "smollm2", "--tokens-per-second", "0"]),
+        (Kind.DEPLOYMENT, ["--tenant", "alpha", "--deployment", "{}", "--tokens-per-second", "0"]),
+    ],
+    "inland contract list": [(Kind.TENANT, ["--tenant", "{}"])],
+    "inland contract remove": [(Kind.CONTRACT, ["{}"])],
     "inland deploy add": [
         (Kind.DEPLOYMENT, ["{}", "--model", "m"]),
         (Kind.MODEL, ["x", "--model", "{}"]),

@@ -45,7 +45,7 @@ class ToyBooks:
 
     def locate(self, ref):
         record = self.records.get(ref)
-        return None if record is None else (record["tenant"], record)
+        return None if record is None else (record.get("tenant"), record)
 
     def receipt(self, ref, since=None):
         return b'{"format":"made-up"}' if ref in self.records else None
@@ -108,6 +108,7 @@ class Factory:
             keys=plant.keys,
             models=Models(plant.changes),
             deployments=plant.deployments,
+            contracts=plant.contracts,
             policies=plant.policies,
             replicas=self.replicas,
             explain=Explain(plant.changes, self.books),

@@ -8,6 +8,7 @@ import pytest
 from inland.adapters.home import upstream_keys
 from inland.adapters.home.factory_toml import parse
 from inland.adapters.home.template import FirstFactory, FirstModel, factory_toml
+from inland.domain.contracts import Contract, Tier
 from inland.domain.errors import BadInput, NotFound
 from inland.domain.labels import Classification, Purpose
 from inland.domain.limits import Limits
@@ -160,3 +161,42 @@ def test_a_database_server_is_named_and_its_password_lies_in_a_file(tmp_path: Pa
         with pytest.raises(BadInput, match=why) as refused:
             parse(site + f'[database]\nurl = "{url}"\n', tmp_path)
         assert "secret" not in str(refused.value)
+
+
+CONTRACT = """
+[[contract]]
+tenant = "acme"
+deployment = "smollm2"
+tokens_per_second = 20
+ttft_ms = 500
+tier = "interactive"
+"""
+
+
+def test_a_contract_is_declared_with_its_terms() -> None:
+    (contract,) = parse(TEXT.replace("[limits]", f"{CONTRACT}[limits]"), HOME).contracts
+    asked = Contract("", "acme", "smollm2", 20, 500, tier=Tier.INTERACTIVE, declared=True)
+    assert contract == asked
+
+
+def test_the_contract_shown_in_a_new_file_is_one() -> None:
+    head, _, rest = TEXT.partition("# [[contract]]")
+    shown, blank, after = rest.partition("\n\n")
+    uncommented = "[[contract]]" + shown.replace("\n# ", "\n")
+    (contract,) = parse(head + uncommented + blank + after, HOME).contracts
+    assert (contract.tokens_per_second, contract.ttft_ms, contract.prompt_tokens) == (20, 500, 512)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        CONTRACT + CONTRACT,
+        CONTRACT + "nonsense = 1",
+        CONTRACT.replace("interactive", "first"),
+        CONTRACT.replace("500", "0"),
+        '[[contract]]\ntenant = "acme"\n',
+    ],
+)
+def test_a_contract_that_makes_no_sense_is_refused(wrong: str) -> None:
+    with pytest.raises(BadInput, match="contract"):
+        parse(TEXT.replace("[limits]", f"{wrong}\n[limits]"), HOME)

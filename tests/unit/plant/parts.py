@@ -15,6 +15,7 @@ from inland.domain.plant import Deployment, EngineKind, Feature, Model
 from inland.domain.snapshot import Secrets, Snapshot
 from inland.ledger import canonical
 from inland.plant.changes import Changes
+from inland.plant.contracts import Contracts
 from inland.plant.declared import Declared, reconcile
 from inland.plant.deployments import Deployments
 from inland.plant.draining import Draining
@@ -159,6 +160,7 @@ class Plant:
         self.keys = Keys(self.changes, most)
         self.policies = Policies(self.changes, self.folder)
         self.deployments = Deployments(self.changes, SITE, self.folder, most)
+        self.contracts = Contracts(self.changes, most)
 
     def begin(self, declared: Declared | None = None) -> None:
         """What a control does when it starts."""

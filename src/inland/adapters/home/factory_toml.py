@@ -14,6 +14,7 @@ from inland.adapters.home import listening
 from inland.adapters.home.listening import Listening
 from inland.adapters.home.table import Table
 from inland.domain.capabilities import OF_UPSTREAM
+from inland.domain.contracts import Contract, Tier
 from inland.domain.errors import BadInput, NotFound
 from inland.domain.labels import EVERYONE, FACTORY, Classification, Label, Purpose, public_label
 from inland.domain.limits import Limits
@@ -49,6 +50,7 @@ class Declaration:
     deployments: tuple[Deployment, ...] = ()
     upstream_key_files: dict[str, Path] = field(default_factory=dict)
     permitted_endpoints: tuple[str, ...] = ()
+    contracts: tuple[Contract, ...] = ()
     limits: Limits = field(default_factory=Limits)
     database: DatabaseServer | None = None
 
@@ -83,6 +85,7 @@ def parse(text: str, home: Path) -> Declaration:
     tenants = tuple(_tenant(table, site) for table in top.tables("tenant"))
     models = tuple(_model(table) for table in top.tables("model"))
     parts = [_deployment(table, site, home) for table in top.tables("deployment")]
+    contracts = tuple(_contract(table) for table in top.tables("contract"))
     top.done()
     deployments = tuple(part.deployment for part in parts)
     declaration = Declaration(
@@ -95,6 +98,7 @@ def parse(text: str, home: Path) -> Declaration:
         deployments=deployments,
         upstream_key_files={p.deployment.name: p.key_file for p in parts if p.key_file},
         permitted_endpoints=tuple(p.deployment.name for p in parts if p.permit_endpoint),
+        contracts=contracts,
         limits=limits,
         database=database,
     )
@@ -218,6 +222,24 @@ def _deployment(table: Table, site: Place, home: Path) -> _Deployed:
     return _Deployed(deployment, home / key_file if key_file else None, permit_endpoint)
 
 
+def _contract(table: Table) -> Contract:
+    """Whether tenant, deployment and capacity for it are there is known when it is to be sold."""
+    contract = Contract(
+        id="",
+        tenant=table.name("tenant"),
+        deployment=table.name("deployment"),
+        tokens_per_second=table.whole("tokens_per_second", 0, 0, 10_000_000),
+        ttft_ms=table.optional_whole("ttft_ms", 1, 600_000),
+        prompt_tokens=table.whole("prompt_tokens", 512, 1, 1_048_576),
+        burst_tokens=table.whole("burst_tokens", 0, 0, 1_000_000_000),
+        weight=table.whole("weight", 1, 1, 1000),
+        tier=table.choice("tier", Tier, Tier.STANDARD),
+        declared=True,
+    )
+    table.done()
+    return contract
+
+
 def _url(table: Table) -> str:
     url = table.text("url")
     try:
@@ -251,6 +273,10 @@ def _check_references(declaration: Declaration) -> None:
         for name in names:
             if names.count(name) > 1:
                 raise BadInput(noun, f"{name} is declared twice")
+    pairs = [(one.tenant, one.deployment) for one in declaration.contracts]
+    for tenant, name in pairs:
+        if pairs.count((tenant, name)) > 1:
+            raise BadInput("contract", f"{tenant} on {name} is declared twice")
     models = {model.id: model for model in declaration.models}
     for deployment in declaration.deployments:
         model = models.get(deployment.model)

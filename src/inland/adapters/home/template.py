@@ -42,6 +42,7 @@ def factory_toml(first: FirstFactory) -> str:
         + tenants
         + _MODEL.format(first=first)
         + _UPSTREAM
+        + _CONTRACT.format(first=first)
         + _DATABASE
         + _LIMITS
         + commented()
@@ -140,6 +141,19 @@ _UPSTREAM = """
 # supports = ["chat", "system", "logprobs"]   # what it can be asked: `inland deploy show NAME`
 # key_file = "keys/upstreams/elsewhere"   # a file with its bearer token
 # permit_endpoint = false       # true: it may be on a private or local address
+"""
+
+_CONTRACT = """
+# Throughput sold to a tenant, once `inland deploy measure` knows that it is there:
+# [[contract]]
+# tenant = "acme"
+# deployment = "{first.deployment}"
+# tokens_per_second = 20        # completion tokens/s over a minute; 0 reserves nothing
+# ttft_ms = 500                 # 95th percentile of a minute, for prompts of up to
+# prompt_tokens = 512
+# burst_tokens = 0              # beyond the rate and still reserved
+# weight = 1                    # its part of what nobody reserved
+# tier = "standard"             # interactive, standard, batch
 """
 
 _DATABASE = """

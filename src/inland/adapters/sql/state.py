@@ -9,6 +9,7 @@ from sqlalchemy import (
     JSON,
     Boolean,
     Column,
+    ColumnElement,
     Connection,
     Integer,
     String,
@@ -261,8 +262,9 @@ class SqlState:
         self._connection.execute(delete(PROFILES).where(PROFILES.c.deployment == deployment))
 
     def contracts(self, *, ended: bool = False) -> dict[str, Contract]:
-        all_there_were = map(_contract, self._rows(CONTRACTS))
-        return {one.id: one for one in all_there_were if ended or one.until_unix_s is None}
+        in_force = CONTRACTS.c.until_unix_s.is_(None)
+        rows = self._rows(CONTRACTS, None if ended else in_force)
+        return {row["id"]: _contract(row) for row in rows}
 
     def put_contract(self, contract: Contract) -> None:
         self._put(CONTRACTS, {**asdict(contract), "tier": contract.tier.value})
@@ -298,13 +300,14 @@ class SqlState:
             first = {"id": _ONLY, "policy": None, "version": 0, **values}
             self._connection.execute(insert(IN_FORCE).values(**first))
 
-    def _rows(self, table: Table) -> list[Row]:
-        """Every row in the order of its id, so that one state always reads the same.
+    def _rows(self, table: Table, where: ColumnElement[bool] | None = None) -> list[Row]:
+        """Every row, or those `where`, by id, so that one state always reads the same.
 
         Sorted here, for databases differ in what order texts have.
         """
         (identity,) = table.primary_key.columns
-        rows = [dict(row) for row in self._connection.execute(select(table)).mappings()]
+        query = select(table) if where is None else select(table).where(where)
+        rows = [dict(row) for row in self._connection.execute(query).mappings()]
         return sorted(rows, key=lambda row: str(row[identity.name]))
 
     def _row(self, table: Table, value: str) -> Row | None:

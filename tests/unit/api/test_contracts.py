@@ -1,0 +1,75 @@
+"""Contracts over HTTP: operators write, everybody reads what is theirs."""
+
+from dataclasses import replace
+
+import pytest
+
+from inland.api import waiting
+from inland.domain.contracts import Contract
+
+PATH = "/factory/v1/contracts"
+BODY = {"tenant": "acme", "deployment": "smollm2", "tokens_per_second": 0, "weight": 2}
+
+
+def test_a_contract_is_sold_listed_and_ended(factory):
+    operator = factory.as_("operator")
+    made = operator.post(PATH, json=BODY)
+    assert made.status_code == 201
+    sold = made.json()
+    assert operator.get(PATH).json() == [sold]
+    assert operator.post(PATH, json=BODY).status_code == 409
+    second = operator.post(PATH, json={**BODY, "weight": 3, "replace": True}).json()
+    assert operator.get(PATH).json() == [second]
+    assert operator.delete(f"{PATH}/{second['id']}").json()["until_unix_s"] is not None
+    assert operator.get(PATH).json() == []
+    ids = {one["id"] for one in operator.get(PATH, params={"ended": True}).json()}
+    assert ids == {sold["id"], second["id"]}
+    assert operator.delete(f"{PATH}/nope").status_code == 404
+
+
+def test_what_is_not_measured_is_a_conflict_that_says_what_to_do(factory):
+    got = factory.as_("operator").post(PATH, json={**BODY, "tokens_per_second": 10})
+    assert got.status_code == 409
+    assert "inland deploy measure smollm2" in got.json()["detail"]
+
+
+@pytest.mark.parametrize("name", ["acme-admin", "acme-member"])
+def test_a_tenant_reads_its_own_contracts_and_no_others(factory, name):
+    operator = factory.as_("operator")
+    ours = operator.post(PATH, json=BODY).json()
+    theirs = operator.post(PATH, json={**BODY, "tenant": "demo"}).json()
+    tenant = factory.as_(name)
+    assert tenant.get(PATH).json() == [ours]
+    assert tenant.get(PATH, params={"tenant": "demo"}).status_code == 404
+    assert tenant.post(PATH, json=BODY).status_code == 403
+    assert tenant.delete(f"{PATH}/{ours['id']}").status_code == 403
+    assert {one["id"] for one in factory.as_("auditor").get(PATH).json()} == {
+        ours["id"],
+        theirs["id"],
+    }
+
+
+def test_what_waits_is_shown_and_why_to_the_staff_alone(factory):
+    asked = Contract("", "acme", "smollm2", 10)
+    factory.plant.contracts.declare((replace(asked, declared=True),))
+    (shown,) = factory.as_("operator").get(PATH).json()
+    assert (shown["id"], "measure" in shown["waits_for"]) == (None, True)
+    (shown,) = factory.as_("acme-member").get(PATH).json()
+    assert "measure" not in shown["waits_for"]
+    assert factory.as_("demo-member").get(PATH).json() == []
+
+
+def test_a_tenant_proves_its_own_contract_and_nobody_elses(factory, monkeypatch):
+    monkeypatch.setattr(waiting, "WAIT_S", 0.0)
+    theirs = "0197aaaa-bbbb-7ccc-8ddd-eeeeffff0009"
+    for ref, what, tenant in (
+        ("one", "contract.add", "acme"),
+        ("two", "contract.remove", "acme"),
+        (theirs, "contract.add", "demo"),
+        ("four", "key.add", "acme"),
+    ):
+        record = {"what": what, "details": {"tenant": tenant}, "id": ref}
+        factory.books.records[ref] = record
+    member = factory.as_("acme-member")
+    for ref, status in (("one", 200), ("two", 200), (theirs, 404), ("four", 404)):
+        assert member.get(f"/factory/v1/receipts/{ref}").status_code == status, ref
