@@ -1,133 +1,84 @@
-"""Who runs next on one deployment: bounded queues, one per tenant, served in turn, slots counted.
+"""Who runs next on one deployment: bounded queues, one per tenant, slots counted, tokens charged.
 
 A state machine, `step(state, event, now) -> (state, actions)`, the same live and in the twin. `now`
-is monotonic seconds. The state handed in is used up: go on with the one returned.
+is monotonic seconds. The state handed in is used up: go on with the one returned. The order of
+tenants is `decide/turns.py`'s, how slots divide `decide/pools.py`'s.
 """
 
-# Laws: never more slots running on a replica than it has; no slot idles while a request fits it; a
-# request is overtaken by later turns at most `overtakes` times, so none starves.
+# Laws: never more slots running on a replica than it has; no common slot idles while a request that
+# may run fits it, and what is kept for a tenant is there when it comes; a request is overtaken by
+# later ones that fit at most `overtakes` times, and no class of tenants waits for ever, so none
+# starves; nobody waits longer than `wait_s`.
+#
+# A step costs O(log n) in the tenants that wait, and more only where heads of queues ask for more
+# slots than are free: each of those is looked at.
 
-from collections import OrderedDict, deque
+import math
 from dataclasses import dataclass, field
-from enum import StrEnum
+from heapq import heappop, heappush
 
-import msgspec
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """`waiting_per_tenant` and `waiting_total`: requests. `wait_s`: longest time in the queue."""
-
-    waiting_per_tenant: int = 256
-    waiting_total: int = 4096
-    wait_s: float = 30.0
-    overtakes: int = 8
-
-
-class Arrive(msgspec.Struct, frozen=True, gc=False):
-    """A request wants `slots` slots of one replica."""
-
-    request: int
-    tenant: str
-    slots: int = 1
-
-
-class Return(msgspec.Struct, frozen=True, gc=False):
-    """A started request could not be served there: it goes back to the head of its tenant's queue.
-
-    It may wait as long as one that comes now: what it was worked on does not count as waiting. Who
-    sends it back bounds how often.
-    """
-
-    request: int
+from inland.decide.admission_events import (
+    Action,
+    Arrive,
+    Bounds,
+    Done,
+    Down,
+    Event,
+    GivenUp,
+    Parts,
+    Progress,
+    Refuse,
+    Return,
+    Start,
+    Terms,
+    Tick,
+    Up,
+    Why,
+)
+from inland.decide.pools import Pools, divide
+from inland.decide.routing import Load, soonest
+from inland.decide.turns import Account, Turns, Waiting
 
 
-class Done(msgspec.Struct, frozen=True, gc=False):
-    """A request ended, was given up, or left: waiting or running, it holds nothing any more."""
+class _Replica(Load, gc=False):
+    """`others`: slots used of the `common` ones; `told`: how many control says those are."""
 
-    request: int
-
-
-class Up(msgspec.Struct, frozen=True, gc=False):
-    """A replica works and has `slots` slots."""
-
-    replica: str
-    slots: int
-
-
-class Down(msgspec.Struct, frozen=True, gc=False):
-    """A replica takes no new requests. Those it runs end by `Done` or come back by `Return`."""
-
-    replica: str
-
-
-class GivenUp(msgspec.Struct, frozen=True, gc=False):
-    """Every replica failed for good: waiting is hopeless until one is `Up` again."""
-
-
-class Tick(msgspec.Struct, frozen=True, gc=False):
-    """Time passed."""
-
-
-Event = Arrive | Return | Done | Up | Down | GivenUp | Tick
-
-
-class Why(StrEnum):
-    """Why a request was turned away."""
-
-    FULL = "full"
-    WAITED = "waited"
-    TOO_LARGE = "too-large"
-    GIVEN_UP = "given-up"
-
-
-class Start(msgspec.Struct, frozen=True, gc=False):
-    """Run this request on this replica now."""
-
-    request: int
-    replica: str
-
-
-class Refuse(msgspec.Struct, frozen=True, gc=False):
-    """Turn this request away; `retry_after_s` is when it may try again."""
-
-    request: int
-    why: Why
-    retry_after_s: int
-
-
-Action = Start | Refuse
-
-
-class _Request(msgspec.Struct, gc=False):
-    id: int
-    tenant: str
-    slots: int
-    since: float
-    overtaken: int = 0
-    replica: str | None = None
-
-
-class _Replica(msgspec.Struct, gc=False):
-    slots: int
-    used: int = 0
-    up: bool = True
+    others: int = 0
+    common: int = 0
+    told: int | None = None
 
 
 @dataclass(slots=True)
 class State:
-    """One deployment's queues and slots. `turns` holds the tenants that wait, next turn first."""
+    """One deployment's queues and slots. `waiting`: requests; `mean`: tokens of an answer."""
 
     bounds: Bounds = field(default_factory=Bounds)
-    requests: dict[int, _Request] = field(default_factory=dict)
-    turns: OrderedDict[str, deque[_Request]] = field(default_factory=OrderedDict)
+    requests: dict[int, Waiting] = field(default_factory=dict)
     replicas: dict[str, _Replica] = field(default_factory=dict)
+    turns: Turns = field(default_factory=Turns)
     waiting: int = 0
     given_up: bool = False
+    terms: Terms = field(default_factory=Terms)
+    pools: Pools = field(default_factory=lambda: Pools(1))
+    promised: list[Account] = field(default_factory=list)
+    mean: float = 0.0
+    since: list[tuple[float, int]] = field(default_factory=list)
 
 
-#: When a caller may ask again whose request waited too long, and one whose replicas all failed.
-_AFTER_WAIT_S, _AFTER_FAILURE_S = 5, 10
+#: When a caller may ask again, in seconds, where nothing measured says: of a full queue, of one
+#: that waited too long, of replicas that all failed; and the longest that is ever said.
+_AFTER_FULL_S, _AFTER_WAIT_S, _AFTER_FAILURE_S, _LONGEST_S = 1, 5, 10, 600
+#: What an answer is taken to be long before one has ended, in tokens (too little rather than too
+#: much: what comes is charged as it comes); how fast the mean moves; how
+#: far ahead of its engine a request is charged that is longer than it was taken to be.
+_FIRST_GUESS, _MEAN_PART, _AHEAD = 16.0, 0.125, 32.0
+#: Entries of requests that began, among those that wait by age, before they are thrown out.
+_SPARE = 1024
+#: Requests of one tenant that came this close together are looked at for one that begins like the
+#: tenant's last, and how many of them.
+_TIE_S, _TIED = 0.02, 4
+#: More slots than any replica has.
+_MOST_SLOTS = 1 << 30
 NOTHING: tuple[Action, ...] = ()
 
 
@@ -136,182 +87,431 @@ def step(state: State, event: Event, now: float) -> tuple[State, tuple[Action, .
     match event:
         case Arrive():
             return state, _arrive(state, event, now)
+        case Progress():
+            _progress(state, event)
+            return state, NOTHING
         case Done():
-            return state, _done(state, event.request)
+            return state, _done(state, event, now)
         case Return():
             return state, _return(state, event.request, now)
-        case Up():
-            _up(state, event)
-            return state, _dispatch(state)
+        case Tick():
+            return state, _expire(state, now)
+        case GivenUp():
+            state.given_up = True
+            return state, _turn_out(state, Why.GIVEN_UP, _waiting(state))
         case Down():
             _down(state, event.replica)
             return state, NOTHING
-        case GivenUp():
-            state.given_up = True
-            return state, _turn_out(state, Why.GIVEN_UP, _AFTER_FAILURE_S, _waiting(state))
-        case Tick():
-            return state, _expire(state, now)
+        case Up() | Terms() | Parts():
+            _take_over(state, event, now)
+            return state, _dispatch(state, now)
+
+
+def _take_over(state: State, event: Up | Terms | Parts, now: float) -> None:
+    """Slots, contracts or shares are others from now on."""
+    match event:
+        case Up():
+            _up(state, event)
+        case Terms():
+            _agree(state, event, now)
+        case Parts():
+            _part(state, event)
+
+
+# -- requests
 
 
 def _arrive(state: State, event: Arrive, now: float) -> tuple[Action, ...]:
     assert event.request not in state.requests
-    request = _Request(event.request, event.tenant, event.slots, now)
-    if not state.turns:  # nobody waits: the common case needs no queue
-        replica = _roomiest(state, event.slots)
+    account = state.turns.account(event.tenant)
+    request = Waiting(
+        event.request,
+        event.tenant,
+        event.slots,
+        now,
+        event.prompt_estimate,
+        event.most,
+        event.prefix,
+    )
+    if not state.waiting or account.kept < account.need:  # the common case needs no queue
+        replica = None if account.queue else _place(state, account, request, now)
         if replica is not None:
             state.requests[event.request] = request
-            return (_start(state, request, replica),)
-    if refusal := _turned_away(state, event):
+            state.turns.pass_by(account, now)
+            return (_start(state, account, request, replica, now),)
+    if refusal := _turned_away(state, event, account, now):
         return (refusal,)
     state.requests[event.request] = request
-    _enqueue(state, request)
-    return _dispatch(state)
+    _enqueue(state, account, request, now)
+    return _dispatch(state, now)
 
 
-def _turned_away(state: State, event: Arrive) -> Refuse | None:
+def _turned_away(state: State, event: Arrive, account: Account, now: float) -> Refuse | None:
     if state.given_up:
         return Refuse(event.request, Why.GIVEN_UP, _AFTER_FAILURE_S)
-    if state.replicas and event.slots > max(r.slots for r in state.replicas.values()):
+    if state.replicas and event.slots > max(_most(r) for r in state.replicas.values()):
         return Refuse(event.request, Why.TOO_LARGE, 0)
-    full = len(state.turns.get(event.tenant, ())) >= state.bounds.waiting_per_tenant
+    full = len(account.queue) >= state.bounds.waiting_per_tenant
     if full or state.waiting >= state.bounds.waiting_total:
-        return Refuse(event.request, Why.FULL, 1)
+        return Refuse(event.request, Why.FULL, _retry_after_s(state, account, 0.0, _AFTER_FULL_S))
+    wait_s = expected_wait_s(state, account)
+    if wait_s is not None and wait_s > state.bounds.wait_s and not account.has_reserved(now):
+        after_s = _whole(wait_s - state.bounds.wait_s)
+        return Refuse(event.request, Why.LATE, after_s)
     return None
 
 
-def _enqueue(state: State, request: _Request, *, first: bool = False) -> None:
-    queue = state.turns.get(request.tenant)
-    if queue is None:
-        queue = state.turns[request.tenant] = deque()
+def _enqueue(
+    state: State, account: Account, request: Waiting, now: float, *, first: bool = False
+) -> None:
+    if not account.queue:
+        state.turns.join(account, now)
+    account.queue[request.id] = request
     if first:
-        queue.appendleft(request)
-        state.turns.move_to_end(request.tenant, last=False)
-    else:
-        queue.append(request)
+        account.queue.move_to_end(request.id, last=False)
+    request.expected = _expected(state, account, request)
+    account.backlog += request.expected
     state.waiting += 1
+    if len(state.since) > 2 * state.waiting + _SPARE:
+        state.since = sorted((one.since, one.id) for one in _waiting(state))
+    heappush(state.since, (request.since, request.id))
 
 
-def _done(state: State, request_id: int) -> tuple[Action, ...]:
-    request = state.requests.pop(request_id, None)
+def _done(state: State, event: Done, now: float) -> tuple[Action, ...]:
+    request = state.requests.pop(event.request, None)
     if request is None:
         return NOTHING
+    account = state.turns.accounts[request.tenant]
     if request.replica is None:
-        _leave_queue(state, request)
+        _leave_queue(state, account, request)
     else:
-        _free(state, request)
-    return _dispatch(state) if state.turns else NOTHING
+        _settle(state, account, request, event)
+        _free(state, account, request)
+    return _dispatch(state, now) if state.waiting else NOTHING
 
 
 def _return(state: State, request_id: int, now: float) -> tuple[Action, ...]:
     request = state.requests.get(request_id)
     if request is None or request.replica is None:
         return NOTHING
-    _free(state, request)
+    account = state.turns.accounts[request.tenant]
+    _charge(state, account, request, -request.charged)
+    request.completion, request.seen = 0.0, 0
+    _free(state, account, request)
     request.since = now
-    _enqueue(state, request, first=True)
+    _enqueue(state, account, request, now, first=True)
     if state.given_up:
-        return _turn_out(state, Why.GIVEN_UP, _AFTER_FAILURE_S, [request])
-    return _dispatch(state)
+        return _turn_out(state, Why.GIVEN_UP, [request])
+    return _dispatch(state, now)
 
 
-def _free(state: State, request: _Request) -> None:
+def _leave_queue(state: State, account: Account, request: Waiting) -> None:
+    del account.queue[request.id]
+    state.waiting -= 1
+    account.backlog -= request.expected
+    if not account.queue:
+        account.backlog = 0.0
+        state.turns.leave(account)
+
+
+def _waiting(state: State) -> list[Waiting]:
+    return [one for one in state.requests.values() if one.replica is None]
+
+
+def _turn_out(state: State, why: Why, waiting: list[Waiting]) -> tuple[Action, ...]:
+    """Refuse requests that wait."""
+    after = _AFTER_FAILURE_S if why is Why.GIVEN_UP else _AFTER_WAIT_S
+    refused: list[Action] = []
+    for request in waiting:
+        account = state.turns.accounts[request.tenant]
+        del state.requests[request.id]
+        _leave_queue(state, account, request)
+        if why is Why.WAITED:
+            after = _retry_after_s(state, account, account.backlog, _AFTER_WAIT_S)
+        refused.append(Refuse(request.id, why, after))
+    return tuple(refused)
+
+
+def _expire(state: State, now: float) -> tuple[Action, ...]:
+    oldest, late = now - state.bounds.wait_s, {}
+    while state.since and state.since[0][0] <= oldest:
+        request = state.requests.get(heappop(state.since)[1])
+        if request is not None and request.replica is None and request.since <= oldest:
+            late[request.id] = request  # one that came back is there more than once
+    return _turn_out(state, Why.WAITED, list(late.values())) + _dispatch(state, now)
+
+
+# -- tokens
+
+
+def _expected(state: State, account: Account, request: Waiting) -> float:
+    """What it will cost, in completion tokens."""
+    mean = account.mean or state.mean or _FIRST_GUESS
+    answer = min(float(request.most), mean * request.slots)
+    return answer + request.prompt * state.pools.prompt_charge
+
+
+def _charge(state: State, account: Account, request: Waiting, tokens: float) -> None:
+    request.charged += tokens
+    if tokens:
+        state.turns.charge(account, tokens, reserved=request.reserved)
+
+
+def _progress(state: State, event: Progress) -> None:
+    """Its first token came, or it is longer than was charged."""
+    request = state.requests.get(event.request)
+    if request is None or request.replica is None:
+        return
+    request.seen = event.completion
+    _was_read(state, request)
+    if event.completion > request.completion:
+        more = event.completion + _AHEAD - request.completion
+        request.completion += more
+        _charge(state, state.turns.accounts[request.tenant], request, more)
+
+
+def _settle(state: State, account: Account, request: Waiting, event: Done) -> None:
+    """It cost what its engine counted, not what was expected."""
+    completion = request.seen if event.completion is None else event.completion
+    prompt = request.prompt if event.prompt is None else event.prompt
+    actual = completion + prompt * state.pools.prompt_charge
+    _charge(state, account, request, actual - request.charged)
+    if event.completion is not None:
+        each = completion / request.slots
+        account.mean += (each - account.mean) * (_MEAN_PART if account.mean else 1.0)
+        state.mean += (each - state.mean) * (_MEAN_PART if state.mean else 1.0)
+
+
+def expected_wait_s(state: State, account: Account) -> float | None:
+    """Seconds until all that `account` has waiting began, by the measured pace; None without one.
+
+    Its part of the pace is what is reserved to it, and by weight of what is reserved to nobody,
+    beside those of its class and above that wait as well.
+    """
+    pace = state.pools.tokens_per_s
+    if pace is None or not account.backlog:
+        return None if pace is None else 0.0
+    up = sum(one.is_open for one in state.replicas.values())
+    accounts = state.turns.accounts.values()
+    reserved = sum(one.rate * one.part for one in accounts if one.rate)
+    rest = max(pace * max(1, up) - reserved, pace / 10)
+    beside = sum(
+        one.weight * one.part
+        for one in accounts
+        if one is not account and one.queue and one.tier <= account.tier
+    )
+    own = account.weight * account.part
+    return account.backlog / (account.rate * account.part + rest * own / (own + beside))
+
+
+def _retry_after_s(state: State, account: Account, backlog: float, default_s: int) -> int:
+    """When there will be room again: after one request's turn, or after `backlog` tokens."""
+    whole_s = expected_wait_s(state, account)
+    if whole_s is None or not account.backlog:
+        return default_s
+    part = backlog / account.backlog if backlog else 1 / len(account.queue)
+    return _whole(whole_s * part)
+
+
+def _whole(seconds: float) -> int:
+    return max(1, min(_LONGEST_S, math.ceil(seconds)))
+
+
+# -- slots
+
+
+def _free(state: State, account: Account, request: Waiting) -> None:
     assert request.replica is not None
     replica = state.replicas[request.replica]
+    _was_read(state, request)
     replica.used -= request.slots
-    if not replica.up and replica.used == 0:
+    account.running -= request.slots
+    if request.kept:
+        account.kept -= request.slots
+    else:
+        replica.others -= request.slots
+    if not replica.is_open and replica.used == 0:
         del state.replicas[request.replica]
-    request.replica = None
+    request.replica, request.kept, request.read = None, False, False
 
 
-def _leave_queue(state: State, request: _Request) -> None:
-    queue = state.turns[request.tenant]
-    queue.remove(request)
-    state.waiting -= 1
-    if not queue:
-        del state.turns[request.tenant]
+def _was_read(state: State, request: Waiting) -> None:
+    if not request.read and request.replica is not None:
+        request.read = True
+        state.replicas[request.replica].unread_tokens -= request.prompt
 
 
 def _up(state: State, event: Up) -> None:
-    assert event.slots > 0
+    assert event.slots >= 0
     state.given_up = False
     replica = state.replicas.get(event.replica)
     if replica is None:
-        state.replicas[event.replica] = _Replica(event.slots)
-    else:
-        replica.slots, replica.up = event.slots, True
+        replica = state.replicas[event.replica] = _Replica(event.slots)
+    replica.slots, replica.is_open, replica.told = event.slots, True, event.common
+    _divide(state)
 
 
 def _down(state: State, name: str) -> None:
     replica = state.replicas.get(name)
     if replica is None:
         return
-    replica.up = False
+    replica.is_open = False
     if replica.used == 0:
         del state.replicas[name]
+    _divide(state)
 
 
-def _expire(state: State, now: float) -> tuple[Action, ...]:
-    oldest = now - state.bounds.wait_s
-    late = [request for request in _waiting(state) if request.since <= oldest]
-    return _turn_out(state, Why.WAITED, _AFTER_WAIT_S, late) + _dispatch(state)
+def _agree(state: State, terms: Terms, now: float) -> None:
+    state.terms = terms
+    state.turns.agree({one.tenant: one for one in terms.contracts}, now)
+    _divide(state)
 
 
-def _waiting(state: State) -> list[_Request]:
-    return [request for queue in state.turns.values() for request in queue]
+def _divide(state: State) -> None:
+    """How many slots are common follows from the terms, unless control says it."""
+    up = [one for one in state.replicas.values() if one.is_open]
+    terms = state.terms
+    slots = max((one.slots for one in up), default=1)
+    state.pools = divide(terms.contracts, terms.profile, max(1, slots), len(up))
+    for one in up:
+        one.common = min(one.slots, state.pools.common) if one.told is None else one.told
+    needs = state.pools.needs
+    for account in state.promised:
+        account.need = 0
+    state.promised = [state.turns.account(tenant) for tenant in needs]
+    for account in state.promised:
+        account.need = needs[account.tenant]
 
 
-def _turn_out(
-    state: State, why: Why, retry_after_s: int, waiting: list[_Request]
-) -> tuple[Action, ...]:
-    """Refuse requests that wait."""
-    for request in waiting:
-        del state.requests[request.id]
-        _leave_queue(state, request)
-    return tuple(Refuse(request.id, why, retry_after_s) for request in waiting)
+def _part(state: State, event: Parts) -> None:
+    for account in state.turns.accounts.values():
+        account.part = 1.0
+    for tenant, part in event.parts.items():
+        state.turns.account(tenant).part = part
 
 
-def _dispatch(state: State) -> tuple[Action, ...]:
+def _most(replica: _Replica) -> int:
+    """Slots a request may ask for: of those control deals out there may be more in a moment."""
+    return replica.slots if replica.told is None else _MOST_SLOTS
+
+
+def _is_common(replica: _Replica, slots: int) -> bool:
+    """Whether common slots are free; one that asks for more than there are runs beside no other."""
+    others = replica.others
+    return others + slots <= replica.common or (others == 0 and replica.common > 0)
+
+
+def _place(state: State, account: Account, request: Waiting, now: float) -> str | None:
+    """The replica where it may begin now: in a slot kept for its tenant, or a common one."""
+    slots = request.slots
+    request.kept = kept = account.need > 0 and _may_be_kept(account, slots, now)
+    found: dict[str, _Replica] | None = None
+    only: str | None = None
+    for name, one in state.replicas.items():
+        fits = one.is_open and one.slots - one.used >= slots
+        if fits and (kept or _is_common(one, slots)):
+            if only is None:
+                only = name
+            elif found is None:
+                found = {only: state.replicas[only], name: one}
+            else:
+                found[name] = one
+    if found is None:
+        return only
+    profile = state.terms.profile
+    return soonest(found, slots, request.prompt, None if profile is None else profile.model)
+
+
+def _may_be_kept(account: Account, slots: int, now: float) -> bool:
+    """Within its contract only: beyond it a tenant is one of all."""
+    return account.kept + slots <= account.need and account.has_reserved(now)
+
+
+def _start(state: State, account: Account, request: Waiting, name: str, now: float) -> Start:
+    """`request` begins where `_place` said."""
+    replica = state.replicas[name]
+    replica.used += request.slots
+    replica.unread_tokens += request.prompt
+    account.running += request.slots
+    request.replica, request.read = name, False
+    if request.kept:
+        account.kept += request.slots
+    else:
+        replica.others += request.slots
+    account.prefix = request.prefix
+    request.reserved = account.has_reserved(now)
+    expected = _expected(state, account, request)
+    request.completion = expected - request.prompt * state.pools.prompt_charge
+    _charge(state, account, request, expected)
+    return Start(request.id, name)
+
+
+# -- turns
+
+
+def _dispatch(state: State, now: float) -> tuple[Action, ...]:
     """Start what fits, tenants in turn. One that was overtaken too often holds the others back."""
     actions: list[Action] = []
-    while (started := _one_turn(state)) is not None:
+    while state.waiting and (started := _one_turn(state, now)) is not None:
         actions.append(started)
     return tuple(actions)
 
 
-def _one_turn(state: State) -> Start | None:
-    """The first tenant in turn order whose head fits gets a slot and goes to the back."""
-    skipped: list[_Request] = []
-    for tenant, queue in state.turns.items():
-        head = queue[0]
-        replica = _roomiest(state, head.slots)
+def _one_turn(state: State, now: float) -> Start | None:
+    for account in state.promised:  # what is kept for them is theirs at once
+        if account.queue and _may_be_kept(account, 1, now):
+            head = _head(account)
+            replica = _place(state, account, head, now)
+            if replica is not None:
+                return _begin(state, account, head, replica, now)
+    if not _has_room(state):
+        return None
+    return _next(state, now)
+
+
+def _has_room(state: State) -> bool:
+    """Whether a request of one slot could begin somewhere."""
+    return any(
+        one.is_open and one.slots > one.used and _is_common(one, 1)
+        for one in state.replicas.values()
+    )
+
+
+def _next(state: State, now: float) -> Start | None:
+    """The first in turn whose request fits."""
+    skipped: list[Waiting] = []
+    turns = state.turns.in_turn(now)
+    for number, account in turns:
+        head = _head(account)
+        replica = _place(state, account, head, now)
         if replica is None:
             if head.overtaken >= state.bounds.overtakes:
-                return None
+                break
             skipped.append(head)
             continue
+        turns.close()
         for passed in skipped:
             passed.overtaken += 1
-        queue.popleft()
-        state.waiting -= 1
-        if queue:
-            state.turns.move_to_end(tenant)
-        else:
-            del state.turns[tenant]
-        return _start(state, head, replica)
+        state.turns.took(number)
+        return _begin(state, account, head, replica, now)
+    turns.close()
     return None
 
 
-def _start(state: State, request: _Request, replica: str) -> Start:
-    state.replicas[replica].used += request.slots
-    request.replica = replica
-    return Start(request.id, replica)
+def _head(account: Account) -> Waiting:
+    """Its oldest request, or one as good as as old that begins like the last one that ran."""
+    queue = account.queue
+    head = next(iter(queue.values()))
+    if len(queue) == 1 or head.prefix == account.prefix or head.overtaken:
+        return head
+    for count, other in enumerate(queue.values()):
+        if count > _TIED or other.since > head.since + _TIE_S:
+            break
+        if other.prefix and other.prefix == account.prefix and other.slots <= head.slots:
+            return other
+    return head
 
 
-def _roomiest(state: State, slots: int) -> str | None:
-    """The replica with the most free slots, if it has `slots`."""
-    best, most = None, slots - 1
-    for name, replica in state.replicas.items():
-        free = replica.slots - replica.used
-        if replica.up and free > most:
-            best, most = name, free
-    return best
+def _begin(state: State, account: Account, request: Waiting, replica: str, now: float) -> Start:
+    _leave_queue(state, account, request)
+    return _start(state, account, request, replica, now)

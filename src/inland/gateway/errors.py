@@ -131,6 +131,17 @@ def queue_full(retry_after_s: int) -> Refused:
     )
 
 
+def too_late(retry_after_s: int) -> Refused:
+    return Refused(
+        429,
+        RATE,
+        "would_wait_too_long",
+        "At the pace this model was measured to have, what you have waiting would not be served in "
+        "time; send fewer at once.",
+        retry_after_s=retry_after_s,
+    )
+
+
 def unavailable(code: str, message: str, retry_after_s: int = 1) -> Refused:
     return Refused(503, SERVER, code, message, retry_after_s=retry_after_s)
 

@@ -6,7 +6,8 @@ Of an engine of ours it also knows the slots that are this gateway's, and gives 
 import logging
 from typing import Protocol
 
-from inland.decide.admission import (
+from inland.decide.admission import State, step
+from inland.decide.admission_events import (
     Action,
     Arrive,
     Bounds,
@@ -17,16 +18,14 @@ from inland.decide.admission import (
     Refuse,
     Return,
     Start,
-    State,
     Tick,
     Up,
     Why,
-    step,
 )
 from inland.decide.slots import Grant, Share, Slots, let_go, resize, slots_of, take
 from inland.domain.limits import Limits
 from inland.domain.plant import Deployment, EngineKind, Replica, ReplicaState, Residue
-from inland.gateway.errors import Refused, invalid, queue_full, unavailable
+from inland.gateway.errors import Refused, invalid, queue_full, too_late, unavailable
 from inland.gateway.metrics import Timings
 from inland.gateway.prefix import prefix_of
 from inland.ports.clock import Clock
@@ -205,6 +204,8 @@ def _refused(refuse: Refuse, slots: int) -> Refused:
     match refuse.why:
         case Why.FULL:
             return queue_full(refuse.retry_after_s)
+        case Why.LATE:
+            return too_late(refuse.retry_after_s)
         case Why.WAITED:
             text = "No replica of this model had room in time."
             return unavailable("queue_wait", text, refuse.retry_after_s)
