@@ -13,14 +13,11 @@ tenants is `decide/turns.py`'s, how slots divide `decide/pools.py`'s.
 # A step costs O(log n) in the tenants that wait, and more only where heads of queues ask for more
 # slots than are free: each of those is looked at.
 
-import math
-from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
 from inland.decide.admission_events import (
     Action,
     Arrive,
-    Bounds,
     Done,
     Down,
     Event,
@@ -35,43 +32,25 @@ from inland.decide.admission_events import (
     Up,
     Why,
 )
-from inland.decide.pools import Pools, divide
-from inland.decide.routing import Load, soonest
-from inland.decide.turns import Account, Turns, Waiting
-
-
-class _Replica(Load, gc=False):
-    """`others`: slots used of the `common` ones; `told`: how many control says those are."""
-
-    others: int = 0
-    common: int = 0
-    told: int | None = None
-
-
-@dataclass(slots=True)
-class State:
-    """One deployment's queues and slots. `waiting`: requests; `mean`: tokens of an answer."""
-
-    bounds: Bounds = field(default_factory=Bounds)
-    requests: dict[int, Waiting] = field(default_factory=dict)
-    replicas: dict[str, _Replica] = field(default_factory=dict)
-    turns: Turns = field(default_factory=Turns)
-    waiting: int = 0
-    given_up: bool = False
-    terms: Terms = field(default_factory=Terms)
-    pools: Pools = field(default_factory=lambda: Pools(1))
-    promised: list[Account] = field(default_factory=list)
-    mean: float = 0.0
-    since: list[tuple[float, int]] = field(default_factory=list)
-
+from inland.decide.admission_state import (
+    Replica,
+    State,
+    charge,
+    expected,
+    expected_wait_s,
+    progress,
+    retry_after_s,
+    settle,
+    was_read,
+    whole_s,
+)
+from inland.decide.pools import divide
+from inland.decide.routing import soonest
+from inland.decide.turns import Account, Waiting
 
 #: When a caller may ask again, in seconds, where nothing measured says: of a full queue, of one
-#: that waited too long, of replicas that all failed; and the longest that is ever said.
-_AFTER_FULL_S, _AFTER_WAIT_S, _AFTER_FAILURE_S, _LONGEST_S = 1, 5, 10, 600
-#: What an answer is taken to be long before one has ended, in tokens (too little rather than too
-#: much: what comes is charged as it comes); how fast the mean moves; how
-#: far ahead of its engine a request is charged that is longer than it was taken to be.
-_FIRST_GUESS, _MEAN_PART, _AHEAD = 16.0, 0.125, 32.0
+#: that waited too long, of replicas that all failed.
+_AFTER_FULL_S, _AFTER_WAIT_S, _AFTER_FAILURE_S = 1, 5, 10
 #: Entries of requests that began, among those that wait by age, before they are thrown out.
 _SPARE = 1024
 #: Requests of one tenant that came this close together are looked at for one that begins like the
@@ -88,7 +67,7 @@ def step(state: State, event: Event, now: float) -> tuple[State, tuple[Action, .
         case Arrive():
             return state, _arrive(state, event, now)
         case Progress():
-            _progress(state, event)
+            progress(state, event)
             return state, NOTHING
         case Done():
             return state, _done(state, event, now)
@@ -153,10 +132,10 @@ def _turned_away(state: State, event: Arrive, account: Account, now: float) -> R
         return Refuse(event.request, Why.TOO_LARGE, 0)
     full = len(account.queue) >= state.bounds.waiting_per_tenant
     if full or state.waiting >= state.bounds.waiting_total:
-        return Refuse(event.request, Why.FULL, _retry_after_s(state, account, 0.0, _AFTER_FULL_S))
+        return Refuse(event.request, Why.FULL, retry_after_s(state, account, 0.0, _AFTER_FULL_S))
     wait_s = expected_wait_s(state, account)
     if wait_s is not None and wait_s > state.bounds.wait_s and not account.has_reserved(now):
-        after_s = _whole(wait_s - state.bounds.wait_s)
+        after_s = whole_s(wait_s - state.bounds.wait_s)
         return Refuse(event.request, Why.LATE, after_s)
     return None
 
@@ -169,7 +148,7 @@ def _enqueue(
     account.queue[request.id] = request
     if first:
         account.queue.move_to_end(request.id, last=False)
-    request.expected = _expected(state, account, request)
+    request.expected = expected(state, account, request)
     account.backlog += request.expected
     state.waiting += 1
     if len(state.since) > 2 * state.waiting + _SPARE:
@@ -185,7 +164,7 @@ def _done(state: State, event: Done, now: float) -> tuple[Action, ...]:
     if request.replica is None:
         _leave_queue(state, account, request)
     else:
-        _settle(state, account, request, event)
+        settle(state, account, request, event)
         _free(state, account, request)
     return _dispatch(state, now) if state.waiting else NOTHING
 
@@ -195,7 +174,7 @@ def _return(state: State, request_id: int, now: float) -> tuple[Action, ...]:
     if request is None or request.replica is None:
         return NOTHING
     account = state.turns.accounts[request.tenant]
-    _charge(state, account, request, -request.charged)
+    charge(state, account, request, -request.charged)
     request.completion, request.seen = 0.0, 0
     _free(state, account, request)
     request.since = now
@@ -227,7 +206,7 @@ def _turn_out(state: State, why: Why, waiting: list[Waiting]) -> tuple[Action, .
         del state.requests[request.id]
         _leave_queue(state, account, request)
         if why is Why.WAITED:
-            after = _retry_after_s(state, account, account.backlog, _AFTER_WAIT_S)
+            after = retry_after_s(state, account, account.backlog, _AFTER_WAIT_S)
         refused.append(Refuse(request.id, why, after))
     return tuple(refused)
 
@@ -241,89 +220,13 @@ def _expire(state: State, now: float) -> tuple[Action, ...]:
     return _turn_out(state, Why.WAITED, list(late.values())) + _dispatch(state, now)
 
 
-# -- tokens
-
-
-def _expected(state: State, account: Account, request: Waiting) -> float:
-    """What it will cost, in completion tokens."""
-    mean = account.mean or state.mean or _FIRST_GUESS
-    answer = min(float(request.most), mean * request.slots)
-    return answer + request.prompt * state.pools.prompt_charge
-
-
-def _charge(state: State, account: Account, request: Waiting, tokens: float) -> None:
-    request.charged += tokens
-    if tokens:
-        state.turns.charge(account, tokens, reserved=request.reserved)
-
-
-def _progress(state: State, event: Progress) -> None:
-    """Its first token came, or it is longer than was charged."""
-    request = state.requests.get(event.request)
-    if request is None or request.replica is None:
-        return
-    request.seen = event.completion
-    _was_read(state, request)
-    if event.completion > request.completion:
-        more = event.completion + _AHEAD - request.completion
-        request.completion += more
-        _charge(state, state.turns.accounts[request.tenant], request, more)
-
-
-def _settle(state: State, account: Account, request: Waiting, event: Done) -> None:
-    """It cost what its engine counted, not what was expected."""
-    completion = request.seen if event.completion is None else event.completion
-    prompt = request.prompt if event.prompt is None else event.prompt
-    actual = completion + prompt * state.pools.prompt_charge
-    _charge(state, account, request, actual - request.charged)
-    if event.completion is not None:
-        each = completion / request.slots
-        account.mean += (each - account.mean) * (_MEAN_PART if account.mean else 1.0)
-        state.mean += (each - state.mean) * (_MEAN_PART if state.mean else 1.0)
-
-
-def expected_wait_s(state: State, account: Account) -> float | None:
-    """Seconds until all that `account` has waiting began, by the measured pace; None without one.
-
-    Its part of the pace is what is reserved to it, and by weight of what is reserved to nobody,
-    beside those of its class and above that wait as well.
-    """
-    pace = state.pools.tokens_per_s
-    if pace is None or not account.backlog:
-        return None if pace is None else 0.0
-    up = sum(one.is_open for one in state.replicas.values())
-    accounts = state.turns.accounts.values()
-    reserved = sum(one.rate * one.part for one in accounts if one.rate)
-    rest = max(pace * max(1, up) - reserved, pace / 10)
-    beside = sum(
-        one.weight * one.part
-        for one in accounts
-        if one is not account and one.queue and one.tier <= account.tier
-    )
-    own = account.weight * account.part
-    return account.backlog / (account.rate * account.part + rest * own / (own + beside))
-
-
-def _retry_after_s(state: State, account: Account, backlog: float, default_s: int) -> int:
-    """When there will be room again: after one request's turn, or after `backlog` tokens."""
-    whole_s = expected_wait_s(state, account)
-    if whole_s is None or not account.backlog:
-        return default_s
-    part = backlog / account.backlog if backlog else 1 / len(account.queue)
-    return _whole(whole_s * part)
-
-
-def _whole(seconds: float) -> int:
-    return max(1, min(_LONGEST_S, math.ceil(seconds)))
-
-
 # -- slots
 
 
 def _free(state: State, account: Account, request: Waiting) -> None:
     assert request.replica is not None
     replica = state.replicas[request.replica]
-    _was_read(state, request)
+    was_read(state, request)
     replica.used -= request.slots
     account.running -= request.slots
     if request.kept:
@@ -335,18 +238,12 @@ def _free(state: State, account: Account, request: Waiting) -> None:
     request.replica, request.kept, request.read = None, False, False
 
 
-def _was_read(state: State, request: Waiting) -> None:
-    if not request.read and request.replica is not None:
-        request.read = True
-        state.replicas[request.replica].unread_tokens -= request.prompt
-
-
 def _up(state: State, event: Up) -> None:
     assert event.slots >= 0
     state.given_up = False
     replica = state.replicas.get(event.replica)
     if replica is None:
-        replica = state.replicas[event.replica] = _Replica(event.slots)
+        replica = state.replicas[event.replica] = Replica(event.slots)
     replica.slots, replica.is_open, replica.told = event.slots, True, event.common
     _divide(state)
 
@@ -390,12 +287,12 @@ def _part(state: State, event: Parts) -> None:
         state.turns.account(tenant).part = part
 
 
-def _most(replica: _Replica) -> int:
+def _most(replica: Replica) -> int:
     """Slots a request may ask for: of those control deals out there may be more in a moment."""
     return replica.slots if replica.told is None else _MOST_SLOTS
 
 
-def _is_common(replica: _Replica, slots: int) -> bool:
+def _is_common(replica: Replica, slots: int) -> bool:
     """Whether common slots are free; one that asks for more than there are runs beside no other."""
     others = replica.others
     return others + slots <= replica.common or (others == 0 and replica.common > 0)
@@ -405,7 +302,7 @@ def _place(state: State, account: Account, request: Waiting, now: float) -> str 
     """The replica where it may begin now: in a slot kept for its tenant, or a common one."""
     slots = request.slots
     request.kept = kept = account.need > 0 and _may_be_kept(account, slots, now)
-    found: dict[str, _Replica] | None = None
+    found: dict[str, Replica] | None = None
     only: str | None = None
     for name, one in state.replicas.items():
         fits = one.is_open and one.slots - one.used >= slots
@@ -440,9 +337,9 @@ def _start(state: State, account: Account, request: Waiting, name: str, now: flo
         replica.others += request.slots
     account.prefix = request.prefix
     request.reserved = account.has_reserved(now)
-    expected = _expected(state, account, request)
-    request.completion = expected - request.prompt * state.pools.prompt_charge
-    _charge(state, account, request, expected)
+    cost = expected(state, account, request)
+    request.completion = cost - request.prompt * state.pools.prompt_charge
+    charge(state, account, request, cost)
     return Start(request.id, name)
 
 
@@ -464,12 +361,12 @@ def _one_turn(state: State, now: float) -> Start | None:
             replica = _place(state, account, head, now)
             if replica is not None:
                 return _begin(state, account, head, replica, now)
-    if not _has_room(state):
+    if not has_room(state):
         return None
     return _next(state, now)
 
 
-def _has_room(state: State) -> bool:
+def has_room(state: State) -> bool:
     """Whether a request of one slot could begin somewhere."""
     return any(
         one.is_open and one.slots > one.used and _is_common(one, 1)

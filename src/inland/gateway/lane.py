@@ -6,7 +6,7 @@ Of an engine of ours it also knows the slots that are this gateway's, and gives 
 import logging
 from typing import Protocol
 
-from inland.decide.admission import State, step
+from inland.decide.admission import step
 from inland.decide.admission_events import (
     Action,
     Arrive,
@@ -22,6 +22,7 @@ from inland.decide.admission_events import (
     Up,
     Why,
 )
+from inland.decide.admission_state import State
 from inland.decide.slots import Grant, Share, Slots, let_go, resize, slots_of, take
 from inland.domain.limits import Limits
 from inland.domain.plant import Deployment, EngineKind, Replica, ReplicaState, Residue

@@ -5,7 +5,7 @@ import random
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
-from inland.decide.admission import State, _has_room, step
+from inland.decide.admission import has_room, step
 from inland.decide.admission_events import (
     Action,
     Arrive,
@@ -17,6 +17,7 @@ from inland.decide.admission_events import (
     Terms,
     Up,
 )
+from inland.decide.admission_state import State
 from inland.decide.pools import PROMPT_CHARGE
 from inland.decide.turns import CLASS_OF, TURNS
 from inland.domain.contracts import Contract, Tier
@@ -169,7 +170,7 @@ class Crowd:
 
     def conserves_work(self) -> None:
         """No slot idles while anything waits."""
-        assert not (self.state.waiting and _has_room(self.state)), "a slot idles"
+        assert not (self.state.waiting and has_room(self.state)), "a slot idles"
 
     def served(self) -> dict[str, float]:
         """Tokens beyond reservations that each tenant was served until now, what runs included."""

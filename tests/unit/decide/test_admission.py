@@ -4,7 +4,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from inland.decide.admission import State, step
+from inland.decide.admission import step
 from inland.decide.admission_events import (
     Arrive,
     Bounds,
@@ -18,6 +18,7 @@ from inland.decide.admission_events import (
     Up,
     Why,
 )
+from inland.decide.admission_state import State
 
 BOUNDS = Bounds(waiting_per_tenant=3, waiting_total=8, wait_s=10, overtakes=2)
 TENANTS = ("a", "b", "c")

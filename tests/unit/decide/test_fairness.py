@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inland.decide.admission import State, step
+from inland.decide.admission import step
 from inland.decide.admission_events import (
     Action,
     Arrive,
@@ -18,6 +18,7 @@ from inland.decide.admission_events import (
     Up,
     Why,
 )
+from inland.decide.admission_state import State
 from inland.domain.capacity import Point, Profile, StepModel
 from inland.domain.contracts import Contract, Tier
 from tests.unit.decide.crowd import any_wait_s, contract, crowd, reserved_wait_s

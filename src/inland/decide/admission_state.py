@@ -1,0 +1,123 @@
+"""One deployment's admission as it stands: its replicas, its requests, what they are charged.
+
+`decide/admission.py` changes it, event by event.
+"""
+
+import math
+from dataclasses import dataclass, field
+
+from inland.decide.admission_events import Bounds, Done, Progress, Terms
+from inland.decide.pools import Pools
+from inland.decide.routing import Load
+from inland.decide.turns import Account, Turns, Waiting
+
+#: The longest that anybody is told to wait before asking again, in seconds.
+_LONGEST_S = 600
+#: What an answer is taken to be long before one has ended, in tokens (too little rather than too
+#: much: what comes is charged as it comes); how fast the mean moves; how far ahead of its engine a
+#: request is charged that is longer than it was taken to be.
+_FIRST_GUESS, _MEAN_PART, _AHEAD = 16.0, 0.125, 32.0
+
+
+class Replica(Load, gc=False):
+    """`others`: slots used of the `common` ones; `told`: how many control says those are."""
+
+    others: int = 0
+    common: int = 0
+    told: int | None = None
+
+
+@dataclass(slots=True)
+class State:
+    """One deployment's queues and slots. `waiting`: requests; `mean`: tokens of an answer."""
+
+    bounds: Bounds = field(default_factory=Bounds)
+    requests: dict[int, Waiting] = field(default_factory=dict)
+    replicas: dict[str, Replica] = field(default_factory=dict)
+    turns: Turns = field(default_factory=Turns)
+    waiting: int = 0
+    given_up: bool = False
+    terms: Terms = field(default_factory=Terms)
+    pools: Pools = field(default_factory=lambda: Pools(1))
+    promised: list[Account] = field(default_factory=list)
+    mean: float = 0.0
+    since: list[tuple[float, int]] = field(default_factory=list)
+
+
+def was_read(state: State, request: Waiting) -> None:
+    if not request.read and request.replica is not None:
+        request.read = True
+        state.replicas[request.replica].unread_tokens -= request.prompt
+
+
+def expected(state: State, account: Account, request: Waiting) -> float:
+    """What it will cost, in completion tokens."""
+    mean = account.mean or state.mean or _FIRST_GUESS
+    answer = min(float(request.most), mean * request.slots)
+    return answer + request.prompt * state.pools.prompt_charge
+
+
+def charge(state: State, account: Account, request: Waiting, tokens: float) -> None:
+    request.charged += tokens
+    if tokens:
+        state.turns.charge(account, tokens, reserved=request.reserved)
+
+
+def progress(state: State, event: Progress) -> None:
+    """Its first token came, or it is longer than was charged."""
+    request = state.requests.get(event.request)
+    if request is None or request.replica is None:
+        return
+    request.seen = event.completion
+    was_read(state, request)
+    if event.completion > request.completion:
+        more = event.completion + _AHEAD - request.completion
+        request.completion += more
+        charge(state, state.turns.accounts[request.tenant], request, more)
+
+
+def settle(state: State, account: Account, request: Waiting, event: Done) -> None:
+    """It cost what its engine counted, not what was expected."""
+    completion = request.seen if event.completion is None else event.completion
+    prompt = request.prompt if event.prompt is None else event.prompt
+    actual = completion + prompt * state.pools.prompt_charge
+    charge(state, account, request, actual - request.charged)
+    if event.completion is not None:
+        each = completion / request.slots
+        account.mean += (each - account.mean) * (_MEAN_PART if account.mean else 1.0)
+        state.mean += (each - state.mean) * (_MEAN_PART if state.mean else 1.0)
+
+
+def expected_wait_s(state: State, account: Account) -> float | None:
+    """Seconds until all that `account` has waiting began, by the measured pace; None without one.
+
+    Its part of the pace is what is reserved to it, and by weight of what is reserved to nobody,
+    beside those of its class and above that wait as well.
+    """
+    pace = state.pools.tokens_per_s
+    if pace is None or not account.backlog:
+        return None if pace is None else 0.0
+    up = sum(one.is_open for one in state.replicas.values())
+    accounts = state.turns.accounts.values()
+    reserved = sum(one.rate * one.part for one in accounts if one.rate)
+    rest = max(pace * max(1, up) - reserved, pace / 10)
+    beside = sum(
+        one.weight * one.part
+        for one in accounts
+        if one is not account and one.queue and one.tier <= account.tier
+    )
+    own = account.weight * account.part
+    return account.backlog / (account.rate * account.part + rest * own / (own + beside))
+
+
+def retry_after_s(state: State, account: Account, backlog: float, default_s: int) -> int:
+    """When there will be room again: after one request's turn, or after `backlog` tokens."""
+    waiting_s = expected_wait_s(state, account)
+    if waiting_s is None or not account.backlog:
+        return default_s
+    part = backlog / account.backlog if backlog else 1 / len(account.queue)
+    return whole_s(waiting_s * part)
+
+
+def whole_s(seconds: float) -> int:
+    return max(1, min(_LONGEST_S, math.ceil(seconds)))
