@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from inland.adapters.files.disk import Disk
 from inland.adapters.files.journal import Segments
@@ -103,13 +104,20 @@ class BooksHome:
         reconcile(self.changes, declared, PolicyFiles(self.home.policies))
         return keys
 
-    def serve(self, count: int) -> list[Record]:
-        """A gateway answers `count` requests in one commit: durable, not booked."""
+    def at(self, unix_us: int) -> None:
+        """It is that time now."""
+        self._clock.now_us = unix_us
+
+    def serve(self, count: int, **facts: Any) -> list[Record]:
+        """A gateway answers `count` requests in one commit: durable, not booked.
+
+        `facts`: what their records say instead of what they would.
+        """
         if self._gateway is None:
             self._clock.now_us += 1000
             self.writer = uuid7(self._clock.now_us // 1000, self.entropy(10))
             self._gateway = Segments(self._files, WriterId(self.writer))
-        made = [self._record() for _ in range(count)]
+        made = [self._record() | facts for _ in range(count)]
         self._gateway.commit([(FrameKind.RECORD, canonical.encode(record)) for record in made])
         return made
 

@@ -146,6 +146,23 @@ class FactoryClient:
     def usage(self, tenant: str | None, since: str | None = None) -> list[dict[str, Any]]:
         return self._list("usage", {"tenant": tenant, "since": since})
 
+    def prices(self) -> list[dict[str, Any]]:
+        return self._list("prices")
+
+    def set_price(self, body: dict[str, Any]) -> dict[str, Any]:
+        """`deployment`, `currency`, `prompt`, `cached`, `completion` (texts), `since` (Unix s)."""
+        return self._object("POST", "prices", body=body)
+
+    def invoice(self, tenant: str, month: str) -> dict[str, Any]:
+        """The invoice of `month`, YYYY-MM."""
+        params = {"tenant": tenant, "month": month}
+        told: dict[str, Any] = self._call("GET", "invoice", params).json()
+        return told
+
+    def invoice_page(self, tenant: str, month: str) -> bytes:
+        """The same as HTML."""
+        return self._call("GET", "invoice/page", {"tenant": tenant, "month": month}).content
+
     @contextmanager
     def records(self, tenant: str) -> Iterator[Iterator[bytes]]:
         """A tenant's records, one canonical JSON a line, in pieces as they arrive."""

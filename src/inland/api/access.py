@@ -52,6 +52,10 @@ ACCESS: dict[str, frozenset[Role]] = {
     "receipts.key": TENANT_ROLES,
     "records.export": _READING,
     "usage": _ALL,
+    "prices.list": _WATCHING,
+    "prices.set": _OPERATOR,
+    "invoices.get": _READING,
+    "invoices.page": _READING,
     "log.rotate": _OPERATOR,
 }
 #: Operations by which a suspended tenant's keys would change something.

@@ -10,10 +10,12 @@ from inland.api import (
     contracts,
     deployments,
     health,
+    invoices,
     keys,
     ledger,
     metrics,
     policies,
+    prices,
     problems,
     processes,
     receipts,
@@ -52,6 +54,8 @@ NOUNS = (
     policies,
     receipts,
     records,
+    prices,
+    invoices,
     site_log,
 )
 

@@ -13,9 +13,11 @@ from inland.plant.changes import Changes
 from inland.plant.contracts import Contracts
 from inland.plant.deployments import Deployments
 from inland.plant.explain import Explain
+from inland.plant.invoices import Invoices
 from inland.plant.keys import Keys
 from inland.plant.models import Models
 from inland.plant.policies import Policies
+from inland.plant.prices import PriceList
 from inland.plant.replicas import Replicas
 from inland.plant.tenants import Tenants
 from inland.plant.ticker import Ticker
@@ -84,6 +86,8 @@ class Control:
     deployments: Deployments
     contracts: Contracts
     policies: Policies
+    prices: PriceList
+    invoices: Invoices
     replicas: Replicas
     explain: Explain
     books: BooksView

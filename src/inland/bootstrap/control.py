@@ -38,9 +38,11 @@ from inland.plant.declared import Declared, reconcile
 from inland.plant.deployments import Deployments
 from inland.plant.draining import Draining
 from inland.plant.explain import Explain
+from inland.plant.invoices import Invoices
 from inland.plant.keys import Keys
 from inland.plant.models import Models
 from inland.plant.policies import Policies
+from inland.plant.prices import PriceList
 from inland.plant.replicas import EngineRoom, Replicas
 from inland.plant.tenants import Tenants
 from inland.plant.ticker import Controller, Ticker
@@ -137,6 +139,8 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
         deployments=Deployments(changes, site, folder, limits.deployments),
         contracts=contracts,
         policies=Policies(changes, folder),
+        prices=PriceList(changes, limits.prices),
+        invoices=Invoices(files, store, clock, limits.answer_s, lambda: books.alarms),
         replicas=replicas,
         explain=Explain(changes, books),
         books=books,

@@ -11,9 +11,11 @@ from inland.cli import (
     deploy,
     doctor,
     down,
+    invoice,
     key,
     ledger,
     policy,
+    price,
     process,
     receipt,
     record,
@@ -38,6 +40,7 @@ app.command("down")(down.down)
 app.command("status")(status.status)
 app.command("doctor")(doctor.doctor)
 app.command("usage")(usage.usage)
+app.command("invoice")(invoice.invoice)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
 app.command("verify")(verify.verify)
@@ -45,6 +48,7 @@ app.add_typer(tenant.app, name="tenant")
 app.add_typer(key.app, name="key")
 app.add_typer(deploy.app, name="deploy")
 app.add_typer(contract.app, name="contract")
+app.add_typer(price.app, name="price")
 app.add_typer(policy.app, name="policy")
 app.add_typer(receipt.app, name="receipt")
 app.add_typer(ledger.app, name="ledger")

@@ -5,9 +5,11 @@ Control streams these; a gateway holds exactly one of each. Versions only rise, 
 
 from dataclasses import dataclass, field
 
+from inland.domain.budgets import Budget
 from inland.domain.capacity import Profile
 from inland.domain.contracts import Contract
 from inland.domain.plant import Deployment, Key, Model, Replica, Tenant
+from inland.domain.pricing import Price
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +17,8 @@ class Snapshot:
     """Plant state at `version`. `policy_digest` is `sha256:<hex>` over the policy set's text.
 
     `contracts`: those in force, by id. `profiles`: by deployment, of those measured as they stand.
+    `budgets`: the hard ones, by id. `prices`: by deployment, the earliest first, where such a
+    budget is in money.
     """
 
     version: int
@@ -28,6 +32,8 @@ class Snapshot:
     replicas: dict[str, Replica]
     contracts: dict[str, Contract] = field(default_factory=dict)
     profiles: dict[str, Profile] = field(default_factory=dict)
+    budgets: dict[str, Budget] = field(default_factory=dict)
+    prices: dict[str, tuple[Price, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from inland.domain.ids import UUID7_RANDOM_BYTES, uuid7
 from inland.domain.snapshot import Secrets, Snapshot
 from inland.ledger.records import CHANGE, SALT_BYTES, new_record
 from inland.plant.snapshots import build_snapshot
+from inland.ports.billing import BillingTables
 from inland.ports.clock import Clock, Entropy
 from inland.ports.feed import Feed
 from inland.ports.secrets import SecretStore
@@ -30,6 +31,7 @@ class Change:
 
     def __init__(self, transaction: Transaction, book: Book, unix_s: int) -> None:
         self.state: StateTables = transaction.state
+        self.billing: BillingTables = transaction.billing
         self.version = transaction.state.version()
         self.unix_s = unix_s
         self.is_made = False
@@ -80,7 +82,7 @@ class Changes:
             yield change
             if change.is_made:
                 change.version = transaction.state.raise_version()
-                snapshot = build_snapshot(transaction.state, self._factory)
+                snapshot = build_snapshot(transaction.state, self._factory, transaction.billing)
                 self._feed.demand_fits(snapshot, self._secrets_of(snapshot))
         if snapshot is not None:
             self._publish(snapshot)
@@ -104,14 +106,14 @@ class Changes:
     def snapshot(self) -> Snapshot:
         """The plant's state now."""
         with self.store.read() as transaction:
-            return build_snapshot(transaction.state, self._factory)
+            return build_snapshot(transaction.state, self._factory, transaction.billing)
 
     def refresh(self) -> None:
         """Publish what is in the database, if that is not what was published last."""
         with self.store.read() as transaction:
             if transaction.state.version() == self._published:
                 return
-            snapshot = build_snapshot(transaction.state, self._factory)
+            snapshot = build_snapshot(transaction.state, self._factory, transaction.billing)
         self._publish(snapshot)
 
     def _publish(self, snapshot: Snapshot) -> None:

@@ -1,15 +1,25 @@
 """Snapshots: what gateways need of the state, and no more. Pure: one state, one snapshot."""
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from inland.domain.budgets import TOKENS
 from inland.domain.snapshot import Snapshot
+from inland.ports.billing import BillingTables
 from inland.ports.state import StateTables
+
+#: Prices of one deployment that gateways are told: the newest, those to come among them.
+PRICES_TOLD = 16
 
 _Value = TypeVar("_Value")
 
 
-def build_snapshot(state: StateTables, factory: str) -> Snapshot:
-    """The state at its version. Without a policy set in force nothing is permitted."""
+def build_snapshot(
+    state: StateTables, factory: str, billing: BillingTables | None = None
+) -> Snapshot:
+    """The state at its version. Without a policy set in force nothing is permitted.
+
+    Without `billing` it holds no budgets: for whoever asks about something else.
+    """
     digest, text = state.current_policy() or ("", "")
     return Snapshot(
         version=state.version(),
@@ -23,7 +33,18 @@ def build_snapshot(state: StateTables, factory: str) -> Snapshot:
         replicas=_ordered(state.replicas()),
         contracts=_ordered(state.contracts()),
         profiles=_ordered(state.profiles()),
+        **({} if billing is None else _budgets(billing)),
     )
+
+
+def _budgets(billing: BillingTables) -> dict[str, Any]:
+    hard = {name: budget for name, budget in billing.budgets().items() if budget.hard}
+    in_money = any(budget.unit != TOKENS for budget in hard.values())
+    prices = billing.prices() if in_money else {}
+    return {
+        "budgets": hard,
+        "prices": {name: held[-PRICES_TOLD:] for name, held in prices.items()},
+    }
 
 
 def _ordered(values: dict[str, _Value]) -> dict[str, _Value]:

@@ -3,6 +3,7 @@
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from inland.ports.billing import BillingTables
 from inland.ports.books import BookTables
 from inland.ports.state import StateTables
 
@@ -18,6 +19,11 @@ class Transaction(Protocol):
     @property
     def books(self) -> BookTables:
         """The log, batches, positions, the id index and usage."""
+        ...
+
+    @property
+    def billing(self) -> BillingTables:
+        """Prices, budgets, and what was spent."""
         ...
 
 

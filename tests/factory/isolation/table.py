@@ -45,6 +45,7 @@ _PLAIN = {
     "policies.explain": ("action", "place"),
     "deployments.scale": ("replicas",),
     "log.rotate": ("why",),
+    "prices.set": ("currency", "prompt", "cached", "completion", "since"),
     "chat.completions": (
         *(*_TEXTS, "messages", "max_completion_tokens", "top_logprobs"),
         *("tools", "tool_choice", "parallel_tool_calls", "response_format"),
@@ -92,6 +93,11 @@ SLOTS: dict[str, Kind | None] = {
     "receipts.key.ref": Kind.RECORD,
     "records.export.tenant": Kind.TENANT,
     "usage.tenant": Kind.TENANT,
+    "prices.set:deployment": Kind.DEPLOYMENT,
+    "invoices.get.tenant": Kind.TENANT,
+    "invoices.get.month": None,
+    "invoices.page.tenant": Kind.TENANT,
+    "invoices.page.month": None,
     "chat.completions:model": Kind.DEPLOYMENT,
     "completions:model": Kind.DEPLOYMENT,
     "embeddings:model": Kind.DEPLOYMENT,
@@ -109,6 +115,12 @@ BODIES: dict[str, dict[str, Any]] = {
     "policies.apply": {"files": {"a.cedar": "permit"}},
     "policies.explain": {"who": "{tenant}", "deployment": "{deployment}"},
     "log.rotate": {"why": "nonsense"},
+    "prices.set": {
+        "deployment": "{deployment}",
+        "currency": "EUR",
+        "prompt": "1",
+        "completion": "1",
+    },
     "chat.completions": {
         "model": "{deployment}",
         "messages": [{"role": "user", "content": "Hi"}],
@@ -118,13 +130,14 @@ BODIES: dict[str, dict[str, Any]] = {
     "embeddings": {"model": "{deployment}", "input": "Hi"},
 }
 #: Values of what names nothing.
-VALUES = {"path": "0/999", "log": "00000000"}
+VALUES = {"month": "2026-01", "path": "0/999", "log": "00000000"}
 
 #: Operations that show a tenant's keys something of their own, or of everybody's.
 OPEN = frozenset(
     {
         *("openapi", "healthz", "readyz", "checkpoint", "tenants.list", "keys.list", "keys.add"),
         *("receipts.get", "receipts.key", "records.export", "usage", "vkey", "contracts.list"),
+        *("invoices.get", "invoices.page"),
         *("chat.completions", "completions", "embeddings", "models", "models.one"),
     }
 )
@@ -153,6 +166,7 @@ COMMANDS: dict[str, list[tuple[Kind, list[str]]] | str] = {
     "inland deploy show": [(Kind.DEPLOYMENT, ["{}"])],
     "inland doctor": "files",
     "inland down": "files",
+    "inland invoice": [(Kind.TENANT, ["--tenant", "{}", "--month", "2026-01"])],
     "inland key add": [(Kind.TENANT, ["--tenant", "{}"])],
     "inland key list": [(Kind.TENANT, ["--tenant", "{}"])],
     "inland key revoke": [(Kind.KEY, ["{}"])],
@@ -166,6 +180,13 @@ COMMANDS: dict[str, list[tuple[Kind, list[str]]] | str] = {
         (Kind.RECORD, ["{}"]),
         (Kind.TENANT, ["--tenant", "{}", "--deployment", "smollm2"]),
         (Kind.DEPLOYMENT, ["--tenant", "alpha", "--deployment", "{}"]),
+    ],
+    "inland price list": [],
+    "inland price set": [
+        (
+            Kind.DEPLOYMENT,
+            ["--deployment", "{}", "--prompt", "1", "--completion", "1", "--currency", "EUR"],
+        )
     ],
     "inland process revive": "files",  # it asks the supervisor, whose socket is in the home
     "inland receipt get": [(Kind.RECORD, ["{}", "-o", "/dev/null"])],

@@ -13,6 +13,7 @@ from inland.api.control import Control
 from inland.domain.plant import Role
 from inland.plant.books.public import PublicLedger
 from inland.plant.explain import Explain
+from inland.plant.invoices import Invoices
 from inland.plant.models import Models
 from inland.plant.replicas import EngineRoom, Replicas
 from inland.plant.ticker import Ticker
@@ -110,6 +111,8 @@ class Factory:
             deployments=plant.deployments,
             contracts=plant.contracts,
             policies=plant.policies,
+            prices=plant.prices,
+            invoices=Invoices(Disk(home), plant.store, plant.clock, 600, lambda: ()),
             replicas=self.replicas,
             explain=Explain(plant.changes, self.books),
             books=self.books,

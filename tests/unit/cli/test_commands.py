@@ -38,6 +38,9 @@ NEEDS_A_FACTORY = [
     ["receipt", "open", "x"],
     ["record", "export", "--tenant", "x", "-o", "never"],
     ["process", "revive", "x"],
+    ["price", "list"],
+    ["price", "set", *"--deployment x --prompt 1 --completion 1 --currency EUR".split()],
+    ["invoice", "--tenant", "x", "--month", "2026-01"],
 ]
 
 

@@ -21,6 +21,7 @@ from inland.plant.deployments import Deployments
 from inland.plant.draining import Draining
 from inland.plant.keys import Keys
 from inland.plant.policies import Policies
+from inland.plant.prices import PriceList
 from inland.plant.tenants import Tenants
 from inland.ports.runner import EngineSpec, ProcessState, ProcessView
 
@@ -158,6 +159,7 @@ class Plant:
         )
         self.tenants = Tenants(self.changes, SITE, most)
         self.keys = Keys(self.changes, most)
+        self.prices = PriceList(self.changes, most)
         self.policies = Policies(self.changes, self.folder)
         self.deployments = Deployments(self.changes, SITE, self.folder, most)
         self.contracts = Contracts(self.changes, most)

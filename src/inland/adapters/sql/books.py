@@ -24,12 +24,12 @@ from sqlalchemy import (
     func,
     insert,
     select,
-    text,
     update,
 )
 from sqlalchemy.exc import IntegrityError
 
 from inland.adapters.sql.schema_base import Int64, metadata
+from inland.adapters.sql.upsert import upsert
 from inland.domain.errors import Damaged
 from inland.ledger.canonical import encode, entry
 from inland.ledger.records import BATCH, Record
@@ -131,28 +131,9 @@ USAGE = Table(
 )
 
 
-def _upsert(table: Table, *, add: bool = False) -> Any:
-    """INSERT that replaces (or adds to) the row with the same primary key."""
-    names = [column.name for column in table.columns]
-    keys = [column.name for column in table.primary_key.columns]
-    rest = [name for name in names if name not in keys]
-    changes = (
-        [f'"{n}" = "{table.name}"."{n}" + excluded."{n}"' for n in rest]
-        if add
-        else [f'"{n}" = excluded."{n}"' for n in rest]
-    )
-    quoted = ", ".join(f'"{name}"' for name in names)
-    values = ", ".join(f":{name}" for name in names)
-    conflict = ", ".join(f'"{name}"' for name in keys)
-    return text(
-        f'INSERT INTO "{table.name}" ({quoted}) VALUES ({values}) '  # noqa: S608 - our own names
-        f"ON CONFLICT ({conflict}) DO UPDATE SET {', '.join(changes)}"
-    )
-
-
-_PUT_POSITION = _upsert(POSITIONS)
-_PUT_VOLUME = _upsert(VOLUMES)
-_ADD_USAGE = _upsert(USAGE, add=True)
+_PUT_POSITION = upsert(POSITIONS)
+_PUT_VOLUME = upsert(VOLUMES)
+_ADD_USAGE = upsert(USAGE, add=True)
 
 
 class SqlBooks:

@@ -18,6 +18,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from inland.adapters.sql import migrations
+from inland.adapters.sql.billing import SqlBilling
 from inland.adapters.sql.books import SqlBooks
 from inland.adapters.sql.copies import keep_copy
 from inland.adapters.sql.migrations import demand_newest, migrate, refuse_newer, revision
@@ -40,11 +41,12 @@ _log = logging.getLogger(__name__)
 
 
 class SqlTransaction:
-    """One open transaction: the nouns and the books over one connection."""
+    """One open transaction: the nouns, the books and the bills over one connection."""
 
     def __init__(self, connection: Connection) -> None:
         self.state = SqlState(connection)
         self.books = SqlBooks(connection)
+        self.billing = SqlBilling(connection)
 
 
 class Database:

@@ -134,7 +134,9 @@ class Booker:
             transaction.books.put_position(journal.position)
 
     def _book_frames(self, journal: Journal, found: list[Frame]) -> None:
-        tally = Tally(journal.position.writer)
+        with self._store.read() as transaction:
+            prices = transaction.billing.prices()
+        tally = Tally(journal.position.writer, prices)
         for frame in found:
             if frame.kind == FrameKind.RECORD:
                 head = tally.add(frame.payload)
@@ -238,8 +240,25 @@ class Booker:
                 books.put_ids(tenant_batch.id, ids)
             books.put_volumes(batch.volumes)
             books.add_usage(tally.usage())
+            transaction.billing.add_spending(tally.spending())
             books.put_position(position)
             books.append(batch.record)
+
+    def unsettled(self) -> frozenset[str]:
+        """Writers that live, or left something that is not booked yet; any thread may ask.
+
+        Of a writer that is not among them, the database has all there will ever be.
+        """
+        found = set()
+        for writer in journals.writers(self._files):
+            journal = self._journals.get(writer)
+            try:
+                settled = journal is not None and self._is_spent(journal)
+            except (Damaged, OSError):
+                settled = False
+            if not settled:
+                found.add(writer)
+        return frozenset(found)
 
     def remove_booked(self) -> None:
         """Remove what is booked under a stored checkpoint: the caller says that all booked is.

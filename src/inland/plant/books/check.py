@@ -23,7 +23,7 @@ def check(files: Files, store: Store) -> Report:
     report = Report()
     with store.read() as transaction:
         since = newest_signed(transaction.books)
-        check_records(report, files, transaction.books)
+        check_records(report, files, transaction.books, transaction.billing)
         check_logs(report, files, transaction.books)
         walked = check_journals(files, transaction.books)
     check_head(report, files, store)

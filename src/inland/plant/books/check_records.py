@@ -1,6 +1,6 @@
 """The part of the check that walks records: volumes, batches, the id index, usage."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 from inland.domain.errors import Damaged
@@ -10,18 +10,20 @@ from inland.ledger.records import Record
 from inland.plant.books.findings import Report
 from inland.plant.books.shelves import batch_records, volume_path
 from inland.plant.books.tally import Tally
+from inland.ports.billing import BillingTables, Spending
 from inland.ports.books import BookTables, TenantBatch, Volume, batch_ref
 from inland.ports.files import Files
 
 _PAGE = 200
 
 
-def check_records(report: Report, files: Files, books: BookTables) -> None:
+def check_records(report: Report, files: Files, books: BookTables, billing: BillingTables) -> None:
     """Every booked record lies in its tree, once, under its id, and is counted in usage."""
     walk = _Walk(report, files, books)
     for (writer, number), batch in groupby(_all(books), lambda b: (b.writer, b.batch)):
         walk.batch(writer, number, list(batch))
     walk.totals()
+    walk.spending(billing)
 
 
 def _all(books: BookTables) -> Iterator[TenantBatch]:
@@ -134,3 +136,17 @@ class _Walk:
         counted = sorted(self._usage.usage(), key=repr)
         summed = sorted(books.usage(None, 0), key=repr)
         report.demand(counted == summed, "usage", "is not the sum of the records")
+
+    def spending(self, billing: BillingTables) -> None:
+        """What was spent is the sum of the records, whoever wrote them and at whichever price."""
+        counted, summed = _spent(self._usage.spending()), _spent(billing.spending(None, 0))
+        self._report.demand(counted == summed, "spending", "is not the sum of the records")
+
+
+def _spent(rows: Iterable[Spending]) -> dict[tuple[int, str, str, str], tuple[int, ...]]:
+    sums: dict[tuple[int, str, str, str], tuple[int, ...]] = {}
+    for row in rows:
+        names = (row.day_unix_s, row.tenant, row.key, row.deployment)
+        before = sums.get(names, (0, 0, 0))
+        sums[names] = tuple(a + b for a, b in zip(before, row.tokens, strict=True))
+    return sums

@@ -8,9 +8,13 @@ from hashlib import sha256
 
 import msgspec
 
+from inland.decide.pricing import price_at
+from inland.domain.budgets import DAY_S
 from inland.domain.errors import Damaged
 from inland.domain.ids import is_name
+from inland.domain.pricing import Prices
 from inland.ledger.records import REFUSAL, REQUEST
+from inland.ports.billing import Spending
 from inland.ports.books import UsageRow
 
 _HOUR_US = 3_600_000_000
@@ -39,7 +43,8 @@ _HEAD = msgspec.json.Decoder(Head)
 
 #: Where in a row of counts each kind of request is counted; then the tokens.
 _REQUESTS, _UNBILLED, _REFUSED, _PROMPT, _COMPLETION, _CACHED, _WASTED = range(7)
-_UsageKey = tuple[int, str, str, str]
+#: Hour, tenant, deployment, key; and when the price in force had begun.
+_UsageKey = tuple[int, str, str, str, int]
 
 
 @dataclass(slots=True)
@@ -55,11 +60,13 @@ class Part:
 
 
 class Tally:
-    """Records of one writer, sorted by tenant, with their usage."""
+    """Records of one writer, sorted by tenant, with their usage and what they spent."""
 
-    def __init__(self, writer: str) -> None:
+    def __init__(self, writer: str, prices: Prices | None = None) -> None:
+        """`prices`: those that hold; a change begins later than what was read before it."""
         self.parts: dict[str, Part] = {}
         self._writer = writer
+        self._prices = prices or {}
         self._usage: dict[_UsageKey, list[int]] = {}
 
     def add(self, record: bytes) -> Head:
@@ -79,7 +86,11 @@ class Tally:
     def count(self, head: Head) -> None:
         """Add a record to usage: only billed ones count tokens."""
         hour = head.time // _HOUR_US * 3600
-        key = (hour, head.tenant, head.deployment or "", head.key or "")
+        deployment, price_unix_s = head.deployment or "", 0
+        if deployment in self._prices and head.billed:
+            price = price_at(self._prices[deployment], head.time)
+            price_unix_s = 0 if price is None else price.since_unix_s
+        key = (hour, head.tenant, deployment, head.key or "", price_unix_s)
         row = self._usage.get(key)
         if row is None:
             row = self._usage[key] = [0] * 7
@@ -96,13 +107,34 @@ class Tally:
 
     def usage(self) -> list[UsageRow]:
         """What the records add, a row per hour, tenant, deployment and key."""
-        return [UsageRow(*key, *counts) for key, counts in self._usage.items()]
+        rows: dict[tuple[int, str, str, str], list[int]] = {}
+        for (hour, tenant, deployment, key, _), counts in self._usage.items():
+            names = (hour, tenant, deployment, key)
+            rows[names] = _sum(rows.get(names, [0] * 7), counts)
+        return [UsageRow(*names, *counts) for names, counts in rows.items()]
+
+    def spending(self) -> list[Spending]:
+        """What the billed ones of them spent, a row per day, key, deployment and price."""
+        rows: dict[_UsageKey, list[int]] = {}
+        for (hour, tenant, deployment, key, price), counts in self._usage.items():
+            if counts[_REQUESTS]:
+                names = (hour - hour % DAY_S, tenant, deployment, key, price)
+                tokens = [counts[_PROMPT], counts[_CACHED], counts[_COMPLETION]]
+                rows[names] = _sum(rows.get(names, [0] * 3), tokens)
+        return [
+            Spending(day, tenant, key, deployment, self._writer, price, *tokens)
+            for (day, tenant, deployment, key, price), tokens in rows.items()
+        ]
 
     def _check(self, head: Head) -> None:
         if not is_name(head.tenant):
             raise Damaged(f"record {head.id}", "its tenant's name is none")
         if head.writer != self._writer:
             raise Damaged(f"record {head.id}", f"written by {head.writer}, not {self._writer}")
+
+
+def _sum(one: list[int], two: list[int]) -> list[int]:
+    return [a + b for a, b in zip(one, two, strict=True)]
 
 
 def read_head(record: bytes) -> Head:

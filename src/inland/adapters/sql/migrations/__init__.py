@@ -4,15 +4,15 @@ from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
 
-from inland.adapters.sql import books, state
+from inland.adapters.sql import billing, books, state
 from inland.domain.errors import Conflict, Damaged
 
 #: The newest revision: a database that has it is left alone, without loading Alembic.
-REVISION = "0004"
+REVISION = "0005"
 #: Where the revisions lie, a file each.
 VERSIONS = Path(__file__).parent / "versions"
 #: The modules whose tables the schema is made of.
-TABLES = (books, state)
+TABLES = (billing, books, state)
 
 _VERSION_TABLE = "alembic_version"
 
