@@ -29,7 +29,7 @@ from inland.gateway.refusals import Folded
 from inland.gateway.rulings import Ruling
 from inland.gateway.shared import Shared
 from inland.ledger.canonical import entry as entry_of
-from inland.ledger.commitments import commit_input, commit_output, record_key
+from inland.ledger.commitments import Commitments
 from inland.ledger.frames import FrameKind
 from inland.ledger.records import BILLED, COMPLETE, FAILED, HUNG_UP
 from inland.ports.engine import Call, Counts, Embedding, End, Ending, Piece, Target, Work
@@ -64,6 +64,7 @@ class Request:
         "_arrived",
         "_call",
         "_ceiling",
+        "_commitments",
         "_counts",
         "_delivery",
         "_entry",
@@ -73,7 +74,6 @@ class Request:
         "_last_piece",
         "_opened",
         "_outcome",
-        "_record_key",
         "_route",
         "_shared",
         "_size",
@@ -118,7 +118,7 @@ class Request:
         said = Said(self.id, self._time // 1_000_000, ruling.deployment.name)
         delivery = StreamDelivery if work.stream else WholeDelivery
         self._delivery: Delivery = delivery(order.asked, said, work.choices, exchange)
-        self._record_key = b""
+        self._commitments: Commitments | None = None
         self._input = self._entry = self._outcome = ""
         self._call: Call | None = None
         self._template: Template | None = None
@@ -130,9 +130,9 @@ class Request:
 
     def begin(self, body: bytes) -> None:
         """Into the queue. `body` as received, which the record commits to."""
-        assert self.ruling.record_key is not None
-        self._record_key = record_key(self.ruling.record_key, self.id)
-        self._input = commit_input(self._record_key, body)
+        assert self.ruling.record_keys is not None
+        self._commitments = self.ruling.record_keys.commitments(self.id)
+        self._input = self._commitments.input(body)
         self._size = len(body)
         self._ceiling.asked(self._size)
         self._shared.held_bytes += self._size
@@ -400,7 +400,8 @@ class Request:
         self._shared.journal.append(FrameKind.RECORD, data, self._durable)
 
     def _facts(self, counts: Counts) -> Facts:
-        complete = self._outcome == COMPLETE
+        complete, commit = self._outcome == COMPLETE, self._commitments
+        assert commit is not None
         done = counts.completion if complete else self._delivered_tokens()
         texts = self._delivery.texts(complete=complete)
         shared = self._shared
@@ -411,7 +412,7 @@ class Request:
             input=self._input,
             outcome=self._outcome,
             billed=self._outcome in BILLED,
-            output=[commit_output(self._record_key, i, text) for i, text in enumerate(texts)],
+            output=[commit.output(i, text) for i, text in enumerate(texts)],
             prompt_tokens=counts.prompt,
             completion_tokens=done,
             cached_tokens=counts.cached,

@@ -8,6 +8,7 @@ from inland.domain.capabilities import known
 from inland.domain.plant import Deployment, Key, Model, Replica, Tenant
 from inland.domain.snapshot import Secrets, Snapshot
 from inland.gateway.record import Template, fixed_fields
+from inland.ledger.commitments import RecordKeys
 
 
 class Decider(Protocol):
@@ -29,7 +30,7 @@ class Ruling:
         "key",
         "model",
         "policy_digest",
-        "record_key",
+        "record_keys",
         "snapshot_version",
         "supports",
         "tenant",
@@ -53,7 +54,8 @@ class Ruling:
         self.model: Model | None = snapshot.models.get(deployment.model)
         self.verdict = verdict
         self.supports = known(deployment, snapshot.replicas.values())
-        self.record_key = secrets.record_keys.get(key.tenant)
+        secret = secrets.record_keys.get(key.tenant)
+        self.record_keys = None if secret is None else RecordKeys(secret)
         self.upstream_key = secrets.upstream_keys.get(deployment.name)
         self.snapshot_version = snapshot.version
         self.policy_digest = snapshot.policy_digest
@@ -68,7 +70,7 @@ class Ruling:
     @property
     def allowed(self) -> bool:
         """Allowed, and everything its record needs is there."""
-        return self.verdict.allowed and self.model is not None and self.record_key is not None
+        return self.verdict.allowed and self.model is not None and self.record_keys is not None
 
     def template(self, replica: Replica, route: str, *, stream: bool) -> Template:
         """The record of this key's requests to `route` served by `replica`."""
