@@ -19,6 +19,8 @@ class Role(StrEnum):
 class EngineKind(StrEnum):
     """The programs that can serve a deployment."""
 
+    __hash__ = str.__hash__  # as its value; an enum's own is Python, and runs at each look-up
+
     LLAMA_CPP = "llama.cpp"
     OPENAI = "openai"
 
@@ -38,6 +40,8 @@ class Residue(StrEnum):
 
 class Feature(StrEnum):
     """Something a deployment may or may not be asked for; `domain/capabilities.py` says which."""
+
+    __hash__ = str.__hash__
 
     CHAT = "chat"
     SYSTEM = "system"

@@ -115,31 +115,38 @@ class Desk:
         path = path_of(incoming)
         route = ROUTES.get(path)
         if route is not None and incoming.method == b"POST":
-            self._key(incoming, route.name)
+            self._key(self._in_force(), incoming, route.name)
         elif not is_token_path(path) and self._caller(incoming) == turns.STRANGERS:
             raise self._doorway.failed(incoming.source, unknown_key())
 
     def handle(self, incoming: Incoming, exchange: Exchange) -> None:
         """Answer it, now or later."""
-        path = path_of(incoming)
+        route = ROUTES.get(incoming.target)
         try:
-            if (route := ROUTES.get(path)) is not None:
+            if route is not None:
                 self._ask(route, incoming, exchange)
-            elif path == models.LIST or path.startswith(models.ONE):
-                self._models(incoming, exchange, path)
-            elif is_token_path(path):
-                exchange.refuse(no_such_path())
             else:
-                caller = self._caller(incoming)
-                if caller == turns.STRANGERS and not is_open(path):
-                    self._doorway.check(incoming.source)
-                heard = partial(self._relayed, incoming)
-                self._relay.handle(incoming, exchange, caller, heard)
+                self._otherwise(path_of(incoming), incoming, exchange)
         except Refused as refused:
             exchange.refuse(refused)
         except Exception:  # noqa: BLE001 - one request's failure is not its neighbours'
             _log.exception("a request failed inside the gateway")
             exchange.fail()
+
+    def _otherwise(self, path: bytes, incoming: Incoming, exchange: Exchange) -> None:
+        """What is no bare path of the token path."""
+        if (route := ROUTES.get(path)) is not None:
+            self._ask(route, incoming, exchange)
+        elif path == models.LIST or path.startswith(models.ONE):
+            self._models(incoming, exchange, path)
+        elif is_token_path(path):
+            exchange.refuse(no_such_path())
+        else:
+            caller = self._caller(incoming)
+            if caller == turns.STRANGERS and not is_open(path):
+                self._doorway.check(incoming.source)
+            heard = partial(self._relayed, incoming)
+            self._relay.handle(incoming, exchange, caller, heard)
 
     def _in_force(self) -> Rulings:
         """What may be decided from: a snapshot under a lease. Raises Refused."""
@@ -147,19 +154,23 @@ class Desk:
             raise no_lease(self._shared.differs())
         return self._rulings
 
-    def _key(self, incoming: Incoming, route: str) -> Key:
+    def _key(self, rulings: Rulings, incoming: Incoming, route: str) -> Key:
         """The caller's live key. Raises Refused, on the books where the tenant is known."""
-        snapshot = self._in_force().snapshot
+        unix_us = self._shared.clock.unix_us
+        known = rulings.proofs.recall(incoming.authorization, unix_us)
+        if known is not None:
+            return known
         try:
-            key = keys.prove(snapshot, incoming.authorization)
+            key = keys.prove(rulings.snapshot, incoming.authorization)
         except Refused as refused:
             self._shared.metrics.unknown_callers.add((route,))
             raise self._doorway.failed(incoming.source, refused) from None
         try:
-            keys.check(snapshot, key, self._shared.clock.unix_us() // 1_000_000)
+            keys.check(rulings.snapshot, key, unix_us() // 1_000_000)
         except Refused as refused:
             self._note(key, None, refused, route)
             raise
+        rulings.proofs.keep(incoming.authorization, key)
         return key
 
     def _caller(self, incoming: Incoming) -> str:
@@ -183,14 +194,15 @@ class Desk:
     def _models(self, incoming: Incoming, exchange: Exchange, path: bytes) -> None:
         if incoming.method != b"GET":
             raise not_allowed("GET")
-        key = self._key(incoming, "models")
+        rulings = self._in_force()
+        key = self._key(rulings, incoming, "models")
         self._hold(exchange, key)
         if path == models.LIST:
-            body = models.listing(self._in_force(), key)
+            body = models.listing(rulings, key)
         else:
             name = path.removeprefix(models.ONE).decode("latin-1")
             try:
-                body = models.one(self._in_force(), key, name)
+                body = models.one(rulings, key, name)
             except Refused as refused:
                 self._note(key, name, refused, "models")
                 raise
@@ -199,7 +211,8 @@ class Desk:
     def _ask(self, route: Route, incoming: Incoming, exchange: Exchange) -> None:
         if incoming.method != b"POST":
             raise not_allowed("POST")
-        key = self._key(incoming, route.name)
+        rulings = self._in_force()
+        key = self._key(rulings, incoming, route.name)
         try:
             self._hold(exchange, key)
             check_json(incoming.body, self.limits)
@@ -207,16 +220,16 @@ class Desk:
         except Refused as refused:
             self._note(key, None, refused, route.name)
             raise
-        ruling = self._allowed(key, asked.model, route)
+        ruling = self._allowed(rulings, key, asked.model, route)
         try:
             self._begin(ruling, asked, route, incoming.body, exchange)
         except Refused as refused:
             self._shared.refusals.add(folded(ruling, refused, route.name))
             raise
 
-    def _allowed(self, key: Key, model: str, route: Route) -> Ruling:
+    def _allowed(self, rulings: Rulings, key: Key, model: str, route: Route) -> Ruling:
         """The ruling that allows it. Raises Refused, on the books."""
-        ruling = self._in_force().of(key, model)
+        ruling = rulings.of(key, model)
         if ruling is None or not ruling.verdict.visible:
             refused = no_such_model(model)
             self._note(key, model, refused, route.name)

@@ -66,53 +66,52 @@ class Exchange:
     """The answering side of one request. Every method is harmless once the caller is gone."""
 
     __slots__ = (
-        "_connection",
         "_keep_alive",
         "_only_head",
-        "_owner",
-        "_problems",
+        "_target",
         "chunked",
+        "connection",
+        "owner",
         "started",
     )
 
     def __init__(self, connection: Connection, incoming: Incoming) -> None:
-        self._connection = connection
+        self.connection = connection
         self._keep_alive = incoming.keep_alive
         self._only_head = incoming.method == b"HEAD"
-        self._owner: Owner | None = None
-        self._problems = incoming.target[:1] == b"/" and not is_token_path(incoming.target)
+        self._target = incoming.target
+        self.owner: Owner | None = None  # set by `own`
         self.chunked = incoming.chunks
         self.started = False
 
     def own(self, owner: Owner | None) -> None:
         """From now on `owner` hears of hang-ups and slow reading."""
-        self._owner = owner
-        if owner is not None and self._connection.writing_paused:
+        self.owner = owner
+        if owner is not None and self.connection.writing_paused:
             owner.pause()
-
-    @property
-    def connection(self) -> Connection:
-        return self._connection
-
-    @property
-    def owner(self) -> Owner | None:
-        return self._owner
 
     def answer(self, status: int, headers: bytes, body: bytes) -> None:
         """The whole answer at once, to HEAD without its body. `headers`: lines, each ended."""
+        keep = b"" if self._keep_alive else b"connection: close\r\n"
         sent = b"" if self._only_head else body
-        self.bodyless(status, b"%bcontent-length: %d\r\n" % (headers, len(body)), sent)
+        self.started = True
+        self.connection.write(
+            b"%b%bcontent-length: %d\r\n%b\r\n%b"
+            % (status_line(status), headers, len(body), keep, sent)
+        )
+        self._over(keep_alive=self._keep_alive)
 
-    def bodyless(self, status: int, headers: bytes, body: bytes = b"") -> None:
+    def bodyless(self, status: int, headers: bytes) -> None:
         """An answer whose headers say all there is to say of its body's length."""
         keep = b"" if self._keep_alive else b"connection: close\r\n"
         self.started = True
-        self._connection.write(b"%b%b%b\r\n%b" % (status_line(status), headers, keep, body))
+        self.connection.write(b"%b%b%b\r\n" % (status_line(status), headers, keep))
         self._over(keep_alive=self._keep_alive)
 
     def refuse(self, refused: Refused) -> None:
         """An OpenAI error object; RFC 9457 problem details off the token path."""
-        kind = b"problem+json" if self._problems else b"json"
+        problems = self._target[:1] == b"/" and not is_token_path(self._target)
+        kind = b"problem+json" if problems else b"json"
         headers = b"content-type: application/%b\r\n" % kind
         if refused.retry_after_s is not None:
             headers += b"retry-after: %d\r\n" % refused.retry_after_s
@@ -120,7 +119,7 @@ class Exchange:
             headers += b"www-authenticate: Bearer\r\n"
         if refused.allow is not None:
             headers += b"allow: %b\r\n" % refused.allow.encode()
-        body = refused.problem() if self._problems else refused.body()
+        body = refused.problem() if problems else refused.body()
         self.answer(refused.status, headers, body)
 
     def begin(self, status: int, headers: bytes) -> None:
@@ -130,21 +129,21 @@ class Exchange:
         keep = b"" if self._keep_alive else b"connection: close\r\n"
         framing = b"transfer-encoding: chunked\r\n" if self.chunked else b""
         lines = (status_line(status), headers, keep, framing, b"\r\n")
-        self._connection.write(b"".join(lines))
+        self.connection.write(b"".join(lines))
 
     def write(self, data: bytes) -> None:
         """More of an answer that was begun."""
         if data:
             framed = b"%x\r\n%b\r\n" % (len(data), data) if self.chunked else data
-            self._connection.write(framed)
+            self.connection.write(framed)
 
     def finish(self, data: bytes = b"") -> None:
         """The last of it."""
         if self.chunked:
             last = b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data) if data else b"0\r\n\r\n"
-            self._connection.write(last)
+            self.connection.write(last)
         elif data:
-            self._connection.write(data)
+            self.connection.write(data)
         self._over(keep_alive=self._keep_alive)
 
     def close_after(self) -> None:
@@ -153,7 +152,7 @@ class Exchange:
 
     def fail(self) -> None:
         """Something of ours broke: its owner lets go, and the caller is told."""
-        owner, self._owner = self._owner, None
+        owner, self.owner = self.owner, None
         self._keep_alive = False
         if owner is not None:
             owner.broke()
@@ -168,5 +167,5 @@ class Exchange:
         self._over(keep_alive=False)
 
     def _over(self, *, keep_alive: bool) -> None:
-        self._owner = None
-        self._connection.over(self, keep_alive=keep_alive)
+        self.owner = None
+        self.connection.over(self, keep_alive=keep_alive)

@@ -8,20 +8,30 @@ from inland.gateway.errors import INVALID, Refused, bad_request
 #: More digits than any length that could be accepted.
 _DIGITS = 18
 _NOTED = frozenset({b"authorization", b"content-length", b"expect", b"transfer-encoding"})
+#: What differs between requests of one client, and is read each time.
+_VARYING = frozenset({b"authorization", b"content-length"})
 _BLANKS = b" \t"
+
+Headers = list[tuple[bytes, bytes]]
 
 
 class Head:
-    """`headers` with names in lower case. `length`: None where chunks tell. `size`: in bytes."""
+    """`headers` with names in lower case. `length`: None where chunks tell. `size`: in bytes.
 
-    __slots__ = ("authorization", "expects", "headers", "length", "size")
+    A connection keeps the one it read last: a client sends the same again, but for the length and
+    its key, and what was found of the rest holds (`is_like`).
+    """
 
-    def __init__(self, headers: list[tuple[bytes, bytes]]) -> None:
+    __slots__ = ("_at", "_steady", "authorization", "expects", "headers", "length", "size")
+
+    def __init__(self, headers: Headers) -> None:
         self.authorization: bytes | None = None
         self.length: int | None = 0
         self.expects = False
-        self.headers = []
+        self.headers: Headers = []
         self.size = 0
+        self._at: list[tuple[int, bytes]] = []
+        self._steady: Headers = []
         framing = None
         for raw, value in headers:
             name = raw.lower()
@@ -33,6 +43,38 @@ class Head:
                         raise bad_request("The body's length is told twice.")
                     framing = name
                 self._note(name, value)
+            if name in _VARYING:
+                self._at.append((len(self.headers) - 1, raw))
+            else:
+                self._steady.append((raw, value))
+
+    def is_like(self, headers: Headers) -> bool:
+        """Whether `headers` are those it was made of, but for the length and the key.
+
+        Then it is theirs from now on. One key is never compared with another. Raises Refused.
+        """
+        at = self._at
+        if len(headers) != len(self._steady) + len(at):
+            return False
+        steady = headers.copy()
+        for index, raw in reversed(at):
+            if steady.pop(index)[0] != raw:
+                return False
+        if steady != self._steady:
+            return False
+        self.headers = self.headers.copy()
+        for index, _ in at:
+            self._change(index, headers[index][1])
+        return True
+
+    def _change(self, index: int, value: bytes) -> None:
+        name, before = self.headers[index]
+        self.size += len(value) - len(before)
+        self.headers[index] = (name, value)
+        if name == b"authorization":
+            self.authorization = value
+        else:
+            self.length = _length(value.strip(_BLANKS))
 
     def _note(self, name: bytes, value: bytes) -> None:
         if name == b"authorization":

@@ -1,5 +1,6 @@
 """Who is calling: the Authorization header's key, found by its id, compared in constant time."""
 
+from collections.abc import Callable
 from hashlib import sha256
 from hmac import compare_digest
 
@@ -11,6 +12,31 @@ from inland.gateway.errors import ended_key, not_for_models, suspended, unknown_
 _SCHEME = b"bearer "
 _NOBODY = "0" * 64
 _TENANT_ROLES = frozenset({Role.TENANT_ADMIN, Role.MEMBER})
+
+
+class Proofs:
+    """Keys that were proved and found usable under one snapshot, by the hash of what showed them.
+
+    Only hashes are looked up, so how long that takes says nothing of a secret. Bounded: beyond
+    `most`, proved anew.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._keys: dict[bytes, Key] = {}
+
+    def recall(self, authorization: bytes | None, unix_us: Callable[[], int]) -> Key | None:
+        """The key that was proved with the same header, unless it may have expired since."""
+        key = self._keys.get(sha256(authorization or b"").digest())
+        if key is None or key.expires_unix_s is None:
+            return key
+        return key if unix_us() < key.expires_unix_s * 1_000_000 else None
+
+    def keep(self, authorization: bytes | None, key: Key) -> None:
+        """It was proved, and passed `check`."""
+        if len(self._keys) >= self._most:
+            self._keys.clear()
+        self._keys[sha256(authorization or b"").digest()] = key
 
 
 def prove(snapshot: Snapshot, authorization: bytes | None) -> Key:

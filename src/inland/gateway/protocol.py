@@ -68,6 +68,8 @@ class Connection(asyncio.Protocol):
         self._desk = desk
         self._secured = secured
         self._limits = desk.limits
+        self._head: Head | None = None  # of the last request, let in from `_source`
+        self._source = self._path = b""
         self._parser = httptools.HttpRequestParser(self)
         self._waiting: deque[Incoming] = deque()
         self._exchange: Exchange | None = None
@@ -137,7 +139,8 @@ class Connection(asyncio.Protocol):
             self._parse(data)
         else:
             self._unread = memoryview(bytes(self._unread) + data)
-        self._advance()
+        if self._waiting or self._unread:
+            self._advance()
 
     def _parse(self, data: bytes | memoryview) -> None:
         self._ended_message = False
@@ -151,7 +154,8 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserError:
             self._refuse(bad_request("That is not HTTP/1.1 as RFC 9112 has it."))
         else:
-            self._check_raw(len(data))
+            if not self._ended_message:
+                self._check_raw(len(data))
         if upgrade_at is not None:
             self._go_on_without_upgrade(data[upgrade_at:])
 
@@ -183,24 +187,23 @@ class Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         parser = self._parser
-        if parser.should_upgrade() and parser.get_method() != b"CONNECT":
+        method = parser.get_method()
+        if parser.should_upgrade() and method != b"CONNECT":
             self._upgrading = True
             return
         self._in_head = False
         self._raw_bytes = 0
-        head = Head(self._headers)
         version = parser.get_http_version()
-        self._check_head(head, version)
-        source = self._desk.admit(head.headers, self.peer)
+        head = self._read_head(version)
         incoming = self._incoming = Incoming(
-            parser.get_method(),
+            method,
             self._target,
             head.headers,
             head.authorization,
             b"",
             parser.should_keep_alive(),
             version == "1.1",
-            source,
+            self._source,
         )
         if head.length is None or head.length > _SMALL_BYTES:
             self._desk.before_body(incoming, head.length)
@@ -209,6 +212,18 @@ class Connection(asyncio.Protocol):
             if head.expects and self._transport is not None:
                 self._transport.write(_CONTINUE)
 
+    def _read_head(self, version: str) -> Head:
+        """Within limits, and let in. Raises Refused."""
+        head = self._head
+        if head is not None and head.is_like(self._headers):
+            self._check_head(head, version)
+            return head
+        head = Head(self._headers)
+        self._check_head(head, version)
+        self._source = self._desk.admit(head.headers, self.peer)
+        self._head = head
+        return head
+
     def _check_head(self, head: Head, version: str) -> None:
         if version not in _VERSIONS or (head.length is None and version != "1.1"):
             raise bad_request("That is not HTTP/1.1 as RFC 9112 has it.")
@@ -216,12 +231,17 @@ class Connection(asyncio.Protocol):
             raise Refused(431, INVALID, "too_many_headers", "Too many headers.")
         if head.size + len(self._target) > self._limits.header_bytes:
             raise Refused(431, INVALID, "headers_too_large", "The headers are too large.")
+        if self._target != self._path:
+            self._check_target()
+        if head.length is not None and head.length > self._limits.body_bytes:
+            raise too_large("body", self._limits.body_bytes)
+
+    def _check_target(self) -> None:
         if len(self._target) > self._limits.target_bytes:
             raise Refused(414, INVALID, "target_too_long", "The path and query are too long.")
         if not self._target.startswith(b"/") or b"#" in self._target:
             raise bad_request("The target must be a path.")
-        if head.length is not None and head.length > self._limits.body_bytes:
-            raise too_large("body", self._limits.body_bytes)
+        self._path = self._target
 
     def on_body(self, data: bytes) -> None:
         self._body_bytes += len(data)
@@ -258,8 +278,6 @@ class Connection(asyncio.Protocol):
 
     def _check_raw(self, size: int) -> None:
         """Bytes that led to no call: an endless header, trailer or chunk extension."""
-        if self._ended_message:
-            return
         self._raw_bytes += size
         if self._in_head and self._raw_bytes > self._limits.header_bytes + _FRAMING_BYTES:
             self._refuse(Refused(431, INVALID, "headers_too_large", "The headers are too large."))
@@ -353,7 +371,8 @@ class Connection(asyncio.Protocol):
         idle = not self._begun
         wait_s = self._limits.idle_s if idle else self._limits.header_s
         self.deadline = self._desk.about_now + wait_s
-        self._advance()
+        if self._waiting or self._unread or self._reading_paused:
+            self._advance()
 
     def _linger(self) -> None:
         """Close our side and read on a little: a reset would take the answer from the caller."""

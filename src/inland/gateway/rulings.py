@@ -7,6 +7,7 @@ from inland.decide.residency import Verdict
 from inland.domain.capabilities import known
 from inland.domain.plant import Deployment, Key, Model, Replica, Tenant
 from inland.domain.snapshot import Secrets, Snapshot
+from inland.gateway.keys import Proofs
 from inland.gateway.record import Template, fixed_fields
 from inland.ledger.commitments import RecordKeys
 
@@ -107,6 +108,7 @@ class Rulings:
         self._decider = decider
         self._writer = writer
         self._most = most
+        self.proofs = Proofs(most)
         self._made: dict[tuple[str, str], Ruling] = {}
 
     def of(self, key: Key, name: str) -> Ruling | None:

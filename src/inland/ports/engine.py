@@ -6,7 +6,7 @@ event loop's thread and none of them blocks.
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -30,14 +30,18 @@ class CalledFunction(msgspec.Struct, frozen=True):
 
 
 class ToolCall(msgspec.Struct, frozen=True):
-    """A call the model asked for earlier in the conversation."""
+    """A call the model asked for earlier in the conversation, as OpenAI's dialect writes it."""
 
     id: str
     function: CalledFunction
+    type: Literal["function"] = "function"
 
 
-class Message(msgspec.Struct, frozen=True):
-    """One turn of the conversation. `role` is system, user, assistant or tool."""
+class Message(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One turn of the conversation, as OpenAI's dialect writes it: what is None is left out.
+
+    `role` is system, user, assistant or tool.
+    """
 
     role: str
     content: str | None = None

@@ -3,13 +3,12 @@
 import struct
 from base64 import b64decode, b64encode
 from math import isfinite
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from inland.domain.errors import Damaged
 from inland.ports.engine import (
-    CalledFunction,
     CallPart,
     Chat,
     Completion,
@@ -198,19 +197,6 @@ class ToolBody(msgspec.Struct, frozen=True):
     type: str = "function"
 
 
-class CallBody(msgspec.Struct, frozen=True):
-    id: str
-    function: CalledFunction
-    type: str = "function"
-
-
-class MessageBody(msgspec.Struct, frozen=True, omit_defaults=True):
-    role: str
-    content: str | None = None
-    tool_calls: list[CallBody] | None = None
-    tool_call_id: str | None = None
-
-
 class NameBody(msgspec.Struct, frozen=True):
     name: str
 
@@ -247,7 +233,7 @@ class Sampled(msgspec.Struct, omit_defaults=True, kw_only=True):
 class ChatBody(Sampled, omit_defaults=True, kw_only=True):
     """A chat request as sent to an engine."""
 
-    messages: list[MessageBody]
+    messages: list[Message]
     logprobs: bool = False
     top_logprobs: int | None = None
     tools: list[ToolBody] = []
@@ -355,24 +341,16 @@ def _sampled(work: Work, model: str, *, stream: bool) -> dict[str, Any]:
 def _chat(chat: Chat, work: Work, sampled: dict[str, Any]) -> ChatBody:
     chosen = ChosenBody(NameBody(chat.function)) if chat.function is not None else None
     return ChatBody(
-        messages=[_message(message) for message in chat.messages],
+        messages=chat.messages,
         logprobs=work.logprobs,
         top_logprobs=work.top_logprobs,
-        tools=[ToolBody(function) for function in chat.tools],
+        tools=[ToolBody(function) for function in chat.tools] if chat.tools else [],
         tool_choice=chosen or chat.tool_choice,
         parallel_tool_calls=chat.parallel_tool_calls,
-        response_format=_format(chat.json),
+        response_format=_format(chat.json) if chat.json else None,
         **sampled,
     )
 
 
-def _message(message: Message) -> MessageBody:
-    calls = message.tool_calls
-    written = None if calls is None else [CallBody(call.id, call.function) for call in calls]
-    return MessageBody(message.role, message.content, written, message.tool_call_id)
-
-
-def _format(wanted: JsonSchema | bool) -> FormatBody | None:  # noqa: FBT001 - as the port has it
-    if isinstance(wanted, JsonSchema):
-        return FormatBody("json_schema", wanted)
-    return FormatBody("json_object") if wanted else None
+def _format(wanted: JsonSchema | Literal[True]) -> FormatBody:
+    return FormatBody("json_object") if wanted is True else FormatBody("json_schema", wanted)

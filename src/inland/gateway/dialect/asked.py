@@ -15,6 +15,10 @@ from inland.gateway.assembly import Assembly
 from inland.gateway.errors import invalid, unavailable
 from inland.ports.engine import Counts, Piece, Work
 
+_USAGE = (
+    b'{"prompt_tokens":%d,"completion_tokens":%d,"total_tokens":%d,'
+    b'"prompt_tokens_details":{"cached_tokens":%d}}'
+)
 #: A field, and the feature it takes.
 Need = tuple[str, Feature]
 
@@ -130,22 +134,16 @@ def check_tokens(name: str, asked: int, limits: Limits) -> None:
 def check_needs(needs: Iterable[Need], known: dict[Feature, Known], model: str) -> None:
     """Raises Refused naming the first field that the deployment's table does not have."""
     for field, feature in needs:
-        match known[feature]:
-            case Known.YES:
-                continue
-            case Known.NO:
-                text = f"`{field}`: model `{model}` does not support {feature.value}; leave it out."
-                raise invalid(field, text, "unsupported")
-            case Known.UNKNOWN:
-                text = f"What `{model}` supports is known once its first replica is ready."
-                raise unavailable("model_starting", text)
+        has = known[feature]
+        if has is Known.UNKNOWN:
+            text = f"What `{model}` supports is known once its first replica is ready."
+            raise unavailable("model_starting", text)
+        if has is not Known.YES:
+            text = f"`{field}`: model `{model}` does not support {feature.value}; leave it out."
+            raise invalid(field, text, "unsupported")
 
 
-def usage(counts: Counts) -> dict[str, object]:
+def usage(counts: Counts) -> bytes:
     """OpenAI's usage object."""
-    return {
-        "prompt_tokens": counts.prompt,
-        "completion_tokens": counts.completion,
-        "total_tokens": counts.prompt + counts.completion,
-        "prompt_tokens_details": {"cached_tokens": counts.cached},
-    }
+    done = (counts.prompt, counts.completion, counts.prompt + counts.completion, counts.cached)
+    return _USAGE % done

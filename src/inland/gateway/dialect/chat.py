@@ -41,6 +41,15 @@ from inland.ports.engine import (
 )
 
 ROUTE = "chat.completions"
+_CHAT: Need = ("model", Feature.CHAT)
+_WHOLE = (
+    b'{"id":"chatcmpl-%b","object":"chat.completion","created":%d,"model":%b,"choices":[%b],'
+    b'"usage":%b}'
+)
+_CHOICE = (
+    b'{"index":%d,"message":{"role":"assistant","content":%b,"refusal":null%b},"logprobs":%b,'
+    b'"finish_reason":%b}'
+)
 _NAME = Annotated[str, msgspec.Meta(pattern=r"^[a-zA-Z0-9_-]{1,64}(?!\n)$")]
 
 
@@ -181,8 +190,7 @@ class ChatBody(Sampling, forbid_unknown_fields=True, gc=False, kw_only=True):
     response_format: AsText | AsObject | AsSchema | None = None
 
     def needs(self) -> list[Need]:
-        needs = [("model", Feature.CHAT)]
-        needs += _needed_by(self.messages)
+        needs = [_CHAT, *_needed_by(self.messages)]
         if self.tools:
             needs.append(("tools", Feature.TOOLS))
         if isinstance(self.tool_choice, ChosenBody) or self.tool_choice == "required":
@@ -207,8 +215,8 @@ class ChatBody(Sampling, forbid_unknown_fields=True, gc=False, kw_only=True):
             self._task(limits),
             bool(self.stream),
             self.n or 1,
-            self._most_tokens(limits),
-            self.stops(limits),
+            self.max_tokens if self.max_completion_tokens is None else self._most_tokens(limits),
+            None if self.stop is None else self.stops(limits),
             self.seed,
             self.temperature,
             self.top_p,
@@ -234,22 +242,32 @@ class ChatBody(Sampling, forbid_unknown_fields=True, gc=False, kw_only=True):
         for at, message in enumerate(messages):
             if message.content is None and not message.tool_calls:
                 raise invalid(f"messages[{at}].content", "Say something, or call a tool.")
-        _check_names(self.messages)
-        tools = self._tools(limits)
+        if Tool in map(type, self.messages):
+            _check_names(self.messages)
+        if self.tools is None:
+            choice = self._chosen_of_none()
+            json = self.response_format is not None and self._json(limits)
+            return Chat(messages, [], choice, None, self.parallel_tool_calls, json)
+        tools = self._tools(self.tools, limits)
         choice, function = self._chosen({tool.name for tool in tools})
         return Chat(messages, tools, choice, function, self.parallel_tool_calls, self._json(limits))
 
-    def _tools(self, limits: Limits) -> list[Function]:
-        tools = self.tools or []
+    def _chosen_of_none(self) -> str | None:
+        choice = self.tool_choice
+        if isinstance(choice, ChosenBody) or choice not in {None, "none"}:
+            raise invalid("tool_choice", "`tool_choice` goes with `tools` only.")
+        if self.parallel_tool_calls:
+            text = "`parallel_tool_calls` goes with `tools` only."
+            raise invalid("parallel_tool_calls", text)
+        return choice
+
+    def _tools(self, tools: list[ToolBody], limits: Limits) -> list[Function]:
         if len(tools) > limits.tools:
             raise invalid("tools", f"Give at most {limits.tools} tools.")
         names = [tool.function.name for tool in tools]
         if len(set(names)) < len(names):
             raise invalid("tools", "Two tools have the same name.")
         check_tools([tool.function.parameters for tool in tools], limits)
-        for name in ("tool_choice", "parallel_tool_calls"):
-            if not tools and getattr(self, name) not in (None, "none", False):
-                raise invalid(name, f"`{name}` goes with `tools` only.")
         return [
             Function(one.name, one.description, one.parameters, one.strict)
             for one in (tool.function for tool in tools)
@@ -275,34 +293,19 @@ class ChatBody(Sampling, forbid_unknown_fields=True, gc=False, kw_only=True):
 
     def whole(self, said: Said, assembly: Assembly, counts: Counts) -> bytes:
         spoken = [self._choice(*numbered) for numbered in enumerate(assembly.choices)]
-        return encode(
-            {
-                "id": f"chatcmpl-{said.id}",
-                "object": "chat.completion",
-                "created": said.created,
-                "model": said.model,
-                "choices": spoken,
-                "usage": usage(counts),
-            }
-        )
+        names = (said.id.encode(), said.created, encode(said.model))
+        return _WHOLE % (*names, b",".join(spoken), usage(counts))
 
-    def _choice(self, index: int, choice: Choice) -> dict[str, object]:
+    def _choice(self, index: int, choice: Choice) -> bytes:
         text = choice.text
-        message: dict[str, object] = {
-            "role": "assistant",
-            "content": text if text or not choice.calls else None,
-            "refusal": None,
-        }
+        calls = b""
         if choice.calls:
-            message["tool_calls"] = [call.written() for call in choice.calls]
-        return {
-            "index": index,
-            "message": message,
-            "logprobs": _logprobs(choice.logprobs, self.top_logprobs or 0)
-            if self.logprobs
-            else None,
-            "finish_reason": choice.finish,
-        }
+            calls = b',"tool_calls":%b' % encode([call.written() for call in choice.calls])
+        logprobs = b"null"
+        if self.logprobs:
+            logprobs = encode(_logprobs(choice.logprobs, self.top_logprobs or 0))
+        content = encode(text) if text or not choice.calls else b"null"
+        return _CHOICE % (index, content, calls, logprobs, encode(choice.finish))
 
     def events(self, said: Said) -> "ChatEvents":
         top = (self.top_logprobs or 0) if self.logprobs else None
@@ -313,13 +316,18 @@ decode = decoder(ChatBody)
 
 
 def _needed_by(messages: list[Turn]) -> Iterable[Need]:
+    """Each feature once, for the message that takes it first."""
+    first: dict[Feature, str] = {}
     for at, turn in enumerate(messages):
+        if isinstance(turn, User):
+            continue
         if isinstance(turn, System):
-            yield f"messages[{at}].role", Feature.SYSTEM
+            first.setdefault(Feature.SYSTEM, f"messages[{at}].role")
         elif isinstance(turn, Tool):
-            yield f"messages[{at}].role", Feature.TOOLS
-        elif isinstance(turn, Assistant) and turn.tool_calls:
-            yield f"messages[{at}].tool_calls", Feature.TOOLS
+            first.setdefault(Feature.TOOLS, f"messages[{at}].role")
+        elif turn.tool_calls:
+            first.setdefault(Feature.TOOLS, f"messages[{at}].tool_calls")
+    return [(field, feature) for feature, field in first.items()]
 
 
 def _check_names(messages: list[Turn]) -> None:

@@ -71,7 +71,7 @@ class CompletionBody(Sampling, forbid_unknown_fields=True, gc=False, kw_only=Tru
                 "created": said.created,
                 "model": said.model,
                 "choices": choices,
-                "usage": usage(counts),
+                "usage": msgspec.Raw(usage(counts)),
             }
         )
 

@@ -49,7 +49,7 @@ class Stream(ABC):
         """The last events, once the record with `entry` (64 hex digits) is durable."""
         last = b"".join(self._finishes)
         if self._with_usage:
-            last += b'%b],"usage":%b}\n\n' % (self._head, encode(usage(counts)))
+            last += b'%b],"usage":%b}\n\n' % (self._head, usage(counts))
         return b"%b: inland-entry %b\n\n%b" % (last, entry.encode(), DONE)
 
 
