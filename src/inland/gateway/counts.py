@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from inland.domain.errors import Damaged
 from inland.domain.plant import Deployment, EngineKind
-from inland.ports.engine import Chat, Counts, Piece, Work
+from inland.ports.engine import Chat, Counts, Embedding, Piece, Work
 
 #: The longest text one token stands for, in characters; real vocabularies stay below half of it.
 TOKEN_CHARACTERS = 512
@@ -31,6 +31,7 @@ class Ceiling:
     """
 
     __slots__ = (
+        "_answers",
         "_body_bytes",
         "_calls",
         "_finished",
@@ -49,6 +50,7 @@ class Ceiling:
         self._tokens = work.max_tokens or most
         self.reuse = not own
         self._grow = TOOLS_GROW if isinstance(work.task, Chat) and work.task.tools else 1
+        self._answers = not isinstance(work.task, Embedding)
         self._n = choices = work.choices
         self._body_bytes = 0
         self._pieces = [0] * choices
@@ -60,6 +62,16 @@ class Ceiling:
     def asked(self, body_bytes: int) -> None:
         """How long the request was: no tokenizer makes more tokens than there are bytes."""
         self._body_bytes = body_bytes * self._grow
+
+    @property
+    def most(self) -> int:
+        """The most tokens that may be made, over all choices; a vector takes none."""
+        return self._n * self._tokens if self._answers else 0
+
+    @property
+    def made(self) -> int:
+        """Tokens so far, by the engine's running count; pieces where it keeps none."""
+        return sum(self._running) or sum(self._pieces)
 
     def take(self, pieces: Sequence[Piece]) -> None:
         """Raises Damaged for what nobody asked for; then none of `pieces` is to be passed on."""

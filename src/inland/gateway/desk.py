@@ -322,7 +322,9 @@ class Desk:
                 self.lanes[name] = Lane(
                     self.limits, self._shared.clock, self._share, timings, fresh=self._fresh
                 )
-            self.lanes[name].apply(deployment, replicas[name])
+            sold = [one for one in snapshot.contracts.values() if one.deployment == name]
+            profile = snapshot.profiles.get(name)
+            self.lanes[name].apply(deployment, replicas[name], sold, profile)
 
     # -- time
 

@@ -4,6 +4,7 @@ Of an engine of ours it also knows the slots that are this gateway's, and gives 
 """
 
 import logging
+from collections.abc import Sequence
 from typing import Protocol
 
 from inland.decide.admission import step
@@ -15,22 +16,26 @@ from inland.decide.admission_events import (
     Down,
     Event,
     GivenUp,
+    Progress,
     Refuse,
     Return,
     Start,
+    Terms,
     Tick,
     Up,
     Why,
 )
 from inland.decide.admission_state import State
 from inland.decide.slots import Grant, Share, Slots, let_go, resize, slots_of, take
+from inland.domain.capacity import Profile
+from inland.domain.contracts import Contract
 from inland.domain.limits import Limits
 from inland.domain.plant import Deployment, EngineKind, Replica, ReplicaState, Residue
 from inland.gateway.errors import Refused, invalid, queue_full, too_late, unavailable
 from inland.gateway.metrics import Timings
 from inland.gateway.prefix import prefix_of
 from inland.ports.clock import Clock
-from inland.ports.engine import Task
+from inland.ports.engine import Counts, Task
 
 _log = logging.getLogger("inland.gateway")
 
@@ -45,6 +50,20 @@ class Waiter(Protocol):
 
     @property
     def slots(self) -> int: ...
+
+    @property
+    def prompt_estimate(self) -> int:
+        """Tokens of its prompt, guessed from its length."""
+        ...
+
+    @property
+    def most_tokens(self) -> int:
+        """The most it may be answered."""
+        ...
+
+    def prefix(self) -> int:
+        """Equal for prompts that begin alike; 0 where that is not known."""
+        ...
 
     def start(self, replica: Replica) -> None:
         """Its turn has come, on `replica`."""
@@ -77,13 +96,24 @@ class Lane:
         self._state = State(
             Bounds(limits.queue, limits.queue_total, limits.queue_s, limits.overtakes)
         )
+        self._terms = Terms()
         self._requests: dict[int, Waiter] = {}
         self._replicas: dict[str, Replica] = {}
         self._resting: dict[str, float] = {}
         self.slots = 1
 
-    def apply(self, deployment: Deployment, replicas: list[Replica]) -> None:
-        """Take over what a snapshot says about the replicas."""
+    def apply(
+        self,
+        deployment: Deployment,
+        replicas: list[Replica],
+        contracts: Sequence[Contract] = (),
+        profile: Profile | None = None,
+    ) -> None:
+        """Take over what a snapshot says: the replicas, what was sold of them and measured."""
+        terms = Terms(tuple(contracts), profile)
+        if terms != self._terms:
+            self._terms = terms
+            self._step(terms)
         self._apply_slots(deployment, replicas)
         ready = {r.id: r for r in replicas if r.state is ReplicaState.READY}
         for gone in self._replicas.keys() - ready.keys():
@@ -136,12 +166,31 @@ class Lane:
 
     def arrive(self, request: Waiter) -> None:
         self._requests[request.number] = request
-        self._step(Arrive(request.number, request.tenant, request.slots))
+        prefix = request.prefix() if self._state.waiting else 0  # who starts at once has no rival
+        self._step(
+            Arrive(
+                request.number,
+                request.tenant,
+                request.slots,
+                request.prompt_estimate,
+                request.most_tokens,
+                prefix,
+            )
+        )
 
-    def done(self, request: Waiter) -> None:
-        """It holds no slot and no place in the queue any more."""
-        if self._requests.pop(request.number, None) is not None:
+    def progress(self, request: Waiter, completion: int) -> None:
+        """It has been answered `completion` tokens so far."""
+        self._step(Progress(request.number, completion))
+
+    def done(self, request: Waiter, counts: Counts | None = None) -> None:
+        """It holds no slot and no place in the queue any more; `counts`: what it cost, if known."""
+        if self._requests.pop(request.number, None) is None:
+            return
+        if counts is None:
             self._step(Done(request.number))
+        else:
+            read = counts.prompt - counts.cached
+            self._step(Done(request.number, read, counts.completion))
 
     def returned(self, request: Waiter, replica: Replica) -> None:
         """`replica` did not serve it: it waits again, and the replica rests a moment."""

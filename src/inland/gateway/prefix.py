@@ -6,13 +6,18 @@ nothing about whose it is.
 
 import msgspec
 
-from inland.ports.engine import Chat, Task
+from inland.ports.engine import Chat, Embedding, Task
 
 #: A block is some 64 tokens; what lies behind the last block counted has no say in the choice.
 BLOCK_BYTES = 256
 BLOCKS = 256
 
 _ENCODER = msgspec.json.Encoder()
+
+
+def beginning_of(task: Task) -> int:
+    """The first of these hashes; 0 of a short prompt, and of texts to embed."""
+    return next(iter(prefix_of(task)), 0) if not isinstance(task, Embedding) else 0
 
 
 def prefix_of(task: Task) -> tuple[int, ...]:

@@ -17,13 +17,14 @@ from inland.gateway.errors import (
     disk_full,
     ended_key,
     engine_failed,
-    invalid,
     no_lease,
     timed_out,
     unavailable,
 )
 from inland.gateway.exchange import Exchange
+from inland.gateway.failures import failure
 from inland.gateway.lane import Lane
+from inland.gateway.prefix import beginning_of
 from inland.gateway.record import ENGINE, ESTIMATED, Facts, Template
 from inland.gateway.refusals import Folded
 from inland.gateway.rulings import Ruling
@@ -35,6 +36,10 @@ from inland.ledger.records import BILLED, COMPLETE, FAILED, HUNG_UP
 from inland.ports.engine import Call, Counts, Embedding, End, Ending, Piece, Target, Work
 
 _log = logging.getLogger("inland.gateway")
+#: What a token of a prompt is taken to be long, until its engine has counted it.
+BYTES_PER_TOKEN = 4
+#: Pieces between two times that the lane is told how many tokens there are; it is at the first.
+TELL_PIECES = 32
 
 
 class Phase(Enum):
@@ -83,6 +88,7 @@ class Request:
         "_time",
         "_tries",
         "_ttft_us",
+        "_untold",
         "_work",
         "denied",
         "id",
@@ -124,7 +130,7 @@ class Request:
         self._template: Template | None = None
         self._counts = _NOTHING
         self._opened = self._slow_reader = False
-        self._tries = self._size = self._thrown_away = 0
+        self._tries = self._size = self._thrown_away = self._untold = 0
         self._ttft_us: int | None = None
         self._last_piece = 0.0
 
@@ -149,6 +155,17 @@ class Request:
     @property
     def slots(self) -> int:
         return self._work.n
+
+    @property
+    def prompt_estimate(self) -> int:
+        return self._size // BYTES_PER_TOKEN
+
+    @property
+    def most_tokens(self) -> int:
+        return self._ceiling.most
+
+    def prefix(self) -> int:
+        return beginning_of(self._work.task)
 
     def start(self, replica: Replica) -> None:
         """Its turn on `replica`: begin, unless what held at its arrival holds no longer."""
@@ -221,6 +238,10 @@ class Request:
         except Damaged as lie:
             self.stop(self._distrust(lie))
             return
+        self._untold -= len(pieces)
+        if self._untold < 0:
+            self._untold = TELL_PIECES
+            self._lane.progress(self, self._ceiling.made)
         more = self._delivery.take(pieces)
         if self._call is not None and (self._slow_reader or not more):
             self._call.pause()  # once more: the first time there may have been no connection
@@ -266,17 +287,17 @@ class Request:
 
     def _ended(self, end: End, counts: Counts) -> None:
         if self.phase is Phase.ENDING:
-            self._lane.done(self)
+            self._lane.done(self, counts)
             self._record(counts)
         elif end.how is Ending.COMPLETE and self._delivery.close():
-            self._lane.done(self)
+            self._lane.done(self, counts)
             self._outcome = COMPLETE
             self._record(counts)
         elif self._is_lost(end) and self._may_move(end):
             self._move(counts)
         else:
-            self._lane.done(self)
-            self._give_up(_failure(end), counts)
+            self._lane.done(self, counts)
+            self._give_up(failure(end), counts)
 
     def _distrust(self, lie: Damaged) -> Refused:
         """What the caller is told of an engine that cannot be believed; its replica rests."""
@@ -303,7 +324,7 @@ class Request:
         self._delivery.start_over()
         self._ceiling = Ceiling(self._work, self.ruling.deployment)
         self._ceiling.asked(self._size)
-        self._ttft_us, self._call = None, None
+        self._ttft_us, self._call, self._untold = None, None, 0
         self.phase = Phase.WAITING
         self._lane.returned(self, self.replica)
 
@@ -467,20 +488,3 @@ def folded(ruling: Ruling, refused: Refused, route: str) -> Folded:
         policy=ruling.policy_digest,
         route=route,
     )
-
-
-def _failure(end: End) -> Refused:
-    """What the caller is told of an engine's failure."""
-    if end.how in {Ending.GONE, Ending.STOPPED}:
-        text = "The engine was lost before the answer was whole; nothing is billed. Send it again."
-        return unavailable("engine_lost", text)
-    if end.how is Ending.COMPLETE:  # by its own account, but a choice is missing
-        return engine_failed()
-    if end.status in {400, 413, 422}:
-        return invalid(None, end.why or "The engine refused the request.", "engine_refused")
-    if end.status in {429, 503}:
-        return unavailable("engine_busy", "The engine has no room; try again.", 2)
-    if not end.connected:
-        text = "Policy closes the way to this model's server; its operator can open it."
-        return unavailable("egress_denied", text, 30)
-    return engine_failed()
