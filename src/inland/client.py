@@ -14,6 +14,8 @@ from inland.domain.errors import Busy, InlandError
 
 #: Longer than control may hold a call back: a revocation waits for a lease (5 s), twice.
 CALL_LIMIT_S = 30.0
+#: A month of records is read for a report.
+REPORT_LIMIT_S = 300.0
 _RETRY_AFTER_S = 2
 _WHY_CHARS = 2000
 
@@ -118,6 +120,18 @@ class FactoryClient:
     def add_contract(self, body: dict[str, Any]) -> dict[str, Any]:
         return self._object("POST", "contracts", body=body)
 
+    def contract_report(self, asked: Params) -> dict[str, Any]:
+        """`tenant`, `deployment`, `month`: a month minute by minute."""
+        reply: dict[str, Any] = self._call(
+            "GET", "contracts/report", asked, limit_s=REPORT_LIMIT_S
+        ).json()
+        return reply
+
+    def contract_page(self, asked: Params) -> bytes:
+        """The same as a page."""
+        path = "contracts/report.html"
+        return self._call("GET", path, asked, limit_s=REPORT_LIMIT_S).content
+
     def remove_contract(self, contract: str) -> dict[str, Any]:
         return self._object("DELETE", f"contracts/{_part(contract)}")
 
@@ -192,10 +206,13 @@ class FactoryClient:
         path: str,
         params: Params | None = None,
         body: dict[str, Any] | None = None,
+        limit_s: float | None = None,
     ) -> httpx.Response:
         given = {name: value for name, value in (params or {}).items() if value is not None}
+        limit = httpx.USE_CLIENT_DEFAULT if limit_s is None else httpx.Timeout(limit_s)
+        url = f"/factory/v1/{path}"
         try:
-            reply = self._http.request(method, f"/factory/v1/{path}", params=given, json=body)
+            reply = self._http.request(method, url, params=given, json=body, timeout=limit)
         except httpx.TransportError as error:
             raise _away(error) from error
         if reply.status_code >= httpx.codes.BAD_REQUEST:

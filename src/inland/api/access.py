@@ -42,6 +42,8 @@ ACCESS: dict[str, frozenset[Role]] = {
     "deployments.scale": _OPERATOR,
     "deployments.remove": _OPERATOR,
     "contracts.list": _ALL,
+    "contracts.report": _ALL,
+    "contracts.page": _ALL,
     "contracts.add": _OPERATOR,
     "contracts.remove": _OPERATOR,
     "processes.revive": _OPERATOR,

@@ -19,6 +19,7 @@ from inland.plant.models import Models
 from inland.plant.policies import Policies
 from inland.plant.prices import PriceList
 from inland.plant.replicas import Replicas
+from inland.plant.reports import Reports
 from inland.plant.tenants import Tenants
 from inland.plant.ticker import Ticker
 from inland.ports.books import UsageRow
@@ -85,6 +86,7 @@ class Control:
     models: Models
     deployments: Deployments
     contracts: Contracts
+    reports: Reports
     policies: Policies
     prices: PriceList
     invoices: Invoices

@@ -44,6 +44,7 @@ from inland.plant.models import Models
 from inland.plant.policies import Policies
 from inland.plant.prices import PriceList
 from inland.plant.replicas import EngineRoom, Replicas
+from inland.plant.reports import Reports
 from inland.plant.tenants import Tenants
 from inland.plant.ticker import Controller, Ticker
 
@@ -138,6 +139,7 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
         models=Models(changes),
         deployments=Deployments(changes, site, folder, limits.deployments),
         contracts=contracts,
+        reports=Reports(store, books, clock, int(limits.queue_s + limits.answer_s)),
         policies=Policies(changes, folder),
         prices=PriceList(changes, limits.prices),
         invoices=Invoices(files, store, clock, limits.answer_s, lambda: books.alarms),

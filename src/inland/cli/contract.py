@@ -1,11 +1,14 @@
 """`inland contract`: throughput sold to tenants."""
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from inland.cli import show
 from inland.cli.factory import calling
+from inland.cli.files import put_whole
 from inland.cli.options import HomeOption, JsonOption
 from inland.cli.times import utc
 
@@ -98,6 +101,57 @@ def remove(
     with calling(home) as factory:
         told = factory.remove_contract(contract)
     show.as_json(told) if json else show.line(f"contract {contract} has ended")
+
+
+@app.command()
+def report(
+    tenant: Annotated[str | None, typer.Option(help="Whose.", show_default="everyone's")] = None,
+    deployment: Annotated[
+        str | None, typer.Option(help="On this deployment alone.", show_default="all")
+    ] = None,
+    month: Annotated[
+        str | None, typer.Option(help="YYYY-MM, UTC.", show_default="this month")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write it as a page to this file (HTML).")
+    ] = None,
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Say of every minute of a month whether contracts were kept, and why not, from the records."""
+    asked = {"tenant": tenant, "deployment": deployment, "month": month}
+    with calling(home) as factory:
+        if output is not None:
+            made = factory.contract_page(asked)
+            put_whole(output, made)
+            told = {"file": str(output), "bytes": len(made)}
+            show.as_json(told) if json else show.line(f"report in {output}")
+            return
+        found = factory.contract_report(asked)
+    if json:
+        show.as_json(found)
+    elif not found["contracts"]:
+        show.line(f"no contract was in force in {found['month']}")
+    else:
+        show.rows(found["contracts"], _REPORTED, json_too=False)
+
+
+def _minutes(cause: str) -> Callable[[dict[str, Any]], object]:
+    return lambda row: row["causes"][cause]
+
+
+_REPORTED: list[show.Column] = [
+    ("TENANT", show.field("contract.tenant")),
+    ("DEPLOYMENT", show.field("contract.deployment")),
+    ("CONTRACT", show.field("contract.id")),
+    ("MINUTES", show.field("minutes_in_force")),
+    ("NOT EXERCISED", show.field("not_exercised")),
+    ("MET", show.field("met")),
+    ("BREACHED", show.field("breached")),
+    ("OVER CONTRACT", _minutes("over contract")),
+    ("CAPACITY LOST", _minutes("capacity lost")),
+    ("ENGINE SLOW", _minutes("engine slow")),
+]
 
 
 def _state(row: dict[str, Any]) -> str:

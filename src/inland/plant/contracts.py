@@ -180,7 +180,8 @@ def _checked(state: StateTables, asked: Contract) -> Deployment:
     deployment = state.deployments().get(asked.deployment)
     if deployment is None:
         raise NotFound(f"deployment {asked.deployment!r}")
-    if deployment.engine is EngineKind.LLAMA_CPP and asked.prompt_tokens >= deployment.context:
+    is_ours, promises = deployment.engine is EngineKind.LLAMA_CPP, asked.ttft_ms is not None
+    if is_ours and promises and asked.prompt_tokens >= deployment.context:
         why = f"{asked.prompt_tokens} tokens leave no room for an answer in {deployment.context}"
         raise BadInput("prompt-tokens", why)
     return deployment

@@ -174,6 +174,10 @@ class BookTables(Protocol):
 
     def id_count(self) -> int: ...
 
+    def span(self, first: bytes, end: bytes) -> tuple[int, int] | None:
+        """The first and the last tenant batch of ids from `first` up to `end`, None without any."""
+        ...
+
     def batch(self, writer: str, number: int) -> list[TenantBatch]:
         """A batch's tenant batches, in the order of its tree."""
         ...

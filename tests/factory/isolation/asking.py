@@ -16,6 +16,7 @@ from tests.factory.isolation.table import BODIES, SLOTS, VALUES, Kind, slots
 #: What differs between any two answers: the time, the ids and secrets that are made for each.
 _HEADERS = frozenset({"date", "inland-receipt", "inland-entry", "x-request-id"})
 _RANDOM = re.compile(r'"(id|key|created)": ?("[^"]*"|\d+)')
+_MOMENT = re.compile(r'"(as_of|open)_unix_s": ?\d+|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC')
 AT_ONCE = 8
 
 
@@ -166,6 +167,6 @@ def _answer(got: httpx.Response, case: Case) -> Answer:
     if case.name is not None:
         text = text.replace(case.name, "*").replace(case.name.removeprefix("chatcmpl-"), "*")
     if got.is_success:
-        text = _RANDOM.sub(r'"\1": *', text)
+        text = _MOMENT.sub("*", _RANDOM.sub(r'"\1": *', text))
     headers = sorted((n, v) for n, v in got.headers.items() if n not in _HEADERS)
     return Answer(got.status_code, tuple(headers), text, got.text)

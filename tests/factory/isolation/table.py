@@ -82,6 +82,13 @@ SLOTS: dict[str, Kind | None] = {
     "contracts.list.ended": None,
     "contracts.add:tenant": Kind.TENANT,
     "contracts.add:deployment": Kind.DEPLOYMENT,
+    **{
+        f"contracts.{name}.{parameter}": kind
+        for name in ("report", "page")
+        for parameter, kind in (
+            *(("tenant", Kind.TENANT), ("deployment", Kind.DEPLOYMENT), ("month", None)),
+        )
+    },
     "contracts.remove.contract": Kind.CONTRACT,
     "policies.explain:ref": Kind.RECORD,
     "policies.explain:who": Kind.TENANT,
@@ -136,14 +143,17 @@ VALUES = {"month": "2026-01", "path": "0/999", "log": "00000000"}
 OPEN = frozenset(
     {
         *("openapi", "healthz", "readyz", "checkpoint", "tenants.list", "keys.list", "keys.add"),
-        *("receipts.get", "receipts.key", "records.export", "usage", "vkey", "contracts.list"),
+        *("receipts.get", "receipts.key", "records.export", "usage", "vkey"),
+        *("contracts.list", "contracts.report", "contracts.page"),
         *("invoices.get", "invoices.page"),
         *("chat.completions", "completions", "embeddings", "models", "models.one"),
     }
 )
 #: Operations whose answer about what a tenant may not see is not a 4xx: a key may be limited to
 #: deployments that are not there (yet), which says nothing of those that are.
-NOT_REFUSED = frozenset({"keys.add:models"})
+NOT_REFUSED = frozenset(
+    {"keys.add:models", "contracts.report.deployment", "contracts.page.deployment"}
+)
 #: Their own thing is ended by the base request, so it is asked for apart.
 ENDING = frozenset({"keys.revoke", "keys.rotate"})
 
@@ -155,6 +165,7 @@ COMMANDS: dict[str, list[tuple[Kind, list[str]]] | str] = {
         (Kind.DEPLOYMENT, ["--tenant", "alpha", "--deployment", "{}", "--tokens-per-second", "0"]),
     ],
     "inland contract list": [(Kind.TENANT, ["--tenant", "{}"])],
+    "inland contract report": [(Kind.TENANT, ["--tenant", "{}"])],
     "inland contract remove": [(Kind.CONTRACT, ["{}"])],
     "inland deploy add": [
         (Kind.DEPLOYMENT, ["{}", "--model", "m"]),

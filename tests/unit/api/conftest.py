@@ -16,6 +16,7 @@ from inland.plant.explain import Explain
 from inland.plant.invoices import Invoices
 from inland.plant.models import Models
 from inland.plant.replicas import EngineRoom, Replicas
+from inland.plant.reports import Reports
 from inland.plant.ticker import Ticker
 from inland.ports.books import UsageRow
 from tests.unit.plant.parts import SITE, AtOnce, Plant, ToyProber, ToyRunner, settled
@@ -36,6 +37,7 @@ class ToyBooks:
     alarms: tuple[str, ...] = ()
     vkey: str = "test+00000000+key"
     asked: list[tuple] = field(default_factory=list)
+    lines: dict[str, list[bytes]] = field(default_factory=dict)
 
     def successor(self, log):
         return b'{"format":"made-up"}' if log == "0123abcd" else None
@@ -53,6 +55,9 @@ class ToyBooks:
 
     def export(self, tenant):
         yield from (str(one["id"]).encode() for one in self.records.values())
+
+    def between(self, tenant, since_unix_s, until_unix_s):
+        yield from self.lines.get(tenant, ())
 
     def usage(self, tenant, since_unix_us=0):
         self.asked.append((tenant, since_unix_us))
@@ -110,6 +115,7 @@ class Factory:
             models=Models(plant.changes),
             deployments=plant.deployments,
             contracts=plant.contracts,
+            reports=Reports(plant.store, self.books, plant.clock, 660),
             policies=plant.policies,
             prices=plant.prices,
             invoices=Invoices(Disk(home), plant.store, plant.clock, 600, lambda: ()),

@@ -1,5 +1,6 @@
 """Contracts over HTTP: operators write, everybody reads what is theirs."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -73,3 +74,50 @@ def test_a_tenant_proves_its_own_contract_and_nobody_elses(factory, monkeypatch)
     member = factory.as_("acme-member")
     for ref, status in (("one", 200), ("two", 200), (theirs, 404), ("four", 404)):
         assert member.get(f"/factory/v1/receipts/{ref}").status_code == status, ref
+
+
+def _kept(factory):
+    """A contract of acme's that was met, breached and not exercised."""
+    operator = factory.as_("operator")
+    sold = operator.post(PATH, json=BODY).json()
+    details = {
+        **{name: sold[name] for name in ("tenant", "tokens_per_second", "ttft_ms")},
+        **{name: sold[name] for name in ("prompt_tokens", "burst_tokens", "since_unix_s")},
+        "prompt_ppm": 0,
+        "stream_ppm": 0,
+    }
+    factory.books.records[sold["id"]] = {"what": "contract.add", "details": details}
+    at_us = (sold["since_unix_s"] + 60) * 1_000_000
+    request = {"kind": "request", "time": at_us, "deployment": "smollm2", "ttft_us": 1}
+    failed = {**request, "time": at_us + 60_000_000, "outcome": "failed"}
+    lines = [{**request, "outcome": "complete"}, failed]
+    factory.books.lines["acme"] = [json.dumps(one).encode() for one in lines]
+    factory.plant.clock.sleep(600)
+    return sold
+
+
+@pytest.mark.parametrize("name", ["operator", "auditor", "acme-admin", "acme-member"])
+def test_a_report_says_what_was_kept_to_whom_it_concerns(factory, name):
+    sold = _kept(factory)
+    told = factory.as_(name).get(f"{PATH}/report", params={"month": "2027-01"}).json()
+    (one,) = told["contracts"]
+    assert one["contract"] == sold
+    assert (one["met"], one["breached"], one["not_exercised"]) == (1, 1, 7)
+    assert one["causes"] == {"over contract": 0, "capacity lost": 1, "engine slow": 0}
+    assert [minute["cause"] for minute in one["minutes"]] == [None, "capacity lost"]
+    page = factory.as_(name).get(f"{PATH}/report.html", params={"month": "2027-01"})
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert sold["id"] in page.text
+    assert "50.00 % kept" in page.text
+
+
+@pytest.mark.parametrize("kind", ["report", "report.html"])
+def test_a_report_tells_nobody_of_others(factory, kind):
+    _kept(factory)
+    foreign = factory.as_("demo-member").get(f"{PATH}/{kind}")
+    assert foreign.status_code == 200
+    assert "acme" not in foreign.text
+    asked = factory.as_("demo-admin").get(f"{PATH}/{kind}", params={"tenant": "acme"})
+    assert asked.status_code == 404
+    assert factory.as_("operator").get(f"{PATH}/{kind}?month=x").status_code == 400

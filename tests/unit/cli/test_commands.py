@@ -33,6 +33,8 @@ NEEDS_A_FACTORY = [
     ["contract", "add", "--tenant", "x", "--deployment", "x", "--tokens-per-second", "0"],
     ["contract", "list"],
     ["contract", "remove", "x"],
+    ["contract", "report"],
+    ["contract", "report", "-o", "never"],
     ["policy", "explain", "x"],
     ["receipt", "get", "x", "-o", "never"],
     ["receipt", "open", "x"],

@@ -122,7 +122,7 @@ def test_an_ended_contract_stays_listed_and_ends_once(market):
         ({"tokens_per_second": -1}, "tokens-per-second"),
         ({"ttft_ms": 0}, "ttft-ms"),
         ({"ttft_ms": 100, "tokens_per_second": 0}, "reserved tokens"),
-        ({"prompt_tokens": 2048}, "no room for an answer in 2048"),
+        ({"prompt_tokens": 2048, "ttft_ms": 100}, "no room for an answer in 2048"),
         ({"burst_tokens": -1}, "burst-tokens"),
         ({"weight": 0}, "weight"),
     ],

@@ -269,6 +269,12 @@ class SqlBooks:
     def id_count(self) -> int:
         return self._connection.execute(select(func.count()).select_from(RECORD_IDS)).scalar_one()
 
+    def span(self, first: bytes, end: bytes) -> tuple[int, int] | None:
+        batches = select(func.min(RECORD_IDS.c.batch), func.max(RECORD_IDS.c.batch))
+        query = batches.where(RECORD_IDS.c.id >= first, RECORD_IDS.c.id < end)
+        low, high = self._connection.execute(query).one()
+        return None if low is None else (low, high)
+
     def batch(self, writer: str, number: int) -> list[TenantBatch]:
         query = select(TENANT_BATCHES).where(
             TENANT_BATCHES.c.writer == writer, TENANT_BATCHES.c.batch == number

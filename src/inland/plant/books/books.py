@@ -81,6 +81,10 @@ class Books:
         """As `Shelves.export`."""
         return self._shelves.export(tenant)
 
+    def between(self, tenant: str, since_unix_s: int, until_unix_s: int) -> Iterator[bytes]:
+        """As `Shelves.between`."""
+        return self._shelves.between(tenant, since_unix_s, until_unix_s)
+
     def usage(self, tenant: str | None, since_unix_us: int = 0) -> list[UsageRow]:
         """A row per hour, deployment and key of a tenant (None: of all), from that hour on."""
         with self._store.read() as transaction:

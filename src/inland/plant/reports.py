@@ -1,0 +1,169 @@
+"""Reports: a month of contracts, minute by minute, made from the records on the books when asked.
+
+A projection: nothing of it is kept. Records are read once for each tenant, as a stream.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from threading import Lock
+from typing import Protocol
+
+import msgspec
+
+from inland.decide.verdicts import Cause, Fact, Minutes, Terms, Verdict
+from inland.domain.contracts import MINUTE_S, Contract
+from inland.domain.errors import BadInput, Busy, Damaged
+from inland.ledger.records import REFUSAL, REQUEST, Record
+from inland.ports.clock import Clock
+from inland.ports.store import Store
+
+#: A request that came this long before a month may still be answered in it: the longest there are.
+_BEFORE_S = 86_400
+#: When to ask again while another report is being made, in seconds.
+_RETRY_AFTER_S = 5
+#: When the year 10000 begins.
+_NEVER_S = 253_402_300_800
+_MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])\Z")
+_FACT = msgspec.json.Decoder(Fact)
+
+
+class RecordsView(Protocol):
+    """`plant.books.books.Books`, as far as reports read it."""
+
+    def between(self, tenant: str, since_unix_s: int, until_unix_s: int) -> Iterator[bytes]: ...
+    def locate(self, ref: str) -> tuple[str | None, Record] | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Month:
+    """A month of UTC: its name as YYYY-MM, when it begins, and when it ends."""
+
+    name: str
+    since_unix_s: int
+    until_unix_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class ContractMonth:
+    """One contract in one month: `minutes` in force so far, and the `verdicts` of those exercised,
+    in order."""
+
+    contract: Contract
+    terms: Terms
+    minutes: int
+    verdicts: Sequence[Verdict]
+
+    def causes(self) -> Counter[Cause | None]:
+        """How many exercised minutes were breached for each cause, and met (None)."""
+        return Counter(one.cause for one in self.verdicts)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What the records say as of `as_of_unix_s`. From `open_unix_s` on there may be more to come:
+    requests that came then may not have ended."""
+
+    month: Month
+    as_of_unix_s: int
+    open_unix_s: int
+    contracts: Sequence[ContractMonth]
+
+
+class Reports:
+    """Makes reports, one at a time. `longest_s`: how long a request may wait and be answered."""
+
+    def __init__(self, store: Store, books: RecordsView, clock: Clock, longest_s: int) -> None:
+        self._store = store
+        self._books = books
+        self._clock = clock
+        self._longest_s = longest_s
+        self._one = Lock()
+
+    def month(self, name: str | None, tenant: str | None, deployment: str | None) -> Report:
+        """The month of that name (None: this one) of all contracts, or of one tenant or deployment.
+
+        Raises BadInput, Busy, or Damaged.
+        """
+        now_s = self._clock.unix_us() // 1_000_000
+        month = month_of(name, now_s)
+        with self._store.read() as transaction:
+            found = list(transaction.state.contracts(ended=True).values())
+        judged = [
+            one
+            for one in found
+            if tenant in {None, one.tenant}
+            and deployment in {None, one.deployment}
+            and one.since_unix_s < month.until_unix_s
+            and (one.until_unix_s is None or one.until_unix_s > month.since_unix_s)
+        ]
+        if not self._one.acquire(blocking=False):
+            raise Busy("another report is being made", _RETRY_AFTER_S)
+        try:
+            contracts = [
+                one
+                for whose in sorted({one.tenant for one in judged})
+                for one in self._of(month, now_s, [c for c in judged if c.tenant == whose])
+            ]
+        finally:
+            self._one.release()
+        return Report(month, now_s, now_s - self._longest_s, contracts)
+
+    def _of(self, month: Month, now_s: int, contracts: list[Contract]) -> list[ContractMonth]:
+        """One tenant's, its records read once."""
+        first = month.since_unix_s // MINUTE_S
+        last = min(month.until_unix_s, now_s) // MINUTE_S
+        judged = [(one, Minutes(self._terms(one), first, last)) for one in contracts]
+        on: dict[str, list[Minutes]] = {}
+        for contract, minutes in judged:
+            on.setdefault(contract.deployment, []).append(minutes)
+        since_s = month.since_unix_s - _BEFORE_S
+        for record in self._books.between(contracts[0].tenant, since_s, month.until_unix_s):
+            fact = _fact(record)
+            if fact.deployment is not None and fact.deployment in on:
+                for minutes in on[fact.deployment]:
+                    minutes.add(fact)
+        return [
+            ContractMonth(contract, minutes.terms, len(minutes), tuple(minutes.verdicts()))
+            for contract, minutes in judged
+        ]
+
+    def _terms(self, contract: Contract) -> Terms:
+        """As the record that sold it has them. Raises Damaged."""
+        located = self._books.locate(contract.id)
+        if located is None:
+            raise Damaged(f"contract {contract.id}", "the record that sold it is missing")
+        known = {name: located[1]["details"][name] for name in _SOLD}
+        return Terms(**known, until_unix_s=contract.until_unix_s)
+
+
+_SOLD = tuple(name for name in Terms.__slots__ if name != "until_unix_s")
+
+
+def month_of(name: str | None, now_unix_s: int) -> Month:
+    """The month called YYYY-MM, or the one that holds `now_unix_s`. Raises BadInput."""
+    if name is None:
+        name = datetime.fromtimestamp(now_unix_s, UTC).strftime("%Y-%m")
+    found = _MONTH.match(name)
+    if found is None or int(found[1]) < 1970:
+        raise BadInput("month", f"{name!r} is no month such as 2026-11")
+    year, number = int(found[1]), int(found[2])
+    after = (year + number // 12, number % 12 + 1)
+    begins, ends = (_begins(*one) for one in ((year, number), after))
+    return Month(name, begins, ends)
+
+
+def _begins(year: int, number: int) -> int:
+    return int(datetime(year, number, 1, tzinfo=UTC).timestamp()) if year < 10_000 else _NEVER_S
+
+
+def _fact(record: bytes) -> Fact:
+    try:
+        fact = _FACT.decode(record)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise Damaged("a record", f"cannot be read ({error})") from None
+    if fact.kind not in {REQUEST, REFUSAL}:
+        raise Damaged("a record", f"a {fact.kind} is among a tenant's")
+    return fact
