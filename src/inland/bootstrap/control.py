@@ -19,17 +19,20 @@ from inland.adapters.files.secrets import SecretFolder
 from inland.adapters.home import factory_toml, first_keys, upstream_keys
 from inland.adapters.home.layout import Home
 from inland.adapters.home.listening import Listening
-from inland.adapters.isolation.shut_in import available
+from inland.adapters.host.machine import accelerators
+from inland.adapters.isolation.shut_in import available, without_files
 from inland.adapters.llama_cpp.probe import LlamaCppProber
 from inland.adapters.processes.client import SupervisorClient
 from inland.adapters.processes.lifeline import exit_when_closed
 from inland.adapters.processes.roles import GATEWAY
 from inland.adapters.sql.database import Database
+from inland.adapters.vllm.probe import VllmProber
 from inland.api.control import Control
 from inland.api.totals import Totals
 from inland.bootstrap.books import FACTORY, database
 from inland.bootstrap.certificate import Renewal
 from inland.domain.errors import InlandError
+from inland.domain.plant import EngineKind
 from inland.plant.books.books import Books
 from inland.plant.books.public import PublicLedger
 from inland.plant.changes import Changes
@@ -47,6 +50,7 @@ from inland.plant.replicas import EngineRoom, Replicas
 from inland.plant.reports import Reports
 from inland.plant.tenants import Tenants
 from inland.plant.ticker import Controller, Ticker
+from inland.ports.engine import Prober
 
 if TYPE_CHECKING:
     import uvicorn
@@ -112,11 +116,21 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
     said = factory_toml.read(home.factory_toml)
     site, limits = said.site, said.limits
     cores = tuple(sorted(os.sched_getaffinity(0)))
-    room = EngineRoom(str(home.root), str(home.root / "run"), cores, isolation)
+    room = EngineRoom(
+        str(home.root),
+        str(home.root / "run"),
+        cores,
+        isolation={EngineKind.LLAMA_CPP: isolation, EngineKind.VLLM: without_files(isolation)},
+        accelerators=accelerators(),
+    )
     probes = ThreadPoolExecutor(PROBES, "probe")
     totals = Totals()
     draining = Draining(feed.works_on, clock, limits.drain_s)
-    replicas = Replicas(changes, runner, LlamaCppProber(), room, probes, draining)
+    probers: dict[EngineKind, Prober] = {
+        EngineKind.LLAMA_CPP: LlamaCppProber(),
+        EngineKind.VLLM: VllmProber(),
+    }
+    replicas = Replicas(changes, runner, probers, room, probes, draining)
     contracts = Contracts(changes, limits.contracts)
     steps = [
         Controller("feed", lambda: _end_unless(feed.is_alive())),

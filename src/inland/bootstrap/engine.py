@@ -1,13 +1,25 @@
-"""An engine process: one replica of a deployment, shut in before it reads a stranger's byte."""
+"""An engine process: one replica of a deployment, held in before it reads a stranger's byte."""
 
 import json
 
+from inland import settings
 from inland.adapters.llama_cpp.serve import serve
+from inland.adapters.processes.protocol import spec_from
+from inland.domain.plant import EngineKind
 from inland.ports.runner import EngineSpec
 
 
 def run_engine(spec_json: str, lifeline: int | None) -> int:
     """Serve what `spec_json` asks for. Raises OSError where its isolation is not to be had."""
-    raw = json.loads(spec_json)
-    serve(EngineSpec(**raw | {"cores": tuple(raw["cores"])}), lifeline)
+    spec = spec_from(json.loads(spec_json))
+    if spec.engine == EngineKind.VLLM:
+        return _run_vllm(spec, lifeline)
+    serve(spec, lifeline)
+    return 0
+
+
+def _run_vllm(spec: EngineSpec, lifeline: int | None) -> int:
+    from inland.adapters.vllm.serve import serve as serve_vllm
+
+    serve_vllm(spec, lifeline, settings.from_environment().child_environment)
     return 0

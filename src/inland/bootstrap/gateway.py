@@ -25,6 +25,7 @@ from inland.adapters.llama_cpp.client import LlamaCpp
 from inland.adapters.openai.client import OpenAI
 from inland.adapters.processes.client import SupervisorClient
 from inland.adapters.processes.lifeline import exit_when_closed
+from inland.adapters.vllm.client import Vllm
 from inland.decide.residency import Residency
 from inland.decide.slots import Share
 from inland.domain.errors import InlandError
@@ -108,7 +109,11 @@ async def _serve(
         entropy,
         journal,
         in_force.take,
-        {EngineKind.LLAMA_CPP: LlamaCpp(), EngineKind.OPENAI: upstreams},
+        {
+            EngineKind.LLAMA_CPP: LlamaCpp(),
+            EngineKind.VLLM: Vllm(),
+            EngineKind.OPENAI: upstreams,
+        },
         str(home.control_socket),
         writer,
         lambda: feed.lease_ok(),  # noqa: PLW0108 - the feed is made below, around the gateway

@@ -1,7 +1,7 @@
-"""Which cores an engine gets. Its threads spin at barriers, so cores are not shared while there are
-enough of them."""
+"""Which cores or accelerators an engine gets. Its threads spin at barriers, so cores are not shared
+while there are enough of them; nor are accelerators, whose memory one engine fills."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 
 def assign_cores(threads: Sequence[int], cores: Sequence[int]) -> list[tuple[int, ...]]:
@@ -16,4 +16,23 @@ def assign_cores(threads: Sequence[int], cores: Sequence[int]) -> list[tuple[int
         mine = free[-count:] if count <= len(free) else []
         free = free[: len(free) - len(mine)]
         assigned.append(tuple(mine))
+    return assigned
+
+
+def assign_accelerators(
+    wanted: Mapping[str, int], accelerators: Sequence[int], held: Mapping[str, tuple[int, ...]]
+) -> dict[str, tuple[int, ...]]:
+    """Accelerators for engines that want so many each. Whoever holds as many as it wants keeps
+    them; an engine that finds too few free ones sees all: its own are empty, which means any."""
+    assigned: dict[str, tuple[int, ...]] = {}
+    free = list(accelerators)
+    for name, count in wanted.items():
+        kept = held.get(name, ())
+        if len(kept) == count and set(kept) <= set(free):
+            assigned[name] = kept
+            free = [one for one in free if one not in kept]
+    for name, count in wanted.items():
+        if name not in assigned:
+            assigned[name] = tuple(free[:count]) if count <= len(free) else ()
+            free = free[len(assigned[name]) :]
     return assigned

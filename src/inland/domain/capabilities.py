@@ -30,9 +30,20 @@ OF_TEMPLATE = frozenset(
     }
 )
 
-#: What an engine can do, its adapter included, given a template that has it all.
+#: What an engine can do, its adapter included, given a template that has it all. A vLLM takes tools
+#: only with a parser chosen for the model, and makes text or vectors, not both.
 OF_ENGINE: dict[EngineKind, frozenset[Feature]] = {
     EngineKind.LLAMA_CPP: frozenset(Feature) - {Feature.DIMENSIONS},
+    EngineKind.VLLM: frozenset(
+        {
+            Feature.CHAT,
+            Feature.SYSTEM,
+            Feature.JSON_OBJECT,
+            Feature.JSON_SCHEMA,
+            Feature.LOGPROBS,
+            Feature.COMPLETIONS,
+        }
+    ),
     EngineKind.OPENAI: frozenset(Feature),
 }
 

@@ -22,6 +22,7 @@ class EngineKind(StrEnum):
     __hash__ = str.__hash__  # as its value; an enum's own is Python, and runs at each look-up
 
     LLAMA_CPP = "llama.cpp"
+    VLLM = "vllm"
     OPENAI = "openai"
 
     @property
@@ -135,9 +136,10 @@ class Model:
 class Deployment:
     """A model being served under `name`, which is its id in `/v1`.
 
-    `slots`: requests the engine works on at once. `context`: tokens per slot. `threads`: engine
-    threads. `replicas`: with 0 an engine here is kept, and serves nothing. `url`, `upstream_model`
-    and what it `supports` are for servers that already exist (`EngineKind.OPENAI`).
+    `slots`: requests the engine works on at once. `context`: tokens per slot. `threads`: what one
+    replica computes on side by side, processor threads or, of a vLLM, accelerators. `replicas`:
+    with 0 an engine here is kept, and serves nothing. `url`, `upstream_model` and what it
+    `supports` are for servers that already exist (`EngineKind.OPENAI`).
     """
 
     name: str

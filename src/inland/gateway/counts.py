@@ -45,10 +45,10 @@ class Ceiling:
     )
 
     def __init__(self, work: Work, deployment: Deployment) -> None:
-        own = deployment.engine is EngineKind.LLAMA_CPP
+        own = deployment.engine.is_ours
         most = (work.answer_tokens or deployment.context) if own else CONTEXT_TOKENS
         self._tokens = work.max_tokens or most
-        self.reuse = not own
+        self.reuse = deployment.engine is not EngineKind.LLAMA_CPP
         self._grow = TOOLS_GROW if isinstance(work.task, Chat) and work.task.tools else 1
         self._answers = not isinstance(work.task, Embedding)
         self._n = choices = work.choices

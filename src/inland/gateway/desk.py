@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from inland.decide.slots import Share
 from inland.domain.ids import is_name
-from inland.domain.plant import Deployment, EngineKind, Key, Replica
+from inland.domain.plant import Deployment, Key, Replica
 from inland.domain.snapshot import Secrets, Snapshot
 from inland.gateway import keys, models, turns
 from inland.gateway.connections import Connections
@@ -348,8 +348,9 @@ class Desk:
 
 
 def _fitted(work: Work, deployment: Deployment) -> Work:
-    """An engine of ours is asked for no more than a slot holds: it rounds its own size up."""
-    if deployment.engine is not EngineKind.LLAMA_CPP or work.answer_tokens is None:
+    """An engine of ours is asked for no more than a slot holds: one rounds its own size up, one
+    refuses."""
+    if not deployment.engine.is_ours or work.answer_tokens is None:
         return work
     return replace(work, answer_tokens=min(work.answer_tokens, deployment.context))
 

@@ -21,6 +21,7 @@ from inland.gateway.protocol import Connection
 from inland.gateway.refusals import Refusals
 from inland.gateway.relay import Relay
 from inland.gateway.rulings import DeciderOf
+from inland.gateway.salts import SECRET_BYTES, Salts
 from inland.gateway.shared import Journal, Randomness, Shared
 from inland.gateway.sources import Sources
 from inland.ledger.frames import FrameKind
@@ -72,6 +73,7 @@ class Gateway:
             lease_ok,
             writer_id,
             Refusals(limits.refusals_per_tenant),
+            Salts(entropy(SECRET_BYTES)),
             differs=differs,
         )
         metrics, sources = self._shared.metrics, Sources(limits, clock.monotonic, proxies)

@@ -8,7 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from inland.domain.errors import Damaged
-from inland.domain.plant import Replica
+from inland.domain.plant import EngineKind, Replica
 from inland.gateway.counts import Ceiling
 from inland.gateway.delivery import Delivery, StreamDelivery, WholeDelivery
 from inland.gateway.dialect.asked import Asked, Said
@@ -189,6 +189,8 @@ class Request:
         deployment = self.ruling.deployment
         name = deployment.upstream_model or deployment.name
         target = Target(replica.id, replica.address, name, self.ruling.upstream_key)
+        if deployment.engine is EngineKind.VLLM:
+            return replace(target, salt=self._shared.salts.of(self.tenant))
         if isinstance(self._work.task, Embedding):  # it works elsewhere than in the slots
             return target
         seat = self._lane.seat(self, replica, self._work.task)

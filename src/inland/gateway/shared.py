@@ -9,6 +9,7 @@ from inland.domain.limits import Limits
 from inland.domain.plant import EngineKind
 from inland.gateway.metrics import Metrics
 from inland.gateway.refusals import Refusals
+from inland.gateway.salts import Salts
 from inland.ledger.frames import FrameKind
 from inland.ledger.records import SALT_BYTES
 from inland.ports.clock import Clock, Entropy
@@ -54,6 +55,7 @@ class Shared:
     lease_ok: Callable[[], bool]
     writer: str
     refusals: Refusals
+    salts: Salts
     metrics: Metrics = field(default_factory=Metrics)
     #: Why control and this gateway do not fit each other; empty where they do.
     differs: Callable[[], str] = str

@@ -4,15 +4,16 @@ A replica is ready while the very process that proved itself is alive; a new lif
 anew. One that is not wanted any more drains before its engine is stopped.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
-from inland.decide.scheduling import assign_cores
+from inland.decide.scheduling import assign_accelerators, assign_cores
 from inland.domain.plant import (
     REPLICA_LIFE,
     Deployment,
+    EngineKind,
     Feature,
     Model,
     Replica,
@@ -38,12 +39,18 @@ Features = tuple[Feature, ...]
 
 @dataclass(frozen=True, slots=True)
 class EngineRoom:
-    """Where engines run: folders (absolute), the cores of this machine, and what holds them in."""
+    """Where engines run: folders (absolute), the cores and accelerators of this machine, and what
+    holds each kind of engine in."""
 
     models: str
     sockets: str
     cores: tuple[int, ...]
-    isolation: str = "none"
+    isolation: Mapping[EngineKind, str] = field(default_factory=dict)
+    accelerators: tuple[int, ...] = ()
+
+    def holds(self, engine: EngineKind) -> str:
+        """What holds it in."""
+        return self.isolation.get(engine, "none")
 
 
 @dataclass(slots=True)
@@ -60,14 +67,14 @@ class Replicas:
         self,
         changes: Changes,
         runner: Runner,
-        prober: Prober,
+        probers: Mapping[EngineKind, Prober],
         room: EngineRoom,
         probes: Executor,
         draining: Draining,
     ) -> None:
         self._changes = changes
         self._runner = runner
-        self._prober = prober
+        self._probers = probers
         self._room = room
         self._executor = probes
         self._draining = draining
@@ -90,7 +97,8 @@ class Replicas:
         }
         wanted = wanted_replicas(deployments, self._room)
         leaving = self._leaving(written, {one.id for one in wanted}, deployments, views, version)
-        specs = wanted_engines(deployments, models, self._room, leaving.values())
+        held = {spec.replica: spec.accelerators for spec in self._asked or ()}
+        specs = wanted_engines(deployments, models, self._room, leaving.values(), held)
         if specs != self._asked or {spec.replica for spec in specs} != views.keys():
             self._runner.set_engines(specs)
             self._asked = specs
@@ -175,7 +183,8 @@ class Replicas:
             self._templates.pop(spec.replica, None)
         now = self._changes.clock.monotonic()
         if probe.under_way is None and now >= probe.not_before:
-            probe.under_way = self._executor.submit(self._prober.prove, spec.socket, spec.alias)
+            prove = self._probers[EngineKind(spec.engine)].prove
+            probe.under_way = self._executor.submit(prove, spec.socket, spec.alias)
         if probe.under_way is None or not probe.under_way.done():
             return
         template = probe.under_way.result()
@@ -193,10 +202,13 @@ def wanted_engines(
     models: dict[str, Model],
     room: EngineRoom,
     leaving: Collection[Replica] = (),
+    held: Mapping[str, tuple[int, ...]] | None = None,
 ) -> tuple[EngineSpec, ...]:
-    """The engines that should run here, each with cores of its own while there are enough.
+    """The engines that should run here, each with cores or accelerators of its own while there are
+    enough.
 
-    `leaving`: replicas beyond those wanted, whose engines still work.
+    `leaving`: replicas beyond those wanted, whose engines still work. `held`: the accelerators of
+    those that run, which they keep: another one is another process.
     """
     more = sorted((one.deployment, one.id) for one in leaving)
     local = [
@@ -205,7 +217,10 @@ def wanted_engines(
         if one.engine.is_ours and one.model in models
         for replica in [*_names(one), *(id_ for of, id_ in more if of == one.name)]
     ]
-    cores = assign_cores([one.threads for _, one, _ in local], room.cores)
+    on_cores = [one.threads for _, one, _ in local if one.engine is EngineKind.LLAMA_CPP]
+    cores = iter(assign_cores(on_cores, room.cores))
+    wanted = {name: one.threads for name, one, _ in local if one.engine is EngineKind.VLLM}
+    accelerators = assign_accelerators(wanted, room.accelerators, held or {})
     return tuple(
         EngineSpec(
             replica=replica,
@@ -215,10 +230,12 @@ def wanted_engines(
             slots=one.slots,
             context=one.context,
             threads=one.threads,
-            cores=mine,
-            isolation=room.isolation,
+            cores=next(cores) if one.engine is EngineKind.LLAMA_CPP else (),
+            isolation=room.holds(one.engine),
+            engine=one.engine.value,
+            accelerators=accelerators.get(replica, ()),
         )
-        for (replica, one, file), mine in zip(local, cores, strict=True)
+        for replica, one, file in local
     )
 
 
@@ -234,9 +251,8 @@ def wanted_replicas(deployments: dict[str, Deployment], room: EngineRoom) -> lis
         for replica in _names(one):
             address = socket_path(room.sockets, replica)
             starting = ReplicaState.STARTING
-            replicas.append(
-                Replica(replica, one.name, starting, address, one.place, room.isolation)
-            )
+            held_in = room.holds(one.engine)
+            replicas.append(Replica(replica, one.name, starting, address, one.place, held_in))
     return replicas
 
 

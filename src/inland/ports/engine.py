@@ -144,7 +144,8 @@ class Target(msgspec.Struct, frozen=True):
 
     `key` is the bearer token of a server that wants one; it is never shown or logged. `slot`: where
     an engine of ours works on it (None: where it likes); unless `reuse`, it clears that slot first,
-    and nothing of it serves this request.
+    and nothing of it serves this request. `salt`: what an engine that shares a prompt cache among
+    all it serves is to keep this prompt apart by: of one tenant alone, and told to nobody else.
     """
 
     replica: str
@@ -153,6 +154,7 @@ class Target(msgspec.Struct, frozen=True):
     key: str | None = None
     slot: int | None = None
     reuse: bool = False
+    salt: str | None = None
 
     def __repr__(self) -> str:
         return f"Target({self.replica})"

@@ -20,9 +20,10 @@ class EngineSpec:
     """An engine process to run. Two specs that differ in more than their cores are two processes:
     the old one is replaced.
 
-    `model_file`: absolute path of a GGUF file. `socket`: the unix socket it serves on. `alias`: the
-    deployment's name. `cores`: the CPU numbers it is pinned to; empty means any. `isolation` is an
-    order: a process that cannot have it ends.
+    `engine`: the kind of program. `model_file`: absolute path of its weights. `socket`: the unix
+    socket it serves on. `alias`: the deployment's name. `threads`: as the deployment has them.
+    `cores`: the CPU numbers it is pinned to, `accelerators`: those it sees; empty means any.
+    `isolation` is an order: a process that cannot have it ends.
     """
 
     replica: str
@@ -34,6 +35,8 @@ class EngineSpec:
     threads: int
     cores: tuple[int, ...] = ()
     isolation: str = "none"
+    engine: str = "llama.cpp"
+    accelerators: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

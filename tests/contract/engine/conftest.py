@@ -1,4 +1,5 @@
-"""Every engine the suite runs over: the real llama.cpp, and a scripted OpenAI-compatible server."""
+"""Every engine the suite runs over: the real llama.cpp, a scripted OpenAI-compatible server, and
+what stands for a vLLM."""
 
 import asyncio
 import multiprocessing
@@ -16,9 +17,11 @@ from inland.adapters.llama_cpp.client import LlamaCpp
 from inland.adapters.llama_cpp.probe import LlamaCppProber, counters
 from inland.adapters.llama_cpp.serve import serve
 from inland.adapters.openai.client import OpenAI
+from inland.adapters.vllm.client import Vllm
 from inland.ports.engine import Engine, Target
 from inland.ports.runner import EngineSpec
 from tests.contract.engine.upstream import Upstream
+from tests.contract.engine.vllm_stand_in import StandIn
 
 
 @dataclass
@@ -81,9 +84,30 @@ async def open_upstream(upstream: Upstream | None = None) -> AsyncIterator[Bench
         await asyncio.sleep(0.02)
 
 
-@pytest.fixture(params=["llama.cpp", "openai"])
-def opened(request: pytest.FixtureRequest) -> Opened:
+def open_vllm(path: Path, served: StandIn | None = None) -> Opened:
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[Bench]:
+        stand_in = served if served is not None else StandIn()
+        server = await asyncio.start_unix_server(stand_in.talk, path)
+        engine = Vllm()
+        target = Target("r0", str(path), "m", salt="a" * 64)
+
+        def generated() -> int:
+            return stand_in.generated
+
+        async with server:
+            yield Bench(engine, target, generated, 10)
+            await engine.close()
+            await asyncio.sleep(0.02)
+
+    return opened
+
+
+@pytest.fixture(params=["llama.cpp", "openai", "vllm"])
+def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Opened:
     """Opens one of the engines."""
     if request.param == "openai":
         return open_upstream
+    if request.param == "vllm":
+        return open_vllm(tmp_path / "v.sock")
     return open_llama(request.getfixturevalue("llama"))

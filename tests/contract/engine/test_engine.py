@@ -89,6 +89,7 @@ def test_each_prompt_is_gone_on_with_in_order_and_counted(opened: Opened) -> Non
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("opened", ["llama.cpp", "openai"], indirect=True)  # those that can
 def test_each_text_comes_back_as_its_vector(opened: Opened) -> None:
     async def main() -> None:
         async with opened() as bench:
@@ -174,7 +175,8 @@ def test_an_engine_that_is_not_there_is_gone(opened: Opened) -> None:
             if nowhere.startswith("http"):
                 nowhere = "http://127.0.0.1:1/v1"
             listener = Listener()
-            bench.engine.call(Target("r1", nowhere, "x"), Work(Chat(LONG)), listener)
+            target = Target("r1", nowhere, "x", salt="s")
+            bench.engine.call(target, Work(Chat(LONG)), listener)
             end = await listener.end()
             assert (end.how, end.connected) == (Ending.GONE, False)
 

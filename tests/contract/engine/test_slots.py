@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
-from inland.adapters.llama_cpp.client import STOP_S
+from inland.adapters.openai.unix_call import STOP_S
 from inland.domain.plant import Residue
 from inland.ports.engine import Call, Chat, End, Ending, Message, Work
 from tests.contract.engine.conftest import Bench, open_llama

@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 from inland.adapters.files.disk import Disk
 from inland.api.app import build_app
 from inland.api.control import Control
-from inland.domain.plant import Role
+from inland.domain.plant import EngineKind, Role
 from inland.plant.books.public import PublicLedger
 from inland.plant.explain import Explain
 from inland.plant.invoices import Invoices
@@ -100,7 +100,12 @@ class Factory:
         self.prober = ToyProber()
         room = EngineRoom("/m", "/r", (0, 1))
         self.replicas = Replicas(
-            plant.changes, self.runner, self.prober, room, AtOnce(), settled(plant.clock)
+            plant.changes,
+            self.runner,
+            dict.fromkeys(EngineKind, self.prober),
+            room,
+            AtOnce(),
+            settled(plant.clock),
         )
         (home / "ledger" / "tile" / "0").mkdir(parents=True)
         self.control = Control(

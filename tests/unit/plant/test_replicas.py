@@ -46,7 +46,9 @@ def draining(plant, at_work):
 
 @pytest.fixture
 def replicas(plant, runner, prober, draining):
-    return Replicas(plant.changes, runner, prober, ROOM, AtOnce(), draining)
+    return Replicas(
+        plant.changes, runner, dict.fromkeys(EngineKind, prober), ROOM, AtOnce(), draining
+    )
 
 
 def _state(plant, replica=ONE):
@@ -124,7 +126,14 @@ def test_a_control_that_starts_again_keeps_what_was_proved(plant, runner, prober
     replicas.step()
     replicas.step()
     version, asked = plant.snapshot.version, prober.asked
-    again = Replicas(plant.changes, runner, prober, ROOM, AtOnce(), settled(plant.clock))
+    again = Replicas(
+        plant.changes,
+        runner,
+        dict.fromkeys(EngineKind, prober),
+        ROOM,
+        AtOnce(),
+        settled(plant.clock),
+    )
     again.step()
     assert _state(plant) is ReplicaState.READY
     assert plant.changes.snapshot().version == version
@@ -223,7 +232,9 @@ def test_what_gateways_said_before_they_knew_that_it_drains_counts_for_nothing(
         return True
 
     draining = Draining(works_on, plant.clock, DRAIN_S)
-    again = Replicas(plant.changes, runner, prober, ROOM, AtOnce(), draining)
+    again = Replicas(
+        plant.changes, runner, dict.fromkeys(EngineKind, prober), ROOM, AtOnce(), draining
+    )
     plant.deployments.scale("op", "two", 1)
     again.step()
     said = plant.snapshot.version
@@ -239,7 +250,9 @@ def test_a_control_that_starts_again_goes_on_draining(
     plant.deployments.scale("op", "two", 1)
     for _ in range(2):
         replicas.step()
-    again = Replicas(plant.changes, runner, prober, ROOM, AtOnce(), draining)
+    again = Replicas(
+        plant.changes, runner, dict.fromkeys(EngineKind, prober), ROOM, AtOnce(), draining
+    )
     for _ in range(2):
         again.step()
     assert _states(plant) == {"two-0": "ready", "two-1": "draining"}

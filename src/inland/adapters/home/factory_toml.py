@@ -197,7 +197,7 @@ def _deployment(table: Table, site: Place, home: Path) -> _Deployed:
         "context": table.whole("context", 2048, 128, 1_048_576),
         "declared": True,
     }
-    if engine is EngineKind.LLAMA_CPP:
+    if engine.is_ours:
         deployment = Deployment(
             model=table.name("model"),
             place=site,
@@ -284,5 +284,5 @@ def _check_references(declaration: Declaration) -> None:
             raise BadInput(
                 f"deployment {deployment.name}", f"no model {deployment.model} is declared"
             )
-        if deployment.engine is EngineKind.LLAMA_CPP and not model.file:
+        if deployment.engine.is_ours and not model.file:
             raise BadInput(f"deployment {deployment.name}", f"model {model.id} has no file")

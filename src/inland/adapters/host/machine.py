@@ -151,3 +151,9 @@ def _meminfo() -> dict[str, int]:
     """/proc/meminfo in bytes."""
     lines = (line.split() for line in Path("/proc/meminfo").read_text("ascii").splitlines())
     return {name.rstrip(":"): int(amount) * 1024 for name, amount, *_ in lines}
+
+
+def accelerators(devices: Path = Path("/dev")) -> tuple[int, ...]:
+    """The NVIDIA accelerators of this machine, by the numbers of their device files."""
+    found = (one.name.removeprefix("nvidia") for one in devices.glob("nvidia[0-9]*"))
+    return tuple(sorted(int(number) for number in found if number.isdecimal()))

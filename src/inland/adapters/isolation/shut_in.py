@@ -1,7 +1,6 @@
 """What a child that parses tenants' bytes does first: drop the network, then every foreign file."""
 
 import contextlib
-import ctypes
 import os
 import resource
 import sys
@@ -19,13 +18,11 @@ from inland.adapters.isolation.landlock import (
     restrict,
     version,
 )
+from inland.adapters.isolation.network import NETWORK, leave_network
 
 #: How records name it: the files by Landlock, the network by a namespace with no interface up.
 KERNEL = "landlock+network-namespace"
 NONE = "none"
-
-_NEW_USER, _NEW_NET = 0x10000000, 0x40000000
-_libc = ctypes.CDLL(None, use_errno=True)
 
 #: What a Python program with native libraries reads to run at all; nothing private lives there.
 _SYSTEM = ("/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/localtime")
@@ -39,11 +36,16 @@ def available() -> str:
     if child == 0:
         code = 1
         with contextlib.suppress(OSError):
-            _leave_network()
+            leave_network()
             code = 0 if version() > 0 else 1
         os._exit(code)
     _, status = os.waitpid(child, 0)
     return KERNEL if status == 0 else NONE
+
+
+def without_files(isolation: str) -> str:
+    """What is left of it for a process that needs files nobody can list beforehand."""
+    return NETWORK if isolation == KERNEL else NONE
 
 
 def shut_in(isolation: str, readable: tuple[Path, ...], socket_folder: Path) -> None:
@@ -55,14 +57,8 @@ def shut_in(isolation: str, readable: tuple[Path, ...], socket_folder: Path) -> 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if isolation == NONE:
         return
-    _leave_network()
+    leave_network()
     restrict(_allowed(readable, socket_folder))
-
-
-def _leave_network() -> None:
-    if _libc.unshare(_NEW_NET) == 0 or _libc.unshare(_NEW_USER | _NEW_NET) == 0:
-        return
-    raise OSError(ctypes.get_errno(), "no network namespace for this process")
 
 
 def _interpreter() -> set[Path]:

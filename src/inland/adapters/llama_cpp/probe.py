@@ -1,18 +1,15 @@
 """Whether a replica works, what its template has, and its own counters. Blocking, bounded."""
 
 import re
-import socket
-from contextlib import closing
 
 import msgspec
 
 from inland.adapters.llama_cpp.sockets import vectors_beside
+from inland.adapters.openai.unix_ask import ask
 from inland.domain.plant import Feature
 
 #: A model that needs longer for one token does not serve.
 PROBE_S = 10.0
-#: The longest answer read.
-_ANSWER_BYTES = 1 << 20
 _COUNTER = re.compile(r"^llamacpp:(prompt_tokens_total|tokens_predicted_total) (\d+)", re.MULTILINE)
 
 
@@ -40,7 +37,7 @@ class LlamaCppProber:
         try:
             if not (self._answers(address, model) and self._embeds(vectors_beside(address), model)):
                 return None
-            _, body = _ask(address, b"GET /props HTTP/1.1\r\n", b"", self._limit_s)
+            _, body = ask(address, b"GET /props HTTP/1.1\r\n", b"", self._limit_s)
             _, _, document = body.partition(b"\r\n\r\n")
             return _features(msgspec.json.decode(document, type=_Props).chat_template_caps)
         except (OSError, ValueError, msgspec.DecodeError):
@@ -62,7 +59,7 @@ class LlamaCppProber:
 
     def _post(self, address: str, path: bytes, asked: object) -> tuple[int, bytes]:
         head = b"POST %b HTTP/1.1\r\ncontent-type: application/json\r\n" % path
-        return _ask(address, head, msgspec.json.encode(asked), self._limit_s)
+        return ask(address, head, msgspec.json.encode(asked), self._limit_s)
 
 
 def _features(caps: _Caps) -> tuple[Feature, ...]:
@@ -78,26 +75,9 @@ def _features(caps: _Caps) -> tuple[Feature, ...]:
 
 def counters(address: str) -> dict[str, int]:
     """The engine's own totals: `prompt` and `completion` tokens. Raises OSError, ValueError."""
-    _, answer = _ask(address, b"GET /metrics HTTP/1.1\r\n", b"")
+    _, answer = ask(address, b"GET /metrics HTTP/1.1\r\n", b"", PROBE_S)
     found = dict(_COUNTER.findall(answer.decode()))
     return {
         "prompt": int(found["prompt_tokens_total"]),
         "completion": int(found["tokens_predicted_total"]),
     }
-
-
-def _ask(address: str, head: bytes, body: bytes, limit_s: float = PROBE_S) -> tuple[int, bytes]:
-    """Status and everything after the status line. Raises OSError, ValueError."""
-    rest = b"host: engine\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(body)
-    with closing(socket.socket(socket.AF_UNIX)) as engine:
-        engine.settimeout(limit_s)
-        engine.connect(address)
-        engine.sendall(head + rest + body)
-        data = b""
-        while len(data) < _ANSWER_BYTES and (more := engine.recv(65536)):
-            data += more
-    line, _, after = data.partition(b"\r\n")
-    version, _, status = line.partition(b" ")
-    if not version.startswith(b"HTTP/1."):
-        raise ValueError("no HTTP answer")
-    return int(status[:3]), after

@@ -8,14 +8,13 @@ in as its orders say; an isolation that cannot be had ends it.
 
 import os
 import select
-import signal
-import socket
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inland.adapters.isolation.shut_in import shut_in
 from inland.adapters.llama_cpp.sockets import vectors_beside
+from inland.adapters.processes.stopping import stop_signal
 from inland.ports.runner import EngineSpec
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ def serve(spec: EngineSpec, parent: int | None = None) -> None:
         os.sched_setaffinity(0, spec.cores)
     paths = [Path(spec.socket), Path(vectors_beside(spec.socket))]
     _remove(paths)
-    stop = _stop_signal()
+    stop = stop_signal()
     model = Path(spec.model_file)
     shut_in(spec.isolation, (model,), paths[0].parent)
     servers = _start(spec)
@@ -90,15 +89,6 @@ def _keep_prompts_apart(params: "xllamacpp.CommonParams") -> None:
     params.cache_ram_mib = params.n_cache_reuse = params.n_ctx_checkpoints = 0
     params.cache_idle_slots = params.cache_prompt = params.kv_unified = False
     params.slot_prompt_similarity = 0.0
-
-
-def _stop_signal() -> int:
-    """A descriptor that becomes readable when SIGTERM comes."""
-    reading, writing = socket.socketpair()
-    writing.setblocking(False)  # noqa: FBT003 - the standard library's own signature
-    signal.signal(signal.SIGTERM, lambda *_: None)
-    signal.set_wakeup_fd(writing.detach(), warn_on_full_buffer=False)
-    return reading.detach()
 
 
 def _wait(parent: int | None, stop: int) -> None:

@@ -3,14 +3,25 @@
 from typing import Protocol
 
 from inland.adapters.openai.events import EventStream, stream_bytes
-from inland.adapters.openai.tally import PerAnswer, PerChoice
-from inland.adapters.openai.wire import ANSWER, CHUNK, Answer
+from inland.adapters.openai.wire import ANSWER, CHUNK, Answer, Chunk
 from inland.domain.errors import Damaged
 from inland.ports.engine import Counts, Piece, Work
 
 #: The longest whole answer taken from an engine, in bytes.
 ANSWER_BYTES = 16 << 20
 _NOTHING_KNOWN = Counts(exact=False)
+
+
+class Tally(Protocol):
+    """Keeps count of one answer by the engine's own account, in the engine's own way."""
+
+    def take(self, chunk: Chunk) -> list[Piece]:
+        """The pieces in one event. Raises Damaged for what cannot be."""
+        ...
+
+    def counts(self) -> Counts:
+        """What the engine has done so far."""
+        ...
 
 
 class Reader(Protocol):
@@ -37,7 +48,7 @@ class Reader(Protocol):
 class Streamed:
     """A stream of events."""
 
-    def __init__(self, work: Work, tally: PerChoice | PerAnswer) -> None:
+    def __init__(self, work: Work, tally: Tally) -> None:
         self.error: bytes | None = None
         self._events = EventStream(stream_bytes(work))
         self._tally = tally

@@ -27,6 +27,7 @@ from inland.ports.engine import (
 Tokens = Annotated[int, msgspec.Meta(ge=0, le=1 << 40)]
 
 
+_GIVEN_UP = "abort"
 _FINISHES = frozenset({"stop", "length", "content_filter", "tool_calls", "function_call"})
 
 
@@ -145,7 +146,12 @@ class Chunk(msgspec.Struct, gc=False):
 
 
 def finish_of(reason: str | None) -> str | None:
-    """A finish reason in the dialect's words; an engine's own word for it is a stop."""
+    """A finish reason in the dialect's words; an engine's own word for it is a stop.
+
+    Raises Damaged for a vLLM's word that it was stopped in the middle: that is no whole answer.
+    """
+    if reason == _GIVEN_UP:
+        raise Damaged("engine's answer", "it was given up in the middle")
     return reason if reason is None or reason in _FINISHES else "stop"
 
 
@@ -189,7 +195,10 @@ class ErrorAnswer(msgspec.Struct, gc=False):
 
 
 class StreamOptions(msgspec.Struct, frozen=True):
+    """`continuous_usage_stats`: vLLM's word for usage in every event."""
+
     include_usage: bool = True
+    continuous_usage_stats: bool | msgspec.UnsetType = msgspec.UNSET
 
 
 class ToolBody(msgspec.Struct, frozen=True):
@@ -228,6 +237,7 @@ class Sampled(msgspec.Struct, omit_defaults=True, kw_only=True):
     cache_prompt: bool | None = None  # llama.cpp's
     id_slot: int | None = None  # llama.cpp's
     timings_per_token: bool | None = None  # llama.cpp's
+    cache_salt: str | None = None  # vLLM's
 
 
 class ChatBody(Sampled, omit_defaults=True, kw_only=True):

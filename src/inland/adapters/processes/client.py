@@ -1,7 +1,6 @@
 """`ports.Runner` over `run/supervisor.sock`: one connection, one request, one reply. Blocking."""
 
 import socket
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from inland.adapters.processes.protocol import (
     demand_spoken,
     from_line,
     raised,
+    spec_to,
     to_line,
     view_from,
 )
@@ -32,7 +32,7 @@ class SupervisorClient:
 
     def set_engines(self, specs: tuple[EngineSpec, ...]) -> None:
         """Make exactly these engines run. Idempotent; survives the caller's death."""
-        self._ask({"op": "set_engines", "specs": [asdict(spec) for spec in specs]})
+        self._ask({"op": "set_engines", "specs": [spec_to(spec) for spec in specs]})
 
     def report_ready(self, name: str, pid: int, inland: str | None = None) -> None:
         """Tell that the process `name` with `pid` works. Raises Conflict for a life that is over,

@@ -20,12 +20,13 @@ SPOKEN = (1, 1)
 #: Whoever says nothing speaks the first.
 UNSAID = (1, 1)
 
-_CORES = "cores"
-#: The fields of an engine besides its cores: name, type, and whether it may be left out.
+#: The fields of an engine that are lists of numbers.
+_NUMBERS = ("cores", "accelerators")
+#: The others: name, type, and whether it may be left out.
 _PLAIN = tuple(
     (f.name, int if f.type in {int, "int"} else str, f.default is not MISSING)
     for f in fields(EngineSpec)
-    if f.name != _CORES
+    if f.name not in _NUMBERS
 )
 
 
@@ -50,17 +51,26 @@ def from_line(line: bytes) -> dict[str, Any]:
 
 def spec_from(raw: object) -> EngineSpec:
     """An engine to run, every field checked. Raises BadInput naming the field."""
-    if not isinstance(raw, dict) or set(raw) - {_CORES, *(name for name, _, _ in _PLAIN)}:
+    if not isinstance(raw, dict) or set(raw) - {*_NUMBERS, *(name for name, _, _ in _PLAIN)}:
         raise BadInput("specs", "an engine is an object with the fields of EngineSpec alone")
     for name, expected, optional in _PLAIN:
         if not (optional and name not in raw) and type(raw.get(name)) is not expected:
             raise BadInput(name, f"must be of type {expected.__name__}")
     if "/" in raw["replica"] or not raw["replica"]:
         raise BadInput("replica", "must be a plain name")
-    cores = raw.get(_CORES, [])
-    if not isinstance(cores, list) or any(type(core) is not int or core < 0 for core in cores):
-        raise BadInput("cores", "must be a list of CPU numbers")
-    return EngineSpec(**{**raw, "cores": tuple(cores)})
+    return EngineSpec(**raw | {name: _numbers(name, raw.get(name, [])) for name in _NUMBERS})
+
+
+def spec_to(spec: EngineSpec) -> dict[str, Any]:
+    """An engine to run as it goes over the socket: what it has of newer forms only where needed."""
+    told = asdict(spec)
+    return {f.name: told[f.name] for f in fields(EngineSpec) if told[f.name] != f.default}
+
+
+def _numbers(name: str, raw: object) -> tuple[int, ...]:
+    if not isinstance(raw, list) or any(type(one) is not int or one < 0 for one in raw):
+        raise BadInput(name, "must be a list of numbers")
+    return tuple(raw)
 
 
 def view_to(view: ProcessView) -> dict[str, Any]:

@@ -21,7 +21,12 @@ def quiet(_done: int, _total: int) -> None:
 
 
 def file_sha256(path: Path) -> str:
-    """SHA-256 of a file, in hex."""
+    """SHA-256 of a file, in hex; of a folder, that of what `sha256sum` prints of all its files, by
+    their paths in it, in the order of those paths' bytes."""
+    if path.is_dir():
+        names = sorted(str(one.relative_to(path)) for one in path.rglob("*") if one.is_file())
+        lines = [f"{file_sha256(path / name)}  {name}\n" for name in names]
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
