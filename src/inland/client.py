@@ -110,6 +110,14 @@ class FactoryClient:
         body = {"replicas": replicas}
         return self._object("POST", f"deployments/{_part(name)}/scale", body=body)
 
+    def measure_deployment(self, name: str) -> dict[str, Any]:
+        """Returns when it has begun; `measurement` tells how it goes."""
+        return self._object("POST", f"deployments/{_part(name)}/measure")
+
+    def measurement(self, name: str) -> dict[str, Any]:
+        """The one under way, or the last since control began."""
+        return self._object("GET", f"deployments/{_part(name)}/measurement")
+
     def remove_deployment(self, name: str) -> None:
         self._call("DELETE", f"deployments/{_part(name)}")
 

@@ -126,6 +126,9 @@ def stage(folder: Path) -> Iterator[tuple[Running, dict[str, str | None], Narrow
             *("deploy", "add", DOOMED, "--engine", "openai", "--upstream-model", "m"),
             *("--url", "http://127.0.0.1:9/v1", "--jurisdiction", "DE", "--permit-endpoint"),
         )
+        with factory.http() as http:
+            begun = http.post(f"/factory/v1/deployments/{TINY}/measure", headers=operator)
+        assert begun.status_code == 202, begun.text
         for tenant in ("fodder", "caller"):
             factory.run("tenant", "add", tenant)
         keys: dict[str, str | None] = {"nobody": None}
@@ -196,6 +199,8 @@ def _narrowing(factory: Running, model: str, answer: str, spare: list[str]) -> N
         "contracts.report.deployment": {"enum": [TINY, "nothing"]},
         "contracts.page.deployment": {"enum": [TINY, "nothing"]},
         "contracts.remove.contract": {"enum": [_contract(factory), "nothing"]},
+        "deployments.measure.name": {"enum": [TINY, "nothing"]},
+        "deployments.measurement.name": {"enum": [TINY, "nothing"]},
         "processes.revive.name": {"enum": ["gateway-0", "engine-tiny-0", "nothing"]},
         "usage.since": {"enum": ["2026-01-01", "1700000000", "never"]},
         "path": {"enum": [*tiles, "0/999"]},

@@ -46,6 +46,8 @@ ACCESS: dict[str, frozenset[Role]] = {
     "contracts.page": _ALL,
     "contracts.add": _OPERATOR,
     "contracts.remove": _OPERATOR,
+    "deployments.measure": _OPERATOR,
+    "deployments.measurement": _WATCHING,
     "processes.revive": _OPERATOR,
     "policies.list": _WATCHING,
     "policies.apply": _OPERATOR,

@@ -15,6 +15,7 @@ from inland.plant.deployments import Deployments
 from inland.plant.explain import Explain
 from inland.plant.invoices import Invoices
 from inland.plant.keys import Keys
+from inland.plant.measuring import Measuring
 from inland.plant.models import Models
 from inland.plant.policies import Policies
 from inland.plant.prices import PriceList
@@ -87,6 +88,7 @@ class Control:
     deployments: Deployments
     contracts: Contracts
     reports: Reports
+    measuring: Measuring
     policies: Policies
     prices: PriceList
     invoices: Invoices

@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr
 from inland.api.access import Caller, caller_for
 from inland.api.control import Control
 from inland.api.problems import may
+from inland.api.profiles import ProfileView
 from inland.api.shapes import LabelView, PlaceView, Shape
 from inland.domain.capabilities import MEANING, OF_UPSTREAM, Known, table
 from inland.domain.errors import NotFound
@@ -102,9 +103,11 @@ class SupportView(Shape):
 
 
 class DeploymentTable(DeploymentView):
-    """A deployment, and the table of what it can be asked."""
+    """A deployment, the table of what it can be asked, and what it was measured to do, unless it
+    was changed since."""
 
     supports: list[SupportView]
+    profile: ProfileView | None
 
 
 class Removed(Shape):
@@ -156,7 +159,7 @@ def one(
     name: str,
     caller: Annotated[Caller, Depends(caller_for("deployments.show"))],
 ) -> DeploymentTable:
-    """One deployment, and the table of what it can be asked."""
+    """One deployment, the table of what it can be asked, and its capacity as measured."""
     del caller
     control: Control = request.app.state.control
     snapshot = control.changes.snapshot()
@@ -174,7 +177,9 @@ def one(
         for row in table(found, replicas)
     ]
     view = DeploymentView.of(found, replicas)
-    return DeploymentTable(**view.model_dump(), supports=rows)
+    profile = snapshot.profiles.get(name)
+    shown = None if profile is None else ProfileView.of(profile)
+    return DeploymentTable(**view.model_dump(), supports=rows, profile=shown)
 
 
 @router.post("/deployments", status_code=201, responses=may(400, 403, 404, 409))

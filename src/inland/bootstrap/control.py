@@ -21,7 +21,7 @@ from inland.adapters.home.layout import Home
 from inland.adapters.home.listening import Listening
 from inland.adapters.host.machine import accelerators
 from inland.adapters.isolation.shut_in import available, without_files
-from inland.adapters.llama_cpp.probe import LlamaCppProber
+from inland.adapters.llama_cpp.probe import LlamaCppProber, counters
 from inland.adapters.processes.client import SupervisorClient
 from inland.adapters.processes.lifeline import exit_when_closed
 from inland.adapters.processes.roles import GATEWAY
@@ -40,9 +40,11 @@ from inland.plant.contracts import Contracts
 from inland.plant.declared import Declared, reconcile
 from inland.plant.deployments import Deployments
 from inland.plant.draining import Draining
+from inland.plant.driving import Drivable, EngineDriver
 from inland.plant.explain import Explain
 from inland.plant.invoices import Invoices
 from inland.plant.keys import Keys
+from inland.plant.measuring import Measuring
 from inland.plant.models import Models
 from inland.plant.policies import Policies
 from inland.plant.prices import PriceList
@@ -54,6 +56,8 @@ from inland.ports.engine import Prober
 
 if TYPE_CHECKING:
     import uvicorn
+
+    from inland.adapters.llama_cpp.client import LlamaCpp
 
 #: Pause between two bookings, in seconds; a receipt waits for the next one.
 BOOK_S = 1.0
@@ -154,6 +158,7 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
         deployments=Deployments(changes, site, folder, limits.deployments),
         contracts=contracts,
         reports=Reports(store, books, clock, int(limits.queue_s + limits.answer_s)),
+        measuring=Measuring(changes, _driver(clock), _aside),
         policies=Policies(changes, folder),
         prices=PriceList(changes, limits.prices),
         invoices=Invoices(files, store, clock, limits.answer_s, lambda: books.alarms),
@@ -263,6 +268,31 @@ def _end_unless(alive: bool) -> None:  # noqa: FBT001 - reads as prose
 
 def _step_failed(controller: str, error: Exception) -> None:
     _log.error("a step failed", exc_info=error, extra={"controller": controller})
+
+
+def _driver(clock: SystemClock) -> EngineDriver:
+    """What control measures engines with."""
+    drivable = Drivable(_llama_cpp, lambda address: counters(address)["completion"])
+    return EngineDriver({EngineKind.LLAMA_CPP: drivable}, clock)
+
+
+def _llama_cpp() -> "LlamaCpp":
+    """Loaded by the first measurement: control does without it otherwise."""
+    from inland.adapters.llama_cpp.client import LlamaCpp
+
+    return LlamaCpp()
+
+
+def _aside(run: Callable[[], None]) -> None:
+    """A thread for something that ends by itself, or with the process."""
+
+    def guarded() -> None:
+        try:
+            run()
+        except Exception:  # noqa: BLE001 - told to who asks for it; here it is only logged
+            _log.exception("a measurement failed")
+
+    threading.Thread(target=guarded, name="measuring", daemon=True).start()
 
 
 def _thread(name: str, run: Callable[[], None]) -> threading.Thread:

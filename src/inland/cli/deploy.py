@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from inland.cli import show
+from inland.cli import profile, show
 from inland.cli.factory import calling
 from inland.cli.failures import Failed
 from inland.cli.options import HomeOption, JsonOption, split
@@ -103,7 +103,7 @@ def show_(
     home: HomeOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Show one deployment: its replicas, and the table of what it can be asked."""
+    """Show one deployment: its replicas, what it can be asked, and its capacity as measured."""
     with calling(home) as factory:
         told = factory.deployment(name)
     if json:
@@ -119,6 +119,29 @@ def show_(
         ("WHAT IT IS", show.field("means")),
     ]
     show.rows(told["supports"], columns, json_too=False)
+    show.line("")
+    profile.show_profile(name, told["profile"])
+
+
+@app.command()
+def measure(
+    name: Annotated[str, typer.Argument(help="The deployment's name.")],
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Measure what one replica of it can do, beside its tenants' traffic; about a minute."""
+    with calling(home) as factory:
+        measured = profile.measured(factory, name)
+        told = factory.deployment(name)["profile"]
+    if json:
+        show.as_json({"deployment": name, **measured, "profile": told})
+        return
+    profile.show_profile(name, told)
+    if measured["left_out"]:
+        show.line(
+            f"{measured['left_out']} of {measured['rungs']} rungs were left out: there was no time"
+            " for them, or no room beside what ran."
+        )
 
 
 @app.command()

@@ -35,6 +35,30 @@ def bytes_bar(what: str) -> Iterator[Callable[[int, int], None]]:
 
 
 @contextmanager
+def steps_bar(what: str) -> Iterator[Callable[[int, int, str], None]]:
+    """A bar for steps; call it with done, total and what is being done. Nothing where nobody
+    looks."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[doing]}"),
+    )
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task(what, total=None, doing="")
+
+        def advance(done: int, total: int, doing: str) -> None:
+            progress.update(task, completed=done, total=total, doing=doing)
+
+        yield advance
+
+
+@contextmanager
 def waiting(what: str) -> Iterator[Callable[[str], None]]:
     """A spinner with a line that can be changed; nothing where nobody looks."""
     from rich.console import Console

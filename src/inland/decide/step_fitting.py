@@ -121,9 +121,7 @@ def _narrowed(
 def _turns(batches: Sequence[float]) -> list[float]:
     seen = sorted(set(batches))
     between = [
-        low + (high - low) * part / _TURNS
-        for low, high in pairwise(seen)
-        for part in range(_TURNS)
+        low + (high - low) * part / _TURNS for low, high in pairwise(seen) for part in range(_TURNS)
     ]
     return [*between, seen[-1]] if between else []
 

@@ -5,13 +5,26 @@ Values only; `decide/capacity.py` says what follows from them.
 
 from dataclasses import dataclass
 
+from inland.domain.plant import Deployment
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One request of a ladder as it was seen: `tokens_at` has, for each arrival, the seconds since
+    its rung began and the engine's running count. The counts at its end are the engine's too."""
+
+    tokens_at: tuple[tuple[float, int], ...]
+    prompt_tokens: int
+    completion_tokens: int
+
 
 @dataclass(frozen=True, slots=True)
 class Point:
     """One rung of the ladder: `concurrency` requests of `prompt_tokens` each, at one replica.
 
-    `prefill_tokens_per_s`: of one prompt read alone. `decode_tokens_per_s`: over all requests.
-    `step_s`: the median time between two tokens of one of them.
+    `prefill_tokens_per_s`: of all the prompts, sent at once, until each had its first token.
+    `decode_tokens_per_s`: of all requests together, while all of them were answered. `step_s`: the
+    median time between two tokens of one of them. `context_tokens`: what each kept meanwhile.
     """
 
     prompt_tokens: int
@@ -19,6 +32,7 @@ class Point:
     prefill_tokens_per_s: float
     decode_tokens_per_s: float
     step_s: float
+    context_tokens: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +55,10 @@ class StepModel:
 class Profile:
     """The capacity of one replica of `deployment`, as measured.
 
-    `settings`: what it was measured of (engine, model digest, slots, context, threads); one that
-    has others has no profile. `knee`: the concurrency beyond which tokens/s stop growing.
-    `error`: the model's largest relative error over the points; `r2`: its coefficient of
-    determination.
+    `settings`: what it was measured of (`settings_of`); one that has others has no profile. `knee`:
+    the concurrency beyond which tokens/s stop growing. `error`: the model's largest relative error
+    over the points; `r2`: its coefficient of determination. `beside_tokens`: what the replica
+    made for others meanwhile, which makes it look slower than it is.
     """
 
     deployment: str
@@ -55,3 +69,12 @@ class Profile:
     knee: int
     error: float
     r2: float
+    beside_tokens: int = 0
+
+
+def settings_of(deployment: Deployment, digest: str | None) -> str:
+    """What a profile is about. `digest`: the model's, where it is known."""
+    return (
+        f"{deployment.engine} {digest or deployment.model} slots={deployment.slots}"
+        f" context={deployment.context} threads={deployment.threads}"
+    )

@@ -11,6 +11,7 @@ from inland.domain.contracts import TOKEN, Contract
 from inland.domain.errors import BadInput, Conflict, InlandError, NotFound
 from inland.domain.plant import Deployment, EngineKind
 from inland.plant.changes import FACTORY_FILE, Change, Changes
+from inland.plant.snapshots import profiles_in_force
 from inland.plant.tenants import refuse_beyond
 from inland.ports.state import StateTables
 
@@ -193,7 +194,7 @@ def _figures(
     """What the capacity it is sold against comes to, as its record says it. Raises Conflict."""
     if not asked.tokens_per_second:
         return {"prompt_ppm": 0, "stream_ppm": 0, "for_sale": 0, "sold": 0, "measured_unix_s": 0}
-    profile = state.profiles().get(deployment.name)
+    profile = profiles_in_force(state).get(deployment.name)
     if profile is None:
         why = f"its capacity is not measured: inland deploy measure {deployment.name}"
         raise Conflict(f"deployment {deployment.name!r}", why)

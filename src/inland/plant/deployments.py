@@ -179,6 +179,7 @@ def drop_deployment(change: Change, name: str) -> None:
     for replica in change.state.replicas().values():
         if replica.deployment == name:
             change.state.remove_replica(replica.id)
+    change.state.remove_profile(name)
     change.state.remove_deployment(name)
     change.book("deployment.remove", name)
 

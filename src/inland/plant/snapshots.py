@@ -3,6 +3,8 @@
 from typing import Any, TypeVar
 
 from inland.domain.budgets import TOKENS
+from inland.domain.capacity import Profile, settings_of
+from inland.domain.plant import Deployment
 from inland.domain.snapshot import Snapshot
 from inland.ports.billing import BillingTables
 from inland.ports.state import StateTables
@@ -32,7 +34,7 @@ def build_snapshot(
         deployments=_ordered(state.deployments()),
         replicas=_ordered(state.replicas()),
         contracts=_ordered(state.contracts()),
-        profiles=_ordered(state.profiles()),
+        profiles=_ordered(profiles_in_force(state)),
         **({} if billing is None else _budgets(billing)),
     )
 
@@ -44,6 +46,22 @@ def _budgets(billing: BillingTables) -> dict[str, Any]:
     return {
         "budgets": hard,
         "prices": {name: held[-PRICES_TOLD:] for name, held in prices.items()},
+    }
+
+
+def settings_in(state: StateTables, deployment: Deployment) -> str:
+    """What a profile of `deployment` would be about."""
+    model = state.models().get(deployment.model)
+    return settings_of(deployment, model.digest if model is not None else None)
+
+
+def profiles_in_force(state: StateTables) -> dict[str, Profile]:
+    """By deployment, of those that are as they were measured."""
+    deployments = state.deployments()
+    return {
+        name: profile
+        for name, profile in state.profiles().items()
+        if name in deployments and profile.settings == settings_in(state, deployments[name])
     }
 
 

@@ -90,6 +90,8 @@ SLOTS: dict[str, Kind | None] = {
         )
     },
     "contracts.remove.contract": Kind.CONTRACT,
+    "deployments.measure.name": Kind.DEPLOYMENT,
+    "deployments.measurement.name": Kind.DEPLOYMENT,
     "policies.explain:ref": Kind.RECORD,
     "policies.explain:who": Kind.TENANT,
     "policies.explain:tenant": Kind.TENANT,
@@ -172,6 +174,7 @@ COMMANDS: dict[str, list[tuple[Kind, list[str]]] | str] = {
         (Kind.MODEL, ["x", "--model", "{}"]),
     ],
     "inland deploy list": [],
+    "inland deploy measure": [(Kind.DEPLOYMENT, ["{}"])],
     "inland deploy remove": [(Kind.DEPLOYMENT, ["{}"])],
     "inland deploy scale": [(Kind.DEPLOYMENT, ["{}", "1"])],
     "inland deploy show": [(Kind.DEPLOYMENT, ["{}"])],

@@ -14,12 +14,14 @@ from inland.domain.plant import EngineKind, Role
 from inland.plant.books.public import PublicLedger
 from inland.plant.explain import Explain
 from inland.plant.invoices import Invoices
+from inland.plant.measuring import Measuring
 from inland.plant.models import Models
 from inland.plant.replicas import EngineRoom, Replicas
 from inland.plant.reports import Reports
 from inland.plant.ticker import Ticker
 from inland.ports.books import UsageRow
 from tests.unit.plant.parts import SITE, AtOnce, Plant, ToyProber, ToyRunner, settled
+from tests.unit.plant.toy_driver import ToyDriver
 
 RECORD = {
     "id": "0197aaaa-bbbb-7ccc-8ddd-eeeeffff0000",
@@ -121,6 +123,7 @@ class Factory:
             deployments=plant.deployments,
             contracts=plant.contracts,
             reports=Reports(plant.store, self.books, plant.clock, 660),
+            measuring=Measuring(plant.changes, ToyDriver(plant.clock), lambda run: run()),
             policies=plant.policies,
             prices=plant.prices,
             invoices=Invoices(Disk(home), plant.store, plant.clock, 600, lambda: ()),

@@ -28,6 +28,7 @@ NEEDS_A_FACTORY = [
     ["key", "revoke", "x"],
     ["deploy", "list"],
     ["deploy", "show", "x"],
+    ["deploy", "measure", "x"],
     ["deploy", "add", "x", "--model", "m"],
     ["deploy", "remove", "x"],
     ["contract", "add", "--tenant", "x", "--deployment", "x", "--tokens-per-second", "0"],

@@ -8,7 +8,7 @@ from inland.domain.capacity import StepModel
 from inland.domain.contracts import Contract, Tier
 from inland.domain.errors import BadInput, Conflict, NotFound
 from inland.plant.declared import Declared
-from inland.plant.snapshots import build_snapshot
+from inland.plant.snapshots import build_snapshot, settings_in
 from tests.unit.decide.engines import profile
 from tests.unit.plant.parts import MODEL, SERVED, SITE
 
@@ -19,7 +19,8 @@ ASKED = Contract("", "acme", "smollm2", 60)
 
 def _measured(plant, model=STEADY):
     with plant.changes.change("op") as change:
-        measured = replace(profile(model, (1, 2, 4, 8)), deployment="smollm2")
+        settings = settings_in(change.state, SERVED)
+        measured = replace(profile(model, (1, 2, 4, 8)), deployment="smollm2", settings=settings)
         change.state.put_profile(measured)
         change.touch()
 
