@@ -174,6 +174,10 @@ _CONTRACTS: Narrowing = {
 }
 
 
+#: What may be asked about a deployment that is to stay.
+_ABOUT_ONE = ("show", "measure", "measurement")
+
+
 def _narrowing(factory: Running, model: str, answer: str, spare: list[str]) -> Narrowing:
     """Names of things that are there, and a few that are not."""
     logs = [_log(factory)]
@@ -192,15 +196,13 @@ def _narrowing(factory: Running, model: str, answer: str, spare: list[str]) -> N
         "tenant": {"enum": ["fodder", "nobody-here"]},
         "keys.revoke.key": {"enum": [*spare[:2], "aaaaaaaaaaaaaaaa"]},
         "keys.rotate.key": {"enum": [*spare[2:], "aaaaaaaaaaaaaaaa"]},
-        "deployments.show.name": {"enum": [TINY, "nothing"]},
+        **{f"deployments.{what}.name": {"enum": [TINY, "nothing"]} for what in _ABOUT_ONE},
         "deployments.remove.name": {"enum": [DOOMED, "nothing"]},
         **_CONTRACTS,
         "month": {"enum": ["2026-11", "2026-13"]},
         "contracts.report.deployment": {"enum": [TINY, "nothing"]},
         "contracts.page.deployment": {"enum": [TINY, "nothing"]},
         "contracts.remove.contract": {"enum": [_contract(factory), "nothing"]},
-        "deployments.measure.name": {"enum": [TINY, "nothing"]},
-        "deployments.measurement.name": {"enum": [TINY, "nothing"]},
         "processes.revive.name": {"enum": ["gateway-0", "engine-tiny-0", "nothing"]},
         "usage.since": {"enum": ["2026-01-01", "1700000000", "never"]},
         "path": {"enum": [*tiles, "0/999"]},
