@@ -1,13 +1,15 @@
 """A deployment's capacity as measured: the measuring watched, and the profile as people read it."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from inland.adapters.files.clock import SystemClock
 from inland.cli import show
 from inland.cli.failures import Failed
 from inland.cli.progress import steps_bar
-from inland.client import FactoryClient
+
+if TYPE_CHECKING:
+    from inland.client import FactoryClient
 
 #: Pause between two looks at a measurement, and the most of them: more than one may last.
 LOOK_EVERY_S, LOOKS = 0.3, 1000
@@ -16,7 +18,7 @@ _BAR_CHARS = 40
 _FAR_OFF = 0.25
 
 
-def measured(factory: FactoryClient, name: str) -> dict[str, Any]:
+def measured(factory: "FactoryClient", name: str) -> dict[str, Any]:
     """Measure a deployment and wait until that is done. Raises Failed with why it was not."""
     clock = SystemClock()
     found = factory.measure_deployment(name)
