@@ -109,7 +109,12 @@ class _Minute:
 
 def is_ours(status: int | None) -> bool:
     """Whether a refusal or failure of that status is the factory's doing; unknown ones are."""
-    return status is None or status == 429 or status >= 500
+    return status is None or status == 429 or is_fault(status)
+
+
+def is_fault(status: int | None) -> bool:
+    """Whether a refusal of that status counts even where it names no deployment: against all."""
+    return status is not None and status >= 500
 
 
 def nearest_rank(sorted_values: list[int], percent: int) -> int | None:

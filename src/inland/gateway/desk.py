@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
 from itertools import count
@@ -36,9 +37,9 @@ from inland.gateway.exchange import Exchange, Incoming, is_token_path
 from inland.gateway.json_bounds import check_json
 from inland.gateway.lane import Lane
 from inland.gateway.protocol import Connection
-from inland.gateway.refusals import Folded
+from inland.gateway.refusals import Folded, folded
 from inland.gateway.relay import Relay, is_open
-from inland.gateway.request import Order, Request, folded
+from inland.gateway.request import Order, Request
 from inland.gateway.rulings import DeciderOf, Ruling, Rulings
 from inland.gateway.shared import Shared
 from inland.gateway.sources import Peer
@@ -154,6 +155,17 @@ class Desk:
             raise no_lease(self._shared.differs())
         return self._rulings
 
+    def _serving(self, incoming: Incoming, route: str) -> Rulings:
+        """As `_in_force`; a refusal of who is known by what was in force last is on the books."""
+        try:
+            return self._in_force()
+        except Refused as refused:
+            if self._rulings is not None:
+                with suppress(Refused):
+                    key = keys.prove(self._rulings.snapshot, incoming.authorization)
+                    self._note(key, None, refused, route)
+            raise
+
     def _key(self, rulings: Rulings, incoming: Incoming, route: str) -> Key:
         """The caller's live key. Raises Refused, on the books where the tenant is known."""
         unix_us = self._shared.clock.unix_us
@@ -211,7 +223,8 @@ class Desk:
     def _ask(self, route: Route, incoming: Incoming, exchange: Exchange) -> None:
         if incoming.method != b"POST":
             raise not_allowed("POST")
-        rulings = self._in_force()
+        arrived = self._shared.clock.monotonic()
+        rulings = self._serving(incoming, route.name)
         key = self._key(rulings, incoming, route.name)
         try:
             self._hold(exchange, key)
@@ -222,7 +235,8 @@ class Desk:
             raise
         ruling = self._allowed(rulings, key, asked.model, route)
         try:
-            self._begin(ruling, asked, route, incoming.body, exchange)
+            order = Order(route.name, asked, self._work(ruling, asked, len(incoming.body)))
+            self._begin(ruling, order, incoming.body, exchange, arrived)
         except Refused as refused:
             self._shared.refusals.add(folded(ruling, refused, route.name))
             raise
@@ -240,18 +254,22 @@ class Desk:
             raise refused
         return ruling
 
-    def _begin(
-        self, ruling: Ruling, asked: Asked, route: Route, received: bytes, exchange: Exchange
-    ) -> None:
+    def _work(self, ruling: Ruling, asked: Asked, size: int) -> Work:
+        """What an engine is to do. Raises Refused."""
         held = self._shared.held_bytes
-        if held and held + len(received) > self.limits.bodies_bytes:
+        if held and held + size > self.limits.bodies_bytes:
             raise too_many_bodies()
         lane = self.lanes[ruling.deployment.name]
         check_needs(asked.needs(), ruling.supports, asked.model)
-        work = _fitted(asked.work(self.limits, lane.slots), ruling.deployment)
-        order = Order(route.name, asked, work)
-        number = next(self._numbers)
-        request = Request(self._shared, exchange, lane, ruling, order, number, self.active)
+        return _fitted(asked.work(self.limits, lane.slots), ruling.deployment)
+
+    def _begin(
+        self, ruling: Ruling, order: Order, received: bytes, exchange: Exchange, arrived: float
+    ) -> None:
+        """`arrived`: when the last byte of it was read."""
+        lane = self.lanes[ruling.deployment.name]
+        number, shared = next(self._numbers), self._shared
+        request = Request(shared, exchange, lane, ruling, order, number, self.active, arrived)
         request.begin(received)
 
     def _note(self, key: Key, model: str | None, refused: Refused, route: str) -> None:

@@ -30,6 +30,8 @@ _GAPS = {
     "output": b"%b",
     "prompt_tokens": b"%d",
     "salt": b'"%b"',
+    "stalled_us": b"%d",
+    "status": b"%d",
     "time": b"%d",
     "ttft_us": b"%b",
     "wasted_tokens_estimated": b"%d",
@@ -54,6 +56,8 @@ class Facts(msgspec.Struct, gc=False):
     counted: str
     ttft_us: int | None
     duration_us: int
+    status: int
+    stalled_us: int
 
     def record(self, fixed: Record) -> Record:
         """The whole record."""
@@ -84,6 +88,8 @@ class Template:
             b'["%b"]' % '","'.join(facts.output).encode() if facts.output else b"[]",
             facts.prompt_tokens,
             facts.salt.encode(),
+            facts.stalled_us,
+            facts.status,
             facts.time,
             b"null" if ttft_us is None else b"%d" % ttft_us,
             facts.wasted_tokens_estimated,

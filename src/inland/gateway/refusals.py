@@ -6,12 +6,20 @@ from typing import Any
 
 import msgspec
 
+from inland.gateway.errors import RATE, Refused
+from inland.gateway.rulings import Ruling
 from inland.ledger import canonical
 from inland.ledger.records import REFUSAL, Record, new_record
 
+#: The status of a request whose caller left before it was begun: refused by nobody.
+LEFT = 499
+
 
 class Folded(msgspec.Struct, frozen=True):
-    """Refusals that differ in nothing worth a record of their own."""
+    """Refusals that differ in nothing worth a record of their own.
+
+    `waited_ms`: how long at least one waited whose caller left, to two digits.
+    """
 
     tenant: str
     key: str
@@ -22,6 +30,31 @@ class Folded(msgspec.Struct, frozen=True):
     snapshot: int
     policy: str
     route: str
+    waited_ms: int = 0
+
+
+def folded(ruling: Ruling, refused: Refused, route: str) -> Folded:
+    """The refusal as it is counted."""
+    return Folded(
+        tenant=ruling.tenant.id,
+        key=ruling.key.id,
+        deployment=ruling.deployment.name,
+        status=refused.status,
+        code=refused.code or refused.type,
+        rules=refused.rules,
+        snapshot=ruling.snapshot_version,
+        policy=ruling.policy_digest,
+        route=route,
+    )
+
+
+def left(ruling: Ruling, route: str, waited_s: float) -> Folded:
+    """A request whose caller left while it waited, after so long."""
+    waited_ms = max(0, int(waited_s * 1000))
+    unit = 10 ** max(0, len(str(waited_ms)) - 2)
+    gone = Refused(LEFT, RATE, "hung_up", "")
+    one = folded(ruling, gone, route)
+    return msgspec.structs.replace(one, waited_ms=waited_ms // unit * unit)
 
 
 class Refusals:

@@ -26,9 +26,10 @@ from inland.gateway.failures import failure
 from inland.gateway.lane import Lane
 from inland.gateway.prefix import beginning_of
 from inland.gateway.record import ENGINE, ESTIMATED, Facts, Template
-from inland.gateway.refusals import Folded
+from inland.gateway.refusals import LEFT, folded, left
 from inland.gateway.rulings import Ruling
 from inland.gateway.shared import Shared
+from inland.gateway.stalls import Stalls
 from inland.ledger.canonical import entry as entry_of
 from inland.ledger.commitments import Commitments
 from inland.ledger.frames import FrameKind
@@ -82,7 +83,8 @@ class Request:
         "_route",
         "_shared",
         "_size",
-        "_slow_reader",
+        "_stalls",
+        "_status",
         "_template",
         "_thrown_away",
         "_time",
@@ -107,6 +109,7 @@ class Request:
         order: "Order",
         number: int,
         active: "set[Request]",
+        arrived: float,
     ) -> None:
         self._shared, self._exchange, self._lane = shared, exchange, lane
         self._work = work = order.work
@@ -120,7 +123,7 @@ class Request:
         self.phase = Phase.WAITING
         self.replica: Replica | None = None
         self._time = shared.clock.unix_us()
-        self._arrived = shared.clock.monotonic()
+        self._arrived = arrived
         said = Said(self.id, self._time // 1_000_000, ruling.deployment.name)
         delivery = StreamDelivery if work.stream else WholeDelivery
         self._delivery: Delivery = delivery(order.asked, said, work.choices, exchange)
@@ -129,7 +132,8 @@ class Request:
         self._call: Call | None = None
         self._template: Template | None = None
         self._counts = _NOTHING
-        self._opened = self._slow_reader = False
+        self._opened, self._status = False, 200
+        self._stalls = Stalls()
         self._tries = self._size = self._thrown_away = self._untold = 0
         self._ttft_us: int | None = None
         self._last_piece = 0.0
@@ -182,7 +186,7 @@ class Request:
             self._open(self._template)
         engine = shared.engines[deployment.engine]
         self._call = engine.call(self._target(replica), self._work, self)
-        if self._slow_reader:
+        if self._stalls.is_now:
             self._call.pause()
 
     def _target(self, replica: Replica) -> Target:
@@ -245,7 +249,7 @@ class Request:
             self._untold = TELL_PIECES
             self._lane.progress(self, self._ceiling.made)
         more = self._delivery.take(pieces)
-        if self._call is not None and (self._slow_reader or not more):
+        if self._call is not None and (self._stalls.is_now or not more):
             self._call.pause()  # once more: the first time there may have been no connection
 
     def _measure(self, count: int) -> None:
@@ -263,7 +267,9 @@ class Request:
         still_to_come = self.phase is Phase.RECORDING and self._outcome == COMPLETE
         if isinstance(self._delivery, StreamDelivery) and (going_on or still_to_come):
             self._delivery.opening_is_durable()
-        if self.phase is Phase.RUNNING and self._call is not None and not self._slow_reader:
+        if going_on and self._ttft_us is not None:  # its first token leaves only now
+            self._ttft_us = self._since_arrival_us()
+        if self.phase is Phase.RUNNING and self._call is not None and not self._stalls.is_now:
             self._call.resume()
 
     def ended(self, end: End) -> None:
@@ -284,7 +290,7 @@ class Request:
         if self.phase is not Phase.ENDING:
             self._give_up(self._distrust(lie), _NOTHING)
         else:  # whoever asked knows already that there is no answer
-            self._outcome = FAILED
+            self._outcome, self._status = FAILED, 502
             self._record(_NOTHING)
 
     def _ended(self, end: End, counts: Counts) -> None:
@@ -334,7 +340,8 @@ class Request:
 
     def hung_up(self) -> None:
         """The caller is gone: stop the engine's work, and record what it came to."""
-        self._outcome = self._outcome or HUNG_UP
+        if not self._outcome:
+            self._outcome, self._status = HUNG_UP, LEFT
         if self.is_running():
             self._cancel()
         elif self.phase is Phase.WAITING:
@@ -342,20 +349,23 @@ class Request:
             if self._opened:
                 self._record(_NOTHING)
             else:
-                self._over(HUNG_UP, 499)
+                waited_s = self._shared.clock.monotonic() - self._arrived
+                self._shared.refusals.add(left(self.ruling, self._route, waited_s))
+                self._over(HUNG_UP, LEFT)
 
     def broke(self) -> None:
         """We failed, not the caller: as a hang-up, but not billed."""
-        self._outcome = self._outcome or FAILED
+        if not self._outcome:
+            self._outcome, self._status = FAILED, 500
         self.hung_up()
 
     def pause(self) -> None:
-        self._slow_reader = True
+        self._stalls.begin(self._shared.clock.monotonic())
         if self._call is not None:
             self._call.pause()
 
     def resume(self) -> None:
-        self._slow_reader = False
+        self._stalls.end(self._shared.clock.monotonic())
         if self._call is not None:
             self._call.resume()
 
@@ -366,7 +376,7 @@ class Request:
         if self.phase is Phase.WAITING:
             self.turned_away(refused)
         elif self.phase in {Phase.RUNNING, Phase.MOVING}:
-            self._outcome = FAILED
+            self._outcome, self._status = FAILED, refused.status
             self._delivery.fail(refused)
             self._cancel()
 
@@ -405,7 +415,7 @@ class Request:
 
     def _give_up(self, refused: Refused, counts: Counts) -> None:
         """Tell the caller; on the books as failed if anything was begun, else as a refusal."""
-        self._outcome = FAILED
+        self._outcome, self._status = FAILED, refused.status
         self._delivery.fail(refused)
         if self._opened or self._ttft_us is not None:
             self._record(counts)
@@ -442,8 +452,13 @@ class Request:
             wasted_tokens_estimated=self._wasted(counts, done),
             counted=ENGINE if counts.exact else ESTIMATED,
             ttft_us=self._ttft_us,
-            duration_us=max(0, int((shared.clock.monotonic() - self._arrived) * 1e6)),
+            duration_us=max(0, self._since_arrival_us()),
+            status=self._status,
+            stalled_us=int(self._stalls.total_s(shared.clock.monotonic()) * 1e6),
         )
+
+    def _since_arrival_us(self) -> int:
+        return int((self._shared.clock.monotonic() - self._arrived) * 1e6)
 
     def _wasted(self, counts: Counts, done: int) -> int:
         """Tokens made that nobody has: after a hang-up, and by engines that were lost."""
@@ -475,18 +490,3 @@ class Request:
 
 
 _NOTHING = Counts()
-
-
-def folded(ruling: Ruling, refused: Refused, route: str) -> Folded:
-    """The refusal as it is counted."""
-    return Folded(
-        tenant=ruling.tenant.id,
-        key=ruling.key.id,
-        deployment=ruling.deployment.name,
-        status=refused.status,
-        code=refused.code or refused.type,
-        rules=refused.rules,
-        snapshot=ruling.snapshot_version,
-        policy=ruling.policy_digest,
-        route=route,
-    )

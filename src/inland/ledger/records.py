@@ -47,4 +47,6 @@ def interrupted(opening: Record, *, salt: bytes) -> Record:
         "wasted_tokens_estimated": 0,
         "ttft_us": None,
         "duration_us": None,
+        "status": None,
+        "stalled_us": 0,
     }

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import msgspec
 
-from inland.decide.verdicts import Cause, Fact, Minutes, Terms, Verdict
+from inland.decide.verdicts import Cause, Fact, Minutes, Terms, Verdict, is_fault
 from inland.domain.contracts import MINUTE_S, Contract
 from inland.domain.errors import BadInput, Busy, Damaged
 from inland.ledger.records import REFUSAL, REQUEST, Record
@@ -122,8 +122,11 @@ class Reports:
         since_s = month.since_unix_s - _BEFORE_S
         for record in self._books.between(contracts[0].tenant, since_s, month.until_unix_s):
             fact = _fact(record)
-            if fact.deployment is not None and fact.deployment in on:
-                for minutes in on[fact.deployment]:
+            if fact.deployment is not None:
+                for minutes in on.get(fact.deployment, ()):
+                    minutes.add(fact)
+            elif is_fault(fact.status):
+                for _, minutes in judged:
                     minutes.add(fact)
         return [
             ContractMonth(contract, minutes.terms, len(minutes), tuple(minutes.verdicts()))

@@ -1,0 +1,24 @@
+"""How long a caller kept its own answer waiting because it did not read."""
+
+
+class Stalls:
+    """`is_now`: whether it keeps it waiting at present."""
+
+    __slots__ = ("_since", "_total_s", "is_now")
+
+    def __init__(self) -> None:
+        self.is_now = False
+        self._since = self._total_s = 0.0
+
+    def begin(self, now: float) -> None:
+        """It stopped reading."""
+        self._total_s = self.total_s(now)
+        self._since, self.is_now = now, True
+
+    def end(self, now: float) -> None:
+        """It reads again."""
+        self._total_s, self.is_now = self.total_s(now), False
+
+    def total_s(self, now: float) -> float:
+        """In all, what goes on now included."""
+        return self._total_s + (now - self._since if self.is_now else 0.0)
