@@ -22,7 +22,8 @@ from inland.ports.store import Store
 
 #: A request that came this long before a month may still be answered in it: the longest there are.
 _BEFORE_S = 86_400
-#: When to ask again while another report is being made, in seconds.
+#: How long a report waits for its turn, and when to ask again after that, in seconds.
+WAIT_S = 10.0
 _RETRY_AFTER_S = 5
 #: When the year 10000 begins.
 _NEVER_S = 253_402_300_800
@@ -99,8 +100,8 @@ class Reports:
             and one.since_unix_s < month.until_unix_s
             and (one.until_unix_s is None or one.until_unix_s > month.since_unix_s)
         ]
-        if not self._one.acquire(blocking=False):
-            raise Busy("another report is being made", _RETRY_AFTER_S)
+        if not self._one.acquire(timeout=WAIT_S):
+            raise Busy("other reports are being made", _RETRY_AFTER_S)
         try:
             contracts = [
                 one

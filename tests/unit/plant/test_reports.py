@@ -9,6 +9,7 @@ import pytest
 from inland.decide.verdicts import Cause
 from inland.domain.errors import BadInput, Busy, Damaged
 from inland.ledger import canonical
+from inland.plant import reports as plant_reports
 from inland.plant.reports import Reports, month_of
 from tests.unit.plant.test_contracts import ASKED, _measured
 
@@ -125,7 +126,8 @@ def test_months_join_without_a_gap():
     assert whole[0].since_unix_s == 0
 
 
-def test_one_report_is_made_at_a_time(plant, books, reports):
+def test_one_report_is_made_at_a_time(plant, books, reports, monkeypatch):
+    monkeypatch.setattr(plant_reports, "WAIT_S", 0.01)
     plant.contracts.add("op", ASKED)
     reports._one.acquire()
     with pytest.raises(Busy):
