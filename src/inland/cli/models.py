@@ -23,7 +23,7 @@ def ready_models(
         if model.file is None or model.digest is None:
             continue
         path, sha256 = home.root / model.file, model.digest.removeprefix("sha256:")
-        if path.is_file():
+        if path.exists():
             _check(path, sha256)
         elif sha256 == SMOLLM2.file_sha256:
             with bytes_bar(f"model {model.id}") as progress:

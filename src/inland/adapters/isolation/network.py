@@ -32,9 +32,9 @@ def _stay(user: int, group: int) -> None:
     """Who it is in the new user namespace: who it was. Without it, programs that ask who runs them
     hear of nobody."""
     own = Path("/proc/self")
-    (own / "setgroups").write_text("deny", "ascii")
-    (own / "uid_map").write_text(f"{user} {user} 1", "ascii")
-    (own / "gid_map").write_text(f"{group} {group} 1", "ascii")
+    (own / "setgroups").write_bytes(b"deny")
+    (own / "uid_map").write_bytes(b"%d %d 1" % (user, user))
+    (own / "gid_map").write_bytes(b"%d %d 1" % (group, group))
 
 
 def loopback_up() -> None:
