@@ -8,7 +8,7 @@ FACTORY ?=
 PORT    ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install up check fix packages test soak bench-gateway wheel
+.PHONY: help install up check fix packages test soak bench-gateway bench-stream bench-journal bench-cost wheel
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,17 @@ soak: install packages  ## The full figures, seeded, one JSON line each
 bench-gateway: install  ## Governed requests/s beside nginx and LiteLLM, one JSON line
 	@$(BIN)/python tests/debian_packages.py --bench
 	$(BIN)/python -m bench.gateway
+
+bench-stream: install  ## Streamed events/s of one core beside nginx, one JSON line
+	@$(BIN)/python tests/debian_packages.py --bench
+	$(BIN)/python -m bench.stream
+
+bench-journal: install  ## What appending to the journal and booking its records cost, one JSON line
+	$(BIN)/python -m bench.journal
+
+bench-cost: install  ## What the token path's Python costs a request and an event, one JSON line each
+	$(BIN)/python -m bench.token_path_cost
+	$(BIN)/python -m bench.token_path_cost --stream
 
 wheel: install  ## Build a wheel into dist/
 	$(BIN)/python -m pip wheel -qq --disable-pip-version-check --no-deps -w dist .

@@ -1,6 +1,6 @@
 """Governed requests/s of the whole factory on one core, beside nginx and the LiteLLM proxy.
 
-All in one run: server on one core, load and upstream on another, 32 keep-alive connections,
+All in one run: server on one core, load and upstream on another, 32 and 256 keep-alive connections,
 non-streamed chat, each server warmed, not one failure allowed. Prints what is on at each side, then
 one JSON line.
 """
@@ -13,6 +13,7 @@ import tempfile
 import time
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 
 from bench import load, serve
@@ -24,6 +25,8 @@ ON = {
     "nginx": "proxy_pass with upstream keep-alive, nothing logged, nothing else",
     "litellm": "API key (master key), routing, its callbacks; no database, nothing durable",
 }
+#: Connections: few, and as many as the deployment has slots.
+WIDTHS = (32, 256)
 SYNCS = 200
 RECORD_BYTES = 1500
 
@@ -51,14 +54,25 @@ def fdatasync_us_p50(folder: Path) -> float:
     return load.percentile(taken, 0.5) * 1e6
 
 
-def measured_rate(plan: Plan, target: serve.Target) -> load.Rate:
+def measured_rate(plan: Plan, target: serve.Target, connections: int) -> load.Rate:
     """The rate of a warmed `target`; ends the bench if one request failed."""
-    warmed = load.rate(plan.load_core, target, plan.warm_s)
-    seen = load.rate(plan.load_core, target, plan.measure_s)
+    warmed = load.rate(plan.load_core, target, plan.warm_s, connections)
+    seen = load.rate(plan.load_core, target, plan.measure_s, connections)
     if warmed.failures or seen.failures:
         raise SystemExit(f"{target.name}: {warmed.failures + seen.failures} requests failed")
-    print(f"# {target.name}: {seen.rps:.0f} requests/s, p50 {seen.p50_us} µs, p99 {seen.p99_us} µs")
+    took = f"p50 {seen.p50_us} µs, p99 {seen.p99_us} µs"
+    print(f"# {target.name}, {connections} connections: {seen.rps:.0f} requests/s, {took}")
     return seen
+
+
+def measured_rates(plan: Plan, target: serve.Target) -> dict[int, load.Rate]:
+    """The same at each width."""
+    return {width: measured_rate(plan, target, width) for width in WIDTHS}
+
+
+def shown(name: str, rates: dict[int, load.Rate]) -> dict[str, float]:
+    """Rates as the line has them."""
+    return {f"rps_{name}_{width}": round(rate.rps, 1) for width, rate in rates.items()}
 
 
 def measured_latency(plan: Plan, target: serve.Target, rps: float) -> load.Latency:
@@ -80,14 +94,14 @@ def inland_side(plan: Plan, folder: Path, upstream: serve.Target) -> dict[str, o
     """The factory's rate, what it adds to latency at half of that, and what its books say."""
     with serve.inland(plan.server_core, folder, upstream) as factory:
         before = factory.cpu_s()
-        seen = measured_rate(plan, factory.target)
+        rates = measured_rates(plan, factory.target)
         used = {name: total - before[name] for name, total in factory.cpu_s().items()}
-        half = seen.rps / 2
+        half = rates[WIDTHS[0]].rps / 2
         direct = measured_latency(plan, upstream, half)
         governed = measured_latency(plan, factory.target, half)
-        booked = hold_books_to(factory, seen.requests)
+        booked = hold_books_to(factory, sum(rate.requests for rate in rates.values()))
     return {
-        "rps_inland": round(seen.rps, 1),
+        **shown("inland", rates),
         "half_load_rps": round(half, 1),
         "added_latency_p50_us": round(governed.p50_us - direct.p50_us),
         "added_latency_p99_us": round(governed.p99_us - direct.p99_us),
@@ -101,19 +115,19 @@ def run(plan: Plan, only: set[str], folder: Path) -> dict[str, object]:
     figures: dict[str, object] = {"fdatasync_p50_us": round(fdatasync_us_p50(folder))}
     with ExitStack() as stack:
         upstream = stack.enter_context(serve.upstream(plan.load_core, folder))
-        figures["rps_direct"] = round(measured_rate(plan, upstream).rps, 1)
+        figures |= shown("direct", measured_rates(plan, upstream))
         if "nginx" in only:
             with serve.nginx(plan.server_core, folder, upstream) as target:
-                figures["rps_nginx"] = round(measured_rate(plan, target).rps, 1)
+                figures |= shown("nginx", measured_rates(plan, target))
         if "inland" in only:
             figures |= inland_side(plan, folder, upstream)
         if "litellm" in only:
             with serve.litellm(plan.server_core, folder, upstream) as target:
-                figures["rps_litellm"] = round(measured_rate(plan, target).rps, 1)
-    for peer in ("litellm", "nginx"):
-        ours, theirs = figures.get("rps_inland"), figures.get(f"rps_{peer}")
+                figures |= shown("litellm", measured_rates(plan, target))
+    for peer, width in product(("litellm", "nginx"), WIDTHS):
+        ours, theirs = figures.get(f"rps_inland_{width}"), figures.get(f"rps_{peer}_{width}")
         if isinstance(ours, float) and isinstance(theirs, float):
-            figures[f"ratio_{peer}"] = round(ours / theirs, 3)
+            figures[f"ratio_{peer}_{width}"] = round(ours / theirs, 3)
     return figures
 
 
@@ -137,9 +151,9 @@ def main() -> int:
     serve.install_litellm()
     config = {
         "bench": "gateway",
-        "connections": load.CONNECTIONS,
+        "connections": WIDTHS,
         "load": "rates: wrk, closed loop; latency: open loop, timed from when due, at half of "
-        "rps_inland, less the same on the upstream itself",
+        "rps_inland_32, less the same on the upstream itself",
         "upstream": "nginx, a constant answer",
         "versions": serve.versions(),
         "on": {name: ON[name] for name in words.only},

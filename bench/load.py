@@ -1,6 +1,6 @@
 """Load for the gateway bench: `wrk` for rates, and an open-loop sender for latency.
 
-Rates: 32 connections, each asking again as soon as it is answered. Latency: requests leave on a
+Rates: connections that each ask again as soon as they are answered. Latency: requests leave on a
 fixed timetable whatever the server does, and are timed from when they were due, so a stall counts
 against everyone it held up (no coordinated omission).
 """
@@ -20,6 +20,7 @@ import httptools
 from bench.serve import Target, environment, pinned
 
 HERE = Path(__file__).parent
+#: Of the open loop.
 CONNECTIONS = 32
 RECEIVE_BYTES = 1 << 16
 HTTP_OK = 200
@@ -38,9 +39,9 @@ class Rate:
     p99_us: int
 
 
-def rate(core: int, target: Target, seconds: int) -> Rate:
-    """Requests/s of `target` under 32 keep-alive connections for `seconds`."""
-    timing = ["-t", "1", "-c", str(CONNECTIONS), "-d", f"{seconds}s", "--timeout", "30s"]
+def rate(core: int, target: Target, seconds: int, connections: int) -> Rate:
+    """Requests/s of `target` under that many keep-alive connections for `seconds`."""
+    timing = ["-t", "1", "-c", str(connections), "-d", f"{seconds}s", "--timeout", "30s"]
     argv = pinned(core, "wrk", *timing, "-s", str(HERE / "wrk.lua"), target.url)
     env = environment(HERE, BENCH_KEY=target.key, BENCH_BODY=target.body.decode())
     said = subprocess.run(argv, env=env, capture_output=True, text=True, check=True).stdout

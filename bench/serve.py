@@ -103,7 +103,7 @@ def _process(argv: list[str], env: dict[str, str], log: Path) -> Iterator[None]:
                 child.kill()
 
 
-def _await_answer(target: Target, log: Path) -> None:
+def await_answer(target: Target, log: Path) -> None:
     """Return once `target` has answered the bench's request as the upstream would."""
     end = time.monotonic() + START_S
     headers = {"authorization": f"Bearer {target.key}", "content-type": "application/json"}
@@ -129,7 +129,7 @@ def _nginx(target: Target, core: int, folder: Path, blocks: str) -> Iterator[Tar
     argv = pinned(core, "nginx", "-p", str(folder), "-c", str(folder / "nginx.conf"))
     log = folder / "out.log"
     with _process(argv, environment(folder), log):
-        _await_answer(target, log)
+        await_answer(target, log)
         yield target
 
 
@@ -140,11 +140,11 @@ server {
     location / { return 200 '$answer'; }
 }
 """
-#: nginx as a gateway: $port, $behind.
+#: nginx as a gateway: $port, $behind, $more directives.
 PROXYING = """
 upstream engine {
     server 127.0.0.1:$behind;
-    keepalive 64;
+    keepalive 512;
     keepalive_requests 1000000000;
 }
 server {
@@ -153,6 +153,7 @@ server {
         proxy_pass http://engine;
         proxy_http_version 1.1;
         proxy_set_header Connection "";
+        $more
     }
 }
 """
@@ -168,10 +169,10 @@ def upstream(core: int, folder: Path) -> Iterator[Target]:
 
 
 @contextmanager
-def nginx(core: int, folder: Path, behind: Target) -> Iterator[Target]:
-    """A bare `proxy_pass`: no key, no policy, no meter, no record."""
+def nginx(core: int, folder: Path, behind: Target, more: str = "") -> Iterator[Target]:
+    """A bare `proxy_pass`: no key, no policy, no meter, no record. `more`: directives."""
     target = Target("nginx", free_port(), "none", "m")
-    blocks = Template(PROXYING).substitute(port=target.port, behind=behind.port)
+    blocks = Template(PROXYING).substitute(port=target.port, behind=behind.port, more=more)
     with _nginx(target, core, folder / "nginx", blocks) as ready:
         yield ready
 
@@ -203,7 +204,7 @@ def litellm(core: int, folder: Path, behind: Target) -> Iterator[Target]:
     argv = pinned(core, program, "--config", str(config), "--num_workers", "1", *address)
     quiet = {"LITELLM_LOG": "ERROR", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
     with _process(argv, environment(home, **quiet), home / "out.log"):
-        _await_answer(target, home / "out.log")
+        await_answer(target, home / "out.log")
         yield target
 
 
@@ -267,8 +268,13 @@ def without_deployments(text: str) -> str:
 
 
 @contextmanager
-def inland(core: int, folder: Path, behind: Target) -> Iterator[Factory]:
-    """The whole factory (supervisor, control, one gateway) on one core, everything on."""
+def inland(
+    core: int, folder: Path, behind: Target, slots: int = 256, **limits: int
+) -> Iterator[Factory]:
+    """The whole factory (supervisor, control, one gateway) on one core, everything on.
+
+    `limits`: of factory.toml, beside its defaults.
+    """
     home = folder / "inland" / "home"
     home.parent.mkdir()
     port = free_port()
@@ -276,38 +282,42 @@ def inland(core: int, folder: Path, behind: Target) -> Iterator[Factory]:
     _inland(core, home, *words)
     _inland(core, home, "down")
     declared_models = home / "factory.toml"
-    declared_models.write_text(without_deployments(declared_models.read_text()))
+    text = without_deployments(declared_models.read_text())
+    raised = "".join(f"{name} = {value}\n" for name, value in limits.items())
+    declared_models.write_text(text.replace("[limits]\n", f"[limits]\n{raised}"))
     _inland(core, home, *words)
     try:
         upstream_url = f"http://127.0.0.1:{behind.port}/v1"
         declared = ["--engine", "openai", "--url", upstream_url, "--upstream-model", "m"]
         words = ["deploy", "add", "bench", *declared, "--jurisdiction", "ZZ", "--permit-endpoint"]
-        _inland(core, home, *words)
+        _inland(core, home, *words, "--slots", str(slots))
         _inland(core, home, "tenant", "add", "bench")
         told = json.loads(_inland(core, home, "key", "add", "--tenant", "bench", "--json"))
         factory = Factory(Target("inland", port, told["key"], "bench"), home, core)
-        _await_answer(factory.target, home / "logs" / "gateway-0.log")
+        await_answer(factory.target, home / "logs" / "gateway-0.log")
         yield factory
     finally:
         _inland(core, home, "down")
 
 
-def versions() -> dict[str, str]:
+def versions(*, litellm: bool = True) -> dict[str, str]:
     """What ran: the versions of every server and of the load generator."""
     said = subprocess.run(
         ["nginx", "-v"], capture_output=True, text=True, env=environment(HERE), check=True
     ).stderr
-    program = [str(LITELLM_VENV / "bin" / "python"), "-c"]
-    code = "from importlib.metadata import version; print(version('litellm'))"
-    of_litellm = subprocess.run([*program, code], capture_output=True, text=True, check=True).stdout
     wrk = subprocess.run(["wrk", "-v"], capture_output=True, text=True, check=False).stdout
-    return {
+    found = {
         "inland": metadata.version("inland"),
         "nginx": said.strip().rpartition("/")[2],
-        "litellm": of_litellm.strip(),
         "wrk": " ".join(wrk.split()[1:2]),
         "python": sys.version.split()[0],
     }
+    if litellm:
+        program = [str(LITELLM_VENV / "bin" / "python"), "-c"]
+        code = "from importlib.metadata import version; print(version('litellm'))"
+        told = subprocess.run([*program, code], capture_output=True, text=True, check=True).stdout
+        found["litellm"] = told.strip()
+    return found
 
 
 def demand_programs() -> None:

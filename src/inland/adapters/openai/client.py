@@ -20,7 +20,7 @@ from inland.ports.engine import Call, End, Ending, Piece, Sink, Target, Task, Wo
 #: What is taken of a refusal, in bytes.
 REFUSAL_BYTES = 1 << 16
 #: Connections kept open per upstream while nothing uses them.
-IDLE_CONNECTIONS = 64
+IDLE_CONNECTIONS = 256
 #: Upstreams remembered, a changed key counting as another; the oldest goes first.
 UPSTREAMS = 256
 
