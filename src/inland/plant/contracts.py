@@ -214,10 +214,11 @@ def _figures(
 
 
 def _beyond(supply: Supply, sold: list[Contract], asked: Contract, offered: Offer) -> str:
-    """Why it is not sold, with the numbers, and what could be."""
-    capacity, strictest = offered.capacity, offered.strictest
-    if asked.ttft_ms is not None and asked.ttft_ms < offered.floor_ms:
-        why = f"a first token after {asked.prompt_tokens} takes {offered.floor_ms} ms even alone"
+    """Why it is not sold, with the numbers, and what would be."""
+    capacity, strictest, floor_ms = offered.capacity, offered.strictest, offered.floor_ms
+    if asked.ttft_ms is not None and asked.ttft_ms < floor_ms:
+        why = f"a prompt of {asked.prompt_tokens} tokens has its first token after {floor_ms} ms"
+        why += " even alone"
     else:
         others = capacity.sold - asked.tokens_per_second
         why = (
@@ -227,11 +228,18 @@ def _beyond(supply: Supply, sold: list[Contract], asked: Contract, offered: Offe
         )
     if strictest is not None and strictest.tenant != asked.tenant:
         why += f"; {strictest.tenant}'s {strictest.ttft_ms} ms choose how many run at once"
+    return f"{why}; {_instead(supply, sold, asked)}"
+
+
+def _instead(supply: Supply, sold: list[Contract], asked: Contract) -> str:
+    """What there is of what was asked for."""
     least_ms = least_objective_ms(supply, sold, asked)
     if asked.ttft_ms is not None and least_ms is not None:
-        return f"{why}; it fits with a ttft of {least_ms} ms"
-    left = max(0, capacity.for_sale - (capacity.sold - asked.tokens_per_second))
-    return f"{why}; {left} tokens/s are left, or measure again with more replicas or slots"
+        return f"with a ttft of {least_ms} ms it is sold"
+    free = offer(supply, sold, replace(asked, ttft_ms=None)).capacity
+    left = max(0, free.for_sale - free.sold + asked.tokens_per_second)
+    without = "" if asked.ttft_ms is None else " without a ttft of its own"
+    return f"{left} tokens/s are left{without}; more replicas would add to them"
 
 
 def _refuse_declared(found: Contract | None) -> None:

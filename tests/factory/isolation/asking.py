@@ -17,6 +17,8 @@ from tests.factory.isolation.table import BODIES, SLOTS, VALUES, Kind, slots
 _HEADERS = frozenset({"date", "inland-receipt", "inland-entry", "x-request-id"})
 _RANDOM = re.compile(r'"(id|key|created)": ?("[^"]*"|\d+)')
 _MOMENT = re.compile(r'"(as_of|open)_unix_s": ?\d+|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC')
+#: Operations whose parameters must be given.
+_NAMED = frozenset({"records.export", "invoices.get", "invoices.page"})
 AT_ONCE = 8
 
 
@@ -137,7 +139,7 @@ def _asked(stage: Stage, http: httpx.Client, case: Case) -> Answer:
                 body = _put(body or {}, parameter, value)
         elif f"{{{parameter}}}" in path:
             path = path.replace(f"{{{parameter}}}", value)
-        elif value and (slot == case.slot or operation.id == "records.export"):
+        elif value and (slot == case.slot or operation.id in _NAMED):
             query[parameter] = value
     key = stage.keys[case.caller]
     headers = {"authorization": f"Bearer {key}"} if key is not None else {}

@@ -80,7 +80,7 @@ def test_nothing_is_sold_beyond_what_was_measured_and_the_refusal_has_the_number
 
 def test_an_objective_that_cannot_be_had_is_refused_with_the_one_that_can(market):
     strict = replace(ASKED, tokens_per_second=10, ttft_ms=300)  # 512 prompt tokens take 522 ms
-    with pytest.raises(Conflict, match="takes 522 ms even alone; it fits with a ttft of"):
+    with pytest.raises(Conflict, match="after 522 ms even alone; with a ttft of 523 ms it is sold"):
         market.contracts.add("op", strict)
 
 
