@@ -1,6 +1,8 @@
 """A contract on a running factory: sold, kept for one tenant, breached for another, and proved."""
 
 import json
+import os
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -50,9 +52,10 @@ def _ask(factory: Running, tenant: str, tokens: int) -> openai.Stream[Any]:
 
 def _cut(factory: Running, tenant: str) -> None:
     """The engine dies under an answer that has begun."""
+    engine = factory.pid("engine")
     stream = _ask(factory, tenant, 1500)
     next(stream)
-    factory.kill("engine")
+    os.kill(engine, signal.SIGKILL)
     with pytest.raises(openai.APIError):
         list(stream)
 

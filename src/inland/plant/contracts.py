@@ -6,10 +6,10 @@ besides; so whoever has the id has the proof. Terms never change: a changed cont
 
 from dataclasses import asdict, dataclass, replace
 
-from inland.decide.selling import Offer, Supply, least_objective_ms, offer
+from inland.decide.selling import Offer, Supply, capacity_of, least_objective_ms, offer
 from inland.domain.contracts import TOKEN, Contract
 from inland.domain.errors import BadInput, Conflict, InlandError, NotFound
-from inland.domain.plant import Deployment, EngineKind
+from inland.domain.plant import Deployment
 from inland.plant.changes import FACTORY_FILE, Change, Changes
 from inland.plant.snapshots import profiles_in_force
 from inland.plant.tenants import refuse_beyond
@@ -137,6 +137,21 @@ def contracts_on(state: StateTables, deployment: str) -> list[Contract]:
     return [one for one in state.contracts().values() if one.deployment == deployment]
 
 
+def refuse_short(state: StateTables, deployment: Deployment) -> None:
+    """Raises Conflict where `deployment`, as it is to be, could not hold what was sold on it."""
+    sold = [one for one in contracts_on(state, deployment.name) if one.tokens_per_second]
+    profile = profiles_in_force(state).get(deployment.name)
+    left = None
+    if profile is not None:
+        left = capacity_of(Supply(profile, deployment.replicas, deployment.slots), sold)
+    reserved = sum(one.tokens_per_second for one in sold)
+    if sold and (left.for_sale if left is not None else 0) < reserved:
+        whose = ", ".join(f"{one.tenant}'s ({one.id})" for one in sold)
+        can = "none is known" if left is None else f"{left.for_sale} would be for sale"
+        why = f"{reserved} tokens/s are sold on it, and of {deployment.replicas} replicas {can}"
+        raise Conflict(f"deployment {deployment.name!r}", f"{why}; end some of {whose} first")
+
+
 def end_contract(change: Change, contract: Contract) -> Contract:
     """End a contract that is in force and book it."""
     ended = replace(contract, until_unix_s=change.unix_s)
@@ -181,8 +196,8 @@ def _checked(state: StateTables, asked: Contract) -> Deployment:
     deployment = state.deployments().get(asked.deployment)
     if deployment is None:
         raise NotFound(f"deployment {asked.deployment!r}")
-    is_ours, promises = deployment.engine is EngineKind.LLAMA_CPP, asked.ttft_ms is not None
-    if is_ours and promises and asked.prompt_tokens >= deployment.context:
+    promises = asked.ttft_ms is not None
+    if deployment.engine.is_ours and promises and asked.prompt_tokens >= deployment.context:
         why = f"{asked.prompt_tokens} tokens leave no room for an answer in {deployment.context}"
         raise BadInput("prompt-tokens", why)
     return deployment

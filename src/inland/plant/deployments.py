@@ -15,7 +15,7 @@ from inland.domain.ids import is_name
 from inland.domain.places import Place
 from inland.domain.plant import Deployment, EngineKind, Feature
 from inland.plant.changes import FACTORY_FILE, Change, Changes
-from inland.plant.contracts import contracts_on, end_contract
+from inland.plant.contracts import contracts_on, end_contract, refuse_short
 from inland.plant.labels import checked_place
 from inland.plant.models import local_model, upstream_model
 from inland.plant.policies import permit_endpoint
@@ -93,7 +93,8 @@ class Deployments:
     def scale(self, who: str, name: str, replicas: int) -> Deployment:
         """Serve it by so many replicas; those beyond them drain. Returns when that is written.
 
-        Raises BadInput, NotFound, or Conflict for what factory.toml declares.
+        Raises BadInput, NotFound, or Conflict for what factory.toml declares, and where less would
+        be left than was sold.
         """
         _check_size("replicas", replicas, 0, MAX_REPLICAS)
         with self._changes.change(who) as change:
@@ -104,6 +105,8 @@ class Deployments:
             if not found.engine.is_ours:
                 raise BadInput("replicas", f"{name} is on a server that exists already")
             scaled = replace(found, replicas=replicas)
+            if replicas < found.replicas:
+                refuse_short(change.state, scaled)
             if scaled != found:
                 change.state.put_deployment(scaled)
                 before = found.replicas

@@ -226,3 +226,18 @@ def test_a_snapshot_has_contracts_in_force_alone(market):
     with market.store.read() as transaction:
         assert transaction.state.contracts(ended=True)
         assert build_snapshot(transaction.state, "test").contracts == {}
+
+
+def test_a_deployment_is_not_scaled_down_to_less_than_was_sold(market):
+    with market.changes.change("op") as change:
+        change.state.put_deployment(replace(SERVED, replicas=2, declared=False))
+        change.touch()
+    market.contracts.add("op", replace(ASKED, tokens_per_second=81))
+    with pytest.raises(Conflict, match="81 tokens/s are sold on it, and of 1 replicas 80 would be"):
+        market.deployments.scale("op", "smollm2", 1)
+    market.contracts.add("op", replace(ASKED, tokens_per_second=80), instead=True)
+    market.deployments.scale("op", "smollm2", 1)
+    with pytest.raises(Conflict, match="of 0 replicas 0 would be for sale"):
+        market.deployments.scale("op", "smollm2", 0)
+    market.contracts.add("op", replace(ASKED, tokens_per_second=0), instead=True)
+    market.deployments.scale("op", "smollm2", 0)
