@@ -45,7 +45,7 @@ from inland.decide.admission_state import (
     whole_s,
 )
 from inland.decide.pools import divide
-from inland.decide.routing import soonest
+from inland.decide.routing import expected_ttft_s, soonest
 from inland.decide.turns import Account, Waiting
 
 #: When a caller may ask again, in seconds, where nothing measured says: of a full queue, of one
@@ -67,7 +67,7 @@ def step(state: State, event: Event, now: float) -> tuple[State, tuple[Action, .
         case Arrive():
             return state, _arrive(state, event, now)
         case Progress():
-            progress(state, event)
+            progress(state, event, now)
             return state, NOTHING
         case Done():
             return state, _done(state, event, now)
@@ -327,6 +327,11 @@ def _may_be_kept(account: Account, slots: int, now: float) -> bool:
 def _start(state: State, account: Account, request: Waiting, name: str, now: float) -> Start:
     """`request` begins where `_place` said."""
     replica = state.replicas[name]
+    if len(state.replicas) > 1:
+        profile = state.terms.profile
+        model = None if profile is None else profile.model
+        request.began = now
+        request.expects_s = expected_ttft_s(replica, request.slots, request.prompt, model)
     replica.used += request.slots
     replica.unread_tokens += request.prompt
     account.running += request.slots

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from inland.decide.admission_events import Bounds, Done, Progress, Terms
 from inland.decide.pools import Pools
-from inland.decide.routing import Load
+from inland.decide.routing import Load, seen_slowness
 from inland.decide.turns import Account, Turns, Waiting
 
 #: The longest that anybody is told to wait before asking again, in seconds.
@@ -63,12 +63,15 @@ def charge(state: State, account: Account, request: Waiting, tokens: float) -> N
         state.turns.charge(account, tokens, reserved=request.reserved)
 
 
-def progress(state: State, event: Progress) -> None:
+def progress(state: State, event: Progress, now: float) -> None:
     """Its first token came, or it is longer than was charged."""
     request = state.requests.get(event.request)
     if request is None or request.replica is None:
         return
     request.seen = event.completion
+    if not request.read:
+        replica = state.replicas[request.replica]
+        replica.slowness = seen_slowness(replica, request.expects_s, now - request.began)
     was_read(state, request)
     if event.completion > request.completion:
         more = event.completion + _AHEAD - request.completion

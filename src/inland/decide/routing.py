@@ -17,9 +17,11 @@ from inland.domain.capacity import StepModel
 UNMEASURED = StepModel(
     overhead_s=0.004, weights_s=0.0, sequence_s=0.004, prompt_s=0.002, context_s=0.0
 )
-#: How far one observation moves what is believed of a replica's speed, and how far that may go.
-_WEIGHT = 0.1
-SLOWEST = 16.0
+#: How far one observation moves what is believed of a replica's speed; how many times that it is
+#: taken to have been at most; and how far what is believed may go. Where nothing was measured all
+#: replicas seem slow or fast alike, by any factor.
+_WEIGHT, _SURPRISE = 0.1, 4.0
+SLOWEST = 1024.0
 
 
 class Load(msgspec.Struct, gc=False):
@@ -86,5 +88,6 @@ def seen_slowness(load: Load, expected_s: float, observed_s: float) -> float:
     """
     if expected_s <= 0:
         return load.slowness
-    seen = min(SLOWEST, max(1 / SLOWEST, load.slowness * observed_s / expected_s))
-    return load.slowness + _WEIGHT * (seen - load.slowness)
+    times = min(_SURPRISE, max(1 / _SURPRISE, observed_s / expected_s))
+    believed = load.slowness * (1 + _WEIGHT * (times - 1))
+    return min(SLOWEST, max(1 / SLOWEST, believed))

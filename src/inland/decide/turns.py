@@ -56,6 +56,8 @@ class Waiting(msgspec.Struct, gc=False):
     charged: float = 0.0
     completion: float = 0.0
     seen: int = 0
+    began: float = 0.0
+    expects_s: float = 0.0  # its first token that long after; 0 where there is one replica
 
 
 class Account(msgspec.Struct, gc=False):

@@ -1,10 +1,14 @@
 """Laws of the choice between replicas: it fits, it is the soonest, load elsewhere is no reason."""
 
 import random
+from heapq import heappop, heappush
 
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from inland.decide.admission import step
+from inland.decide.admission_events import Arrive, Done, Progress, Start, Up
+from inland.decide.admission_state import State
 from inland.decide.routing import SLOWEST, Load, expected_ttft_s, seen_slowness, soonest
 from inland.domain.capacity import StepModel
 
@@ -56,8 +60,8 @@ def test_the_order_they_are_told_in_changes_nothing(
 def test_more_to_read_elsewhere_never_changes_the_choice(
     loads: dict[str, Load], slots: int, prompt: int, model: StepModel | None, more: int
 ) -> None:
+    loads["a"] = Load(8)
     chosen = soonest(loads, slots, prompt, model)
-    assume(chosen is not None)
     for name, load in loads.items():
         load.unread_tokens += more if name != chosen else 0
     assert soonest(loads, slots, prompt, model) == chosen
@@ -67,7 +71,7 @@ def test_more_to_read_elsewhere_never_changes_the_choice(
 def test_of_two_alike_the_slower_one_is_passed_by(
     load: Load, slots: int, prompt: int, model: StepModel | None, factor: float
 ) -> None:
-    assume(load.is_open and load.free >= slots)
+    load.is_open, load.slots = True, load.used + slots
     assume(expected_ttft_s(load, slots, prompt, model) > 1e-9)
     slower = Load(
         load.slots, load.used, load.unread_tokens, load.context_tokens, load.slowness * factor
@@ -99,9 +103,30 @@ def test_a_replica_that_is_slow_for_good_is_found_out_and_one_pause_is_forgiven(
     model = StepModel(0.01, 0.0, 0.0, 0.0, 0.0)
     slow, paused = Load(4), Load(4)
     paused.slowness = seen_slowness(paused, 0.01, 30.0)
-    for _ in range(100):
+    for _ in range(200):
         for load, takes_s in ((slow, 0.03), (paused, 0.01)):
             expected_s = expected_ttft_s(load, 1, 0, model)
             load.slowness = seen_slowness(load, expected_s, takes_s)
     assert 2.9 < slow.slowness < 3.1
     assert 0.9 < paused.slowness < 1.1
+
+
+def test_a_slower_replica_is_sent_less_once_it_was_seen_to_be_slow() -> None:
+    """Two replicas, one three times slower, through admission itself in simulated time."""
+    state, took, sent = State(), {"fast": 0.1, "slow": 0.3}, {"fast": 0, "slow": 0}
+    for name in took:
+        state, _ = step(state, Up(name, 4), 0.0)
+    due: list[tuple[float, int]] = []
+    now = 0.0
+    for number in range(600):
+        now += 0.06
+        while due and due[0][0] <= now:
+            at, done = heappop(due)
+            state, _ = step(state, Progress(done, 1), at)
+            state, _ = step(state, Done(done, completion=1), at)
+        state, actions = step(state, Arrive(number, "t", prompt_estimate=50), now)
+        (start,) = actions
+        assert isinstance(start, Start)
+        sent[start.replica] += number >= 300
+        heappush(due, (now + took[start.replica], number))
+    assert sent["fast"] > 1.5 * sent["slow"]
