@@ -136,6 +136,13 @@ def test_what_it_cannot_do_is_refused_by_name(factory: Running) -> None:
     assert (rows["tools"]["supported"], rows["tools"]["because"]) == ("no", "engine")
 
 
+def test_it_is_measured_like_any_other(factory: Running) -> None:
+    factory.run("deploy", "measure", NAME, "--json")
+    told = factory.json("deploy", "profile", NAME)
+    assert told["knee"] >= 1
+    assert told["points"]
+
+
 def test_a_drain_cuts_nobody_and_ends_all_of_it(factory: Running) -> None:
     started_as = started(factory, f"{NAME}-1")["pid"]
     wrapper = pid_of(factory, f"{NAME}-1")

@@ -27,6 +27,7 @@ from inland.adapters.processes.lifeline import exit_when_closed
 from inland.adapters.processes.roles import GATEWAY
 from inland.adapters.sql.database import Database
 from inland.adapters.vllm.probe import VllmProber
+from inland.adapters.vllm.probe import counters as vllm_counters
 from inland.api.control import Control
 from inland.api.totals import Totals
 from inland.bootstrap.books import FACTORY, database
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     import uvicorn
 
     from inland.adapters.llama_cpp.client import LlamaCpp
+    from inland.adapters.vllm.client import Vllm
 
 #: Pause between two bookings, in seconds; a receipt waits for the next one.
 BOOK_S = 1.0
@@ -273,7 +275,8 @@ def _step_failed(controller: str, error: Exception) -> None:
 def _driver(clock: SystemClock) -> EngineDriver:
     """What control measures engines with."""
     drivable = Drivable(_llama_cpp, lambda address: counters(address)["completion"])
-    return EngineDriver({EngineKind.LLAMA_CPP: drivable}, clock)
+    vllm = Drivable(_vllm, lambda address: vllm_counters(address)["completion"])
+    return EngineDriver({EngineKind.LLAMA_CPP: drivable, EngineKind.VLLM: vllm}, clock)
 
 
 def _llama_cpp() -> "LlamaCpp":
@@ -281,6 +284,13 @@ def _llama_cpp() -> "LlamaCpp":
     from inland.adapters.llama_cpp.client import LlamaCpp
 
     return LlamaCpp()
+
+
+def _vllm() -> "Vllm":
+    """Likewise."""
+    from inland.adapters.vllm.client import Vllm
+
+    return Vllm()
 
 
 def _aside(run: Callable[[], None]) -> None:

@@ -192,6 +192,10 @@ class Measuring:
             put_profile(change, profile, asked.replica.id)
 
 
+#: What an engine that shares its cache keeps prompts of ours apart by; no tenant's is so short.
+_SALT = "measuring"
+
+
 def _place(point: Point) -> tuple[int, int]:
     return point.prompt_tokens, point.concurrency
 
@@ -204,7 +208,7 @@ class _Climb:
         self._driver = driver
         self._engine = asked.deployment.engine
         name = asked.deployment.upstream_model or asked.deployment.name
-        self._target = Target(asked.replica.id, asked.replica.address, name)
+        self._target = Target(asked.replica.id, asked.replica.address, name, salt=_SALT)
         self._number = number
         self._before = driver.made(self._engine, self._target.address)
         self._ours = 0

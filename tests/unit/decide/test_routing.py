@@ -129,4 +129,4 @@ def test_a_slower_replica_is_sent_less_once_it_was_seen_to_be_slow() -> None:
         assert isinstance(start, Start)
         sent[start.replica] += number >= 300
         heappush(due, (now + took[start.replica], number))
-    assert sent["fast"] > 1.5 * sent["slow"]
+    assert sent["fast"] > 20 * sent["slow"]

@@ -24,7 +24,7 @@ def ready(plant):
     replicas = Replicas(
         plant.changes,
         ToyRunner(),
-        ToyProber(),
+        dict.fromkeys(EngineKind, ToyProber()),
         EngineRoom("/m", "/r", (0, 1)),
         AtOnce(),
         settled(plant.clock),
@@ -106,7 +106,7 @@ def _ready(plant, name):
     replicas = Replicas(
         plant.changes,
         ToyRunner(),
-        ToyProber(),
+        dict.fromkeys(EngineKind, ToyProber()),
         EngineRoom("/m", "/r", (0, 1)),
         AtOnce(),
         settled(plant.clock),
