@@ -137,8 +137,7 @@ def test_what_it_cannot_do_is_refused_by_name(factory: Running) -> None:
 
 
 def test_it_is_measured_like_any_other(factory: Running) -> None:
-    factory.run("deploy", "measure", NAME, "--json")
-    told = factory.json("deploy", "profile", NAME)
+    told = factory.json("deploy", "measure", NAME)["profile"]
     assert told["knee"] >= 1
     assert told["points"]
 

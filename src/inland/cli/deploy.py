@@ -21,9 +21,10 @@ def add(
     name: Annotated[str, typer.Argument(help="Its model id in /v1.")],
     *,
     engine: Annotated[
-        str, typer.Option(help="llama.cpp, or openai for a server that already exists.")
+        str,
+        typer.Option(help="llama.cpp, vllm, or openai for a server that already exists."),
     ] = "llama.cpp",
-    model: Annotated[str | None, typer.Option(help="llama.cpp: the model to load.")] = None,
+    model: Annotated[str | None, typer.Option(help="llama.cpp, vllm: the model to load.")] = None,
     url: Annotated[str | None, typer.Option(help="openai: its base URL, with /v1.")] = None,
     upstream_model: Annotated[
         str | None, typer.Option(help="openai: the model's name there.")
@@ -50,9 +51,13 @@ def add(
         typer.Option("--permit-endpoint", help="openai: allow its private or local address."),
     ] = False,
     slots: Annotated[int | None, typer.Option(help="Requests it works on at once.")] = None,
-    context: Annotated[int | None, typer.Option(help="llama.cpp: tokens per request.")] = None,
-    threads: Annotated[int | None, typer.Option(help="llama.cpp: processor threads.")] = None,
-    replicas: Annotated[int | None, typer.Option(help="llama.cpp: copies of it.")] = None,
+    context: Annotated[
+        int | None, typer.Option(help="llama.cpp, vllm: tokens per request.")
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(help="llama.cpp: processor threads; vllm: accelerators.")
+    ] = None,
+    replicas: Annotated[int | None, typer.Option(help="llama.cpp, vllm: copies of it.")] = None,
     home: HomeOption = None,
     json: JsonOption = False,
 ) -> None:
