@@ -73,7 +73,7 @@ def _run(asked: argparse.Namespace, home: Home) -> int:
         from inland.bootstrap.gateway import run_gateway
         from inland.decide.slots import Share
 
-        share = Share(asked.index, asked.gateways, asked.first)
+        share = Share(asked.gateways, asked.first)
         return run_gateway(home, asked.name, asked.fd, asked.lifeline, share, _listening(asked))
     if asked.role == "control":
         from inland.bootstrap.control import run_control

@@ -32,6 +32,7 @@ from inland.api.control import Control
 from inland.api.totals import Totals
 from inland.bootstrap.books import FACTORY, database
 from inland.bootstrap.certificate import Renewal
+from inland.decide.shares import Shares
 from inland.domain.errors import InlandError
 from inland.domain.plant import EngineKind
 from inland.plant.books.books import Books
@@ -115,7 +116,8 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
     store = database(home.root)
     books = Books(files, store, clock, entropy, FACTORY)
     runner = SupervisorClient(home.supervisor_socket)
-    feed = FeedServer(home.root / "run" / "feed.sock", clock, lambda: _gateway_pids(runner))
+    socket_ = home.root / "run" / "feed.sock"
+    feed = FeedServer(socket_, clock, lambda: _gateway_pids(runner), Shares())
     secrets = SecretFolder(home.root / "keys")
     changes = Changes(store, feed, secrets, clock, entropy, FACTORY)
     folder = PolicyFiles(home.policies)
@@ -140,6 +142,7 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
     contracts = Contracts(changes, limits.contracts)
     steps = [
         Controller("feed", lambda: _end_unless(feed.is_alive())),
+        Controller("shares", feed.look),
         Controller("snapshots", changes.refresh),
         Controller("replicas", replicas.step),
         Controller("contracts", contracts.settle),

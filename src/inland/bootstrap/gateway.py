@@ -138,7 +138,8 @@ async def _serve(
             told["gauges"] |= _certificate_gauges(name, served)
         return told
 
-    feed = FeedClient(_feed_socket(home), hello, take, metrics, clock)
+    sharing = gateway.sharing if share.gateways > 1 else None
+    feed = FeedClient(_feed_socket(home), hello, take, metrics, clock, sharing)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)

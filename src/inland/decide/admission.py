@@ -94,7 +94,7 @@ def _take_over(state: State, event: Up | Terms | Parts, now: float) -> None:
         case Terms():
             _agree(state, event, now)
         case Parts():
-            _part(state, event)
+            state.turns.divide(event.parts)
 
 
 # -- requests
@@ -268,7 +268,7 @@ def _divide(state: State) -> None:
     """How many slots are common follows from the terms, unless control says it."""
     up = [one for one in state.replicas.values() if one.is_open]
     terms = state.terms
-    slots = max((one.slots for one in up), default=1)
+    slots = terms.slots or max((one.slots for one in up), default=1)
     state.pools = divide(terms.contracts, terms.profile, max(1, slots), len(up))
     for one in up:
         one.common = min(one.slots, state.pools.common) if one.told is None else one.told
@@ -278,13 +278,6 @@ def _divide(state: State) -> None:
     state.promised = [state.turns.account(tenant) for tenant in needs]
     for account in state.promised:
         account.need = needs[account.tenant]
-
-
-def _part(state: State, event: Parts) -> None:
-    for account in state.turns.accounts.values():
-        account.part = 1.0
-    for tenant, part in event.parts.items():
-        state.turns.account(tenant).part = part
 
 
 def _most(replica: Replica) -> int:

@@ -84,10 +84,14 @@ class Down(msgspec.Struct, frozen=True, gc=False, tag=True, omit_defaults=True):
 
 
 class Terms(msgspec.Struct, frozen=True, gc=False, tag=True, omit_defaults=True):
-    """The contracts in force on the deployment, and what it was measured to do."""
+    """The contracts in force on the deployment, and what it was measured to do.
+
+    `slots`: of each of its replicas, ours and other gateways'; None where all are ours.
+    """
 
     contracts: tuple[Contract, ...] = ()
     profile: Profile | None = None
+    slots: int | None = None
 
 
 class Parts(msgspec.Struct, frozen=True, gc=False, tag=True, omit_defaults=True):

@@ -13,6 +13,8 @@ from inland.decide.turns import Account, Turns, Waiting
 
 #: The longest that anybody is told to wait before asking again, in seconds.
 _LONGEST_S = 600
+#: The part of the pace that is taken to be there for what is not reserved, if all were reserved.
+_LEAST_REST = 0.1
 #: What an answer is taken to be long before one has ended, in tokens (too little rather than too
 #: much: what comes is charged as it comes); how fast the mean moves; how far ahead of its engine a
 #: request is charged that is longer than it was taken to be.
@@ -97,20 +99,15 @@ def expected_wait_s(state: State, account: Account) -> float | None:
     Its part of the pace is what is reserved to it, and by weight of what is reserved to nobody,
     beside those of its class and above that wait as well.
     """
-    pace = state.pools.tokens_per_s
-    if pace is None or not account.backlog:
-        return None if pace is None else 0.0
-    up = sum(one.is_open for one in state.replicas.values())
-    accounts = state.turns.accounts.values()
-    reserved = sum(one.rate * one.part for one in accounts if one.rate)
-    rest = max(pace * max(1, up) - reserved, pace / 10)
-    beside = sum(
-        one.weight * one.part
-        for one in accounts
-        if one is not account and one.queue and one.tier <= account.tier
-    )
+    pools, turns = state.pools, state.turns
+    if pools.tokens_per_s is None or not account.backlog:
+        return None if pools.tokens_per_s is None else 0.0
+    common = sum(one.common for one in state.replicas.values() if one.is_open)
+    pace = pools.tokens_per_s * max(1, common) / pools.common
+    rest = max(pace - turns.reserved, pace * _LEAST_REST)
     own = account.weight * account.part
-    return account.backlog / (account.rate * account.part + rest * own / (own + beside))
+    beside = sum(turns.weights[: account.tier + 1]) - (own if account.queue else 0.0)
+    return account.backlog / (account.rate * account.part + rest * own / (own + max(0.0, beside)))
 
 
 def retry_after_s(state: State, account: Account, backlog: float, default_s: int) -> int:

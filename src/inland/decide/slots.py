@@ -27,18 +27,14 @@ Prefix = Sequence[int]
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """Which of `gateways` a process is, by `index` from 0. Each has slots of its own.
+    """One of how many `gateways` a process is. The only one has every slot, one of several those
+    that control deals to it (`decide/shares.py`).
 
-    `first`: nobody had this share before, so nothing of it can be under way in an engine.
+    `first`: no gateway was in its place before, so nothing of one can be under way in an engine.
     """
 
-    index: int = 0
     gateways: int = 1
     first: bool = False
-
-    def ids(self, slots: int) -> tuple[int, ...]:
-        """Those of `slots` slots that are its own; none where there are not enough for all."""
-        return tuple(range(self.index, slots, self.gateways)) if self.gateways <= slots else ()
 
 
 class Grant(msgspec.Struct, frozen=True, gc=False):

@@ -21,7 +21,7 @@ served beyond what is reserved, divided by weight.
 # A lower class waits for a higher one in at most `TURNS` turns in a row: so none starves.
 
 from collections import OrderedDict
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from heapq import heapify, heappop, heappush, heapreplace
 from math import inf
 
@@ -167,13 +167,15 @@ class Line:
 class Turns:
     """Every tenant's account, and the lines they wait in."""
 
-    __slots__ = ("_last", "_passed", "accounts", "lines")
+    __slots__ = ("_last", "_passed", "accounts", "lines", "reserved", "weights")
 
     def __init__(self) -> None:
         self.accounts: dict[str, Account] = {}
         self.lines = (Line(), Line(), Line(), Line())
         self._last: list[Account | None] = [None] * 4
         self._passed = [0] * 4
+        self.weights = [0.0] * 4  # of those that wait, by class
+        self.reserved = 0.0  # tokens/s, of all contracts here
 
     def account(self, tenant: str) -> Account:
         """The tenant's, made where it has none."""
@@ -196,6 +198,22 @@ class Turns:
                     depth_s = MINUTE_S + contract.burst_tokens / rate
             self._change(account, tier, rate, depth_s, weight)
             account.paid_until = max(account.paid_until, now - depth_s)
+        self._sum()
+
+    def divide(self, parts: Mapping[str, float]) -> None:
+        """From now on tenants have these parts of what they are due; others have all of it."""
+        for account in self.accounts.values():
+            account.part = 1.0
+        for tenant, part in parts.items():
+            self.account(tenant).part = part
+        self._sum()
+
+    def _sum(self) -> None:
+        self.weights, self.reserved = [0.0] * 4, 0.0
+        for account in self.accounts.values():
+            self.reserved += account.rate * account.part
+            if account.queue:
+                self.weights[account.tier] += account.weight * account.part
 
     def _change(
         self, account: Account, tier: int, rate: float, depth_s: float, weight: float
@@ -216,12 +234,14 @@ class Turns:
         self._enter(account)
 
     def _enter(self, account: Account) -> None:
+        self.weights[account.tier] += account.weight * account.part
         self.lines[account.tier].put(account.tenant, account.served)
         if account.rate > 0.0:
             self.lines[RESERVED].put(account.tenant, account.paid_until)
 
     def leave(self, account: Account) -> None:
         """Nothing of it waits any more."""
+        self.weights[account.tier] -= account.weight * account.part
         self.lines[account.tier].drop(account.tenant)
         self.lines[RESERVED].drop(account.tenant)
         self._last[account.tier] = account

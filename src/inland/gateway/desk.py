@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from inland.decide.slots import Share
 from inland.domain.ids import is_name
 from inland.domain.plant import Deployment, Key, Replica
+from inland.domain.shares import Demand, Portion
 from inland.domain.snapshot import Secrets, Snapshot
 from inland.gateway import keys, models, turns
 from inland.gateway.connections import Connections
@@ -343,6 +344,23 @@ class Desk:
             sold = [one for one in snapshot.contracts.values() if one.deployment == name]
             profile = snapshot.profiles.get(name)
             self.lanes[name].apply(deployment, replicas[name], sold, profile)
+
+    # -- shares, as one of several gateways
+
+    def begin_anew(self) -> None:
+        """Control is told all again."""
+        for lane in self.lanes.values():
+            lane.begin_anew()
+
+    def demands(self, number: int) -> dict[str, Demand]:
+        """By deployment, what there is to do and was not told yet, for message `number`."""
+        told = {name: lane.demand(number) for name, lane in self.lanes.items()}
+        return {name: demand for name, demand in told.items() if demand is not None}
+
+    def take(self, portions: dict[str, Portion], heard: int) -> None:
+        """Take over what control dealt when it had heard message `heard`."""
+        for name in portions.keys() & self.lanes.keys():
+            self.lanes[name].take(portions[name], heard)
 
     # -- time
 

@@ -27,6 +27,7 @@ from inland.gateway.sources import Sources
 from inland.ledger.frames import FrameKind
 from inland.ports.clock import Clock, Entropy
 from inland.ports.engine import Engine
+from inland.ports.feed import Sharing
 
 #: How often queues, lease and time limits are looked at; and connections and folded refusals.
 TICK_S = 0.25
@@ -87,6 +88,11 @@ class Gateway:
     def apply(self, snapshot: Snapshot, secrets: Secrets) -> None:
         """Put a snapshot in force. What it denies, queued or running, is ended when it returns."""
         self._desk.apply(snapshot, secrets)
+
+    @property
+    def sharing(self) -> Sharing:
+        """What it has to do as one of several, and takes over of the engines' slots."""
+        return self._desk
 
     @property
     def version(self) -> int:

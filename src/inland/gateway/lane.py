@@ -16,6 +16,7 @@ from inland.decide.admission_events import (
     Down,
     Event,
     GivenUp,
+    Parts,
     Progress,
     Refuse,
     Return,
@@ -26,11 +27,13 @@ from inland.decide.admission_events import (
     Why,
 )
 from inland.decide.admission_state import State
+from inland.decide.shares import Holding
 from inland.decide.slots import Grant, Share, Slots, let_go, resize, slots_of, take
 from inland.domain.capacity import Profile
 from inland.domain.contracts import Contract
 from inland.domain.limits import Limits
 from inland.domain.plant import Deployment, EngineKind, Replica, ReplicaState, Residue
+from inland.domain.shares import Demand, Portion
 from inland.gateway.errors import Refused, invalid, queue_full, too_late, unavailable
 from inland.gateway.metrics import Timings
 from inland.gateway.prefix import prefix_of
@@ -91,8 +94,12 @@ class Lane:
         self._limits = limits
         self._clock = clock
         self._share = share
-        self._quiet = fresh and share.first
+        self._quiet = fresh and share.first and share.gateways == 1
         self._slots: dict[str, Slots] = {}
+        self._holding = Holding() if share.gateways > 1 else None
+        self._portion = Portion()
+        self._told: Demand | None = None
+        self._changed = True
         self._state = State(
             Bounds(limits.queue, limits.queue_total, limits.queue_s, limits.overtakes)
         )
@@ -100,7 +107,7 @@ class Lane:
         self._requests: dict[int, Waiter] = {}
         self._replicas: dict[str, Replica] = {}
         self._resting: dict[str, float] = {}
-        self.slots = 1
+        self.slots = self._whole = 1
 
     def apply(
         self,
@@ -110,7 +117,8 @@ class Lane:
         profile: Profile | None = None,
     ) -> None:
         """Take over what a snapshot says: the replicas, what was sold of them and measured."""
-        terms = Terms(tuple(contracts), profile)
+        self._whole = deployment.slots
+        terms = Terms(tuple(contracts), profile, self._whole)
         if terms != self._terms:
             self._terms = terms
             self._step(terms)
@@ -121,17 +129,17 @@ class Lane:
         self._replicas = ready
         for name in ready:
             if name not in self._resting:
-                self._step(Up(name, self.slots))
+                self._step(self._up(name))
         if _is_hopeless(deployment, replicas):
             self._step(GivenUp())
 
     def _apply_slots(self, deployment: Deployment, replicas: list[Replica]) -> None:
-        """Slots are ours alone, or, where there are fewer than gateways, nobody's: then the engine
-        chooses among all, and no prompt is ever reused."""
+        """Slots are ours alone: all of them, or, of several gateways, those that control deals."""
+        others = self._share.gateways - 1
+        self.slots = max(1, deployment.slots - 2 * others)
         ours = deployment.engine is EngineKind.LLAMA_CPP
-        ids = self._share.ids(deployment.slots) if ours else ()
-        self.slots = len(ids) or max(1, deployment.slots // self._share.gateways)
-        names = {replica.id for replica in replicas} if ids else set()
+        names = {replica.id for replica in replicas} if ours else set()
+        ids = range(deployment.slots) if self._holding is None else self._holding.ids
         for gone in self._slots.keys() - names:
             del self._slots[gone]
             self._quiet = False
@@ -140,6 +148,69 @@ class Lane:
                 resize(self._slots[name], ids, quiet=self._quiet)
             else:
                 self._slots[name] = slots_of(ids, quiet=self._quiet)
+        self._changed = True
+
+    # -- as one of several gateways
+
+    def take(self, portion: Portion, heard: int) -> None:
+        """Take over a portion that control made when it had heard message `heard`."""
+        if self._holding is None:
+            return
+        before, self._portion = self._portion, portion
+        self._holding.take(portion, heard, self._busy())
+        self._resize()
+        if portion.parts != before.parts:
+            self._step(Parts(portion.parts))
+        for name in self._replicas.keys() - self._resting.keys():
+            self._step(self._up(name))
+        self._changed = True
+
+    def demand(self, number: int) -> Demand | None:
+        """What there is to do, for message `number`; None where that was told already."""
+        if self._holding is None or not self._changed:
+            return None
+        self._changed = False
+        before = self._holding.ids
+        held = self._holding.say(number, self._busy())
+        if self._holding.ids != before:
+            self._resize()
+        tenants = {
+            one.tenant: (len(one.queue), one.running, int(one.total))
+            for one in self._state.turns.accounts.values()
+            if one.queue or one.running
+        }
+        demand = Demand(held, tenants)
+        if demand == self._told:
+            return None
+        self._told = demand
+        return demand
+
+    def begin_anew(self) -> None:
+        """Control is told all again."""
+        self._told, self._changed = None, True
+        if self._holding is not None:
+            self._holding.begin_anew()
+
+    def _busy(self) -> set[int]:
+        """Slots that a replica works in."""
+        return {
+            slot.id
+            for slots in self._slots.values()
+            for slot in slots.slots.values()
+            if slot.request is not None
+        }
+
+    def _resize(self) -> None:
+        assert self._holding is not None
+        for slots in self._slots.values():
+            resize(slots, self._holding.ids)
+
+    def _up(self, name: str) -> Up:
+        """A replica works, with the slots that are ours."""
+        if self._holding is None:
+            return Up(name, self._whole)
+        count = len(self._holding.ids)
+        return Up(name, count, min(count, self._portion.common))
 
     def seat(self, request: Waiter, replica: Replica, task: Task) -> Grant | None:
         """The slot of `replica` that a request works in, None where the engine may choose."""
@@ -208,7 +279,7 @@ class Lane:
         for name in [name for name, until in self._resting.items() if until <= now]:
             del self._resting[name]
             if name in self._replicas:
-                self._step(Up(name, self.slots))
+                self._step(self._up(name))
         self._step(Tick())
 
     @property
@@ -220,6 +291,7 @@ class Lane:
         return len(self._state.requests) - self._state.waiting
 
     def _step(self, event: Event) -> None:
+        self._changed = True
         self._state, actions = step(self._state, event, self._clock.monotonic())
         for action in actions:
             self._carry_out(action)

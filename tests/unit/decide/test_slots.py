@@ -13,7 +13,6 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 from inland.decide.slots import (
     SETTLE_S,
     Grant,
-    Share,
     Slots,
     common,
     let_go,
@@ -68,7 +67,7 @@ class Sharing(RuleBasedStateMachine):
         self.numbers: Iterator[int] = count(1)
         self.size = 2
         self.engine = Engine({slot: set() for slot in range(self.size)})
-        self.gateways = [slots_of(Share(i, 2).ids(self.size), quiet=True) for i in range(2)]
+        self.gateways = [slots_of(range(i, self.size, 2), quiet=True) for i in range(2)]
         self.mine: list[dict[int, Sent]] = [{}, {}]
 
     @rule(
@@ -144,7 +143,7 @@ class Sharing(RuleBasedStateMachine):
         for sent in self.mine[gateway].values():
             self.haunt(sent)
         self.mine[gateway] = {}
-        self.gateways[gateway] = slots_of(Share(gateway, 2).ids(self.size))
+        self.gateways[gateway] = slots_of(range(gateway, self.size, 2))
 
     @rule(told=st.booleans(), size=st.sampled_from([2, 4]))
     def restart_engine(self, told: bool, size: int) -> None:
@@ -153,7 +152,7 @@ class Sharing(RuleBasedStateMachine):
             for sent in list(self.mine[gateway].values()):
                 self.gone(gateway, sent, Residue.UNKNOWN)
             if told or size != self.size:
-                resize(self.gateways[gateway], Share(gateway, 2).ids(size))
+                resize(self.gateways[gateway], range(gateway, size, 2))
         self.size = size
         self.engine = Engine({slot: set() for slot in range(size)})
 
@@ -234,13 +233,6 @@ def test_slots_of_other_choices_are_held_and_forgotten() -> None:
     assert take(state, 4, "a", 1, (), 0) == Grant(0, reuse=False)
     assert take(state, 5, "a", 1, (), 0) == Grant(2, reuse=False)
     assert take(state, 6, "a", 1, (), 0) == Grant(1, reuse=True)
-
-
-@pytest.mark.parametrize("gateways", range(1, 7))
-def test_no_two_gateways_have_a_slot_in_common(gateways: int) -> None:
-    for slots in range(1, 9):
-        given = [slot for i in range(gateways) for slot in Share(i, gateways).ids(slots)]
-        assert sorted(given) == (list(range(slots)) if gateways <= slots else [])
 
 
 def test_a_slot_that_was_lost_is_given_out_no_more() -> None:

@@ -4,10 +4,9 @@ import asyncio
 import json
 from dataclasses import replace
 
-import pytest
-
 from inland.decide.slots import SETTLE_S, Share
 from inland.domain.plant import Residue
+from inland.domain.shares import Demand, Portion
 from inland.gateway.prefix import BLOCK_BYTES, BLOCKS, prefix_of
 from inland.ports.engine import Chat, Counts, End, Ending, Message, Piece
 from tests.unit.gateway.world import KEYS, World, caller, snapshot, world
@@ -144,16 +143,21 @@ def test_a_deployment_that_was_gone_comes_back_unknown() -> None:
     asyncio.run(main())
 
 
-@pytest.mark.parametrize(("slots", "own"), [(4, {1, 3}), (5, {1, 3}), (2, {1}), (1, {None})])
-def test_a_gateway_uses_its_own_slots_and_where_there_are_too_few_none(
-    slots: int, own: set[int | None]
-) -> None:
+def test_one_of_several_gateways_uses_the_slots_that_control_deals_to_it() -> None:
     async def main() -> None:
-        async with world(share=Share(1, 2, first=True)) as w:
-            w.apply(snapshot(2, slots=slots))
-            used = [await ask(w, key, key + " asks ") for key in ("demo", "acme", "demo", "acme")]
-            assert {slot for slot, _ in used} == own
-            assert any(reuse for _, reuse in used) == (len(own) > 1)
+        async with world(share=Share(2, first=True)) as w:
+            lane = w.gateway._desk.lanes["smol"]
+            asking = asyncio.create_task(ask(w, "demo", "demo asks "))
+            await w.until(lambda: lane.waiting == 1)
+            assert lane.demand(1) == Demand((), {"demo": (1, 0, 0)})
+            lane.take(Portion((1, 3), 2, 2), 1)
+            used = [await asking, *[await ask(w, key, f"{key} asks ") for key in ("acme", "demo")]]
+            assert {slot for slot, _ in used} == {1, 3}
+            assert not any(reuse for _, reuse in used), "nothing is known of what lies in them"
+            lane.take(Portion((1, 3), 1, 1), 1)
+            told = lane.demand(2)
+            assert told is not None
+            assert told.held == (1,)
 
     asyncio.run(main())
 

@@ -17,12 +17,15 @@ from inland import __version__
 from inland.adapters.feed.frames import (
     ASK_EVERY_S,
     ASK_LIMIT_BYTES,
+    DEMAND_EVERY_S,
     PUSH_LIMIT_BYTES,
     SPOKEN,
     Answer,
     Ask,
+    Dealt,
     Frames,
     Push,
+    Wants,
     from_control,
     to_frame,
     unspoken,
@@ -30,6 +33,7 @@ from inland.adapters.feed.frames import (
 from inland.domain.errors import Damaged
 from inland.domain.snapshot import Secrets, Snapshot
 from inland.ports.clock import Clock
+from inland.ports.feed import Sharing
 
 #: Pauses between attempts to reach control, in seconds.
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.02, 0.5
@@ -62,12 +66,16 @@ class FeedClient:
         on_snapshot: Callable[[Snapshot, Secrets], None],
         metrics: Callable[[], dict[str, Any] | None],
         clock: Clock,
+        sharing: Sharing | None = None,
     ) -> None:
+        """`sharing`: what of several gateways this one has to do; None where it is the only one."""
         self._path = path
         self._hello = hello
         self._on_snapshot = on_snapshot
         self._metrics = metrics
         self._clock = clock
+        self._sharing = sharing
+        self._seen = 0
         self._running = 0
         self._digest = ""
         self._refused = ""
@@ -115,13 +123,27 @@ class FeedClient:
             await asyncio.sleep(pause_s)
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        asking = asyncio.create_task(self._ask_for_ever(writer))
+        talking = [asyncio.create_task(self._ask_for_ever(writer))]
+        if self._sharing is not None:
+            self._seen = 0
+            self._sharing.begin_anew()
+            talking.append(asyncio.create_task(self._tell_for_ever(writer, self._sharing)))
         try:
             await self._listen(reader, writer)
         finally:
-            asking.cancel()
-            with suppress(asyncio.CancelledError, OSError):
-                await asking
+            for one in talking:
+                one.cancel()
+                with suppress(asyncio.CancelledError, OSError):
+                    await one
+
+    async def _tell_for_ever(self, writer: asyncio.StreamWriter, sharing: Sharing) -> None:
+        number = 1
+        while True:
+            demands = sharing.demands(number)
+            if demands:
+                writer.write(to_frame(Wants(number, self._hello.writer, self._seen, demands)))
+                number += 1
+            await asyncio.sleep(DEMAND_EVERY_S)
 
     async def _ask_for_ever(self, writer: asyncio.StreamWriter) -> None:
         while True:
@@ -153,6 +175,10 @@ class FeedClient:
                 if isinstance(message, Push):
                     self._apply(message)
                     self._ask(writer, None)
+                elif isinstance(message, Dealt):
+                    self._seen = message.n
+                    if self._sharing is not None:
+                        self._sharing.take(message.portions, message.heard)
                 else:
                     self._lease(message)
 

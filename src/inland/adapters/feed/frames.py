@@ -2,6 +2,7 @@
 
 A frame is 4 bytes of length, big-endian, and that many bytes of JSON. A gateway sends asks; control
 sends pushes (a whole snapshot) and answers (a lease), a push before the answer that speaks of it.
+Beside these, and of no version, gateways say what they have to do and are told their shares.
 Fields that are not known are passed over, but in a snapshot, where one may forbid something.
 """
 
@@ -15,6 +16,7 @@ import msgspec
 from inland import __version__
 from inland.adapters.feed.strict import strictly
 from inland.domain.errors import Conflict, Damaged
+from inland.domain.shares import Demand, Portion
 from inland.domain.snapshot import Secrets, Snapshot
 
 #: Longest frame to a gateway and from one, in bytes.
@@ -23,12 +25,14 @@ ASK_LIMIT_BYTES = 8 * 1024 * 1024
 #: How long a gateway may act on one answer, and how often it asks, in seconds.
 LEASE_S = 5.0
 ASK_EVERY_S = 1.0
+#: How often a gateway looks whether what it has to do changed, and tells control, in seconds.
+DEMAND_EVERY_S = 0.025
 
 _LENGTH = struct.Struct(">I")
 
 #: The oldest and the newest form of the feed that this version speaks. A new one is needed when a
 #: side must know of a change to act rightly and nothing in a snapshot's fields would tell it.
-SPOKEN = (1, 1)
+SPOKEN = (2, 2)
 #: What whoever says nothing speaks: versions from before it was said.
 UNSAID = (0, 0)
 
@@ -73,6 +77,29 @@ class Push(msgspec.Struct, frozen=True, tag="push"):
     digest: str = ""
 
 
+class Wants(msgspec.Struct, frozen=True, tag="wants"):
+    """A gateway's number `n`th demand on this connection: by deployment, those that changed.
+
+    `writer`: who it is; `seen`: the last `Dealt` that it took over.
+    """
+
+    n: int
+    writer: str
+    seen: int
+    demands: dict[str, Demand]
+
+
+class Dealt(msgspec.Struct, frozen=True, tag="dealt"):
+    """The number `n`th portions on this connection: by deployment, those that changed.
+
+    `heard`: the last `Wants` that they go by.
+    """
+
+    n: int
+    heard: int
+    portions: dict[str, Portion]
+
+
 class _Held(msgspec.Struct, tag="push"):
     """A push, as far as its snapshot may hold nothing that is not known."""
 
@@ -81,8 +108,10 @@ class _Held(msgspec.Struct, tag="push"):
 
 
 _to_bytes = msgspec.json.Encoder(order="deterministic").encode
-_from_gateway = msgspec.json.Decoder(Ask).decode
-_from_control: Callable[[bytes], Answer | Push] = msgspec.json.Decoder(Answer | Push).decode
+_from_gateway: Callable[[bytes], Ask | Wants] = msgspec.json.Decoder(Ask | Wants).decode
+_from_control: Callable[[bytes], Answer | Push | Dealt] = msgspec.json.Decoder(
+    Answer | Push | Dealt
+).decode
 _hold = msgspec.json.Decoder(_Held).decode
 
 
@@ -109,7 +138,7 @@ class Frames:
         return whole
 
 
-def to_frame(message: Ask | Answer | Push) -> bytes:
+def to_frame(message: Ask | Wants | Answer | Push | Dealt) -> bytes:
     """The frame of a message. Raises Conflict for a snapshot that is too large."""
     payload = _to_bytes(message)
     demand_size(len(payload), PUSH_LIMIT_BYTES)
@@ -140,16 +169,16 @@ def unspoken(there: tuple[int, int], inland: str, who: str) -> str:
     )
 
 
-def from_gateway(payload: bytes) -> Ask:
-    """Raises Damaged for anything but an ask."""
+def from_gateway(payload: bytes) -> Ask | Wants:
+    """Raises Damaged for anything but an ask or a demand."""
     try:
         return _from_gateway(payload)
     except msgspec.MsgspecError as error:
         raise Damaged("feed", str(error)) from None
 
 
-def from_control(payload: bytes) -> Answer | Push:
-    """Raises Damaged for anything but an answer or a push, or a push with what is not known."""
+def from_control(payload: bytes) -> Answer | Push | Dealt:
+    """Raises Damaged for anything but these, or a push with what is not known."""
     try:
         message = _from_control(payload)
         if isinstance(message, Push):

@@ -15,6 +15,7 @@ from pathlib import Path
 from threading import Condition, Event, Thread
 
 from inland import __version__
+from inland.adapters.feed.dealing import Dealing, Speaker, Watched
 from inland.adapters.feed.frames import (
     ASK_LIMIT_BYTES,
     LEASE_S,
@@ -23,6 +24,7 @@ from inland.adapters.feed.frames import (
     Answer,
     Ask,
     Frames,
+    Wants,
     demand_size,
     from_gateway,
     push_frame,
@@ -30,10 +32,11 @@ from inland.adapters.feed.frames import (
     unspoken,
 )
 from inland.adapters.feed.leases import Holder, fresh_leases
-from inland.adapters.isolation.peers import is_shut_in
+from inland.adapters.isolation.peers import is_shut_in, pid_of
 from inland.domain.errors import Busy, Damaged
 from inland.domain.snapshot import Secrets, Snapshot
 from inland.ports.clock import Clock
+from inland.ports.feed import Shares
 
 MAX_GATEWAYS = 256
 #: Room that growth leaves for changes that take something away, and what of these is no growth.
@@ -60,12 +63,23 @@ class _Gateway:
     pushed: str = ""
     refused: str = ""
     logged: str = ""
+    speaker: Speaker = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.speaker = Speaker(self.waiting)
 
 
 class FeedServer:
-    """`ports.feed.Feed` on a unix socket. `pids` tells the gateways' pids; it may raise Busy."""
+    """`ports.feed.Feed` on a unix socket. `pids` tells the gateways' pids; it may raise Busy.
+    `shares`: how slots are dealt out, where there are several gateways."""
 
-    def __init__(self, path: Path, clock: Clock, pids: Callable[[], AbstractSet[int]]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        clock: Clock,
+        pids: Callable[[], AbstractSet[int]],
+        shares: Shares | None = None,
+    ) -> None:
         self._clock = clock
         self._pids = pids
         self._changed = Condition()
@@ -78,6 +92,7 @@ class FeedServer:
         self._listener = _listen(path)
         self._wake_in, self._wake_out = socket.socketpair()
         self._selector = selectors.DefaultSelector()
+        self._dealing = None if shares is None else Dealing(shares, self._selector)
         self._thread = Thread(target=self._run, name="feed", daemon=True)
 
     def start(self) -> None:
@@ -97,6 +112,8 @@ class FeedServer:
         for key in list(self._selector.get_map().values()):
             if isinstance(key.fileobj, socket.socket):
                 key.fileobj.close()
+        if self._dealing is not None:
+            self._dealing.close()
         self._selector.close()
         for end in (self._listener, self._wake_in, self._wake_out):
             end.close()
@@ -110,6 +127,18 @@ class FeedServer:
                 self._published[snapshot.version] = digest
                 while len(self._published) > REMEMBERED:
                     del self._published[min(self._published)]
+                if self._dealing is not None:
+                    self._dealing.plan(snapshot)
+        self._wake()
+
+    def look(self) -> None:
+        """Whose gateways' processes live: slots are dealt out once all of them have spoken that
+        lived before this control did. Raises Busy."""
+        if self._dealing is None or not self._dealing.must_look:
+            return
+        pids = self._pids()
+        with self._changed:
+            self._dealing.lived(pids)
         self._wake()
 
     def demand_fits(self, snapshot: Snapshot, secrets: Secrets) -> None:
@@ -192,6 +221,8 @@ class FeedServer:
                 elif key.fileobj is self._wake_in:
                     self._wake_in.recv(_CHUNK_BYTES)
                     self._push_all()
+                elif isinstance(key.data, Watched):
+                    self._ended_process(key.data)
                 else:
                     self._serve(key.data, events)
 
@@ -204,7 +235,7 @@ class FeedServer:
             _log.warning("a child that is shut in asked for a snapshot")
             connection.close()
             return
-        if len(self._selector.get_map()) > MAX_GATEWAYS:
+        if len(self._connected()) >= MAX_GATEWAYS:
             connection.close()
             return
         connection.setblocking(False)  # noqa: FBT003 - the standard library's own signature
@@ -224,7 +255,37 @@ class FeedServer:
         if not data:
             raise ConnectionResetError("it hung up")
         for payload in gateway.frames.feed(data):
-            self._answer(gateway, from_gateway(payload))
+            message = from_gateway(payload)
+            if isinstance(message, Ask):
+                self._answer(gateway, message)
+            else:
+                self._wants(gateway, message)
+
+    def _wants(self, gateway: _Gateway, message: Wants) -> None:
+        if self._dealing is None or gateway.refused:
+            return
+        with self._changed:
+            self._dealing.wants(gateway.speaker, pid_of(gateway.socket), message)
+        self._deal()
+
+    def _ended_process(self, watched: Watched) -> None:
+        assert self._dealing is not None
+        with self._changed:
+            self._dealing.ended(watched)
+        self._deal()
+
+    def _deal(self) -> None:
+        if self._dealing is None:
+            return
+        with self._changed:
+            written = {id(one) for one in self._dealing.deal(self._clock.monotonic())}
+        for gateway in self._connected() if written else ():
+            if id(gateway.waiting) in written:
+                self._serve(gateway, selectors.EVENT_WRITE)
+
+    def _connected(self) -> list[_Gateway]:
+        found = [key.data for key in self._selector.get_map().values()]
+        return [one for one in found if isinstance(one, _Gateway)]
 
     def _answer(self, gateway: _Gateway, ask: Ask) -> None:
         self._look_at_version(gateway, ask)
@@ -256,11 +317,11 @@ class FeedServer:
             gateway.pushed = self._digest
 
     def _push_all(self) -> None:
-        gateways = [key.data for key in self._selector.get_map().values() if key.data is not None]
-        for gateway in gateways:
+        for gateway in self._connected():
             with self._changed:
                 self._push_to(gateway)
             self._serve(gateway, selectors.EVENT_WRITE)
+        self._deal()
 
     def _flush(self, gateway: _Gateway) -> None:
         if len(gateway.waiting) > MAX_WAITING_BYTES:

@@ -20,9 +20,17 @@ class Connection(Protocol):
 
 def is_shut_in(connection: Connection) -> bool:
     """Whether the peer was shut in. True, too, where that cannot be told: it may be gone."""
-    found = connection.getsockopt(SOL_SOCKET, SO_PEERCRED, _CREDENTIALS.size)
-    pid, _, _ = _CREDENTIALS.unpack(found)
     try:
-        return Path(f"/proc/{pid}/ns/net").readlink() != Path("/proc/self/ns/net").readlink()
+        return (
+            Path(f"/proc/{pid_of(connection)}/ns/net").readlink()
+            != Path("/proc/self/ns/net").readlink()
+        )
     except OSError:
         return True
+
+
+def pid_of(connection: Connection) -> int:
+    """The process that connected."""
+    found = connection.getsockopt(SOL_SOCKET, SO_PEERCRED, _CREDENTIALS.size)
+    pid: int = _CREDENTIALS.unpack(found)[0]
+    return pid
