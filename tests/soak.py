@@ -103,6 +103,12 @@ def scale(seed: int) -> int:
     return subprocess.run(argv, cwd=ROOT, check=False).returncode
 
 
+def report(seed: int) -> int:
+    """A month of a million records, judged minute by minute; prints its own line."""
+    argv = [sys.executable, "-m", "tests.report_scale", "--seed", str(seed)]
+    return subprocess.run(argv, cwd=ROOT, check=False).returncode
+
+
 def cache(seed: int) -> int:
     """Whether the time to the first token tells a tenant what another has sent: 200 pairs."""
     figure = cache_timing.measure(seed)
@@ -138,6 +144,7 @@ FIGURES = {
     "start": start,
     "contract": contract,
     "scale": scale,
+    "report": report,
     "cache": cache,
     "idle": idle,
     "fuzz": fuzz,

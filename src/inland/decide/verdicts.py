@@ -20,6 +20,8 @@ _LONGEST_US = 2**32 - 1
 #: How a request ends that was lost, and one whose caller left (docs/formats.md).
 _FAILED, _INTERRUPTED, _HUNG_UP, _COMPLETE = "failed", "interrupted", "hung-up", "complete"
 _REFUSAL = "refusal"
+#: The route of requests that are answered no token.
+_EMBEDDINGS = "embeddings"
 #: The status of a refusal that was none: its caller left while it waited.
 LEFT = 499
 
@@ -57,6 +59,7 @@ class Fact(msgspec.Struct, gc=False):
     kind: str
     time: int
     deployment: str | None = None
+    route: str = ""
     outcome: str = ""
     status: int | None = None
     count: int = 1
@@ -144,11 +147,12 @@ class Minutes:
     minute.
 
     A minute is **breached** when the 95th percentile (nearest rank) of the times to first token of
-    prompts of up to L tokens that arrived in it is above M, when anything was lost in it, or when
-    less was served than owed. A caller that left before its first token counts if it waited longer
-    than M. The cause is **over contract** when more was wanted than 60 N and the burst, and all
-    that was owed was served; else **capacity lost** when anything was lost; else **engine slow**. A
-    minute in which nothing was wanted and nobody asked is not exercised. All others are **met**.
+    prompts of up to L tokens that arrived in it is above M (embeddings have none), when anything
+    was lost in it, or when less was served than owed. A caller that left before its first token
+    counts if it waited longer than M. The cause is **over contract** when more was wanted than 60 N
+    and the burst, and all that was owed was served; else **capacity lost** when anything was lost;
+    else **engine slow**. A minute in which nothing was wanted and nobody asked is not exercised.
+    All others are **met**.
 
     Records may come in any order. What is kept is a few sums for each minute in which anything
     happened, and four bytes for each time to first token.
@@ -220,7 +224,7 @@ class Minutes:
         minute.requests += 1
         lost = fact.outcome in {_FAILED, _INTERRUPTED} and is_ours(fact.status)
         minute.lost += lost
-        short = fact.prompt_tokens <= self.terms.prompt_tokens
+        short = fact.route != _EMBEDDINGS and fact.prompt_tokens <= self.terms.prompt_tokens
         if fact.ttft_us is not None:
             minute.begun += 1
             minute.begun_charge += charge

@@ -121,7 +121,7 @@ def _p95(came: list[Record], left: list[Record], terms: Terms) -> int | None:
         return objective is not None and waited > objective * 1000
 
     for one in came:
-        if one["prompt_tokens"] > terms["prompt_tokens"]:
+        if one["prompt_tokens"] > terms["prompt_tokens"] or one["route"] == "embeddings":
             continue
         if one["ttft_us"] is not None:
             values.append(one["ttft_us"])

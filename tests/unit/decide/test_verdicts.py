@@ -21,6 +21,7 @@ def request(at_s, ttft_s, seconds, tokens, outcome="complete", prompt=10, **more
     """A record of one request that arrived at a second of minute BASE."""
     return {
         "kind": "request",
+        "route": "chat.completions",
         "time": BASE * MINUTE + round(at_s * 1e6),
         "ttft_us": None if ttft_s is None else round(ttft_s * 1e6),
         "duration_us": round(seconds * 1e6),
@@ -83,6 +84,11 @@ def test_a_95th_percentile_beyond_the_objective_is_a_breach():
 def test_prompts_longer_than_the_contract_says_promise_nothing():
     assert only([request(1, 9, 10, 1, prompt=513)]).cause is None
     assert only([request(1, 9, 10, 1, prompt=512)]).cause is Cause.ENGINE_SLOW
+
+
+def test_an_embedding_has_no_first_token_to_be_late():
+    assert only([request(1, 9, 10, 0, route="embeddings")]).cause is None
+    assert only([request(1, 9, 10, 0, "failed", route="embeddings")]).cause is not None
 
 
 def test_a_caller_that_left_waiting_too_long_counts_as_late_and_one_that_left_early_does_not():
@@ -168,6 +174,7 @@ REQUESTS = st.builds(
     st.sampled_from(["complete", "complete", "hung-up", "failed", "interrupted"]),
     prompt=st.sampled_from([0, 10, 512, 513]),
     status=st.sampled_from([None, 200, 403, 429, 503]),
+    route=st.sampled_from(["chat.completions", "embeddings"]),
     stalled_us=st.sampled_from([0, 0, 5]),
 )
 REFUSALS = st.builds(
