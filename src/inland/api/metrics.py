@@ -28,6 +28,7 @@ router = APIRouter(tags=["metrics"])
 HELP = {
     "requests": "Requests answered, by how they ended.",
     "prompt_tokens": "Tokens in, by the engine's count.",
+    "cached_tokens": "Of the tokens in, those an engine had kept and did not read again.",
     "completion_tokens": "Tokens out, by the engine's count.",
     "wasted_tokens_estimated": "Tokens made for callers that had gone, or lost; billed to nobody.",
     "engine_faults": "Answers given up because what the engine sent or counted cannot be true.",

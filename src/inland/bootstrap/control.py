@@ -50,6 +50,7 @@ from inland.plant.measuring import Measuring
 from inland.plant.models import Models
 from inland.plant.policies import Policies
 from inland.plant.prices import PriceList
+from inland.plant.refitting import Refitting
 from inland.plant.replicas import EngineRoom, Replicas
 from inland.plant.reports import Reports
 from inland.plant.tenants import Tenants
@@ -148,6 +149,7 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
         Controller("contracts", contracts.settle),
         Controller("certificate", Renewal(home, listening, clock).step),
         Controller("totals", lambda: totals.keep(feed.heard())),
+        Controller("refitting", Refitting(changes, feed.heard).step),
     ]
     ticker = Ticker(steps, _step_failed)
     control = Control(

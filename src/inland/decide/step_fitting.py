@@ -17,7 +17,7 @@ from inland.domain.capacity import StepModel
 
 #: Turns tried between two neighbouring batches that were seen, narrowings of the best one's
 #: surroundings after that, and rounds of weighing what is off.
-_TURNS, _NARROWINGS, _ROUNDS = 2, 8, 4
+_TURNS, _NARROWINGS, ROUNDS = 2, 8, 4
 #: What is further off than this many times the median error counts less (Huber's rule: 1.345
 #: standard deviations, of which the median error is 0.6745).
 _FAR = 1.345 / 0.6745
@@ -50,14 +50,15 @@ class Fit:
     r2: float
 
 
-def fit(observations: Sequence[Observation]) -> Fit:
+def fit(observations: Sequence[Observation], rounds: int = ROUNDS) -> Fit:
     """The model that explains them best. What they do not show is 0.0: a term that all of them have
-    alike is in the overhead. Raises ValueError of no observation, or of one that took no time."""
+    alike is in the overhead. `rounds`: of weighing what is far off, 0 to weigh all alike. Raises
+    ValueError of no observation, or of one that took no time."""
     if not observations or any(one.seconds <= 0 for one in observations):
         raise ValueError("nothing was observed, or something that took no time")
     trust = [one.weight for one in observations]
     model = _best(observations, trust)
-    for _ in range(_ROUNDS):
+    for _ in range(rounds):
         off = [abs(_off(model, one)) for one in observations]
         far = max(_FAR * median(off), _EXACT)
         trust = [

@@ -58,7 +58,8 @@ class Profile:
     `settings`: what it was measured of (`settings_of`); one that has others has no profile. `knee`:
     the concurrency beyond which tokens/s stop growing. `error`: the model's largest relative error
     over the points; `r2`: its coefficient of determination. `beside_tokens`: what the replica
-    made for others meanwhile, which makes it look slower than it is.
+    made for others meanwhile, which makes it look slower than it is. `refitted_unix_s`: when live
+    traffic corrected the model last.
     """
 
     deployment: str
@@ -70,6 +71,7 @@ class Profile:
     error: float
     r2: float
     beside_tokens: int = 0
+    refitted_unix_s: int | None = None
 
 
 def settings_of(deployment: Deployment, digest: str | None) -> str:

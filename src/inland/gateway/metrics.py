@@ -71,12 +71,31 @@ class Histogram:
         return {"labels": list(self.labels), "bounds_s": list(self._bounds), "series": series}
 
 
+class Steps:
+    """What live traffic says of an engine's steps, for control to refit its model by: the times
+    between tokens that no caller held up, and how many requests ran at each, both added up."""
+
+    __slots__ = ("beside", "gap_s", "gaps")
+
+    def __init__(self) -> None:
+        self.gaps = 0
+        self.gap_s = 0.0
+        self.beside = 0
+
+    def add(self, seconds: float, times: int, beside: int) -> None:
+        """`times` tokens came, so many seconds apart, while `beside` requests ran."""
+        self.gaps += times
+        self.gap_s += seconds * times
+        self.beside += beside * times
+
+
 class Metrics:
     """All of a gateway's."""
 
     def __init__(self) -> None:
         self.requests = Counter("route", "deployment", "outcome", "status")
         self.prompt_tokens = Counter("deployment")
+        self.cached_tokens = Counter("deployment")
         self.completion_tokens = Counter("deployment")
         self.wasted_tokens_estimated = Counter("deployment")
         self.engine_faults = Counter("deployment")
@@ -87,6 +106,7 @@ class Metrics:
         self.inter_token = Histogram(INTER_TOKEN_BOUNDS_S, "deployment")
         self.queue_wait = Histogram(WAIT_BOUNDS_S, "deployment")
         self.duration = Histogram(DURATION_BOUNDS_S, "deployment")
+        self._steps: dict[str, Steps] = {}
 
     def timings(self, deployment: str) -> "Timings":
         """The series of one deployment's requests."""
@@ -95,7 +115,13 @@ class Metrics:
             self.inter_token.series((deployment,)),
             self.queue_wait.series((deployment,)),
             self.duration.series((deployment,)),
+            self._steps_of(deployment),
         )
+
+    def _steps_of(self, deployment: str) -> Steps:
+        if deployment not in self._steps and len(self._steps) >= SERIES:
+            return Steps()
+        return self._steps.setdefault(deployment, Steps())
 
     def export(self, gauges: dict[str, Any]) -> dict[str, Any]:
         """Everything, with `gauges` (name → `{"labels", "series"}`) as they are now."""
@@ -103,6 +129,7 @@ class Metrics:
             "counters": {
                 "requests": self.requests.export(),
                 "prompt_tokens": self.prompt_tokens.export(),
+                "cached_tokens": self.cached_tokens.export(),
                 "completion_tokens": self.completion_tokens.export(),
                 "wasted_tokens_estimated": self.wasted_tokens_estimated.export(),
                 "engine_faults": self.engine_faults.export(),
@@ -117,6 +144,7 @@ class Metrics:
                 "request_seconds": self.duration.export(),
             },
             "gauges": gauges,
+            "steps": {name: [s.gaps, s.gap_s, s.beside] for name, s in self._steps.items()},
         }
 
 
@@ -128,3 +156,4 @@ class Timings:
     inter_token: Series
     queue_wait: Series
     duration: Series
+    steps: Steps

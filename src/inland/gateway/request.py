@@ -259,7 +259,10 @@ class Request:
             self._lane.timings.ttft.observe(now - self._arrived)
         else:
             between_s = (now - self._last_piece) / count
-            self._lane.timings.inter_token.observe(between_s, count)
+            timings = self._lane.timings
+            timings.inter_token.observe(between_s, count)
+            if not self._stalls.since(self._last_piece):
+                timings.steps.add(between_s, count, self._lane.running)
         self._last_piece = now
 
     def _opening_is_durable(self) -> None:
@@ -475,6 +478,7 @@ class Request:
             self._delivery.finish(counts, self._entry)
         done = counts.completion if complete else self._delivered_tokens()
         metrics.prompt_tokens.add(name, counts.prompt)
+        metrics.cached_tokens.add(name, counts.cached)
         metrics.completion_tokens.add(name, done)
         metrics.wasted_tokens_estimated.add(name, self._wasted(counts, done))
         self._over(self._outcome, 200 if complete else 0)

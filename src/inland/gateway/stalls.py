@@ -4,11 +4,11 @@
 class Stalls:
     """`is_now`: whether it keeps it waiting at present."""
 
-    __slots__ = ("_since", "_total_s", "is_now")
+    __slots__ = ("_ended", "_since", "_total_s", "is_now")
 
     def __init__(self) -> None:
         self.is_now = False
-        self._since = self._total_s = 0.0
+        self._since = self._ended = self._total_s = 0.0
 
     def begin(self, now: float) -> None:
         """It stopped reading."""
@@ -17,7 +17,11 @@ class Stalls:
 
     def end(self, now: float) -> None:
         """It reads again."""
-        self._total_s, self.is_now = self.total_s(now), False
+        self._total_s, self.is_now, self._ended = self.total_s(now), False, now
+
+    def since(self, then: float) -> bool:
+        """Whether it kept its answer waiting at any time after `then`."""
+        return self.is_now or self._ended > then
 
     def total_s(self, now: float) -> float:
         """In all, what goes on now included."""

@@ -8,8 +8,9 @@ from inland.plant.snapshots import settings_in
 _NS, _PARTS = 1_000_000_000, 1000
 
 
-def put_profile(change: Change, profile: Profile, replica: str) -> None:
-    """Write a profile, measured on `replica`, and book it: what was sold later stands on this.
+def put_profile(change: Change, profile: Profile, replica: str | None = None) -> None:
+    """Write a profile, measured on `replica` or refitted (None), and book it: what is sold later
+    stands on this.
 
     Raises Conflict for one of a deployment that is gone or has changed.
     """
@@ -20,7 +21,7 @@ def put_profile(change: Change, profile: Profile, replica: str) -> None:
     change.state.put_profile(profile)
     model = profile.model
     change.book(
-        "deployment.measure",
+        "deployment.refit" if replica is None else "deployment.measure",
         profile.deployment,
         replica=replica,
         settings=profile.settings,
