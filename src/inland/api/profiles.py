@@ -60,7 +60,8 @@ class ModelOfSteps(Shape):
 class ProfileView(Shape):
     """What one replica was measured to do. `settings`: measured of. `knee`: the concurrency beyond
     which tokens/s stop growing. `error`: the model's largest relative error over the points, `r2`:
-    its coefficient of determination. `beside_tokens`: made for others meanwhile."""
+    its coefficient of determination. `beside_tokens`: made for others meanwhile. `refitted_unix_s`:
+    when live traffic corrected the model last."""
 
     measured_unix_s: int
     settings: str
@@ -68,6 +69,7 @@ class ProfileView(Shape):
     error: float
     r2: float
     beside_tokens: int
+    refitted_unix_s: int | None
     model: ModelOfSteps
     points: list[PointView]
 
@@ -81,6 +83,7 @@ class ProfileView(Shape):
             error=round(profile.error, 4),
             r2=round(profile.r2, 4),
             beside_tokens=profile.beside_tokens,
+            refitted_unix_s=profile.refitted_unix_s,
             model=ModelOfSteps.of(profile.model),
             points=[PointView.of(point) for point in profile.points],
         )

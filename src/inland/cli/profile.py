@@ -1,12 +1,12 @@
 """A deployment's capacity as measured: the measuring watched, and the profile as people read it."""
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from inland.adapters.files.clock import SystemClock
 from inland.cli import show
 from inland.cli.failures import Failed
 from inland.cli.progress import steps_bar
+from inland.cli.times import utc
 
 if TYPE_CHECKING:
     from inland.client import FactoryClient
@@ -51,8 +51,8 @@ def show_profile(name: str, profile: dict[str, Any] | None) -> None:
         ("", lambda row: bar(row["decode_tokens_per_s"], most)),
     ]
     rungs = sorted(profile["points"], key=lambda row: (row["prompt_tokens"], row["concurrency"]))
-    when = datetime.fromtimestamp(profile["measured_unix_s"], UTC).strftime("%Y-%m-%d %H:%M UTC")
-    show.line(f"Capacity of one replica, measured {when} ({profile['settings']}):")
+    show.line(f"Capacity of one replica, measured {utc(profile['measured_unix_s'])},")
+    show.line(f"of {profile['settings']}:")
     show.rows(rungs, columns, json_too=False)
     for line in _summary(profile):
         show.line(line)
@@ -75,6 +75,8 @@ def _summary(profile: dict[str, Any]) -> list[str]:
     )
     fits = f"That explains {profile['r2']:.1%} (r²), and is off by {profile['error']:.0%} at most."
     lines = [f"Tokens/s stop growing at {profile['knee']} requests at once.", step, fits]
+    if profile["refitted_unix_s"] is not None:
+        lines.append(f"Live traffic corrected the model last on {utc(profile['refitted_unix_s'])}.")
     if profile["error"] > _FAR_OFF:
         lines.append("Something else kept the machine busy, or the engine: measure again.")
     if profile["beside_tokens"]:

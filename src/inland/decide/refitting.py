@@ -1,8 +1,9 @@
 """What live traffic says of a step-time model: a little memory, the past forgotten by halves. Pure.
 
 A gateway counts the gaps between the tokens of its streams and how many ran beside each. Of what
-all of them count in a window a mean step is made, kept with others of a batch like it, and fitted
-together with the ladder's points, which keep the model where traffic never was.
+all of them count in a window a mean step is made and kept with others of a batch like it. As far as
+these agree that the engine is slower or faster than it was measured to be, so are the ladder's
+points taken to be, which keep the model's shape where traffic never was; it is fitted to both.
 """
 
 from collections.abc import Mapping, Sequence
@@ -77,12 +78,8 @@ def window(counted: Sequence[Traffic], lasted_s: float, replicas: int) -> Observ
     A token of one gateway ran beside that gateway's own sequences and, on average, the others'.
     """
     gaps = sum(one.gaps for one in counted)
-    values = [part for one in counted for part in _parts(one)]
-    if (
-        gaps < LEAST_GAPS
-        or lasted_s <= 0
-        or not all(isfinite(part) and part >= 0 for part in values)
-    ):
+    sound = all(isfinite(part) and part >= 0 for one in counted for part in _parts(one))
+    if not sound or gaps < LEAST_GAPS or lasted_s <= 0:
         return None
     gap_s = sum(one.gap_s for one in counted)
     elsewhere = sum(one.gaps * (gap_s - one.gap_s) / lasted_s for one in counted)

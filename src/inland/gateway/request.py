@@ -238,7 +238,7 @@ class Request:
         """Text from the engine: relayed, or kept for a whole answer."""
         if self.phase is not Phase.RUNNING:
             return
-        self._measure(len(pieces))
+        self._measure(len(pieces), is_last=pieces[-1].finish is not None)
         try:
             self._ceiling.take(pieces)
         except Damaged as lie:
@@ -252,7 +252,7 @@ class Request:
         if self._call is not None and (self._stalls.is_now or not more):
             self._call.pause()  # once more: the first time there may have been no connection
 
-    def _measure(self, count: int) -> None:
+    def _measure(self, count: int, *, is_last: bool) -> None:
         now = self._shared.clock.monotonic()
         if self._ttft_us is None:
             self._ttft_us = int((now - self._arrived) * 1e6)
@@ -261,7 +261,7 @@ class Request:
             between_s = (now - self._last_piece) / count
             timings = self._lane.timings
             timings.inter_token.observe(between_s, count)
-            if not self._stalls.since(self._last_piece):
+            if not (is_last or self._stalls.since(self._last_piece)):  # an end is no token
                 timings.steps.add(between_s, count, self._lane.running)
         self._last_piece = now
 
