@@ -26,8 +26,6 @@ from inland.ports.state import StateTables
 #: No rung begins that would, by what was seen, end after this; each gets what is left of it, but
 #: at least so much. In seconds.
 MEASURE_S, LEAST_RUNG_S = 60.0, 10.0
-#: What engines that keep prompts apart by a salt are told: none of a tenant's.
-_SALT = "measuring"
 #: Fewer points than this make no profile.
 LEAST_POINTS = 2
 

@@ -21,14 +21,14 @@ def driver(plant):
 
 @pytest.fixture
 def ready(plant):
-    replicas = Replicas(
-        plant.changes,
-        ToyRunner(),
-        dict.fromkeys(EngineKind, ToyProber()),
-        EngineRoom("/m", "/r", (0, 1)),
-        AtOnce(),
-        settled(plant.clock),
-    )
+    _prove(plant)
+
+
+def _prove(plant):
+    """Every replica there is has produced a token."""
+    probers = dict.fromkeys(EngineKind, ToyProber())
+    room, draining = EngineRoom("/m", "/r", (0, 1)), settled(plant.clock)
+    replicas = Replicas(plant.changes, ToyRunner(), probers, room, AtOnce(), draining)
     for _ in range(3):
         replicas.step()
         plant.clock.sleep(1)
@@ -94,27 +94,13 @@ def test_a_deployment_that_changed_has_no_profile(plant, measuring):
 
 def test_a_deployment_that_is_gone_leaves_no_profile(plant, driver, ready):
     plant.deployments.add("op", Order("other", EngineKind.LLAMA_CPP, model="smol"))
-    _ready(plant, "other")
+    _prove(plant)
+    assert "other-0" in plant.changes.snapshot().replicas
     Measuring(plant.changes, driver, lambda run: run()).measure("op", "other")
     assert "other" in plant.changes.snapshot().profiles
     plant.deployments.remove("op", "other")
     plant.deployments.add("op", Order("other", EngineKind.LLAMA_CPP, model="smol"))
     assert "other" not in plant.changes.snapshot().profiles
-
-
-def _ready(plant, name):
-    replicas = Replicas(
-        plant.changes,
-        ToyRunner(),
-        dict.fromkeys(EngineKind, ToyProber()),
-        EngineRoom("/m", "/r", (0, 1)),
-        AtOnce(),
-        settled(plant.clock),
-    )
-    for _ in range(3):
-        replicas.step()
-        plant.clock.sleep(1)
-    assert f"{name}-0" in plant.changes.snapshot().replicas
 
 
 def test_a_second_measurement_at_the_same_time_is_refused(plant, driver, ready):
