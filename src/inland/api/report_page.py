@@ -29,7 +29,6 @@ dt { color: #57606a; } dd { margin: 0; }
 .days th { width: 2.2rem; font-weight: 400; padding: 0; } .days td { padding: 0; }
 .days svg { display: block; width: 100%; height: .8rem; }
 svg rect { shape-rendering: crispEdges; }
-.base { fill: #eaeef2; } .met { fill: #2da44e; } .over { fill: #bf8700; } .ours { fill: #cf222e; }
 .key svg { width: 1.6rem; height: .8rem; vertical-align: -.1rem; margin: 0 .3rem 0 1rem; }
 code { font: 13px ui-monospace, monospace; overflow-wrap: anywhere; }
 @media print {
@@ -39,12 +38,12 @@ code { font: 13px ui-monospace, monospace; overflow-wrap: anywhere; }
   svg rect { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }
 """
-#: Class, top and height of a minute in the picture: told apart without colour as well.
+#: Colour, top and height of a minute in the picture: told apart without colour as well.
 _DRAWN: dict[Cause | None, tuple[str, int, int]] = {
-    None: ("met", 6, 3),
-    Cause.OVER_CONTRACT: ("over", 4, 6),
-    Cause.CAPACITY_LOST: ("ours", 0, 10),
-    Cause.ENGINE_SLOW: ("ours", 0, 10),
+    None: ("#2da44e", 6, 3),
+    Cause.OVER_CONTRACT: ("#bf8700", 4, 6),
+    Cause.CAPACITY_LOST: ("#cf222e", 0, 10),
+    Cause.ENGINE_SLOW: ("#cf222e", 0, 10),
 }
 _MEANING = {
     Cause.OVER_CONTRACT: "More was asked for than was bought; what was bought was served.",
@@ -85,7 +84,7 @@ def _kept(one: ContractMonth) -> str:
     kept = causes[None] + causes[Cause.OVER_CONTRACT]
     return (
         f'<p class="kept">{_percent(kept, exercised)} kept</p>'
-        f"<p>of {exercised:,} minutes in which it was used; {exercised - kept:,} were not.</p>"
+        f"<p>of {exercised:,} minutes in which it was used; {exercised - kept:,} were not kept.</p>"
     )
 
 
@@ -143,16 +142,16 @@ def _day(day: int, verdicts: Sequence[Verdict]) -> str:
     return (
         f'<tr><th scope="row">{number}</th><td><svg viewBox="0 0 {_DAY_MINUTES} 10" '
         f'preserveAspectRatio="none" role="img" aria-label="{label}">'
-        f'<rect class="base" y="9" width="{_DAY_MINUTES}" height="1"/>{rects}</svg></td></tr>'
+        f'<rect fill="#d0d7de" y="9" width="{_DAY_MINUTES}" height="1"/>{rects}</svg></td></tr>'
     )
 
 
 def _rects(day: int, verdicts: Sequence[Verdict]) -> Iterator[str]:
     for run in _runs(verdicts):
-        name, top, height = _DRAWN[run[0].cause]
+        colour, top, height = _DRAWN[run[0].cause]
         left = (run[0].minute_unix_s - day) // MINUTE_S
         shape = f'x="{left}" y="{top}" width="{len(run)}" height="{height}"'
-        yield f'<rect class="{name}" {shape}/>'
+        yield f'<rect fill="{colour}" {shape}/>'
 
 
 def _runs(verdicts: Sequence[Verdict]) -> Iterator[list[Verdict]]:
@@ -171,8 +170,8 @@ def _runs(verdicts: Sequence[Verdict]) -> Iterator[list[Verdict]]:
 
 
 def _sample(cause: Cause | None, text: str) -> str:
-    name, top, height = _DRAWN[cause]
-    rect = f'<rect class="{name}" y="{top}" width="20" height="{height}"/>'
+    colour, top, height = _DRAWN[cause]
+    rect = f'<rect fill="{colour}" y="{top}" width="20" height="{height}"/>'
     return f'<svg viewBox="0 0 20 10" aria-hidden="true">{rect}</svg>{text}'
 
 

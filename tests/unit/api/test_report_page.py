@@ -63,8 +63,9 @@ def test_it_shows_every_minute_where_it_belongs():
     verdicts = [_verdict(0), _verdict(1), _verdict(2, Cause.ENGINE_SLOW), _verdict(1440 + 7)]
     read = Reader(_page(_month(_contract(), verdicts)))
     rects = [one for tag, one in read.tags if tag == "rect" and "x" in one]
-    shown = [(one["class"], one["x"], one["width"]) for one in rects]
-    assert shown == [("met", "0", "2"), ("ours", "2", "1"), ("met", "7", "1")]
+    shown = [(one["height"], one["x"], one["width"]) for one in rects]
+    assert shown == [("3", "0", "2"), ("10", "2", "1"), ("3", "7", "1")]
+    assert len({one["fill"] for one in rects}) == 2
     labels = [one["aria-label"] for tag, one in read.tags if "aria-label" in one]
     assert len(labels) == 30
     assert labels[0] == "Day 1: 2 minutes met, 1 breached"
