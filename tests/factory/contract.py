@@ -126,9 +126,6 @@ def stage(folder: Path) -> Iterator[tuple[Running, dict[str, str | None], Narrow
             *("deploy", "add", DOOMED, "--engine", "openai", "--upstream-model", "m"),
             *("--url", "http://127.0.0.1:9/v1", "--jurisdiction", "DE", "--permit-endpoint"),
         )
-        with factory.http() as http:
-            begun = http.post(f"/factory/v1/deployments/{TINY}/measure", headers=operator)
-        assert begun.status_code == 202, begun.text
         for tenant in ("fodder", "caller"):
             factory.run("tenant", "add", tenant)
         keys: dict[str, str | None] = {"nobody": None}
@@ -148,6 +145,9 @@ def stage(folder: Path) -> Iterator[tuple[Running, dict[str, str | None], Narrow
                 model=TINY, messages=[{"role": "user", "content": "Hi"}], max_tokens=2
             )
         factory.receipt(answer.id, folder / "receipt.json")
+        with factory.http() as http:
+            begun = http.post(f"/factory/v1/deployments/{TINY}/measure", headers=operator)
+        assert begun.status_code == 202, begun.text
         yield factory, keys, _narrowing(factory, model, answer.id, spare)
 
 
