@@ -128,6 +128,12 @@ def policies(seed: int) -> int:
     return subprocess.run(argv, cwd=ROOT, check=False).returncode
 
 
+def fairness(seed: int) -> int:
+    """The laws of shares over random arrivals in simulated time, 10,000 seeds; prints its line."""
+    argv = [sys.executable, "-m", "tests.unit.decide.fairness", "--seed", str(seed)]
+    return subprocess.run(argv, cwd=ROOT, check=False).returncode
+
+
 def isolation(seed: int) -> int:
     """How long what is foreign and what is unknown take to be refused; prints its own lines."""
     del seed  # nothing in it is drawn
@@ -149,6 +155,7 @@ FIGURES = {
     "idle": idle,
     "fuzz": fuzz,
     "policies": policies,
+    "fairness": fairness,
     "isolation": isolation,
 }
 

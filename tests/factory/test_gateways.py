@@ -4,11 +4,13 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
 import pytest
 
+from inland.decide.admission_log import replay
 from tests.factory.running import MODEL, Running, running
 
 ASK = {"model": MODEL, "messages": [{"role": "user", "content": "Hello."}], "max_tokens": 2}
@@ -92,6 +94,37 @@ def test_a_revocation_waits_out_a_gateway_that_does_not_answer(several: Running)
         os.kill(stuck, signal.SIGCONT)
     assert waited_s > 2
     assert _statuses(several, told["key"]) == {401}
+
+
+def test_what_lanes_decided_live_is_decided_again_when_their_logs_are_replayed(
+    several: Running,
+) -> None:
+    """Logs are written by gateways that start while their folder is there."""
+    folder = several.home / "logs" / "admission"
+    folder.mkdir()
+    os.kill(several.processes("gateway")[0]["pid"], signal.SIGKILL)
+    headers = {"authorization": f"Bearer {several.keys['demo']}"}
+    deadline, starts = time.monotonic() + 60, 0
+    while not starts and time.monotonic() < deadline:
+        clients = [httpx.Client(base_url=several.url, headers=headers) for _ in range(CONNECTIONS)]
+        with ThreadPoolExecutor(CONNECTIONS) as pool:
+            told = list(pool.map(_asked, clients))
+        assert set(told) <= {200, None}
+        starts = sum(log.read_bytes().count(b'"Start"') for log in folder.iterdir())
+    assert starts
+    for log in folder.iterdir():
+        count, others = replay(log.read_bytes().splitlines())
+        assert count > 2
+        assert not others
+
+
+def _asked(client: httpx.Client) -> int | None:
+    """The answer's status; None where its gateway was just killed."""
+    with client:
+        try:
+            return client.post("/v1/chat/completions", json=ASK, timeout=60).status_code
+        except httpx.TransportError:
+            return None
 
 
 def test_a_killed_gateways_journal_is_sealed_while_the_others_serve(

@@ -17,6 +17,7 @@ from inland.adapters.feed.client import FeedClient, Hello
 from inland.adapters.files.clock import SystemClock, SystemEntropy
 from inland.adapters.files.disk import Disk
 from inland.adapters.files.journal import JournalWriter
+from inland.adapters.files.lane_logs import lane_logs
 from inland.adapters.home import factory_toml
 from inland.adapters.home.layout import Home
 from inland.adapters.home.listening import Listening
@@ -122,6 +123,7 @@ async def _serve(
         hosts=Hosts(listening.names(), listening.origins),
         proxies=listening.proxies,
         tls=None if served is None else lambda: served.context,
+        lane_logs=lane_logs(home.root, writer),
     )
     first = asyncio.Event()
 

@@ -337,13 +337,18 @@ class Desk:
                 replicas[replica.deployment].append(replica)
         for name, deployment in snapshot.deployments.items():
             if name not in self.lanes:
-                timings = self._shared.metrics.timings(name)
-                self.lanes[name] = Lane(
-                    self.limits, self._shared.clock, self._share, timings, fresh=self._fresh
-                )
+                self.lanes[name] = self._lane(name)
             sold = [one for one in snapshot.contracts.values() if one.deployment == name]
             profile = snapshot.profiles.get(name)
             self.lanes[name].apply(deployment, replicas[name], sold, profile)
+
+    def _lane(self, name: str) -> Lane:
+        shared = self._shared
+        timings, logs = shared.metrics.timings(name), shared.lane_logs
+        record = None if logs is None else logs(name)
+        return Lane(
+            self.limits, shared.clock, self._share, timings, fresh=self._fresh, record=record
+        )
 
     # -- shares, as one of several gateways
 

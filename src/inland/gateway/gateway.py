@@ -60,11 +60,13 @@ class Gateway:
         hosts: Hosts | None = None,
         proxies: tuple[str, ...] = (),
         tls: Callable[[], ssl.SSLContext] | None = None,
+        lane_logs: Callable[[str], Callable[[bytes], None]] | None = None,
     ) -> None:
         """`residency_factory`: what decides under a snapshot. `lease_ok`: whether control still
         knows of us. `share`: which of the engines' slots are ours. `differs`: why control's
         version and ours do not fit each other; empty where they do. `tls`: what each connection
-        is secured by; without it all is plain HTTP."""
+        is secured by; without it all is plain HTTP. `lane_logs`: what opens the log of a
+        deployment's lane; without it there is none."""
         self._shared = Shared(
             limits,
             clock,
@@ -76,6 +78,7 @@ class Gateway:
             Refusals(limits.refusals_per_tenant),
             Salts(entropy(SECRET_BYTES)),
             differs=differs,
+            lane_logs=lane_logs,
         )
         metrics, sources = self._shared.metrics, Sources(limits, clock.monotonic, proxies)
         doorway = Doorway(hosts or Hosts(), sources, metrics.turned_away)

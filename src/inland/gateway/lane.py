@@ -4,7 +4,7 @@ Of an engine of ours it also knows the slots that are this gateway's, and gives 
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from inland.decide.admission import step
@@ -26,6 +26,7 @@ from inland.decide.admission_events import (
     Up,
     Why,
 )
+from inland.decide.admission_log import first_line, line
 from inland.decide.admission_state import State
 from inland.decide.shares import Holding
 from inland.decide.slots import Grant, Share, Slots, let_go, resize, slots_of, take
@@ -85,10 +86,18 @@ class Lane:
     """Queue and replicas of one deployment, and our `share` of its slots.
 
     `fresh`: in this process there was no lane before that may have left work in its engines.
+    `record`: takes each event as a line, to be replayed.
     """
 
     def __init__(
-        self, limits: Limits, clock: Clock, share: Share, timings: Timings, *, fresh: bool = False
+        self,
+        limits: Limits,
+        clock: Clock,
+        share: Share,
+        timings: Timings,
+        *,
+        fresh: bool = False,
+        record: Callable[[bytes], None] | None = None,
     ) -> None:
         self.timings = timings
         self._limits = limits
@@ -100,9 +109,11 @@ class Lane:
         self._portion = Portion()
         self._told: Demand | None = None
         self._changed = True
-        self._state = State(
-            Bounds(limits.queue, limits.queue_total, limits.queue_s, limits.overtakes)
-        )
+        bounds = Bounds(limits.queue, limits.queue_total, limits.queue_s, limits.overtakes)
+        self._state = State(bounds)
+        self._record = record
+        if record is not None:
+            record(first_line(bounds))
         self._terms = Terms()
         self._requests: dict[int, Waiter] = {}
         self._replicas: dict[str, Replica] = {}
@@ -292,7 +303,10 @@ class Lane:
 
     def _step(self, event: Event) -> None:
         self._changed = True
-        self._state, actions = step(self._state, event, self._clock.monotonic())
+        now = self._clock.monotonic()
+        self._state, actions = step(self._state, event, now)
+        if self._record is not None:
+            self._record(line(now, event, actions))
         for action in actions:
             self._carry_out(action)
 

@@ -243,6 +243,11 @@ class Crowds:
 
     # -- laws
 
+    def reserved_wait_s(self) -> float:
+        """What a request within its contract may wait: for slots, and for messages."""
+        reserving = sum(one.reserves for one in self.senders)
+        return (2 + (reserving + 2) / self.slots) * LARGEST * TOKEN_S + REACT_S
+
     def conserves_work(self) -> None:
         """No slot idles while anything waits at any gateway, but for as long as messages take."""
         if not any(one.state.waiting for one in self.gateways if one.alive):

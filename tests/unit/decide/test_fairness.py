@@ -10,6 +10,7 @@ from inland.decide.admission_events import (
     Arrive,
     Bounds,
     Done,
+    Parts,
     Progress,
     Refuse,
     Start,
@@ -18,6 +19,7 @@ from inland.decide.admission_events import (
     Up,
     Why,
 )
+from inland.decide.admission_log import first_line, line, replay
 from inland.decide.admission_state import State
 from inland.domain.capacity import Point, Profile, StepModel
 from inland.domain.contracts import Contract, Tier
@@ -165,6 +167,18 @@ def test_a_full_queue_says_when_it_will_have_room():
     feed(state, Terms((), PROFILE), Up("r", 1), Arrive(0, "a", 1, 0, 600), Done(0, 0, 600))
     (*_, refused) = feed(state, *[Arrive(n, "a", 1, 0, 600) for n in range(1, 5)])
     assert refused == Refuse(4, Why.FULL, 13)  # 600 tokens at 21 ms each
+
+
+def test_a_log_replayed_leads_to_the_same_actions_and_a_changed_one_does_not():
+    bounds = Bounds(wait_s=5)
+    state, lines = State(bounds), [first_line(bounds)]
+    events = [Terms((contract("a", 5, 2, Tier.BATCH),), PROFILE), Up("r", 1), Arrive(0, "a", 1, 9)]
+    events += [Arrive(1, "b", prefix=-7), Progress(0, 1), Parts({"a": 0.5}), Done(0, 9, 4), Tick()]
+    for at, event in enumerate(events):
+        state, actions = step(state, event, at / 3)
+        lines.append(line(at / 3, event, actions))
+    assert replay(lines) == (len(events), [])
+    assert replay([*lines[:3], *lines[4:]])[1], "without its first request"
 
 
 def test_nobody_waits_longer_than_there_is_time():

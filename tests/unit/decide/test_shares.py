@@ -5,7 +5,6 @@ from hypothesis import strategies as st
 
 from inland.decide.shares import Holding, Shares, _Pool
 from inland.domain.shares import Demand, Portion
-from tests.unit.decide.crowd import LARGEST, TOKEN_S
 from tests.unit.decide.crowds import REACT_S, Crowds, crowds
 
 
@@ -21,9 +20,7 @@ def hold(seed: int) -> Crowds:
     made.run(8)
     assert made.longest_idle_s <= REACT_S, f"a slot idled for {made.longest_idle_s} s"
     assert made.worst <= 1, "the service bound"
-    reserving = sum(one.reserves for one in made.senders)
-    most_s = (2 + (reserving + 2) / made.slots) * LARGEST * TOKEN_S + REACT_S
-    assert made.longest_reserved_wait_s <= most_s, "a reservation"
+    assert made.longest_reserved_wait_s <= made.reserved_wait_s(), "a reservation"
     return made
 
 
