@@ -30,8 +30,10 @@ from tests.unit.decide.crowd import (
 #: How often a gateway tells its demand, how long a message takes at most, how long a death is
 #: unknown, in seconds.
 POLL_S, DELAY_S, DEATH_S = 0.025, 0.02, 0.05
-#: How soon a slot that is free anywhere is used by whoever waits anywhere.
-REACT_S = 0.3
+#: How soon a slot that is free anywhere is used by whoever waits anywhere: when a holder that needs
+#: it no more was told and has said so, and its next one was told; and that three times in a row,
+#: for its next one may need it no more by then.
+REACT_S = DEATH_S + 3 * (2 * POLL_S + 4 * DELAY_S)
 GATEWAYS = 4
 
 
