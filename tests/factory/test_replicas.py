@@ -18,12 +18,15 @@ from typing import Any
 import httpx
 import pytest
 
+from inland.adapters.feed.frames import ASK_EVERY_S
 from tests.factory.running import Running, running
 
 NAME = "two"
 SLOTS = 4
 #: How long a factory on a busy machine may take to come to what is waited for, in seconds.
 PATIENCE_S = 120
+
+pytestmark = pytest.mark.timeout(3 * PATIENCE_S)
 
 
 @pytest.fixture(scope="module")
@@ -168,18 +171,31 @@ def test_a_killed_replica_loses_nobody_who_was_sent_nothing(
 def test_a_drain_under_load_cuts_nobody_though_control_dies(
     factory: Running, tmp_path: Path
 ) -> None:
+    """The engine that drains is held, so that it has something to end however fast it is."""
+    leaving = f"{NAME}-1"
+    engine = pid_of(factory, leaving)
     callers = Callers(factory)
     first = callers.ask(2 * SLOTS, 80, stream=True)
     callers.ask(SLOTS, 10, stream=False)
     assert all(one.begun.wait(PATIENCE_S) for one in first)
-    factory.run("deploy", "scale", NAME, "1")
-    until(lambda: states(factory).get(f"{NAME}-1") != "ready")
-    factory.kill("control")
+    os.kill(engine, signal.SIGSTOP)
+    try:
+        factory.run("deploy", "scale", NAME, "1")
+        until(lambda: states(factory).get(leaving) == "draining")
+        factory.kill("control")
+        until(lambda: states(factory))
+        held_until = time.monotonic() + 4 * ASK_EVERY_S
+        while time.monotonic() < held_until:
+            assert states(factory).get(leaving) == "draining", "it did not wait for what runs"
+            time.sleep(0.2)
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(engine, signal.SIGCONT)
     callers.ask(SLOTS, 10, stream=True)
     answers = callers.end()
     assert all(one.status == 200 and one.whole for one in answers), answers
     until(lambda: states(factory) == {f"{NAME}-0": "ready"})
-    until(lambda: f"{NAME}-1" not in {p.get("replica") for p in factory.processes("engine")})
+    until(lambda: leaving not in {p.get("replica") for p in factory.processes("engine")})
     assert {one["outcome"] for one in records(factory, tmp_path, answers).values()} == {"complete"}
     again(factory)
 

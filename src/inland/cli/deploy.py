@@ -171,7 +171,8 @@ def remove(
     home: HomeOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Serve it no more; returns when no gateway does."""
+    """Serve it no more; returns when no gateway does. What runs is cut: scale it to 0 first, and
+    that ends by itself."""
     with calling(home) as factory:
         factory.remove_deployment(name)
     show.as_json({"name": name, "removed": True}) if json else show.line(f"{name} is removed")
