@@ -8,7 +8,7 @@ FACTORY ?=
 PORT    ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install up check fix packages test soak bench-gateway bench-stream bench-journal bench-cost wheel
+.PHONY: help install up check fix packages test soak bench-gateway bench-noisy bench-replay bench-stream bench-journal bench-cost wheel
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,12 @@ test: check packages  ## Every law at small size (as root it installs the Debian
 
 soak: install packages  ## The full figures, seeded, one JSON line each
 	$(BIN)/python -m tests.soak
+
+bench-noisy: install  ## A quiet tenant beside 32 flooding streams, and bare llama.cpp, one JSON line
+	$(BIN)/python -m bench.noisy_neighbour
+
+bench-replay: install  ## Contracts reported beside what callers saw: make bench-replay TRACE=FILE
+	$(BIN)/python -m bench.replay --trace "$(TRACE)"
 
 bench-gateway: install  ## Governed requests/s beside nginx and LiteLLM, one JSON line
 	@$(BIN)/python tests/debian_packages.py --bench

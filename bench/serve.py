@@ -218,7 +218,7 @@ class Factory:
 
     def run(self, *words: str) -> str:
         """`inland WORDS --home HOME`; what it printed."""
-        return _inland(self.core, self.home, *words)
+        return inland_says(self.core, self.home, *words)
 
     def cpu_s(self) -> dict[str, float]:
         """Processor seconds each process of the factory has used so far, by its name."""
@@ -240,9 +240,12 @@ class Factory:
             time.sleep(2.5)
 
 
-def _inland(core: int, home: Path, *words: str) -> str:
+def inland_says(core: int | None, home: Path, *words: str) -> str:
+    """`inland WORDS --home HOME`, held to `core` if one is named; what it printed."""
     program = str(Path(sys.executable).with_name("inland"))
-    argv = pinned(core, program, *words, "--home", str(home))
+    argv = [program, *words, "--home", str(home)]
+    if core is not None:
+        argv = pinned(core, *argv)
     done = subprocess.run(
         argv,
         env=environment(Path.home()),
@@ -279,25 +282,25 @@ def inland(
     home.parent.mkdir()
     port = free_port()
     words = ["up", "--detach", "--port", str(port)]
-    _inland(core, home, *words)
-    _inland(core, home, "down")
+    inland_says(core, home, *words)
+    inland_says(core, home, "down")
     declared_models = home / "factory.toml"
     text = without_deployments(declared_models.read_text())
     raised = "".join(f"{name} = {value}\n" for name, value in limits.items())
     declared_models.write_text(text.replace("[limits]\n", f"[limits]\n{raised}"))
-    _inland(core, home, *words)
+    inland_says(core, home, *words)
     try:
         upstream_url = f"http://127.0.0.1:{behind.port}/v1"
         declared = ["--engine", "openai", "--url", upstream_url, "--upstream-model", "m"]
         words = ["deploy", "add", "bench", *declared, "--jurisdiction", "ZZ", "--permit-endpoint"]
-        _inland(core, home, *words, "--slots", str(slots))
-        _inland(core, home, "tenant", "add", "bench")
-        told = json.loads(_inland(core, home, "key", "add", "--tenant", "bench", "--json"))
+        inland_says(core, home, *words, "--slots", str(slots))
+        inland_says(core, home, "tenant", "add", "bench")
+        told = json.loads(inland_says(core, home, "key", "add", "--tenant", "bench", "--json"))
         factory = Factory(Target("inland", port, told["key"], "bench"), home, core)
         await_answer(factory.target, home / "logs" / "gateway-0.log")
         yield factory
     finally:
-        _inland(core, home, "down")
+        inland_says(core, home, "down")
 
 
 def versions(*, litellm: bool = True) -> dict[str, str]:
