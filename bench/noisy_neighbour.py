@@ -40,6 +40,8 @@ ON = {
 WORDS = "harbour river mountain lighthouse winter ladder copper garden letter silence".split()
 #: Lengths: of a flooding prompt and its answer, of a quiet one and its answer.
 FLOOD_WORDS, FLOOD_TOKENS, QUIET_WORDS, QUIET_TOKENS = 40, 96, 12, 8
+#: What the quiet tenant buys besides its objective, and for prompts of how many tokens.
+QUIET_TOKENS_PER_S, QUIET_PROMPT_TOKENS = 5, 64
 #: A bare server's queue makes a quiet caller wait for minutes: each of its points ends after this.
 BARE_S = 45.0
 #: Between a quiet answer and the next question.
@@ -193,16 +195,16 @@ def bare_point(plan: Plan, slots: int, model: Path, folder: Path) -> dict[str, A
 
 
 class Factory:
-    """A running factory with one engine and two tenants, `quiet` and `flood`."""
+    """A running factory with one engine of so many slots and tokens in each."""
 
-    def __init__(self, plan: Plan, home: Path) -> None:
+    def __init__(self, slots: int, context: int, home: Path) -> None:
         self._home = home
         self._port = serve.free_port()
         self.run("up", "--detach", "--port", str(self._port))
         self.run("down")
         declared = home / "factory.toml"
         text = declared.read_text()
-        for name, value in (("slots", plan.slots), ("context", plan.context)):
+        for name, value in (("slots", slots), ("context", context)):
             text = re.sub(rf"(?m)^{name} = \d+", f"{name} = {value}", text)
         declared.write_text(text)
         self.run("up", "--detach", "--port", str(self._port))
@@ -222,17 +224,20 @@ class Factory:
         """The engine's own socket."""
         return str(self._home / "run" / f"engine-{MODEL}-0.sock")
 
-    def sell(self, objective_ms: int) -> str:
-        """The quiet tenant's contract; returns its id."""
-        words = ["--tenant", "quiet", "--deployment", MODEL, "--tokens-per-second", "5"]
-        asked = [*words, "--ttft-ms", str(objective_ms), "--prompt-tokens", "64", "--json"]
-        told: str = json.loads(self.run("contract", "add", *asked))["id"]
+    def sell(
+        self, tenant: str, tokens_per_second: int, ttft_ms: int | None, prompt_tokens: int
+    ) -> str:
+        """A contract; returns its id."""
+        words = ["--tenant", tenant, "--deployment", MODEL, "--prompt-tokens", str(prompt_tokens)]
+        words += ["--tokens-per-second", str(tokens_per_second)]
+        words += [] if ttft_ms is None else ["--ttft-ms", str(ttft_ms)]
+        told: str = json.loads(self.run("contract", "add", *words, "--json"))["id"]
         return told
 
 
 def governed(plan: Plan, folder: Path) -> dict[str, Any]:
     """The factory's side: the quiet tenant alone, then beside the flood under each objective."""
-    factory = Factory(plan, folder / "home")
+    factory = Factory(plan.slots, plan.context, folder / "home")
     told: dict[str, Any] = {}
     try:
         quiet, flood = factory.tenant("quiet"), factory.tenant("flood")
@@ -242,7 +247,7 @@ def governed(plan: Plan, folder: Path) -> dict[str, Any]:
         told["alone"] = {k: v for k, v in alone.told().items() if k.startswith("quiet")}
         print(f"# alone: {json.dumps(told['alone'])}", flush=True)
         for objective_ms in plan.objectives_ms:
-            contract = factory.sell(objective_ms)
+            contract = factory.sell("quiet", QUIET_TOKENS_PER_S, objective_ms, QUIET_PROMPT_TOKENS)
             seen = asyncio.run(load.window(quiet, flood, plan.quiet)).told()
             factory.run("contract", "remove", contract)
             step = seen["flood_step_ms_p50"] or 0.0
