@@ -144,6 +144,9 @@ def stage(folder: Path) -> Iterator[tuple[Running, dict[str, str | None], Narrow
             answer = client.chat.completions.create(
                 model=TINY, messages=[{"role": "user", "content": "Hi"}], max_tokens=2
             )
+        with factory.http() as http:
+            begun = http.post(f"/factory/v1/deployments/{TINY}/measure", headers=operator)
+        assert begun.status_code == 202, begun.text
         factory.receipt(answer.id, folder / "receipt.json")
         with factory.http() as http:
             begun = http.post(f"/factory/v1/deployments/{TINY}/measure", headers=operator)
