@@ -1,5 +1,7 @@
 """Pieces put together again, by choice: what an official client ends up with, and commits to."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from inland.ledger import canonical
@@ -40,8 +42,9 @@ class Choice:
         """The next piece, which `Ceiling` has let through."""
         if piece.text:
             self.texts.append(piece.text)
-        for part in piece.calls or ():
-            self._call(part)
+        if piece.calls:
+            for part in piece.calls:
+                self._call(part)
         if piece.logprobs:
             self.logprobs += piece.logprobs
         if piece.finish is not None:
@@ -74,13 +77,15 @@ class Assembly:
     def __init__(self, choices: int) -> None:
         self.choices = [Choice() for _ in range(choices)]
 
-    def add(self, piece: Piece) -> None:
-        """The next piece, which `Ceiling` has let through."""
-        self.choices[piece.index].take(piece)
+    def add(self, pieces: Sequence[Piece]) -> None:
+        """The next pieces, which `Ceiling` has let through."""
+        choices = self.choices
+        for piece in pieces:
+            choices[piece.index].take(piece)
 
     def complete(self) -> bool:
         """Whether every choice came to its end."""
-        return all(choice.finish is not None for choice in self.choices)
+        return None not in [choice.finish for choice in self.choices]
 
     def committed(self) -> list[str]:
         """Per choice, what the record commits to."""

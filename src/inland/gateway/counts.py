@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from inland.domain.errors import Damaged
 from inland.domain.plant import Deployment, EngineKind
-from inland.ports.engine import Chat, Counts, Embedding, Piece, Work
+from inland.ports.engine import CallPart, Chat, Counts, Embedding, Piece, Work
 
 #: The longest text one token stands for, in characters; real vocabularies stay below half of it.
 TOKEN_CHARACTERS = 512
@@ -36,6 +36,8 @@ class Ceiling:
         "_calls",
         "_finished",
         "_grow",
+        "_most_pieces",
+        "_most_size",
         "_n",
         "_pieces",
         "_running",
@@ -51,6 +53,8 @@ class Ceiling:
         self.reuse = deployment.engine is not EngineKind.LLAMA_CPP
         self._grow = TOOLS_GROW if isinstance(work.task, Chat) and work.task.tools else 1
         self._answers = not isinstance(work.task, Embedding)
+        self._most_pieces = self._tokens + self._tokens // 4 + SPARE_PIECES
+        self._most_size = (self._tokens + SPARE_PIECES) * TOKEN_CHARACTERS
         self._n = choices = work.choices
         self._body_bytes = 0
         self._pieces = [0] * choices
@@ -76,43 +80,44 @@ class Ceiling:
     def take(self, pieces: Sequence[Piece]) -> None:
         """Raises Damaged for what nobody asked for; then none of `pieces` is to be passed on."""
         for piece in pieces:
-            if not 0 <= piece.index < self._n:
+            at, text = piece.index, piece.text
+            if not 0 <= at < self._n:
                 raise Damaged("engine", "it answered with a choice nobody asked for")
-            self._text(piece)
-            self._call(piece)
-            self._count(piece)
+            if text or piece.calls or piece.logprobs:
+                if self._finished[at]:
+                    raise Damaged("engine", "it went on with a choice it had finished")
+                self._pieces[at] += 1
+                self._size[at] += len(text)
+                if piece.calls:
+                    self._call(at, piece.calls)
+                self._check(at, text)
+            if piece.finish is not None:
+                self._finished[at] = True
+            if piece.tokens is not None:
+                self._count(at, piece.tokens)
 
-    def _text(self, piece: Piece) -> None:
-        at, text = piece.index, piece.text
-        if text or piece.logprobs or piece.calls:
-            if self._finished[at]:
-                raise Damaged("engine", "it went on with a choice it had finished")
-            self._pieces[at] += 1
-            self._size[at] += len(text) + sum(len(one.arguments) for one in piece.calls or ())
-        if piece.finish is not None:
-            self._finished[at] = True
-        if self._pieces[at] > self._tokens + self._tokens // 4 + SPARE_PIECES:
+    def _check(self, at: int, text: str) -> None:
+        if self._pieces[at] > self._most_pieces:
             raise Damaged("engine", "it sent more than it was asked for")
-        if self._size[at] > (self._tokens + SPARE_PIECES) * TOKEN_CHARACTERS:
+        if self._size[at] > self._most_size:
             raise Damaged("engine", "it sent more text than its tokens can hold")
-        if text and not text.isascii() and not _is_text(text):
+        if not text.isascii() and not _is_text(text):
             raise Damaged("engine", "it sent half of a character")
 
-    def _call(self, piece: Piece) -> None:
-        for part in piece.calls or ():
-            begun = self._calls[piece.index]
+    def _call(self, at: int, parts: Sequence[CallPart]) -> None:
+        for part in parts:
+            begun = self._calls[at]
             if not 0 <= part.index <= begun or part.index >= CALLS:
                 raise Damaged("engine", "it called a tool out of order")
-            self._calls[piece.index] = max(begun, part.index + 1)
+            self._calls[at] = max(begun, part.index + 1)
+            self._size[at] += len(part.arguments)
 
-    def _count(self, piece: Piece) -> None:
-        if piece.tokens is None:
-            return
-        if piece.tokens > self._tokens:
+    def _count(self, at: int, tokens: int) -> None:
+        if tokens > self._tokens:
             raise Damaged("engine", "it went beyond the tokens it was asked for")
-        if piece.tokens < self._running[piece.index]:
+        if tokens < self._running[at]:
             raise Damaged("engine", "its count went back")
-        self._running[piece.index] = piece.tokens
+        self._running[at] = tokens
 
     def believed(self, counts: Counts) -> Counts:
         """`counts` where they can be true, an estimate cut to what was asked. Raises Damaged."""

@@ -41,8 +41,7 @@ class WholeDelivery:
 
     def take(self, pieces: Sequence[Piece]) -> bool:
         """Keep `pieces`; whether more may come at once."""
-        for piece in pieces:
-            self._assembly.add(piece)
+        self._assembly.add(pieces)
         return True
 
     def close(self) -> bool:
@@ -107,8 +106,7 @@ class StreamDelivery:
 
     def take(self, pieces: Sequence[Piece]) -> bool:
         """Relay `pieces`, or hold them; whether more may come at once."""
-        for piece in pieces:
-            self._assembly.add(piece)
+        self._assembly.add(pieces)
         if self._may_begin:
             self._write(pieces)
         else:

@@ -171,8 +171,13 @@ class Connection(asyncio.Protocol):
     # -- the parser's calls
 
     def on_message_begin(self) -> None:
-        self._reset()
-        self._begun = True
+        self._in_head = self._begun = True
+        self._upgrading = False
+        self._target = b""
+        self._headers = []
+        self._raw_bytes = 0
+        if self._body_bytes:  # of one that was not finished
+            self._let_go_of_body()
         if self._exchange is None:
             self.deadline = self._desk.about_now + self._limits.header_s
 
@@ -260,11 +265,12 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         if self._upgrading:
             return
-        assert self._incoming is not None
+        incoming, self._incoming = self._incoming, None
+        assert incoming is not None
         if self._body:
-            self._incoming.body = bytes(self._body)
+            incoming.body = bytes(self._body)
             self._let_go_of_body()
-        self._waiting.append(self._incoming)
+        self._waiting.append(incoming)
         self._begun, self._in_head = False, True
         self._raw_bytes = 0
         self._ended_message = True

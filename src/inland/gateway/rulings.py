@@ -27,6 +27,7 @@ class Ruling:
     __slots__ = (
         "_deciding",
         "_templates",
+        "allowed",
         "deployment",
         "key",
         "model",
@@ -57,6 +58,8 @@ class Ruling:
         self.supports = known(deployment, snapshot.replicas.values())
         secret = secrets.record_keys.get(key.tenant)
         self.record_keys = None if secret is None else RecordKeys(secret)
+        #: Allowed, and everything its record needs is there.
+        self.allowed = verdict.allowed and self.model is not None and self.record_keys is not None
         self.upstream_key = secrets.upstream_keys.get(deployment.name)
         self.snapshot_version = snapshot.version
         self.policy_digest = snapshot.policy_digest
@@ -67,11 +70,6 @@ class Ruling:
             "writer": writer,
         }
         self._templates: dict[tuple[str, str, bool], Template] = {}
-
-    @property
-    def allowed(self) -> bool:
-        """Allowed, and everything its record needs is there."""
-        return self.verdict.allowed and self.model is not None and self.record_keys is not None
 
     def template(self, replica: Replica, route: str, *, stream: bool) -> Template:
         """The record of this key's requests to `route` served by `replica`."""

@@ -10,8 +10,7 @@ class SystemClock:
     def unix_us(self) -> int:
         return time.time_ns() // 1000
 
-    def monotonic(self) -> float:
-        return time.monotonic()
+    monotonic = staticmethod(time.monotonic)  # asked several times a token: no frame of ours
 
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)

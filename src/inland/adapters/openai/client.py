@@ -67,6 +67,7 @@ class _Upstream:
         self._door = door
         self._connections = connections
         self._idle: list[_Connection] = []
+        self._heads: dict[type[Task], bytes] = {}
         key = f"authorization: Bearer {target.key}\r\n" if target.key else ""
         self._head = (
             f"HTTP/1.1\r\nhost: {self.origin.authority}\r\n{key}"
@@ -76,7 +77,12 @@ class _Upstream:
 
     def head(self, task: Task) -> bytes:
         """A request's head up to the length of its body."""
-        return f"POST {self._path}/v1{path_of(task)} {self._head}".encode("ascii")
+        kind = type(task)
+        head = self._heads.get(kind)
+        if head is None:
+            head = f"POST {self._path}/v1{path_of(task)} {self._head}".encode("ascii")
+            self._heads[kind] = head
+        return head
 
     def take_idle(self) -> "_Connection | None":
         while self._idle:
@@ -155,6 +161,8 @@ class _Connection(asyncio.Protocol):
             return
         try:
             self._parser.feed_data(data)
+            if self._call.received:
+                self._call.read()
         except NONSENSE:
             self.close()
             return
@@ -178,7 +186,7 @@ class _Connection(asyncio.Protocol):
 
     def on_body(self, data: bytes) -> None:
         if self._call is not None and not self._is_second and self._call.status:
-            self._call.body(data)
+            self._call.received.append(data)
 
     def on_message_complete(self) -> None:
         if self._call is not None and not self._is_second and self._call.status:
@@ -210,11 +218,13 @@ class _Call:
         "_request",
         "_sink",
         "_upstream",
+        "received",
         "status",
     )
 
     def __init__(self, upstream: _Upstream, work: Work, model: str, sink: Sink) -> None:
         self.status = 0
+        self.received: list[bytes] = []  # of the body, in this read
         self._upstream = upstream
         self._sink = sink
         self._reader: Reader = Whole()
@@ -276,7 +286,9 @@ class _Call:
 
     # -- what the upstream sends
 
-    def body(self, data: bytes) -> None:
+    def read(self) -> None:
+        """Take in what one read brought of the body. Raises what makes no sense (`NONSENSE`)."""
+        data, self.received = b"".join(self.received), []
         if self.status == 200:
             self._pieces += self._reader.feed(data)
             return

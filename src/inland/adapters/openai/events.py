@@ -48,6 +48,8 @@ class EventStream:
         self._left_bytes -= len(data)
         if self._left_bytes < 0:
             raise Damaged("engine's stream", "it is longer than any answer")
+        if not self._rest and not self._done and _is_one(data):  # as an engine writes them
+            return [data[5:].strip()]
         lines = data.split(b"\n")
         rest = lines.pop()
         if lines and self._rest:
@@ -66,3 +68,9 @@ class EventStream:
             return []
         self._done = True
         return events[:-1]
+
+
+def _is_one(data: bytes) -> bool:
+    """Whether it is one event, whole, and not the last."""
+    whole = data.endswith(b"\n\n") and data.startswith(_DATA) and data.count(b"\n") == 2
+    return whole and len(data) <= EVENT_BYTES and data[5:].strip() != _DONE

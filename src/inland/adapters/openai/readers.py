@@ -54,17 +54,14 @@ class Streamed:
         self._tally = tally
 
     def feed(self, data: bytes) -> list[Piece]:
-        pieces = []
+        pieces: list[Piece] = []
         for event in self._events.feed(data):
-            pieces += self._take(event)
+            chunk = CHUNK.decode(event)
+            if chunk.error is None:
+                pieces += self._tally.take(chunk)
+            else:
+                self.error = event
         return pieces
-
-    def _take(self, event: bytes) -> list[Piece]:
-        chunk = CHUNK.decode(event)
-        if chunk.error is not None:
-            self.error = event
-            return []
-        return self._tally.take(chunk)
 
     def close(self) -> list[Piece]:
         return []
@@ -90,7 +87,8 @@ class Whole:
     def close(self) -> list[Piece]:
         answer = ANSWER.decode(self._received)
         pieces = [choice.piece() for choice in answer.choices]
-        pieces += [vector.piece() for vector in answer.data]
+        if answer.data:
+            pieces += [vector.piece() for vector in answer.data]
         self._counts = _counted(answer, pieces)
         return pieces
 

@@ -54,20 +54,21 @@ class PerAnswer:
 
     def take(self, chunk: Chunk) -> list[Piece]:
         """The pieces in one event."""
-        pieces = [p for p in map(self._piece, chunk.choices) if says_something(p)]
+        pieces = []
+        for choice in chunk.choices:
+            piece = choice.piece(None)
+            if piece.text or piece.calls:
+                self._events += 1
+                self._since_usage += 1
+                pieces.append(piece)
+            elif piece.finish or piece.logprobs:
+                pieces.append(piece)
         if chunk.usage is not None:
             self._usage, self._since_usage = chunk.usage, 0
         if self._choices > 1 or not pieces or self._usage is None or self._since_usage:
             return pieces
         running = self._usage.completion_tokens
         return [Piece(p.index, p.text, p.finish, p.logprobs, running, p.calls) for p in pieces]
-
-    def _piece(self, choice: ChunkChoice) -> Piece:
-        piece = choice.piece(None)
-        if piece.text or piece.calls:
-            self._events += 1
-            self._since_usage += 1
-        return piece
 
     def counts(self) -> Counts:
         """The last usage seen; an estimate of one token an event where text came after it."""

@@ -98,6 +98,9 @@ class ChunkChoice(msgspec.Struct, gc=False):
 
     def piece(self, tokens: int | None) -> Piece:
         """It as a piece; `tokens`: the choice's running count, if there is one."""
+        if self.finish_reason is None and self.logprobs is None and not self.delta.tool_calls:
+            text = self.delta.content if self.text is None else self.text
+            return Piece(self.index, text or "", None, None, tokens)
         return Piece(
             self.index,
             (self.delta.content if self.text is None else self.text) or "",
@@ -166,8 +169,15 @@ class AnswerChoice(msgspec.Struct, gc=False):
 
     def piece(self) -> Piece:
         """All of it."""
-        finish = self.finish_reason or "stop"
-        return ChunkChoice(self.index, self.message, self.text, finish, self.logprobs).piece(None)
+        message, text = self.message, self.text
+        return Piece(
+            self.index,
+            (message.content if text is None else text) or "",
+            finish_of(self.finish_reason or "stop"),
+            None if self.logprobs is None else self.logprobs.entries(),
+            None,
+            message.calls() if message.tool_calls else None,
+        )
 
 
 class Vector(msgspec.Struct, gc=False):

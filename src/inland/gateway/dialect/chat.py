@@ -50,6 +50,7 @@ _CHOICE = (
     b'{"index":%d,"message":{"role":"assistant","content":%b,"refusal":null%b},"logprobs":%b,'
     b'"finish_reason":%b}'
 )
+_PLAIN = b'{"index":%d,"delta":{"content":%b},"logprobs":null,"finish_reason":null}'
 _NAME = Annotated[str, msgspec.Meta(pattern=r"^[a-zA-Z0-9_-]{1,64}(?!\n)$")]
 
 
@@ -357,10 +358,13 @@ class ChatEvents(Stream):
     def __init__(self, said: Said, *, with_usage: bool, logprobs: int | None) -> None:
         super().__init__("chatcmpl", "chat.completion.chunk", said, with_usage=with_usage)
         self._logprobs = logprobs
+        self._plain = b"%b%b%b" % (self._head.replace(b"%", b"%%"), _PLAIN, self._tail)
         self._begun: set[int] = set()
         self._told: dict[tuple[int, int], set[str]] = {}
 
     def piece(self, piece: Piece) -> bytes:
+        if piece.calls is None and self._logprobs is None and piece.index in self._begun:
+            return self._plain % (piece.index, encode(piece.text))  # as nearly always
         delta: dict[str, object] = {}
         if piece.text or not piece.calls:
             delta["content"] = piece.text
