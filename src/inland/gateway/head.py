@@ -64,17 +64,14 @@ class Head:
             return False
         self.headers = self.headers.copy()
         for index, _ in at:
-            self._change(index, headers[index][1])
+            (name, before), (_, value) = self.headers[index], headers[index]
+            self.size += len(value) - len(before)
+            self.headers[index] = (name, value)
+            if name == b"authorization":
+                self.authorization = value
+            else:
+                self.length = _length(value.strip(_BLANKS))
         return True
-
-    def _change(self, index: int, value: bytes) -> None:
-        name, before = self.headers[index]
-        self.size += len(value) - len(before)
-        self.headers[index] = (name, value)
-        if name == b"authorization":
-            self.authorization = value
-        else:
-            self.length = _length(value.strip(_BLANKS))
 
     def _note(self, name: bytes, value: bytes) -> None:
         if name == b"authorization":

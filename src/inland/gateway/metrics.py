@@ -25,10 +25,15 @@ class Counter:
         self._sums: dict[Labels, int] = {}
 
     def add(self, values: Labels, amount: int = 1) -> None:
-        sums = self._sums
-        if values not in sums and len(sums) >= SERIES:
+        try:
+            self._sums[values] += amount
+        except KeyError:
+            self._first(values, amount)
+
+    def _first(self, values: Labels, amount: int) -> None:
+        if len(self._sums) >= SERIES:
             values = ("other",) * len(values)
-        sums[values] = sums.get(values, 0) + amount
+        self._sums[values] = self._sums.get(values, 0) + amount
 
     def export(self) -> dict[str, Any]:
         """`{"labels": [...], "series": [[values, sum], ...]}`."""

@@ -46,6 +46,7 @@ TELL_PIECES = 32
 class Phase(Enum):
     """Where a request is in its life."""
 
+    __hash__ = object.__hash__  # an enum's own is Python, and runs several times a request
     WAITING = auto()
     RUNNING = auto()
     MOVING = auto()  # the engine was told to stop, for it is done elsewhere

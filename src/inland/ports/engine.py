@@ -13,7 +13,7 @@ import msgspec
 from inland.domain.plant import Feature, Residue
 
 
-class Function(msgspec.Struct, frozen=True, omit_defaults=True):
+class Function(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """A function the model may call. `parameters`: a JSON schema."""
 
     name: str
@@ -22,14 +22,14 @@ class Function(msgspec.Struct, frozen=True, omit_defaults=True):
     strict: bool | None = None
 
 
-class CalledFunction(msgspec.Struct, frozen=True):
+class CalledFunction(msgspec.Struct, frozen=True, gc=False):
     """A function and the arguments it is called with: a JSON text, which may be wrong."""
 
     name: str
     arguments: str
 
 
-class ToolCall(msgspec.Struct, frozen=True):
+class ToolCall(msgspec.Struct, frozen=True, gc=False):
     """A call the model asked for earlier in the conversation, as OpenAI's dialect writes it."""
 
     id: str
@@ -37,7 +37,7 @@ class ToolCall(msgspec.Struct, frozen=True):
     type: Literal["function"] = "function"
 
 
-class Message(msgspec.Struct, frozen=True, omit_defaults=True):
+class Message(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One turn of the conversation, as OpenAI's dialect writes it: what is None is left out.
 
     `role` is system, user, assistant or tool.
@@ -49,7 +49,7 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True):
     tool_call_id: str | None = None
 
 
-class JsonSchema(msgspec.Struct, frozen=True, omit_defaults=True):
+class JsonSchema(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What an answer must look like."""
 
     name: str
@@ -58,7 +58,7 @@ class JsonSchema(msgspec.Struct, frozen=True, omit_defaults=True):
     strict: bool | None = None
 
 
-class Chat(msgspec.Struct, frozen=True):
+class Chat(msgspec.Struct, frozen=True, gc=False):
     """Go on with a conversation.
 
     `tool_choice`: auto, none, required, or `function` to call that one. `json`: any object, or one
@@ -73,13 +73,13 @@ class Chat(msgspec.Struct, frozen=True):
     json: JsonSchema | bool = False
 
 
-class Completion(msgspec.Struct, frozen=True):
+class Completion(msgspec.Struct, frozen=True, gc=False):
     """Go on with each of `prompts`: choices of the first prompt come first."""
 
     prompts: list[str]
 
 
-class Embedding(msgspec.Struct, frozen=True):
+class Embedding(msgspec.Struct, frozen=True, gc=False):
     """A vector for each of `texts`: a choice whose text is the vector (`Piece`)."""
 
     texts: list[str]
@@ -89,7 +89,7 @@ class Embedding(msgspec.Struct, frozen=True):
 Task = Chat | Completion | Embedding
 
 
-class TopLogprob(msgspec.Struct, frozen=True):
+class TopLogprob(msgspec.Struct, frozen=True, gc=False):
     """An alternative to a token, as OpenAI's dialect writes it."""
 
     token: str
@@ -97,7 +97,7 @@ class TopLogprob(msgspec.Struct, frozen=True):
     bytes: list[int] | None = None
 
 
-class TokenLogprob(msgspec.Struct, frozen=True):
+class TokenLogprob(msgspec.Struct, frozen=True, gc=False):
     """A token with its log probability (natural logarithm) and the likeliest alternatives."""
 
     token: str
@@ -106,7 +106,7 @@ class TokenLogprob(msgspec.Struct, frozen=True):
     top_logprobs: list[TopLogprob] = []
 
 
-class Work(msgspec.Struct, frozen=True):
+class Work(msgspec.Struct, frozen=True, gc=False):
     """What an engine is asked to do: the allow-list of fields, already checked.
 
     `n`: choices for each prompt.
@@ -139,7 +139,7 @@ class Work(msgspec.Struct, frozen=True):
                 return len(texts)
 
 
-class Target(msgspec.Struct, frozen=True):
+class Target(msgspec.Struct, frozen=True, gc=False):
     """Where to do it: a replica's address (unix socket or URL) and the model's name over there.
 
     `key` is the bearer token of a server that wants one; it is never shown or logged. `slot`: where
@@ -160,7 +160,7 @@ class Target(msgspec.Struct, frozen=True):
         return f"Target({self.replica})"
 
 
-class CallPart(msgspec.Struct, frozen=True):
+class CallPart(msgspec.Struct, frozen=True, gc=False):
     """A bit of call number `index` of one choice: its id and name once, its arguments in parts."""
 
     index: int
@@ -169,7 +169,7 @@ class CallPart(msgspec.Struct, frozen=True):
     arguments: str = ""
 
 
-class Piece(msgspec.Struct, frozen=True):
+class Piece(msgspec.Struct, frozen=True, gc=False):
     """A bit of one choice. `tokens`: the engine's running count for that choice, if kept.
 
     Of an embedding, `text` is the vector: base64 of its numbers as little-endian float32.
@@ -183,7 +183,7 @@ class Piece(msgspec.Struct, frozen=True):
     calls: list[CallPart] | None = None
 
 
-class Counts(msgspec.Struct, frozen=True):
+class Counts(msgspec.Struct, frozen=True, gc=False):
     """Tokens by the engine's own account; `exact` is False where it gave none and we estimated.
 
     `completion` is summed over choices; `prompt` counts each prompt once.
@@ -204,7 +204,7 @@ class Ending(StrEnum):
     GONE = "gone"  # it died, hung up or was never there
 
 
-class End(msgspec.Struct, frozen=True):
+class End(msgspec.Struct, frozen=True, gc=False):
     """The end of a call. `status`, `why`: a refusing engine's. `connected`: it was reached.
     `residue`: what is left of it in its slot, of an engine that keeps prompts."""
 

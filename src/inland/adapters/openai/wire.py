@@ -204,33 +204,33 @@ class ErrorAnswer(msgspec.Struct, gc=False):
     message: str | None = None
 
 
-class StreamOptions(msgspec.Struct, frozen=True):
+class StreamOptions(msgspec.Struct, frozen=True, gc=False):
     """`continuous_usage_stats`: vLLM's word for usage in every event."""
 
     include_usage: bool = True
     continuous_usage_stats: bool | msgspec.UnsetType = msgspec.UNSET
 
 
-class ToolBody(msgspec.Struct, frozen=True):
+class ToolBody(msgspec.Struct, frozen=True, gc=False):
     function: Function
     type: str = "function"
 
 
-class NameBody(msgspec.Struct, frozen=True):
+class NameBody(msgspec.Struct, frozen=True, gc=False):
     name: str
 
 
-class ChosenBody(msgspec.Struct, frozen=True):
+class ChosenBody(msgspec.Struct, frozen=True, gc=False):
     function: NameBody
     type: str = "function"
 
 
-class FormatBody(msgspec.Struct, frozen=True, omit_defaults=True):
+class FormatBody(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     type: str
     json_schema: JsonSchema | None = None
 
 
-class Sampled(msgspec.Struct, omit_defaults=True, kw_only=True):
+class Sampled(msgspec.Struct, omit_defaults=True, gc=False, kw_only=True):
     """What requests for text have in common. Fields at their defaults are left out."""
 
     model: str
@@ -250,7 +250,7 @@ class Sampled(msgspec.Struct, omit_defaults=True, kw_only=True):
     cache_salt: str | None = None  # vLLM's
 
 
-class ChatBody(Sampled, omit_defaults=True, kw_only=True):
+class ChatBody(Sampled, omit_defaults=True, gc=False, kw_only=True):
     """A chat request as sent to an engine."""
 
     messages: list[Message]
@@ -262,14 +262,14 @@ class ChatBody(Sampled, omit_defaults=True, kw_only=True):
     response_format: FormatBody | None = None
 
 
-class CompletionBody(Sampled, omit_defaults=True, kw_only=True):
+class CompletionBody(Sampled, omit_defaults=True, gc=False, kw_only=True):
     """A completion request as sent to an engine."""
 
     prompt: str | list[str]
     logprobs: int | None = None
 
 
-class EmbeddingBody(msgspec.Struct, omit_defaults=True, kw_only=True):
+class EmbeddingBody(msgspec.Struct, omit_defaults=True, gc=False, kw_only=True):
     """An embedding request as sent to an engine."""
 
     model: str

@@ -318,17 +318,20 @@ decode = decoder(ChatBody)
 
 def _needed_by(messages: list[Turn]) -> Iterable[Need]:
     """Each feature once, for the message that takes it first."""
-    first: dict[Feature, str] = {}
+    needs: list[Need] = []
+    system = tools = False
     for at, turn in enumerate(messages):
         if isinstance(turn, User):
             continue
         if isinstance(turn, System):
-            first.setdefault(Feature.SYSTEM, f"messages[{at}].role")
-        elif isinstance(turn, Tool):
-            first.setdefault(Feature.TOOLS, f"messages[{at}].role")
-        elif turn.tool_calls:
-            first.setdefault(Feature.TOOLS, f"messages[{at}].tool_calls")
-    return [(field, feature) for feature, field in first.items()]
+            if not system:
+                system = True
+                needs.append((f"messages[{at}].role", Feature.SYSTEM))
+        elif not tools and (isinstance(turn, Tool) or turn.tool_calls):
+            tools = True
+            field = "role" if isinstance(turn, Tool) else "tool_calls"
+            needs.append((f"messages[{at}].{field}", Feature.TOOLS))
+    return needs
 
 
 def _check_names(messages: list[Turn]) -> None:
