@@ -148,9 +148,6 @@ def stage(folder: Path) -> Iterator[tuple[Running, dict[str, str | None], Narrow
             begun = http.post(f"/factory/v1/deployments/{TINY}/measure", headers=operator)
         assert begun.status_code == 202, begun.text
         factory.receipt(answer.id, folder / "receipt.json")
-        with factory.http() as http:
-            begun = http.post(f"/factory/v1/deployments/{TINY}/measure", headers=operator)
-        assert begun.status_code == 202, begun.text
         yield factory, keys, _narrowing(factory, model, answer.id, spare)
 
 
