@@ -175,6 +175,17 @@ class FactoryClient:
         """`deployment`, `currency`, `prompt`, `cached`, `completion` (texts), `since` (Unix s)."""
         return self._object("POST", "prices", body=body)
 
+    def budgets(self, tenant: str | None) -> list[dict[str, Any]]:
+        return self._list("budgets", {"tenant": tenant})
+
+    def set_budget(self, body: dict[str, Any]) -> dict[str, Any]:
+        """`tenant`, `key`, `unit`, `amount` (a text), `period`, `soft_percent`, `hard`."""
+        return self._object("POST", "budgets", body=body)
+
+    def remove_budget(self, names: Params) -> None:
+        """`tenant`, `key`, `unit` and `period` of it."""
+        self._call("DELETE", "budgets", names)
+
     def invoice(self, tenant: str, month: str) -> dict[str, Any]:
         """The invoice of `month`, YYYY-MM."""
         params = {"tenant": tenant, "month": month}

@@ -6,6 +6,7 @@ from fastapi.routing import APIRoute
 
 from inland import __version__
 from inland.api import (
+    budgets,
     contract,
     contracts,
     deployments,
@@ -57,6 +58,7 @@ NOUNS = (
     receipts,
     records,
     prices,
+    budgets,
     invoices,
     site_log,
 )

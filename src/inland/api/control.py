@@ -9,6 +9,7 @@ from inland.domain.limits import Limits
 from inland.domain.places import Place
 from inland.ledger.records import Record
 from inland.plant.books.public import PublicLedger
+from inland.plant.budgets import Budgets
 from inland.plant.changes import Changes
 from inland.plant.contracts import Contracts
 from inland.plant.deployments import Deployments
@@ -91,6 +92,7 @@ class Control:
     measuring: Measuring
     policies: Policies
     prices: PriceList
+    budgets: Budgets
     invoices: Invoices
     replicas: Replicas
     explain: Explain

@@ -21,6 +21,7 @@ from inland.api.control import Control
 from inland.api.problems import holds
 from inland.api.totals import Families, Family
 from inland.domain.errors import Busy
+from inland.plant.budgets import Standing
 
 router = APIRouter(tags=["metrics"])
 
@@ -73,6 +74,7 @@ class _Factory(Collector):
         yield _gauge("gateways", "Gateways with a lease.", len(control.feed.gateways()))
         yield _processes(control)
         yield _replicas(control)
+        yield from _budgets(control)
 
 
 def _gateways(sums: Families) -> Iterator[Metric]:
@@ -126,6 +128,24 @@ def _replicas(control: Control) -> Metric:
     for (deployment, state), count in counts.items():
         metric.add_metric([deployment, state], count)
     return metric
+
+
+def _budgets(control: Control) -> Iterator[Metric]:
+    labels = ("tenant", "key", "unit", "period")
+    used = GaugeMetricFamily(
+        "inland_budget_used_ratio", "Booked of each budget in its period, 1 is all.", labels=labels
+    )
+    spent = GaugeMetricFamily(
+        "inland_budget_standing", "0: ok, 1: beyond its soft percentage, 2: spent.", labels=labels
+    )
+    order = list(Standing)
+    for one in control.budgets.all():
+        budget = one.budget
+        values = [budget.tenant, budget.key or "", budget.unit, budget.period.value]
+        used.add_metric(values, one.used / one.limit if one.limit else 1.0)
+        spent.add_metric(values, order.index(one.standing))
+    yield used
+    yield spent
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

@@ -35,8 +35,10 @@ from inland.bootstrap.certificate import Renewal
 from inland.decide.shares import Shares
 from inland.domain.errors import InlandError
 from inland.domain.plant import EngineKind
+from inland.plant.allowances import Allowances
 from inland.plant.books.books import Books
 from inland.plant.books.public import PublicLedger
+from inland.plant.budgets import Budgets
 from inland.plant.changes import Changes
 from inland.plant.contracts import Contracts
 from inland.plant.declared import Declared, reconcile
@@ -118,7 +120,8 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
     books = Books(files, store, clock, entropy, FACTORY)
     runner = SupervisorClient(home.supervisor_socket)
     socket_ = home.root / "run" / "feed.sock"
-    feed = FeedServer(socket_, clock, lambda: _gateway_pids(runner), Shares())
+    allowances = Allowances(store, clock, books.unsettled, books.damaged)
+    feed = FeedServer(socket_, clock, lambda: _gateway_pids(runner), Shares(), allowances.answer)
     secrets = SecretFolder(home.root / "keys")
     changes = Changes(store, feed, secrets, clock, entropy, FACTORY)
     folder = PolicyFiles(home.policies)
@@ -148,6 +151,7 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
         Controller("replicas", replicas.step),
         Controller("contracts", contracts.settle),
         Controller("certificate", Renewal(home, listening, clock).step),
+        Controller("allowances", allowances.step),
         Controller("totals", lambda: totals.keep(feed.heard())),
         Controller("refitting", Refitting(changes, feed.heard).step),
     ]
@@ -168,6 +172,7 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
         measuring=Measuring(changes, _driver(clock), _aside),
         policies=Policies(changes, folder),
         prices=PriceList(changes, limits.prices),
+        budgets=Budgets(changes, limits.budgets),
         invoices=Invoices(files, store, clock, limits.answer_s, lambda: books.alarms),
         replicas=replicas,
         explain=Explain(changes, books),

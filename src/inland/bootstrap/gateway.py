@@ -124,6 +124,7 @@ async def _serve(
         proxies=listening.proxies,
         tls=None if served is None else lambda: served.context,
         lane_logs=lane_logs(home.root, writer),
+        hurry=lambda: feed.hurry(),  # noqa: PLW0108 - as above
     )
     first = asyncio.Event()
 
@@ -141,7 +142,9 @@ async def _serve(
         return told
 
     sharing = gateway.sharing if share.gateways > 1 else None
-    feed = FeedClient(_feed_socket(home), hello, take, metrics, clock, sharing)
+    feed = FeedClient(
+        _feed_socket(home), hello, take, metrics, clock, sharing=sharing, budgets=gateway.budgets
+    )
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)

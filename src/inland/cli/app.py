@@ -7,6 +7,7 @@ from typer.exceptions import TyperException
 
 from inland.cli import (
     backup,
+    budget,
     contract,
     deploy,
     doctor,
@@ -49,6 +50,7 @@ app.add_typer(key.app, name="key")
 app.add_typer(deploy.app, name="deploy")
 app.add_typer(contract.app, name="contract")
 app.add_typer(price.app, name="price")
+app.add_typer(budget.app, name="budget")
 app.add_typer(policy.app, name="policy")
 app.add_typer(receipt.app, name="receipt")
 app.add_typer(ledger.app, name="ledger")

@@ -77,6 +77,15 @@ class Ceiling:
         """Tokens so far, by the engine's running count; pieces where it keeps none."""
         return sum(self._running) or sum(self._pieces)
 
+    def most_expected(self, answer_tokens: int) -> tuple[int, int]:
+        """Prompt and completion tokens it may come to: as many as the request has bytes, which no
+        template has been seen to pass, and every answer as long as it was asked for. One that was
+        not limited, of a server that already exists, is taken to end at `answer_tokens`."""
+        answer = (
+            min(self._tokens, answer_tokens) if self._tokens == CONTEXT_TOKENS else self._tokens
+        )
+        return self._body_bytes, self._n * answer if self._answers else 0
+
     def take(self, pieces: Sequence[Piece]) -> None:
         """Raises Damaged for what nobody asked for; then none of `pieces` is to be passed on."""
         for piece in pieces:

@@ -1,6 +1,7 @@
 """Refusals on the token path, as OpenAI's error objects with the right HTTP status."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from http import HTTPStatus
 
 import msgspec
@@ -11,6 +12,7 @@ AUTHENTICATION = "authentication_error"
 PERMISSION = "permission_error"
 INVALID = "invalid_request_error"
 RATE = "rate_limit_error"
+QUOTA = "insufficient_quota"
 SERVER = "server_error"
 #: Characters of a refusal that may come from what was sent.
 _TOLD = 400
@@ -140,6 +142,14 @@ def too_late(retry_after_s: int) -> Refused:
         "time; send fewer at once.",
         retry_after_s=retry_after_s,
     )
+
+
+def over_budget(budget: str, ends_unix_s: int, retry_after_s: int, *, under_way: bool) -> Refused:
+    """As OpenAI says it. `under_way`: it is not spent, but held by requests that are not over."""
+    ends = datetime.fromtimestamp(ends_unix_s, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    why = "is held by requests under way; try again" if under_way else "is used up"
+    text = f"Your budget of {budget} {why}. It begins anew at {ends}."
+    return Refused(429, QUOTA, QUOTA, text, retry_after_s=retry_after_s)
 
 
 def unavailable(code: str, message: str, retry_after_s: int = 1) -> Refused:

@@ -13,6 +13,7 @@ from inland.decide.slots import Share
 from inland.domain.limits import Limits
 from inland.domain.plant import EngineKind
 from inland.domain.snapshot import Secrets, Snapshot
+from inland.gateway.budgets import Budgets
 from inland.gateway.desk import Desk
 from inland.gateway.doorway import Doorway
 from inland.gateway.handshakes import Handshakes
@@ -61,12 +62,14 @@ class Gateway:
         proxies: tuple[str, ...] = (),
         tls: Callable[[], ssl.SSLContext] | None = None,
         lane_logs: Callable[[str], Callable[[bytes], None]] | None = None,
+        hurry: Callable[[], None] = lambda: None,
     ) -> None:
         """`residency_factory`: what decides under a snapshot. `lease_ok`: whether control still
         knows of us. `share`: which of the engines' slots are ours. `differs`: why control's
         version and ours do not fit each other; empty where they do. `tls`: what each connection
         is secured by; without it all is plain HTTP. `lane_logs`: what opens the log of a
-        deployment's lane; without it there is none."""
+        deployment's lane; without it there is none. `hurry`: asks control now."""
+        self.budgets = Budgets(clock, limits.answer_tokens, hurry)
         self._shared = Shared(
             limits,
             clock,
@@ -77,6 +80,7 @@ class Gateway:
             writer_id,
             Refusals(limits.refusals_per_tenant),
             Salts(entropy(SECRET_BYTES)),
+            self.budgets,
             differs=differs,
             lane_logs=lane_logs,
         )
@@ -91,6 +95,7 @@ class Gateway:
     def apply(self, snapshot: Snapshot, secrets: Secrets) -> None:
         """Put a snapshot in force. What it denies, queued or running, is ended when it returns."""
         self._desk.apply(snapshot, secrets)
+        self.budgets.apply(snapshot.budgets)
 
     @property
     def sharing(self) -> Sharing:
@@ -161,9 +166,11 @@ class Gateway:
             elapsed_s += TICK_S
             try:
                 self._desk.tick()
+                self.budgets.tick()
                 if elapsed_s >= SWEEP_S:
                     elapsed_s = 0.0
                     self._desk.sweep()
+                    self.budgets.beat()
                     self._flush_refusals()
             except Exception:  # noqa: BLE001 - a beat that stopped would leave time limits unheld
                 _log.exception("the gateway's beat failed; it goes on")

@@ -11,6 +11,7 @@ import msgspec
 
 from inland.domain.labels import Label
 from inland.domain.plant import Deployment, Key, Model, Replica, Tenant
+from inland.domain.pricing import Tokens
 from inland.ledger import canonical
 from inland.ledger.records import REQUEST, VERSION, Record
 
@@ -58,6 +59,12 @@ class Facts(msgspec.Struct, gc=False):
     duration_us: int
     status: int
     stalled_us: int
+
+    def charged(self) -> Tokens:
+        """What the record bills."""
+        if not self.billed:
+            return Tokens(0, 0, 0)
+        return Tokens(self.prompt_tokens, self.cached_tokens, self.completion_tokens)
 
     def record(self, fixed: Record) -> Record:
         """The whole record."""

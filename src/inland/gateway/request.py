@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from inland.domain.errors import Damaged
 from inland.domain.plant import EngineKind, Replica
+from inland.gateway.budgets import NOTHING
 from inland.gateway.counts import Ceiling
 from inland.gateway.delivery import Delivery, StreamDelivery, WholeDelivery
 from inland.gateway.dialect.asked import Asked, Said
@@ -76,6 +77,7 @@ class Request:
         "_delivery",
         "_entry",
         "_exchange",
+        "_hold",
         "_input",
         "_lane",
         "_last_piece",
@@ -136,6 +138,7 @@ class Request:
         self._opened, self._status = False, 200
         self._stalls = Stalls()
         self._tries = self._size = self._thrown_away = self._untold = 0
+        self._hold = shared.budgets.hold(ruling, self._time)
         self._ttft_us: int | None = None
         self._last_piece = 0.0
 
@@ -149,7 +152,7 @@ class Request:
         self._shared.held_bytes += self._size
         self._active.add(self)
         self._exchange.own(self)
-        self._lane.arrive(self)
+        self._hold.begin(self, self._lane, self._ceiling)
 
     # -- as its lane sees it
 
@@ -432,7 +435,9 @@ class Request:
         assert self._template is not None
         self.phase = Phase.RECORDING
         self._counts = counts
-        data = self._template.fill(self._facts(counts))
+        facts = self._facts(counts)
+        self._hold.settle(facts.charged())
+        data = self._template.fill(facts)
         self._entry = entry_of(data).hex()
         self._shared.journal.append(FrameKind.RECORD, data, self._durable)
 
@@ -486,6 +491,7 @@ class Request:
 
     def _over(self, outcome: str, status: int) -> None:
         self.phase = Phase.OVER
+        self._hold.settle(NOTHING)
         self._active.discard(self)
         self._shared.held_bytes -= self._size
         self._call = None  # nothing is left that holds on to one another

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from inland.decide.residency import Verdict
+from inland.domain.budgets import Budget
 from inland.domain.capabilities import known
 from inland.domain.plant import Deployment, Key, Model, Replica, Tenant
 from inland.domain.snapshot import Secrets, Snapshot
@@ -28,10 +29,12 @@ class Ruling:
         "_deciding",
         "_templates",
         "allowed",
+        "budgets",
         "deployment",
         "key",
         "model",
         "policy_digest",
+        "prices",
         "record_keys",
         "snapshot_version",
         "supports",
@@ -48,6 +51,7 @@ class Ruling:
         secrets: Secrets,
         verdict: Verdict,
         writer: str,
+        budgets: tuple[Budget, ...] = (),
     ) -> None:
         assert key.tenant is not None
         self.key = key
@@ -55,6 +59,8 @@ class Ruling:
         self.deployment = deployment
         self.model: Model | None = snapshot.models.get(deployment.model)
         self.verdict = verdict
+        self.budgets = budgets
+        self.prices = snapshot.prices.get(deployment.name, ())
         self.supports = known(deployment, snapshot.replicas.values())
         secret = secrets.record_keys.get(key.tenant)
         self.record_keys = None if secret is None else RecordKeys(secret)
@@ -108,6 +114,9 @@ class Rulings:
         self._most = most
         self.proofs = Proofs(most)
         self._made: dict[tuple[str, str], Ruling] = {}
+        self._budgets: dict[str, list[Budget]] = {}
+        for budget in snapshot.budgets.values():
+            self._budgets.setdefault(budget.tenant, []).append(budget)
 
     def of(self, key: Key, name: str) -> Ruling | None:
         """The ruling for a live key of this snapshot; None where no deployment has that name."""
@@ -120,6 +129,9 @@ class Rulings:
         if len(self._made) >= self._most:
             self._made.clear()
         verdict = self._decider.decide_serve(key.id, name)
-        made = Ruling(key, deployment, self.snapshot, self._secrets, verdict, self._writer)
+        budgets = tuple(
+            one for one in self._budgets.get(key.tenant, ()) if one.key in {None, key.id}
+        )
+        made = Ruling(key, deployment, self.snapshot, self._secrets, verdict, self._writer, budgets)
         self._made[(key.id, name)] = made
         return made

@@ -7,6 +7,7 @@ from typing import Protocol
 from inland.domain.ids import UUID7_RANDOM_BYTES, uuid7
 from inland.domain.limits import Limits
 from inland.domain.plant import EngineKind
+from inland.gateway.budgets import Budgets
 from inland.gateway.metrics import Metrics
 from inland.gateway.refusals import Refusals
 from inland.gateway.salts import Salts
@@ -56,6 +57,7 @@ class Shared:
     writer: str
     refusals: Refusals
     salts: Salts
+    budgets: Budgets
     metrics: Metrics = field(default_factory=Metrics)
     #: Why control and this gateway do not fit each other; empty where they do.
     differs: Callable[[], str] = str

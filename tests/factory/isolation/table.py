@@ -45,6 +45,7 @@ _PLAIN = {
     "policies.explain": ("action", "place"),
     "deployments.scale": ("replicas",),
     "log.rotate": ("why",),
+    "budgets.set": ("unit", "amount", "period", "soft_percent", "hard"),
     "prices.set": ("currency", "prompt", "cached", "completion", "since"),
     "chat.completions": (
         *(*_TEXTS, "messages", "max_completion_tokens", "top_logprobs"),
@@ -102,6 +103,13 @@ SLOTS: dict[str, Kind | None] = {
     "receipts.key.ref": Kind.RECORD,
     "records.export.tenant": Kind.TENANT,
     "usage.tenant": Kind.TENANT,
+    "budgets.list.tenant": Kind.TENANT,
+    "budgets.set:tenant": Kind.TENANT,
+    "budgets.set:key": Kind.KEY,
+    "budgets.remove.tenant": Kind.TENANT,
+    "budgets.remove.key": Kind.KEY,
+    "budgets.remove.unit": None,
+    "budgets.remove.period": None,
     "prices.set:deployment": Kind.DEPLOYMENT,
     "invoices.get.tenant": Kind.TENANT,
     "invoices.get.month": None,
@@ -124,6 +132,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "policies.apply": {"files": {"a.cedar": "permit"}},
     "policies.explain": {"who": "{tenant}", "deployment": "{deployment}"},
     "log.rotate": {"why": "nonsense"},
+    "budgets.set": {"tenant": "{tenant}", "amount": "1", "period": "day"},
     "prices.set": {
         "deployment": "{deployment}",
         "currency": "EUR",
@@ -139,7 +148,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "embeddings": {"model": "{deployment}", "input": "Hi"},
 }
 #: Values of what names nothing.
-VALUES = {"month": "2026-01", "path": "0/999", "log": "00000000"}
+VALUES = {"period": "day", "month": "2026-01", "path": "0/999", "log": "00000000"}
 
 #: Operations that show a tenant's keys something of their own, or of everybody's.
 OPEN = frozenset(
@@ -147,7 +156,7 @@ OPEN = frozenset(
         *("openapi", "healthz", "readyz", "checkpoint", "tenants.list", "keys.list", "keys.add"),
         *("receipts.get", "receipts.key", "records.export", "usage", "vkey"),
         *("contracts.list", "contracts.report", "contracts.page"),
-        *("invoices.get", "invoices.page"),
+        *("invoices.get", "invoices.page", "budgets.list"),
         *("chat.completions", "completions", "embeddings", "models", "models.one"),
     }
 )
@@ -162,6 +171,12 @@ ENDING = frozenset({"keys.revoke", "keys.rotate"})
 #: Every command: what it is for a tenant's key. "files": reads or rules the home's own files, which
 #: only their owner can; else the words that name a thing, with what stands for the name.
 COMMANDS: dict[str, list[tuple[Kind, list[str]]] | str] = {
+    "inland budget list": [(Kind.TENANT, ["--tenant", "{}"])],
+    "inland budget remove": [(Kind.TENANT, ["--tenant", "{}", "--period", "day"])],
+    "inland budget set": [
+        (Kind.TENANT, ["--tenant", "{}", "--tokens", "1", "--period", "day"]),
+        (Kind.KEY, ["--tenant", "alpha", "--key", "{}", "--tokens", "1", "--period", "day"]),
+    ],
     "inland contract add": [
         (Kind.TENANT, ["--tenant", "{}", "--deployment", "smollm2", "--tokens-per-second", "0"]),
         (Kind.DEPLOYMENT, ["--tenant", "alpha", "--deployment", "{}", "--tokens-per-second", "0"]),

@@ -126,6 +126,7 @@ class Factory:
             measuring=Measuring(plant.changes, ToyDriver(plant.clock), lambda run: run()),
             policies=plant.policies,
             prices=plant.prices,
+            budgets=plant.budgets,
             invoices=Invoices(Disk(home), plant.store, plant.clock, 600, lambda: ()),
             replicas=self.replicas,
             explain=Explain(plant.changes, self.books),

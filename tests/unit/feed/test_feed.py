@@ -12,6 +12,7 @@ from inland.adapters.feed import client as client_module
 from inland.adapters.feed.client import FeedClient, Hello
 from inland.adapters.feed.frames import LEASE_S
 from inland.adapters.feed.server import FeedServer
+from inland.domain.allowances import Allowance, Claim
 from inland.domain.snapshot import Secrets
 from tests.unit.decide.plants import allowed_snapshot
 
@@ -242,3 +243,53 @@ def test_metrics_that_are_too_long_cost_no_lease(feed, clock, tmp_path, monkeypa
             assert feed.gateways()[0].metrics is None
 
     run(body())
+
+
+class Claimant:
+    """A gateway's budgets, as the feed knows them: what it was asked to say, and was told."""
+
+    def __init__(self, *claims):
+        self.held, self.told = claims, []
+
+    def claims(self):
+        return list(self.held)
+
+    def take(self, allowances):
+        self.told.append(tuple(allowances))
+
+
+def test_claims_are_answered_at_once_when_it_hurries_and_only_the_newest_count(tmp_path, clock):
+    claim = Claim("acme/*/tokens/day", 0, 5, waiting=7)
+    asked = []
+
+    def allow(writer, n, claims):
+        asked.append((writer, n, claims))
+        return [Allowance(one.budget, one.period_unix_s, one.held + n) for one in claims]
+
+    async def run():
+        server = FeedServer(tmp_path / "feed.sock", clock, frozenset, allow=allow)
+        server.start()
+        claimant = Claimant(claim)
+        hello = Hello("gateway-0", 7, "w7")
+        client = FeedClient(
+            tmp_path / "feed.sock", hello, lambda *_: None, dict, clock, budgets=claimant
+        )
+        try:
+            async with running(client):
+                await until(lambda: claimant.told)
+                client.hurry()
+                client.hurry()  # one is under way: its answer is waited for
+                await until(lambda: len(claimant.told) >= 2)
+                claimant.held = ()
+                client.hurry()
+                await until(lambda: asked[-1][2] == ())
+        finally:
+            server.close()
+        numbers = [n for _, n, claims in asked if claims == (claim,)]
+        assert {writer for writer, _, _ in asked} == {"w7"}
+        assert numbers == sorted(set(numbers))
+        heard = [told[0].held - 5 for told in claimant.told]
+        assert heard == [n for n in numbers if n in heard]
+        assert len(heard) >= 2
+
+    asyncio.run(run())

@@ -14,6 +14,7 @@ from inland.domain.places import Place
 from inland.domain.plant import Deployment, EngineKind, Feature, Model
 from inland.domain.snapshot import Secrets, Snapshot
 from inland.ledger import canonical
+from inland.plant.budgets import Budgets
 from inland.plant.changes import Changes
 from inland.plant.contracts import Contracts
 from inland.plant.declared import Declared, reconcile
@@ -159,6 +160,7 @@ class Plant:
         )
         self.tenants = Tenants(self.changes, SITE, most)
         self.keys = Keys(self.changes, most)
+        self.budgets = Budgets(self.changes, most)
         self.prices = PriceList(self.changes, most)
         self.policies = Policies(self.changes, self.folder)
         self.deployments = Deployments(self.changes, SITE, self.folder, most)

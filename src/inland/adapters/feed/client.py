@@ -5,11 +5,11 @@ The lease is counted from the moment an ask was sent, so control's count is neve
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -30,6 +30,7 @@ from inland.adapters.feed.frames import (
     to_frame,
     unspoken,
 )
+from inland.domain.allowances import Allowance, Claim
 from inland.domain.errors import Damaged
 from inland.domain.snapshot import Secrets, Snapshot
 from inland.ports.clock import Clock
@@ -53,6 +54,18 @@ class Hello:
     writer: str
 
 
+class Claims(Protocol):
+    """`gateway.budgets.Budgets`, as far as the feed knows it."""
+
+    def claims(self) -> Sequence[Claim]:
+        """All that is held of hard budgets, to be said to control now."""
+        ...
+
+    def take(self, allowances: Sequence[Allowance]) -> None:
+        """What control says of the claims it was sent last."""
+        ...
+
+
 class FeedClient:
     """Runs on the gateway's event loop, where `on_snapshot` is called with each new version.
 
@@ -67,8 +80,12 @@ class FeedClient:
         metrics: Callable[[], dict[str, Any] | None],
         clock: Clock,
         sharing: Sharing | None = None,
+        budgets: Claims | None = None,
     ) -> None:
         """`sharing`: what of several gateways this one has to do; None where it is the only one."""
+        self._budgets = budgets
+        self._claimed = 0  # the newest ask with claims, while it is not answered
+        self._writer: asyncio.StreamWriter | None = None
         self._path = path
         self._hello = hello
         self._on_snapshot = on_snapshot
@@ -95,6 +112,11 @@ class FeedClient:
         """Why control and this gateway do not understand each other; empty where they do."""
         return self._refused
 
+    def hurry(self) -> None:
+        """Ask now, unless an ask with claims is under way or there is nobody to ask."""
+        if self._writer is not None and not self._claimed:
+            self._ask(self._writer, None)
+
     async def run(self) -> None:
         """Stay connected until cancelled."""
         pause_s = FIRST_PAUSE_S
@@ -119,10 +141,12 @@ class FeedClient:
                 pause_s = LONGEST_PAUSE_S
             finally:
                 self._sent_at.clear()
+                self._writer, self._claimed = None, 0
                 writer.transport.abort()
             await asyncio.sleep(pause_s)
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writer = writer
         talking = [asyncio.create_task(self._ask_for_ever(writer))]
         if self._sharing is not None:
             self._seen = 0
@@ -158,9 +182,12 @@ class FeedClient:
         self._asks += 1
         self._sent_at[self._asks] = self._clock.monotonic()
         hello = self._hello
+        claims: Sequence[Claim] = ()
+        if self._budgets is not None and (claims := self._budgets.claims()):
+            self._claimed = self._asks
         ask = Ask(
             *(self._asks, hello.gateway, hello.pid, hello.writer, self._running, metrics),
-            *(self._digest, SPOKEN, __version__, self._refused),
+            *(self._digest, SPOKEN, __version__, self._refused, tuple(claims)),
         )
         frame = to_frame(ask)
         if len(frame) > ASK_LIMIT_BYTES:  # a lease matters more than a count
@@ -195,5 +222,8 @@ class FeedClient:
         if refused and not self._refused:
             _log.error("control and this gateway differ", extra={"why": refused})
         self._refused = refused
+        if answer.n == self._claimed and self._budgets is not None:
+            self._claimed = 0
+            self._budgets.take(answer.allowances)
         if not refused:
             self._until = max(self._until, sent + answer.lease_s)

@@ -15,6 +15,7 @@ import msgspec
 
 from inland import __version__
 from inland.adapters.feed.strict import strictly
+from inland.domain.allowances import Allowance, Claim
 from inland.domain.errors import Conflict, Damaged
 from inland.domain.shares import Demand, Portion
 from inland.domain.snapshot import Secrets, Snapshot
@@ -40,7 +41,7 @@ UNSAID = (0, 0)
 class Ask(msgspec.Struct, frozen=True, tag="ask"):
     """A gateway's number `n`th ask. `running`: the version it decides by, 0 before the first, and
     `digest` the one that came with it. `spoken`: as `SPOKEN`; `inland`: the package's version;
-    `refused`: why it cannot take what control sends."""
+    `refused`: why it cannot take what control sends. `claims`: all it holds of hard budgets."""
 
     n: int
     gateway: str
@@ -52,12 +53,14 @@ class Ask(msgspec.Struct, frozen=True, tag="ask"):
     spoken: tuple[int, int] = UNSAID
     inland: str = ""
     refused: str = ""
+    claims: tuple[Claim, ...] = ()
 
 
 class Answer(msgspec.Struct, frozen=True, tag="answer"):
     """A lease of `lease_s` seconds, which the gateway counts from its sending ask `n`.
 
-    `refused`: why there will be none; empty where there may be.
+    `refused`: why there will be none; empty where there may be. `allowances`: what the claims in
+    that ask came to; only those of the newest ask are in force.
     """
 
     n: int
@@ -66,6 +69,7 @@ class Answer(msgspec.Struct, frozen=True, tag="answer"):
     refused: str = ""
     spoken: tuple[int, int] = UNSAID
     inland: str = ""
+    allowances: tuple[Allowance, ...] = ()
 
 
 class Push(msgspec.Struct, frozen=True, tag="push"):

@@ -7,7 +7,7 @@ nothing else holds a lease up.
 import logging
 import selectors
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -33,6 +33,7 @@ from inland.adapters.feed.frames import (
 )
 from inland.adapters.feed.leases import Holder, fresh_leases
 from inland.adapters.isolation.peers import is_shut_in, pid_of
+from inland.domain.allowances import Allowance, Claim
 from inland.domain.errors import Busy, Damaged
 from inland.domain.snapshot import Secrets, Snapshot
 from inland.ports.clock import Clock
@@ -49,6 +50,9 @@ _CHUNK_BYTES = 256 * 1024
 #: How often a waiting caller looks at the clock and the process table, in seconds.
 _LOOK_EVERY_S = 0.05
 _IDLE_S = 1.0
+
+#: A gateway's writer, the number of its ask, its claims; what it may hold.
+Allow = Callable[[str, int, Sequence[Claim]], Sequence[Allowance]]
 
 _log = logging.getLogger(__name__)
 
@@ -79,7 +83,10 @@ class FeedServer:
         clock: Clock,
         pids: Callable[[], AbstractSet[int]],
         shares: Shares | None = None,
+        allow: Allow = lambda *_: (),
     ) -> None:
+        """`allow`: what a gateway's claims on budgets come to; it waits for nothing."""
+        self._allow = allow
         self._clock = clock
         self._pids = pids
         self._changed = Condition()
@@ -289,6 +296,7 @@ class FeedServer:
 
     def _answer(self, gateway: _Gateway, ask: Ask) -> None:
         self._look_at_version(gateway, ask)
+        allowances = tuple(self._allow(ask.writer, ask.n, ask.claims))
         with self._changed:
             if (ask.running, ask.digest) != (self._version, self._digest):
                 self._push_to(gateway)
@@ -299,7 +307,10 @@ class FeedServer:
                 ask, current, now, ours=ours, refused=gateway.refused or ask.refused
             )
             gateway.waiting += to_frame(
-                Answer(ask.n, lease_s, self._version, gateway.refused, SPOKEN, __version__)
+                Answer(
+                    *(ask.n, lease_s, self._version, gateway.refused, SPOKEN, __version__),
+                    allowances,
+                )
             )
             self._changed.notify_all()
 

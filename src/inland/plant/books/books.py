@@ -55,6 +55,14 @@ class Books:
         """What stops booking, of one writer or of all, a line each; empty while all is well."""
         return (*self._failed, *self._booker.alarms.values())
 
+    def unsettled(self) -> frozenset[str]:
+        """As `Booker.unsettled`."""
+        return self._booker.unsettled()
+
+    def damaged(self) -> frozenset[str]:
+        """Writers whose booking stopped."""
+        return frozenset(self._booker.alarms)
+
     @property
     def vkey(self) -> str:
         """The one public key an outsider needs, in signed-note form."""
