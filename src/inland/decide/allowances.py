@@ -37,11 +37,9 @@ class Account:
         Unless `sure` nothing new is given. What waits goes before what is only spare, of which a
         gateway gets so little that the others find some too.
         """
-        base = 0
-        if claim.fresh:
-            base = max(self.booked.get(writer, 0), self.held.get(writer, 0)) if sure else 0
-            if not sure:
-                return self._told(claim, 0, 0, sure=False)
+        if claim.fresh and not sure:
+            return self._told(claim, 0, 0, sure=False)
+        base = self.booked.get(writer, 0) if claim.fresh else 0
         held = self.held[writer] = base + claim.held
         left = max(0, self.left) if sure else 0
         given = min(claim.waiting, left) if claim.least <= left else 0

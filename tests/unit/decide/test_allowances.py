@@ -146,7 +146,7 @@ class Factory(RuleBasedStateMachine):
 
 
 TestFactory = Factory.TestCase
-TestFactory.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestFactory.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
 
 
 def told(account: Account, writer: str, claim: Claim, gateways: int = 2):
@@ -166,6 +166,13 @@ def test_a_gateway_that_begins_is_told_what_this_life_of_it_came_to_before():
     purse.take(allowance)
     assert purse.reserve(50)
     assert not purse.reserve(1)
+
+
+def test_an_answer_that_was_lost_takes_nothing_from_anybody():
+    account = Account(100)
+    for _ in range(2):
+        assert told(account, "a", fresh(least=100, waiting=100)).held == 100
+    assert told(account, "a", fresh(least=100, waiting=100)).base == 0
 
 
 def test_nothing_is_given_before_everybody_was_heard_and_what_is_held_is_remembered():
