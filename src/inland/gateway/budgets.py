@@ -22,7 +22,7 @@ from inland.ports.clock import Clock
 #: come back, and to hear of every gateway.
 WAIT_S = 10.0
 _US = 1_000_000
-NOTHING = Tokens(0, 0, 0)
+_NOTHING = Tokens(0, 0, 0)
 
 
 class Waiter(Protocol):
@@ -144,7 +144,7 @@ class Free:
         """Let it in, now or later, or turn it away."""
         door.arrive(waiter)
 
-    def settle(self, tokens: Tokens) -> None:
+    def settle(self, tokens: Tokens | None) -> None:
         """It is over, and this is billed. Once; what comes later changes nothing."""
 
 
@@ -187,17 +187,17 @@ class Hold(Free):
 
     def refuse(self, refused: Refused) -> None:
         """One has no room: nothing is held of the others."""
-        self.settle(NOTHING)
+        self.settle(None)
         self._waiter.turned_away(refused)
 
-    def settle(self, tokens: Tokens) -> None:
+    def settle(self, tokens: Tokens | None) -> None:
         if not self._open:
             return
         self._open = False
         if self._at < len(self._held):
             self._held[self._at][0].waiting.pop(self, None)
         for pot, most in self._held[: self._at]:
-            pot.settle(most, _amount(pot.budget, tokens, self._price))
+            pot.settle(most, _amount(pot.budget, tokens or _NOTHING, self._price))
 
 
 class Budgets:

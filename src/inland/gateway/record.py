@@ -60,10 +60,10 @@ class Facts(msgspec.Struct, gc=False):
     status: int
     stalled_us: int
 
-    def charged(self) -> Tokens:
+    def charged(self) -> Tokens | None:
         """What the record bills."""
         if not self.billed:
-            return Tokens(0, 0, 0)
+            return None
         return Tokens(self.prompt_tokens, self.cached_tokens, self.completion_tokens)
 
     def record(self, fixed: Record) -> Record:

@@ -9,7 +9,6 @@ from msgspec.structs import replace
 
 from inland.domain.errors import Damaged
 from inland.domain.plant import EngineKind, Replica
-from inland.gateway.budgets import NOTHING
 from inland.gateway.counts import Ceiling
 from inland.gateway.delivery import Delivery, StreamDelivery, WholeDelivery
 from inland.gateway.dialect.asked import Asked, Said
@@ -446,11 +445,10 @@ class Request:
         assert commit is not None
         done = counts.completion if complete else self._delivered_tokens()
         texts = self._delivery.texts(complete=complete)
-        shared = self._shared
         return Facts(
             id=self.id,
             time=self._time,
-            salt=shared.salt().hex(),
+            salt=self._shared.salt().hex(),
             input=self._input,
             outcome=self._outcome,
             billed=self._outcome in BILLED,
@@ -463,7 +461,7 @@ class Request:
             ttft_us=self._ttft_us,
             duration_us=max(0, self._since_arrival_us()),
             status=self._status,
-            stalled_us=int(self._stalls.total_s(shared.clock.monotonic()) * 1e6),
+            stalled_us=int(self._stalls.total_s(self._shared.clock.monotonic()) * 1e6),
         )
 
     def _since_arrival_us(self) -> int:
@@ -479,8 +477,7 @@ class Request:
     def _durable(self) -> None:
         """It is on the books: now the answer may end."""
         name, counts, metrics = (self.ruling.deployment.name,), self._counts, self._shared.metrics
-        complete = self._outcome == COMPLETE
-        if complete:
+        if complete := self._outcome == COMPLETE:
             self._delivery.finish(counts, self._entry)
         done = counts.completion if complete else self._delivered_tokens()
         metrics.prompt_tokens.add(name, counts.prompt)
@@ -491,7 +488,7 @@ class Request:
 
     def _over(self, outcome: str, status: int) -> None:
         self.phase = Phase.OVER
-        self._hold.settle(NOTHING)
+        self._hold.settle(None)
         self._active.discard(self)
         self._shared.held_bytes -= self._size
         self._call = None  # nothing is left that holds on to one another
