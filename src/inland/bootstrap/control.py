@@ -127,14 +127,6 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
     folder = PolicyFiles(home.policies)
     said = factory_toml.read(home.factory_toml)
     site, limits = said.site, said.limits
-    cores = tuple(sorted(os.sched_getaffinity(0)))
-    room = EngineRoom(
-        str(home.root),
-        str(home.root / "run"),
-        cores,
-        isolation={EngineKind.LLAMA_CPP: isolation, EngineKind.VLLM: without_files(isolation)},
-        accelerators=accelerators(),
-    )
     probes = ThreadPoolExecutor(PROBES, "probe")
     totals = Totals()
     draining = Draining(feed.works_on, clock, limits.drain_s)
@@ -142,7 +134,7 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
         EngineKind.LLAMA_CPP: LlamaCppProber(),
         EngineKind.VLLM: VllmProber(),
     }
-    replicas = Replicas(changes, runner, probers, room, probes, draining)
+    replicas = Replicas(changes, runner, probers, _engine_room(home, isolation), probes, draining)
     contracts = Contracts(changes, limits.contracts)
     steps = [
         Controller("feed", lambda: _end_unless(feed.is_alive())),
@@ -186,6 +178,17 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
         began_unix_s=clock.unix_us() / 1e6,
     )
     return _Parts(store, books, feed, runner, changes, control)
+
+
+def _engine_room(home: Home, isolation: str) -> EngineRoom:
+    """Where engines of ours work, and what shuts them in."""
+    return EngineRoom(
+        str(home.root),
+        str(home.root / "run"),
+        tuple(sorted(os.sched_getaffinity(0))),
+        isolation={EngineKind.LLAMA_CPP: isolation, EngineKind.VLLM: without_files(isolation)},
+        accelerators=accelerators(),
+    )
 
 
 def _begin(home: Home, parts: _Parts) -> None:
