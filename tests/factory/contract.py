@@ -128,6 +128,8 @@ def stage(folder: Path) -> Iterator[tuple[Running, dict[str, str | None], Narrow
         )
         for tenant in ("fodder", "caller"):
             factory.run("tenant", "add", tenant)
+        for period in ("day", "month"):
+            factory.run("budget", "set", "--tenant", "fodder", "--tokens", "9", "--period", period)
         keys: dict[str, str | None] = {"nobody": None}
         keys["tenant-admin"] = factory.key("caller", "--role", "tenant-admin")
         keys["member"] = factory.key("caller")
@@ -174,8 +176,25 @@ _CONTRACTS: Narrowing = {
 }
 
 
+_BILLING: Narrowing = {
+    "NewPrice:deployment": {"enum": [TINY, "nothing"]},
+    "NewPrice:currency": {"enum": ["EUR", "XXX"]},
+    "NewPrice:prompt": {"enum": ["0.15", "free"]},
+    "NewPrice:cached": {"enum": [None, "0.05"]},
+    "NewPrice:completion": {"enum": ["0.60", "-1"]},
+    "NewPrice:since": {"enum": [None, 1]},
+    "NewBudget:tenant": {"enum": ["fodder", "nobody-here"]},
+    "NewBudget:key": {"enum": [None, "aaaaaaaaaaaaaaaa"]},
+    "NewBudget:unit": {"enum": ["tokens", "EUR", "wood"]},
+    "NewBudget:amount": {"enum": ["100000", "12.50", "much"]},
+    "budgets.remove.tenant": {"enum": ["fodder", "nobody-here"]},
+    "budgets.remove.key": {"enum": ["aaaaaaaaaaaaaaaa"]},
+    "budgets.remove.unit": {"enum": ["tokens", "EUR"]},
+}
+
+
 #: What may be asked about a deployment that is to stay.
-_ABOUT_ONE = ("show", "measure", "measurement")
+_ABOUT_ONE = ("show", "measure", "measurement", "scale")
 
 
 def _narrowing(factory: Running, model: str, answer: str, spare: list[str]) -> Narrowing:
@@ -198,7 +217,9 @@ def _narrowing(factory: Running, model: str, answer: str, spare: list[str]) -> N
         "keys.rotate.key": {"enum": [*spare[2:], "aaaaaaaaaaaaaaaa"]},
         **{f"deployments.{what}.name": {"enum": [TINY, "nothing"]} for what in _ABOUT_ONE},
         "deployments.remove.name": {"enum": [DOOMED, "nothing"]},
+        "Scale:replicas": {"enum": [1, 2, -1]},
         **_CONTRACTS,
+        **_BILLING,
         "month": {"enum": ["2026-11", "2026-13"]},
         "contracts.report.deployment": {"enum": [TINY, "nothing"]},
         "contracts.page.deployment": {"enum": [TINY, "nothing"]},
