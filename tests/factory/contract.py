@@ -197,6 +197,30 @@ _BILLING: Narrowing = {
 _ABOUT_ONE = ("show", "measure", "measurement", "scale")
 
 
+def _asks(turn: dict[str, Any]) -> Narrowing:
+    """Bodies of the token path that an engine can answer quickly."""
+    return {
+        "ChatBody:model": {"enum": [TINY]},
+        "ChatBody:messages": {"type": "array", "items": turn, "minItems": 1, "maxItems": 2},
+        "ChatBody:max_tokens": {"enum": [1, 2, 3]},
+        "ChatBody:max_completion_tokens": {"type": "null"},
+        "ChatBody:n": {"enum": [1, 2]},
+        "ChatBody:stop": {"enum": [None, "x", ["a", "b"]]},
+        "ChatBody:stream_options": {"type": "null"},
+        **{f"ChatBody:{name}": {"type": "null"} for name in _OF_TOOLS},
+        "ChatBody:response_format": {"enum": [None]},
+        "CompletionBody:model": {"enum": [TINY]},
+        "CompletionBody:prompt": {"enum": ["Hi", ["Hi", "Why?"]]},
+        "CompletionBody:max_tokens": {"enum": [1, 2, 3]},
+        "CompletionBody:n": {"enum": [1, 2]},
+        "CompletionBody:stop": {"enum": [None, "x"]},
+        "CompletionBody:stream_options": {"type": "null"},
+        "EmbeddingBody:model": {"enum": [TINY]},
+        "EmbeddingBody:input": {"enum": ["Hi", ["Hi", "Why?"]]},
+        "EmbeddingBody:dimensions": {"type": "null"},
+    }
+
+
 def _narrowing(factory: Running, model: str, answer: str, spare: list[str]) -> Narrowing:
     """Names of things that are there, and a few that are not."""
     logs = [_log(factory)]
@@ -229,24 +253,7 @@ def _narrowing(factory: Running, model: str, answer: str, spare: list[str]) -> N
         "path": {"enum": [*tiles, "0/999"]},
         "log": {"enum": logs},
         "model": {"enum": [TINY, "nothing"]},
-        "ChatBody:model": {"enum": [TINY]},
-        "ChatBody:messages": {"type": "array", "items": turn, "minItems": 1, "maxItems": 2},
-        "ChatBody:max_tokens": {"enum": [1, 2, 3]},
-        "ChatBody:max_completion_tokens": {"type": "null"},
-        "ChatBody:n": {"enum": [1, 2]},
-        "ChatBody:stop": {"enum": [None, "x", ["a", "b"]]},
-        "ChatBody:stream_options": {"type": "null"},
-        **{f"ChatBody:{name}": {"type": "null"} for name in _OF_TOOLS},
-        "ChatBody:response_format": {"enum": [None]},
-        "CompletionBody:model": {"enum": [TINY]},
-        "CompletionBody:prompt": {"enum": ["Hi", ["Hi", "Why?"]]},
-        "CompletionBody:max_tokens": {"enum": [1, 2, 3]},
-        "CompletionBody:n": {"enum": [1, 2]},
-        "CompletionBody:stop": {"enum": [None, "x"]},
-        "CompletionBody:stream_options": {"type": "null"},
-        "EmbeddingBody:model": {"enum": [TINY]},
-        "EmbeddingBody:input": {"enum": ["Hi", ["Hi", "Why?"]]},
-        "EmbeddingBody:dimensions": {"type": "null"},
+        **_asks(turn),
         "NewTenant:name": {"enum": ["grown", "fodder", "No Name"]},
         "NewTenant:jurisdictions": {"enum": [None, ["DE"], ["Atlantis"]]},
         "NewDeployment:name": {"enum": ["made", "Not This"]},
