@@ -40,10 +40,14 @@ class Door(Protocol):
 
 
 class Pot:
-    """One budget's period here: the purse, and who waits for more in it."""
+    """One budget's period here: the purse, and who waits for more in it.
+
+    `under_way`: requests that hold some of it, or will, until they are settled.
+    """
 
     __slots__ = (
         "_asked",
+        "_removed",
         "budget",
         "ends_unix_s",
         "period_unix_s",
@@ -59,7 +63,8 @@ class Pot:
         self.purse = Purse()
         self.waiting: dict[Hold, int] = {}
         self.under_way = 0
-        self._asked: tuple[Hold, ...] = ()
+        self._asked: dict[Hold, None] = {}
+        self._removed = False
 
     def enter(self, hold: "Hold", most: int) -> bool:
         """Whether it is let in at once; otherwise it waits, and is told."""
@@ -69,12 +74,9 @@ class Pot:
         return False
 
     def _let_in(self, most: int) -> bool:
-        fits = self.purse.reserve(most)
-        self.under_way += fits
-        return fits
+        return self._removed or self.purse.reserve(most)
 
     def settle(self, most: int, came_to: int) -> None:
-        self.under_way -= 1
         self.purse.settle(most, came_to)
         for hold, wanted in list(self.waiting.items()):
             if hold in self.waiting:
@@ -83,7 +85,7 @@ class Pot:
                 self._go_on(hold)
 
     def claim(self) -> Claim:
-        self._asked = tuple(self.waiting)
+        self._asked = dict.fromkeys(self.waiting)
         return self.purse.claim(self.budget.id, self.period_unix_s, list(self.waiting.values()))
 
     def take(self, allowance: Allowance, now_unix_s: int) -> None:
@@ -91,7 +93,7 @@ class Pot:
         self.purse.take(allowance)
         asked = self._asked
         if allowance.sure:
-            self._asked = ()
+            self._asked = {}
         for hold in asked:
             most = self.waiting.get(hold)
             if most is None:
@@ -104,14 +106,14 @@ class Pot:
 
     @property
     def unheard(self) -> bool:
-        """Whether somebody waits of whom control was not asked yet."""
-        return any(hold not in self._asked for hold in self.waiting)
+        """Whether somebody waits of whom control was not asked yet: if so, then the last."""
+        return bool(self.waiting) and next(reversed(self.waiting)) not in self._asked
 
-    def let_all_in(self) -> None:
-        """The budget is no more."""
+    def remove(self) -> None:
+        """The budget is no more: who waits for it, and who comes to it yet, is let in."""
+        self._removed = True
         for hold in list(self.waiting):
             if hold in self.waiting:
-                self.under_way += 1
                 self._go_on(hold)
 
     def _go_on(self, hold: "Hold") -> None:
@@ -160,6 +162,8 @@ class Hold(Free):
         self._budgets = budgets
         self._price = price
         self._held = [(pot, 0) for pot in pots]
+        for pot in pots:
+            pot.under_way += 1
         self._at = 0
         self._open = True
         self.since = budgets.now()
@@ -196,6 +200,8 @@ class Hold(Free):
         self._open = False
         if self._at < len(self._held):
             self._held[self._at][0].waiting.pop(self, None)
+        for pot, _ in self._held:
+            pot.under_way -= 1
         for pot, most in self._held[: self._at]:
             pot.settle(most, _amount(pot.budget, tokens or _NOTHING, self._price))
 
@@ -218,7 +224,7 @@ class Budgets:
                 pot.budget = budgets[pot.budget.id]
             else:
                 del self._pots[name]
-                pot.let_all_in()
+                pot.remove()
 
     def hold(self, ruling: Ruling, unix_us: int) -> Free:
         """Of a request that arrived at `unix_us`, its record's time: by this it is priced, and in a
@@ -249,7 +255,7 @@ class Budgets:
         self._pots = {
             name: pot
             for name, pot in self._pots.items()
-            if pot.under_way or pot.waiting or now_s < pot.ends_unix_s
+            if pot.under_way or now_s < pot.ends_unix_s
         }
         return claims
 

@@ -3,12 +3,16 @@
 import asyncio
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 from inland.decide.allowances import Account
+from inland.domain.allowances import Allowance
 from inland.domain.budgets import TOKENS, Budget, Period
 from inland.domain.pricing import Price
+from inland.gateway.budgets import Budgets
+from inland.gateway.errors import Refused
 from tests.unit.gateway.world import ASK, KEYS, Reply, World, caller, snapshot, world
 
 BODY = {"model": "smol", "messages": ASK, "max_tokens": 50}
@@ -198,6 +202,72 @@ def test_a_budget_that_is_removed_lets_in_who_waits_for_it():
             assert not to.gateway.budgets._pots
 
     asyncio.run(run())
+
+
+def test_a_budget_removed_while_another_is_waited_for_holds_nobody():
+    async def run():
+        async with world() as to:
+            first, second = budget(10 * MOST), budget(1, "EUR")
+            hold(to, first, second)
+            control = Control(to, tokens=10 * MOST)
+            control.away = True
+            waiting = asyncio.create_task(ask(to))
+            await _pots(to, 2)
+            hold(to, first, version=3)
+            control.away = False
+            control.hurry()
+            await to.until(waiting.done)
+            assert (await waiting).status == 200
+
+    asyncio.run(run())
+
+
+class HandClock:
+    """Time as a test says it."""
+
+    def __init__(self, us: int) -> None:
+        self.us = us
+
+    def unix_us(self) -> int:
+        return self.us
+
+    def monotonic(self) -> float:
+        return self.us / 1e6
+
+
+class Waits:
+    """A request, and the lane it goes to."""
+
+    def __init__(self) -> None:
+        self.arrived, self.refused = 0, []
+
+    def arrive(self, request: object) -> None:
+        self.arrived += 1
+
+    def turned_away(self, refused: Refused) -> None:
+        self.refused.append(refused)
+
+    def most_expected(self, answer_tokens: int) -> tuple[int, int]:
+        return 10, answer_tokens
+
+
+def test_a_day_that_ends_while_a_month_is_waited_for_is_asked_for_all_the_same():
+    clock = HandClock((86_400 - 1) * 10**6)
+    budgets = Budgets(clock, 5, lambda: None)
+    held = tuple(Budget("demo", None, TOKENS, one, 1, 80, hard=True) for one in Period)[::-1]
+    waits = Waits()
+    hold = budgets.hold(SimpleNamespace(budgets=held, prices=()), clock.unix_us())
+    hold.begin(waits, waits, waits)
+    clock.us += 2 * 10**6
+    month = next(one for one in budgets.claims() if "/month" in one.budget)
+    budgets.take([Allowance(month.budget, month.period_unix_s, 15)])
+    assert not waits.arrived, "the day has no word yet"
+    (day,) = [one for one in budgets.claims() if "/day" in one.budget]
+    budgets.take([Allowance(day.budget, day.period_unix_s, 15)])
+    assert (waits.arrived, waits.refused) == (1, [])
+    hold.settle(None)
+    budgets.claims()
+    assert {pot.budget.period for pot in budgets._pots.values()} == {Period.MONTH}
 
 
 def test_money_is_held_at_the_price_of_the_moment_and_every_budget_must_have_room():
