@@ -16,14 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from inland.domain.contracts import Contract
-from inland.plant.reports import Reports, month_of
+from inland.domain.months import month_of
+from inland.plant.reports import Reports
 from tests.books_home import BooksHome
 
 RECORDS = 1_000_000
 BATCH = 250
 #: A month of a million records is reported with less memory than this.
 PEAK_LIMIT_BYTES = 512 << 20
-MONTH = month_of("2026-11", 0)
+MONTH = month_of("2026-11")
 TERMS = Contract("", "acme", "smollm2", 50, 500, since_unix_s=MONTH.since_unix_s)
 
 

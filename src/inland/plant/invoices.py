@@ -6,14 +6,14 @@ midnight is billed where it began.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from hashlib import sha256
 
 import msgspec
 
 from inland.decide.pricing import Bill, Line, totals
-from inland.domain.budgets import DAY_S, Period
-from inland.domain.errors import BadInput, NotFound
+from inland.domain.budgets import DAY_S
+from inland.domain.errors import NotFound
+from inland.domain.months import month_of
 from inland.domain.pricing import Tokens
 from inland.ledger.records import REQUEST
 from inland.plant.books.shelves import batch_records
@@ -86,7 +86,8 @@ class Invoices:
 
     def make(self, tenant: str, month: str) -> Invoice:
         """The invoice of `month` (YYYY-MM). Raises BadInput, NotFound, Damaged."""
-        began, ends = _month(month)
+        during = month_of(month)
+        began, ends = during.since_unix_s, during.until_unix_s
         with self._store.read() as transaction:
             if transaction.state.tenant(tenant) is None:
                 raise NotFound(f"tenant {tenant!r}")
@@ -146,14 +147,3 @@ def _cover(covered: list[Covered], batch: TenantBatch, records: int) -> None:
                 return
             break
     covered.append(Covered(batch.writer, batch.number, batch.number, records))
-
-
-def _month(month: str) -> tuple[int, int]:
-    """When a month begins and when it is over."""
-    try:
-        began = int(datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC).timestamp())
-    except ValueError:
-        began = -1
-    if began < 0 or len(month) != len("2026-12"):
-        raise BadInput("month", f"{month!r} is no month such as 2026-12")
-    return began, Period.MONTH.ends(began)

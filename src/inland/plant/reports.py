@@ -3,11 +3,9 @@
 A projection: nothing of it is kept. Records are read once for each tenant, as a stream.
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from threading import Lock
 from typing import Protocol
 
@@ -15,7 +13,8 @@ import msgspec
 
 from inland.decide.verdicts import Cause, Fact, Minutes, Terms, Verdict, is_fault
 from inland.domain.contracts import MINUTE_S, Contract
-from inland.domain.errors import BadInput, Busy, Damaged
+from inland.domain.errors import Busy, Damaged
+from inland.domain.months import Month, month_at, month_of
 from inland.ledger.records import REFUSAL, REQUEST, Record
 from inland.ports.clock import Clock
 from inland.ports.store import Store
@@ -25,9 +24,6 @@ _BEFORE_S = 86_400
 #: How long a report waits for its turn, and when to ask again after that, in seconds.
 WAIT_S = 10.0
 _RETRY_AFTER_S = 5
-#: When the year 10000 begins.
-_NEVER_S = 253_402_300_800
-_MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])\Z")
 _FACT = msgspec.json.Decoder(Fact)
 
 
@@ -36,15 +32,6 @@ class RecordsView(Protocol):
 
     def between(self, tenant: str, since_unix_s: int, until_unix_s: int) -> Iterator[bytes]: ...
     def locate(self, ref: str) -> tuple[str | None, Record] | None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Month:
-    """A month of UTC: its name as YYYY-MM, when it begins, and when it ends."""
-
-    name: str
-    since_unix_s: int
-    until_unix_s: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +76,7 @@ class Reports:
         Raises BadInput, Busy, or Damaged.
         """
         now_s = self._clock.unix_us() // 1_000_000
-        month = month_of(name, now_s)
+        month = month_at(now_s) if name is None else month_of(name)
         with self._store.read() as transaction:
             found = list(transaction.state.contracts(ended=True).values())
         judged = [
@@ -144,23 +131,6 @@ class Reports:
 
 
 _SOLD = tuple(name for name in Terms.__slots__ if name != "until_unix_s")
-
-
-def month_of(name: str | None, now_unix_s: int) -> Month:
-    """The month called YYYY-MM, or the one that holds `now_unix_s`. Raises BadInput."""
-    if name is None:
-        name = datetime.fromtimestamp(now_unix_s, UTC).strftime("%Y-%m")
-    found = _MONTH.match(name)
-    if found is None or int(found[1]) < 1970:
-        raise BadInput("month", f"{name!r} is no month such as 2026-11")
-    year, number = int(found[1]), int(found[2])
-    after = (year + number // 12, number % 12 + 1)
-    begins, ends = (_begins(*one) for one in ((year, number), after))
-    return Month(name, begins, ends)
-
-
-def _begins(year: int, number: int) -> int:
-    return int(datetime(year, number, 1, tzinfo=UTC).timestamp()) if year < 10_000 else _NEVER_S
 
 
 def _fact(record: bytes) -> Fact:

@@ -8,9 +8,10 @@ import pytest
 from inland.api.report_page import LISTED, page
 from inland.decide.verdicts import Cause, Terms, Verdict
 from inland.domain.contracts import Contract
-from inland.plant.reports import ContractMonth, Report, month_of
+from inland.domain.months import month_of
+from inland.plant.reports import ContractMonth, Report
 
-MONTH = month_of("2026-11", 0)
+MONTH = month_of("2026-11")
 BEGAN_S = MONTH.since_unix_s
 VOID = {"meta", "rect"}
 

@@ -153,7 +153,8 @@ def test_a_month_is_final_when_it_is_over_and_nothing_waits_to_be_booked(books):
 
 
 @pytest.mark.parametrize(
-    "month", ["", "2026", "2026-13", "2026-1", "26-01", "2026-01-01", "1969-12"]
+    "month",
+    ["", "2026", "2026-13", "2026-1", "2026-01-01", "1969-12", "9999-12", "٢٠٢٧-01"],
 )
 def test_what_is_no_month_is_refused(books, month):
     with pytest.raises(BadInput):

@@ -1,6 +1,5 @@
 """Reports: a month from the records, of the contracts in force in it, by the terms as recorded."""
 
-import itertools
 import json
 from dataclasses import replace
 
@@ -10,7 +9,7 @@ from inland.decide.verdicts import Cause
 from inland.domain.errors import BadInput, Busy, Damaged
 from inland.ledger import canonical
 from inland.plant import reports as plant_reports
-from inland.plant.reports import Reports, month_of
+from inland.plant.reports import Reports
 from tests.unit.plant.test_contracts import ASKED, _measured
 
 #: The plant's clock begins at 1,800,001,000: 2027-01-15, 08:16:40 UTC.
@@ -116,14 +115,6 @@ def test_a_month_reads_a_day_further_back_than_it_begins(plant, books, reports):
 def test_what_is_no_month_is_refused(reports, name):
     with pytest.raises(BadInput, match="month"):
         reports.month(name, None, None)
-
-
-def test_months_join_without_a_gap():
-    whole = [month_of(f"{year}-{n:02}", 0) for year in (1970, 2027, 9999) for n in range(1, 13)]
-    for one, after in itertools.pairwise(whole):
-        if one.name[5:] != "12":
-            assert one.until_unix_s == after.since_unix_s
-    assert whole[0].since_unix_s == 0
 
 
 def test_one_report_is_made_at_a_time(plant, books, reports, monkeypatch):
