@@ -220,11 +220,11 @@ def compared(
 
 
 def report(factory: Factory, tenant: str) -> dict[int, str]:
-    """The factory's verdicts of its month, by minute."""
+    """The factory's verdicts of its month, by minute: met, or why not."""
     month = datetime.now(UTC).strftime("%Y-%m")
     words = ["contract", "report", "--tenant", tenant, "--month", month, "--json"]
     (contract,) = json.loads(factory.run(*words))["contracts"]
-    return {one["minute_unix_s"]: one["verdict"] for one in contract["minutes"]}
+    return {one["minute_unix_s"]: one["cause"] or "met" for one in contract["minutes"]}
 
 
 def run(words: argparse.Namespace, folder: Path) -> dict[str, Any]:
@@ -237,8 +237,7 @@ def run(words: argparse.Namespace, folder: Path) -> dict[str, Any]:
     factory = Factory(words.slots, words.context, folder / "home")
     try:
         doors = {one.tenant: factory.tenant(one.tenant) for one in sold}
-        profile = json.loads(factory.run("deploy", "measure", MODEL, "--json"))
-        points = profile["points"]
+        points = json.loads(factory.run("deploy", "measure", MODEL, "--json"))["profile"]["points"]
         decode = max(point["decode_tokens_per_s"] for point in points)
         prefill = max(point["prefill_tokens_per_s"] for point in points)
         rows = trace(words.trace)
@@ -247,6 +246,7 @@ def run(words: argparse.Namespace, folder: Path) -> dict[str, Any]:
         print(f"# {len(plan)} requests, {asdict(fit)}", flush=True)
         for one in sold:
             factory.sell(one.tenant, one.tokens_per_second, one.ttft_ms, words.prompt_tokens)
+        time.sleep(MINUTE_S - time.time() % MINUTE_S)  # the one it was sold in is not judged
         seen = asyncio.run(replay(plan, doors, words.seed))
         time.sleep(MINUTE_S - time.time() % MINUTE_S + BOOKED_S)
         reports = {one.tenant: report(factory, one.tenant) for one in sold}
