@@ -189,12 +189,14 @@ class FactoryClient:
     def invoice(self, tenant: str, month: str) -> dict[str, Any]:
         """The invoice of `month`, YYYY-MM."""
         params = {"tenant": tenant, "month": month}
-        told: dict[str, Any] = self._call("GET", "invoice", params).json()
+        reply = self._call("GET", "invoice", params, limit_s=REPORT_LIMIT_S)
+        told: dict[str, Any] = reply.json()
         return told
 
     def invoice_page(self, tenant: str, month: str) -> bytes:
         """The same as HTML."""
-        return self._call("GET", "invoice/page", {"tenant": tenant, "month": month}).content
+        params = {"tenant": tenant, "month": month}
+        return self._call("GET", "invoice/page", params, limit_s=REPORT_LIMIT_S).content
 
     @contextmanager
     def records(self, tenant: str) -> Iterator[Iterator[bytes]]:
