@@ -239,7 +239,8 @@ class Waits:
     """A request, and the lane it goes to."""
 
     def __init__(self) -> None:
-        self.arrived, self.refused = 0, []
+        self.arrived = 0
+        self.refused: list[Refused] = []
 
     def arrive(self, request: object) -> None:
         self.arrived += 1
