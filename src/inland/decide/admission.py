@@ -112,7 +112,7 @@ def _arrive(state: State, event: Arrive, now: float) -> tuple[Action, ...]:
         event.most,
         event.prefix,
     )
-    if not state.waiting or account.kept < account.need:  # the common case needs no queue
+    if not state.waiting or _may_be_kept(account, event.slots, now):  # it needs no queue
         replica = None if account.queue else _place(state, account, request, now)
         if replica is not None:
             state.requests[event.request] = request
@@ -130,14 +130,21 @@ def _turned_away(state: State, event: Arrive, account: Account, now: float) -> R
         return Refuse(event.request, Why.GIVEN_UP, _AFTER_FAILURE_S)
     if state.replicas and event.slots > max(_most(r) for r in state.replicas.values()):
         return Refuse(event.request, Why.TOO_LARGE, 0)
-    full = len(account.queue) >= state.bounds.waiting_per_tenant
-    if full or state.waiting >= state.bounds.waiting_total:
+    if _is_full(state, account, now):
         return Refuse(event.request, Why.FULL, retry_after_s(state, account, 0.0, _AFTER_FULL_S))
     wait_s = expected_wait_s(state, account)
     if wait_s is not None and wait_s > state.bounds.wait_s and not account.has_reserved(now):
         after_s = whole_s(wait_s - state.bounds.wait_s)
         return Refuse(event.request, Why.LATE, after_s)
     return None
+
+
+def _is_full(state: State, account: Account, now: float) -> bool:
+    """What others have waiting keeps out neither a first request, nor who keeps to its contract."""
+    if len(account.queue) >= state.bounds.waiting_per_tenant:
+        return True
+    entitled = not account.queue or account.has_reserved(now)
+    return state.waiting >= state.bounds.waiting_total and not entitled
 
 
 def _enqueue(
@@ -354,8 +361,8 @@ def _dispatch(state: State, now: float) -> tuple[Action, ...]:
 
 def _one_turn(state: State, now: float) -> Start | None:
     for account in state.promised:  # what is kept for them is theirs at once
-        if account.queue and _may_be_kept(account, 1, now):
-            head = _head(account)
+        head = _head(account) if account.queue else None
+        if head is not None and _may_be_kept(account, head.slots, now):
             replica = _place(state, account, head, now)
             if replica is not None:
                 return _begin(state, account, head, replica, now)
@@ -380,7 +387,7 @@ def _next(state: State, now: float) -> Start | None:
         head = _head(account)
         replica = _place(state, account, head, now)
         if replica is None:
-            if head.overtaken >= state.bounds.overtakes:
+            if head.overtaken >= state.bounds.overtakes and _would_fit(state, head):
                 break
             skipped.append(head)
             continue
@@ -391,6 +398,11 @@ def _next(state: State, now: float) -> Start | None:
         return _begin(state, account, head, replica, now)
     turns.close()
     return None
+
+
+def _would_fit(state: State, request: Waiting) -> bool:
+    """Whether slots that come free make room for it, and not only another share of them."""
+    return any(one.is_open and one.slots >= request.slots for one in state.replicas.values())
 
 
 def _head(account: Account) -> Waiting:

@@ -22,6 +22,7 @@ served beyond what is reserved, divided by weight.
 
 from collections import OrderedDict
 from collections.abc import Generator, Iterator, Mapping
+from copy import copy
 from heapq import heapify, heappop, heappush, heapreplace
 from math import inf
 
@@ -33,6 +34,8 @@ from inland.domain.contracts import MINUTE_S, Contract, Tier
 TURNS = 32
 #: Classes, first served first: what is reserved, then the tiers.
 RESERVED = 0
+#: Tenants' accounts that are kept before those are looked for that nobody would miss.
+ACCOUNTS = 1024
 CLASS_OF = {Tier.INTERACTIVE: 1, Tier.STANDARD: 2, Tier.BATCH: 3}
 
 
@@ -88,6 +91,12 @@ class Account(msgspec.Struct, gc=False):
     def has_reserved(self, now: float) -> bool:
         """Whether reserved tokens are left."""
         return self.rate > 0.0 and self.paid_until < now
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it has anything here, or terms of its own."""
+        terms = (self.weight, self.tier, self.rate, self.need, self.part)
+        return bool(self.queue or self.running or terms != (1.0, 2, 0.0, 0, 1.0))
 
 
 class Line:
@@ -167,7 +176,7 @@ class Line:
 class Turns:
     """Every tenant's account, and the lines they wait in."""
 
-    __slots__ = ("_last", "_passed", "accounts", "lines", "reserved", "weights")
+    __slots__ = ("_last", "_passed", "_spare", "accounts", "lines", "reserved", "weights")
 
     def __init__(self) -> None:
         self.accounts: dict[str, Account] = {}
@@ -176,13 +185,26 @@ class Turns:
         self._passed = [0] * 4
         self.weights = [0.0] * 4  # of those that wait, by class
         self.reserved = 0.0  # tokens/s, of all contracts here
+        self._spare = ACCOUNTS
 
     def account(self, tenant: str) -> Account:
         """The tenant's, made where it has none."""
         account = self.accounts.get(tenant)
         if account is None:
+            if len(self.accounts) >= self._spare:
+                self._forget()
             account = self.accounts[tenant] = Account(tenant, OrderedDict())
         return account
+
+    def _forget(self) -> None:
+        """Whoever would be lifted to the same place if it came anew. Who owes something stays."""
+        levels = [self._level(tier) for tier in range(4)]
+        self.accounts = {
+            one.tenant: one
+            for one in self.accounts.values()
+            if one.is_held or one.served > levels[one.tier]
+        }
+        self._spare = max(ACCOUNTS, 2 * len(self.accounts))
 
     def agree(self, contracts: dict[str, Contract], now: float) -> None:
         """From now on these hold, by tenant. A new one begins with a full bucket."""
@@ -223,6 +245,10 @@ class Turns:
             self.leave(account)
         if account.rate == 0.0:
             account.paid_until = -inf
+        if account.tier != tier:  # its counter says nothing beside those of its new tier
+            if self._last[account.tier] is account:
+                self._last[account.tier] = copy(account)
+            account.served = self._level(tier)
         account.tier, account.rate, account.depth_s = tier, rate, depth_s
         account.weight = weight
         if waits:
@@ -230,7 +256,7 @@ class Turns:
 
     def join(self, account: Account, now: float) -> None:
         """It had nothing waiting and now has."""
-        self._lift(account, self.lines[account.tier].least(), now)
+        self._lift(account, self._level(account.tier), now)
         self._enter(account)
 
     def _enter(self, account: Account) -> None:
@@ -248,13 +274,19 @@ class Turns:
 
     def pass_by(self, account: Account, now: float) -> None:
         """It is served without having waited."""
-        self._lift(account, None, now)
+        self._lift(account, self._last_served(account.tier), now)
         self._last[account.tier] = account
 
-    def _lift(self, account: Account, least: float | None, now: float) -> None:
-        if least is None:
-            last = self._last[account.tier]
-            least = last.served if last is not None else 0.0
+    def _level(self, tier: int) -> float:
+        """Where who returns begins: the least counter that waits, or that was served last."""
+        least = self.lines[tier].least()
+        return self._last_served(tier) if least is None else least
+
+    def _last_served(self, tier: int) -> float:
+        last = self._last[tier]
+        return last.served if last is not None else 0.0
+
+    def _lift(self, account: Account, least: float, now: float) -> None:
         account.served = max(account.served, least)
         if account.rate > 0.0 and account.paid_until < now - account.depth_s:
             account.paid_until = now - account.depth_s  # the bucket is full: what came more is lost

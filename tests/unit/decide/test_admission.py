@@ -169,7 +169,7 @@ def test_a_full_queue_turns_away_and_a_request_no_replica_can_hold_too() -> None
 
 def test_the_queue_over_all_tenants_is_bounded() -> None:
     state = State(BOUNDS)
-    actions = feed(state, *[Arrive(n, f"t{n}") for n in range(9)])
+    actions = feed(state, *[Arrive(n, f"t{n}") for n in range(8)], Arrive(8, "t0"))
     assert actions == [Refuse(8, Why.FULL, 1)]
 
 
