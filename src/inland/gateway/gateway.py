@@ -61,7 +61,7 @@ class Gateway:
         hosts: Hosts | None = None,
         proxies: tuple[str, ...] = (),
         tls: Callable[[], ssl.SSLContext] | None = None,
-        lane_logs: Callable[[str], Callable[[bytes], None]] | None = None,
+        lane_logs: Callable[[str], Callable[[bytes], None] | None] | None = None,
         hurry: Callable[[], None] = lambda: None,
     ) -> None:
         """`residency_factory`: what decides under a snapshot. `lease_ok`: whether control still

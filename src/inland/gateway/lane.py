@@ -129,15 +129,15 @@ class Lane:
     ) -> None:
         """Take over what a snapshot says: the replicas, what was sold of them and measured."""
         self._whole = deployment.slots
+        ready = {r.id: r for r in replicas if r.state is ReplicaState.READY}
+        for gone in self._replicas.keys() - ready.keys():  # first: what follows starts requests
+            self._step(Down(gone))
+        self._replicas = ready
         terms = Terms(tuple(contracts), profile, self._whole)
         if terms != self._terms:
             self._terms = terms
             self._step(terms)
         self._apply_slots(deployment, replicas)
-        ready = {r.id: r for r in replicas if r.state is ReplicaState.READY}
-        for gone in self._replicas.keys() - ready.keys():
-            self._step(Down(gone))
-        self._replicas = ready
         for name in ready:
             if name not in self._resting:
                 self._step(self._up(name))
@@ -186,7 +186,7 @@ class Lane:
         if self._holding.ids != before:
             self._resize()
         tenants = {
-            one.tenant: (len(one.queue), one.running, int(one.total))
+            one.tenant: (sum(w.slots for w in one.queue.values()), one.running, int(one.total))
             for one in self._state.turns.accounts.values()
             if one.queue or one.running
         }

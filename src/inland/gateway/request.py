@@ -301,7 +301,7 @@ class Request:
 
     def _ended(self, end: End, counts: Counts) -> None:
         if self.phase is Phase.ENDING:
-            self._lane.done(self, counts)
+            self._lane.done(self, counts if counts.prompt else None)  # none: it stopped in that
             self._record(counts)
         elif end.how is Ending.COMPLETE and self._delivery.close():
             self._lane.done(self, counts)

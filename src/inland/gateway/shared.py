@@ -62,7 +62,7 @@ class Shared:
     #: Why control and this gateway do not fit each other; empty where they do.
     differs: Callable[[], str] = str
     #: What opens the log of a deployment's lane, where somebody asked for logs.
-    lane_logs: Callable[[str], Callable[[bytes], None]] | None = None
+    lane_logs: Callable[[str], Callable[[bytes], None] | None] | None = None
     #: Bodies of the chat requests that wait or run.
     held_bytes: int = 0
 

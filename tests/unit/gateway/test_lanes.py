@@ -5,8 +5,11 @@ import json
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
+from inland.decide.slots import Share
 from inland.domain.capacity import Point, Profile, StepModel
 from inland.domain.contracts import Contract
+from inland.domain.plant import ReplicaState
+from inland.ports.engine import End, Ending
 from tests.unit.gateway.world import caller, snapshot, world
 
 #: 20 ms a step and 1 ms for each sequence; a prompt token takes a tenth of one.
@@ -95,5 +98,51 @@ def test_a_wait_without_an_end_is_refused_at_once_with_the_time_the_model_tells(
                 got = await c.reply()
                 assert (got.status, b"would_wait_too_long" in got.body) == (429, True)
                 assert 1 <= int(got.headers["retry-after"]) <= 3
+
+    asyncio.run(main())
+
+
+def test_a_prompt_that_was_read_for_one_who_hung_up_is_charged():
+    async def main():
+        async with world() as w:
+            w.engine.answer = None
+            async with caller(w) as c:
+                c.ask(body())
+                (call,) = await w.calls(1)
+                call._stopped = lambda: call.end(End(Ending.STOPPED))  # before a token came
+            await w.until(w.journal.records)
+            account = w.gateway._desk.lanes["smol"]._state.turns.accounts["demo"]
+            assert account.served == len(body()) // 4 / 2
+            assert not account.running
+
+    asyncio.run(main())
+
+
+def test_what_waits_is_told_to_control_in_slots():
+    async def main():
+        async with world(share=Share(2)) as w, AsyncExitStack() as stack:
+            w.apply(snapshot(2, 8))
+            for _ in range(2):
+                (await stack.enter_async_context(caller(w))).ask(body(n=3))
+            lane = w.gateway._desk.lanes["smol"]
+            await w.until(lambda: lane.waiting == 2)
+            demand = lane.demand(1)
+            assert demand is not None
+            assert demand.tenants["demo"][0] == 6
+
+    asyncio.run(main())
+
+
+def test_a_contract_that_ends_starts_nothing_on_a_replica_that_drains():
+    async def main():
+        async with world() as w, AsyncExitStack() as stack:
+            w.engine.answer = None
+            w.apply(sold())
+            await flood(w, stack, 10)
+            await w.calls(6)
+            plain = replace(sold(3), contracts={})
+            r0 = replace(plain.replicas["r0"], state=ReplicaState.DRAINING)
+            w.apply(replace(plain, replicas={"r0": r0}))
+            assert len(w.engine.calls) == 6
 
     asyncio.run(main())
