@@ -1,7 +1,17 @@
 """What one tenant of a deployment can do to the others: nothing that its part does not allow."""
 
 from inland.decide.admission import step
-from inland.decide.admission_events import Arrive, Bounds, Done, Parts, Refuse, Terms, Up, Why
+from inland.decide.admission_events import (
+    Action,
+    Arrive,
+    Bounds,
+    Done,
+    Parts,
+    Refuse,
+    Terms,
+    Up,
+    Why,
+)
 from inland.decide.admission_state import State
 from inland.decide.turns import ACCOUNTS
 from inland.domain.contracts import Contract, Tier
@@ -11,7 +21,7 @@ PROMISED = Contract("c", "bought", "d", 10, ttft_ms=60, prompt_tokens=64)
 
 
 def feed(state, *events, now=0.0):
-    actions = []
+    actions: list[Action] = []
     for event in events:
         state, more = step(state, event, now)
         actions += more

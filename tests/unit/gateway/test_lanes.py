@@ -102,14 +102,15 @@ def test_a_wait_without_an_end_is_refused_at_once_with_the_time_the_model_tells(
     asyncio.run(main())
 
 
-def test_a_prompt_that_was_read_for_one_who_hung_up_is_charged():
+def test_a_prompt_that_was_read_for_one_who_hung_up_is_charged(monkeypatch):
     async def main():
         async with world() as w:
             w.engine.answer = None
             async with caller(w) as c:
                 c.ask(body())
                 (call,) = await w.calls(1)
-                call._stopped = lambda: call.end(End(Ending.STOPPED))  # before a token came
+                stopped = End(Ending.STOPPED)  # before a token came
+                monkeypatch.setattr(call, "_stopped", lambda: call.end(stopped))
             await w.until(w.journal.records)
             account = w.gateway._desk.lanes["smol"]._state.turns.accounts["demo"]
             assert account.served == len(body()) // 4 / 2
