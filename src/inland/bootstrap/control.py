@@ -165,7 +165,9 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
         policies=Policies(changes, folder),
         prices=PriceList(changes, limits.prices),
         budgets=Budgets(changes, limits.budgets),
-        invoices=Invoices(files, store, clock, limits.answer_s, lambda: books.alarms),
+        invoices=Invoices(
+            files, store, clock, limits.answer_s, lambda: books.alarms or books.left()
+        ),
         replicas=replicas,
         explain=Explain(changes, books),
         books=books,

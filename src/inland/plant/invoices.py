@@ -4,7 +4,7 @@ A record belongs to the month of its own `time`, when its request arrived (UTC):
 midnight is billed where it began.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -76,13 +76,14 @@ class Invoices:
         store: Store,
         clock: Clock,
         answer_s: float,
-        alarms: Callable[[], tuple[str, ...]],
+        waits: Callable[[], Collection[str]],
     ) -> None:
+        """`waits`: what stops booking, or is still to be booked of gateways that are no more."""
         self._files = files
         self._store = store
         self._clock = clock
         self._answer_s = answer_s
-        self._alarms = alarms
+        self._waits = waits
 
     def make(self, tenant: str, month: str) -> Invoice:
         """The invoice of `month` (YYYY-MM). Raises BadInput, NotFound, Damaged."""
@@ -116,7 +117,7 @@ class Invoices:
             from_unix_s=began,
             until_unix_s=ends,
             made_unix_s=now_s,
-            final=over and not self._alarms(),
+            final=over and not self._waits(),
             lines=lines,
             totals=totals(lines),
             records=count,

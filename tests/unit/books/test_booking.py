@@ -168,3 +168,19 @@ def flip(world, path, at):
     data = file.read(0, file.size())
     file.truncate(at)
     file.append(bytes([data[at] ^ 1]) + data[at + 1 :])
+
+
+def test_what_a_gateway_left_is_said_to_wait_until_it_is_booked(world):
+    world.commit("acme")
+    books = world.books()
+    writers = set(journals.writers(world.disk.process("auditor")))
+    assert books.left() == writers, "nobody looked yet, whether it lives or not"
+    world.tick()
+    assert not world.books().left(), "it lives, and is booked each second"
+    world.commit("acme")
+    world.kill_gateway()
+    world._kill("control")
+    assert world.books().left() == writers
+    for _ in range(2):
+        world.tick()
+    assert not world.books().left()

@@ -260,6 +260,16 @@ class Booker:
                 found.add(writer)
         return frozenset(found)
 
+    def left(self) -> frozenset[str]:
+        """Of the unsettled those that live no more, or were not looked at yet: what they left waits
+        to be booked. One that lives is booked each second."""
+        known = self._journals
+        return frozenset(
+            writer
+            for writer in self.unsettled()
+            if (journal := known.get(writer)) is None or journal.lock is not None
+        )
+
     def remove_booked(self) -> None:
         """Remove what is booked under a stored checkpoint: the caller says that all booked is.
 

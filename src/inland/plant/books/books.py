@@ -59,6 +59,10 @@ class Books:
         """As `Booker.unsettled`."""
         return self._booker.unsettled()
 
+    def left(self) -> frozenset[str]:
+        """As `Booker.left`."""
+        return self._booker.left()
+
     def damaged(self) -> frozenset[str]:
         """Writers whose booking stopped."""
         return frozenset(self._booker.alarms)
