@@ -14,6 +14,8 @@ from inland.domain.pricing import Price
 
 router = APIRouter(prefix="/factory/v1/prices", tags=["prices"])
 
+#: When the year 10000 begins, which no date can name, in Unix seconds.
+YEAR_10000_S = 253_402_300_800
 _Amount = Annotated[str, Field(max_length=20, description="Of the currency's unit, as `0.15`.")]
 
 
@@ -25,7 +27,7 @@ class NewPrice(Shape):
     prompt: _Amount
     cached: _Amount | None = Field(default=None, description="Without it, as `prompt`.")
     completion: _Amount
-    since: int | None = Field(default=None, ge=0, lt=1 << 40)
+    since: int | None = Field(default=None, ge=0, lt=YEAR_10000_S)
 
 
 class PriceView(Shape):

@@ -11,6 +11,7 @@ from enum import StrEnum
 
 import msgspec
 
+from inland.domain.budgets import OVER_BUDGET
 from inland.domain.contracts import MINUTE_S, TOKEN
 
 SECOND_US = 1_000_000
@@ -62,6 +63,7 @@ class Fact(msgspec.Struct, gc=False):
     route: str = ""
     outcome: str = ""
     status: int | None = None
+    code: str = ""
     count: int = 1
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -138,13 +140,13 @@ class Minutes:
     as evenly spread from first token to end (records say no more), rounded down at each minute's
     end and whole at last.
 
-    **Lost**: refused with 429 or 5xx, failed by such, or interrupted. What caller or policy caused
-    is not. **Wanted** in a minute is what was served, and what was not but should have been: the
-    charge of requests that wait at its end; for each lost in it that had no first token, the mean
-    charge of those that arrived in it and had one (0 if none had); and what complete answers lacked
-    of `stream_ppm` parts a second, callers that stalled excepted. **Owed** of that: N tokens/s
-    since the earliest of these began, less the objective M (without one, a minute), within this
-    minute.
+    **Lost**: refused with 429 or 5xx, failed by such, or interrupted. What caller, policy or a
+    budget caused is not. **Wanted** in a minute is what was served, and what was not but should
+    have been: the charge of requests that wait at its end; for each lost in it that had no first
+    token, the mean charge of those that arrived in it and had one (0 if none had); and what
+    complete answers lacked of `stream_ppm` parts a second, callers that stalled excepted. **Owed**
+    of that: N tokens/s since the earliest of these began, less the objective M (without one, a
+    minute), within this minute.
 
     A minute is **breached** when the 95th percentile (nearest rank) of the times to first token of
     prompts of up to L tokens that arrived in it is above M (embeddings have none), when anything
@@ -202,7 +204,7 @@ class Minutes:
             if self._is_late(fact.waited_ms * 1000):
                 waited_us = min(fact.waited_ms * 1000, _LONGEST_US)
                 minute.ttfts_us.extend([waited_us] * fact.count)
-        elif is_ours(fact.status):
+        elif is_ours(fact.status) and fact.code != OVER_BUDGET:
             minute.requests += fact.count
             minute.lost += fact.count
             minute.unserved += fact.count

@@ -6,6 +6,8 @@ from enum import StrEnum
 
 #: The unit of budgets that count tokens; every other unit is a currency's code.
 TOKENS = "tokens"
+#: The code of a refusal because a hard budget has no room.
+OVER_BUDGET = "insufficient_quota"
 DAY_S = 86_400
 
 

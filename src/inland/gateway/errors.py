@@ -6,13 +6,13 @@ from http import HTTPStatus
 
 import msgspec
 
+from inland.domain.budgets import OVER_BUDGET
 from inland.domain.errors import InlandError
 
 AUTHENTICATION = "authentication_error"
 PERMISSION = "permission_error"
 INVALID = "invalid_request_error"
 RATE = "rate_limit_error"
-QUOTA = "insufficient_quota"
 SERVER = "server_error"
 #: Characters of a refusal that may come from what was sent.
 _TOLD = 400
@@ -149,7 +149,7 @@ def over_budget(budget: str, ends_unix_s: int, retry_after_s: int, *, under_way:
     ends = datetime.fromtimestamp(ends_unix_s, UTC).strftime("%Y-%m-%d %H:%M UTC")
     why = "is held by requests under way; try again" if under_way else "is used up"
     text = f"Your budget of {budget} {why}. It begins anew at {ends}."
-    return Refused(429, QUOTA, QUOTA, text, retry_after_s=retry_after_s)
+    return Refused(429, OVER_BUDGET, OVER_BUDGET, text, retry_after_s=retry_after_s)
 
 
 def unavailable(code: str, message: str, retry_after_s: int = 1) -> Refused:

@@ -27,6 +27,7 @@ def test_what_is_no_price_or_budget_is_refused_by_name(factory):
         ("prices", PRICE, {"prompt": "0.0000001"}),
         ("prices", PRICE, {"currency": "euro"}),
         ("prices", PRICE, {"since": 1}),
+        ("prices", PRICE, {"since": 253_402_300_800}),
         ("budgets", BUDGET, {"amount": "1.5"}),
         ("budgets", BUDGET, {"amount": "9" * 20}),
         ("budgets", BUDGET, {"unit": "EUR", "amount": "0.001"}),

@@ -17,7 +17,7 @@ def verdict(records: list[Record], terms: Terms, minute: int) -> tuple[Any, ...]
     requests = [one for one in records if one["kind"] == "request"]
     came = [one for one in requests if start <= one["time"] < end]
     refused = [one for one in records if one["kind"] == "refusal" and start <= one["time"] < end]
-    ours = [one for one in refused if _ours(one)]
+    ours = [one for one in refused if _ours(one) and one.get("code") != "insufficient_quota"]
     left = [one for one in refused if one["status"] == 499]
     failed = [one for one in came if one["outcome"] in ("failed", "interrupted") and _ours(one)]
     lost = sum(one["count"] for one in ours) + len(failed)

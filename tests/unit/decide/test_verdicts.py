@@ -68,6 +68,13 @@ def test_a_refusal_of_ours_within_the_contract_is_a_breach(status):
     assert (found.cause, found.requests, found.lost) == (Cause.CAPACITY_LOST, 2, 1)
 
 
+def test_what_a_budget_refused_is_the_tenants_affair():
+    assert minutes([refusal(1, 429, 9, code="insufficient_quota")]) == {}
+    found = only([request(1, 0.2, 3, 40), refusal(2, 429, 9, code="insufficient_quota")])
+    assert (found.cause, found.requests, found.lost) == (None, 1, 0)
+    assert only([refusal(1, 503, code="budget_unknown")]).cause is Cause.CAPACITY_LOST
+
+
 @pytest.mark.parametrize("outcome", ["failed", "interrupted"])
 def test_an_answer_that_was_cut_is_a_breach_unless_policy_cut_it(outcome):
     assert only([request(1, 0.2, 3, 4, outcome)]).cause is Cause.CAPACITY_LOST
@@ -183,6 +190,7 @@ REFUSALS = st.builds(
     st.sampled_from([400, 403, 429, 499, 503]),
     st.integers(1, 5),
     waited_ms=st.sampled_from([0, 1000, 1001]),
+    code=st.sampled_from(["busy", "insufficient_quota"]),
 )
 SOLD = st.builds(
     Terms,
