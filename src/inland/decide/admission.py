@@ -182,7 +182,7 @@ def _return(state: State, request_id: int, now: float) -> tuple[Action, ...]:
         return NOTHING
     account = state.turns.accounts[request.tenant]
     charge(state, account, request, -request.charged)
-    request.completion, request.seen = 0.0, 0
+    request.completion, request.seen, request.divisor = 0.0, 0, 0.0
     _free(state, account, request)
     request.since = now
     _enqueue(state, account, request, now, first=True)

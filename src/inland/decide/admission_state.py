@@ -62,7 +62,7 @@ def expected(state: State, account: Account, request: Waiting) -> float:
 def charge(state: State, account: Account, request: Waiting, tokens: float) -> None:
     request.charged += tokens
     if tokens:
-        state.turns.charge(account, tokens, reserved=request.reserved)
+        state.turns.charge(account, request, tokens)
 
 
 def progress(state: State, event: Progress, now: float) -> None:

@@ -57,6 +57,7 @@ class Waiting(msgspec.Struct, gc=False):
     read: bool = False  # its first token came
     expected: float = 0.0
     charged: float = 0.0
+    divisor: float = 0.0  # of its tokens, in its tenant's counter
     completion: float = 0.0
     seen: int = 0
     began: float = 0.0
@@ -291,15 +292,20 @@ class Turns:
         if account.rate > 0.0 and account.paid_until < now - account.depth_s:
             account.paid_until = now - account.depth_s  # the bucket is full: what came more is lost
 
-    def charge(self, account: Account, tokens: float, *, reserved: bool) -> None:
-        """It is served `tokens` more, or less where that is below 0."""
+    def charge(self, account: Account, request: Waiting, tokens: float) -> None:
+        """It is served `tokens` more, or less where that is below 0: all of a request at the part
+        that held at its start. Nothing is given back of what a contract paid that is no more."""
         account.total += tokens
-        if reserved and account.rate > 0.0:
-            account.paid_until += tokens / (account.rate * account.part)
+        paid = request.reserved and account.rate > 0.0
+        if not request.divisor:
+            request.divisor = (account.rate if paid else account.weight) * account.part
+        if paid:
+            account.paid_until += tokens / request.divisor
             if account.queue:
                 self.lines[RESERVED].move(account.tenant, account.paid_until)
-        else:
-            account.served += tokens / (account.weight * account.part)
+        elif tokens > 0.0 or not request.reserved:
+            by = account.weight * account.part if request.reserved else request.divisor
+            account.served += tokens / by
             if account.queue:
                 self.lines[account.tier].move(account.tenant, account.served)
 

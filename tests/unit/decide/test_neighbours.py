@@ -121,3 +121,22 @@ def test_tenants_that_owe_nothing_and_have_nothing_here_are_forgotten():
     assert len(accounts) <= 2 * ACCOUNTS
     assert {"bought", "elsewhere", "busy", "large"} <= accounts.keys()
     assert len(started(feed(state, Arrive(3, "busy"), Arrive(4, "large")))) == 2
+
+
+def test_what_is_given_back_is_what_was_taken_whatever_part_holds_by_then():
+    """Else who moves its demand between gateways, and hangs up, is paid for it."""
+    for terms in ((), (Contract("c", "a", "d", 10),)):
+        state = State()
+        feed(state, Terms(terms), Up("r", 1), Arrive(0, "a", 1, 0, 1000))
+        account = state.turns.accounts["a"]
+        feed(state, Done(0, 0, 1000))
+        counters = account.served, account.paid_until
+        feed(state, Arrive(1, "a", 1, 0, 1000), Parts({"a": 0.0625}), Done(1, 0, 0))
+        assert (account.served, account.paid_until) == counters
+
+
+def test_a_contract_that_ended_gives_nothing_back_of_what_it_paid():
+    state = State()
+    feed(state, Terms((Contract("c", "a", "d", 10),)), Up("r", 1), Arrive(0, "a", 1, 0, 1000))
+    feed(state, Terms(()), Done(0, 0, 0))
+    assert state.turns.accounts["a"].served == 0

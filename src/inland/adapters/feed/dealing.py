@@ -58,11 +58,11 @@ class Dealing:
     def wants(self, speaker: Speaker, pid: int, message: Wants) -> None:
         """A gateway has something to do."""
         if speaker.writer != message.writer:
+            if message.writer not in self._watched and not self._watch(message.writer, pid):
+                return  # nor is anything else heard that it had said
             speaker.writer = message.writer
             self._speakers[message.writer] = speaker
             self._shares.again(message.writer)
-            if message.writer not in self._watched and not self._watch(message.writer, pid):
-                return
         speaker.heard = message.n
         self._shares.wants(message.writer, pid, message.seen, message.demands)
 
