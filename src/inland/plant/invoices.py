@@ -13,11 +13,12 @@ import msgspec
 from inland.decide.pricing import Bill, Line, totals
 from inland.domain.budgets import DAY_S
 from inland.domain.errors import NotFound
-from inland.domain.months import month_of
+from inland.domain.months import Month, month_of
 from inland.domain.pricing import Tokens
 from inland.ledger.records import REQUEST
 from inland.plant.books.shelves import batch_records
 from inland.plant.books.tally import read_head
+from inland.plant.turns import Turns
 from inland.ports.books import TenantBatch
 from inland.ports.clock import Clock
 from inland.ports.files import Files
@@ -84,17 +85,24 @@ class Invoices:
         self._clock = clock
         self._answer_s = answer_s
         self._waits = waits
+        self._turns = Turns("other invoices")
 
     def make(self, tenant: str, month: str) -> Invoice:
-        """The invoice of `month` (YYYY-MM). Raises BadInput, NotFound, Damaged."""
+        """The invoice of `month` (YYYY-MM). Raises BadInput, NotFound, Busy, Damaged."""
         during = month_of(month)
-        began, ends = during.since_unix_s, during.until_unix_s
         with self._store.read() as transaction:
             if transaction.state.tenant(tenant) is None:
                 raise NotFound(f"tenant {tenant!r}")
+        with self._turns.turn():
+            return self._made(tenant, during)
+
+    def _made(self, tenant: str, month: Month) -> Invoice:
+        began, ends = month.since_unix_s, month.until_unix_s
+        with self._store.read() as transaction:
             bill = Bill(transaction.billing.prices())
         now_s = self._clock.unix_us() // _US
         over = now_s >= ends + self._answer_s + _BOOKED_S
+        final = over and not self._waits()  # asked first: what is booked later is not read
         count, entries, covered = 0, sha256(), list[Covered]()
         for batch in self._batches(tenant, began):
             billed = 0
@@ -113,11 +121,11 @@ class Invoices:
         lines = tuple(bill.lines())
         return Invoice(
             tenant=tenant,
-            month=month,
+            month=month.name,
             from_unix_s=began,
             until_unix_s=ends,
             made_unix_s=now_s,
-            final=over and not self._waits(),
+            final=final,
             lines=lines,
             totals=totals(lines),
             records=count,

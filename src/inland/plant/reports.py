@@ -6,24 +6,21 @@ A projection: nothing of it is kept. Records are read once for each tenant, as a
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from threading import Lock
 from typing import Protocol
 
 import msgspec
 
 from inland.decide.verdicts import Cause, Fact, Minutes, Terms, Verdict, is_fault
 from inland.domain.contracts import MINUTE_S, Contract
-from inland.domain.errors import Busy, Damaged
+from inland.domain.errors import Damaged
 from inland.domain.months import Month, month_at, month_of
 from inland.ledger.records import REFUSAL, REQUEST, Record
+from inland.plant.turns import Turns
 from inland.ports.clock import Clock
 from inland.ports.store import Store
 
 #: A request that came this long before a month may still be answered in it: the longest there are.
 _BEFORE_S = 86_400
-#: How long a report waits for its turn, and when to ask again after that, in seconds.
-WAIT_S = 10.0
-_RETRY_AFTER_S = 5
 _FACT = msgspec.json.Decoder(Fact)
 
 
@@ -68,7 +65,7 @@ class Reports:
         self._books = books
         self._clock = clock
         self._longest_s = longest_s
-        self._one = Lock()
+        self._turns = Turns("other reports")
 
     def month(self, name: str | None, tenant: str | None, deployment: str | None) -> Report:
         """The month of that name (None: this one) of all contracts, or of one tenant or deployment.
@@ -87,16 +84,12 @@ class Reports:
             and one.since_unix_s < month.until_unix_s
             and (one.until_unix_s is None or one.until_unix_s > month.since_unix_s)
         ]
-        if not self._one.acquire(timeout=WAIT_S):
-            raise Busy("other reports are being made", _RETRY_AFTER_S)
-        try:
+        with self._turns.turn():
             contracts = [
                 one
                 for whose in sorted({one.tenant for one in judged})
                 for one in self._of(month, now_s, [c for c in judged if c.tenant == whose])
             ]
-        finally:
-            self._one.release()
         return Report(month, now_s, now_s - self._longest_s, contracts)
 
     def _of(self, month: Month, now_s: int, contracts: list[Contract]) -> list[ContractMonth]:

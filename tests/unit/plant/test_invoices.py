@@ -40,6 +40,15 @@ def books(tmp_path):
     made.close()
 
 
+class Clock(SystemClock):
+    """It is when a test says."""
+
+    now_s = 0
+
+    def unix_us(self):
+        return self.now_s * 10**6
+
+
 def invoices(books):
     return Invoices(Disk(books.home.root), books.store, SystemClock(), 600, lambda: ())
 
@@ -135,12 +144,6 @@ def test_what_was_spent_is_summed_by_day_price_and_writer(books):
 
 
 def test_a_month_is_final_when_it_is_over_and_nothing_waits_to_be_booked(books):
-    class Clock(SystemClock):
-        now_s = 0
-
-        def unix_us(self):
-            return self.now_s * 10**6
-
     clock = Clock()
     alarms: list[str] = []
     made = Invoices(Disk(books.home.root), books.store, clock, 600, lambda: tuple(alarms))
@@ -159,6 +162,26 @@ def test_a_month_is_final_when_it_is_over_and_nothing_waits_to_be_booked(books):
 def test_what_is_no_month_is_refused(books, month):
     with pytest.raises(BadInput):
         invoices(books).make("acme", month)
+
+
+def test_a_final_invoice_has_what_was_booked_when_it_was_found_final(books):
+    serve(books)
+    books.at((MIDNIGHT_S - 60) * 10**6)
+    books.serve(7)
+    clock = Clock()
+    clock.now_s = CHANGED_S + 86_400
+
+    def left() -> list[str]:
+        """A gateway's last record is booked just now."""
+        books.books.tick()
+        return []
+
+    disk = Disk(books.home.root)
+    made = Invoices(disk, books.store, clock, 600, left)
+    found = {tenant: made.make(tenant, "2026-11") for tenant in books.tenants}
+    assert all(one.final for one in found.values())
+    for tenant, one in found.items():
+        assert one.records == invoices(books).make(tenant, "2026-11").records
 
 
 def test_nobodys_invoice_is_not_found(books):

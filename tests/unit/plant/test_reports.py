@@ -8,8 +8,8 @@ import pytest
 from inland.decide.verdicts import Cause
 from inland.domain.errors import BadInput, Busy, Damaged
 from inland.ledger import canonical
-from inland.plant import reports as plant_reports
 from inland.plant.reports import Reports
+from inland.plant.turns import Turns
 from tests.unit.plant.test_contracts import ASKED, _measured
 
 #: The plant's clock begins at 1,800,001,000: 2027-01-15, 08:16:40 UTC.
@@ -117,13 +117,11 @@ def test_what_is_no_month_is_refused(reports, name):
         reports.month(name, None, None)
 
 
-def test_one_report_is_made_at_a_time(plant, books, reports, monkeypatch):
-    monkeypatch.setattr(plant_reports, "WAIT_S", 0.01)
+def test_one_report_is_made_at_a_time(plant, books, reports):
     plant.contracts.add("op", ASKED)
-    reports._one.acquire()
-    with pytest.raises(Busy):
+    reports._turns = Turns("other reports", wait_s=0.01)
+    with reports._turns.turn(), pytest.raises(Busy):
         reports.month(None, None, None)
-    reports._one.release()
     reports.month(None, None, None)
 
 
@@ -133,4 +131,5 @@ def test_what_cannot_be_read_is_damage_and_no_verdict(plant, books, reports, lin
     monkeypatch.setattr(books, "between", lambda *_: iter([line]))
     with pytest.raises(Damaged):
         reports.month(None, None, None)
-    assert not reports._one.locked()
+    with reports._turns.turn():
+        pass  # it was given back
