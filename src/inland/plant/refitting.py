@@ -85,7 +85,9 @@ class Refitting:
         found = refitted(profile, watched.cells, now, slots)
         if found is not None:
             with self._changes.change(REFITTING) as change:
-                put_profile(change, replace(found, refitted_unix_s=unix_s))
+                # What was measured or changed meanwhile is not corrected by what came before it.
+                if profiles_in_force(change.state).get(profile.deployment) == profile:
+                    put_profile(change, replace(found, refitted_unix_s=unix_s))
 
 
 def _between(before: _Counted, after: _Counted, name: str) -> list[Traffic]:

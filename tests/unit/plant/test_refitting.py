@@ -134,6 +134,23 @@ def test_a_new_measurement_begins_anew(plant, measured, refitting, gateway):
     assert _refits(plant) == []
 
 
+def test_a_measurement_made_while_traffic_was_weighed_stays(
+    plant, measured, refitting, gateway, monkeypatch
+):
+    newer = replace(measured, measured_unix_s=measured.measured_unix_s + 60)
+
+    def weighed(profile, *_):
+        with plant.changes.change("op") as change:
+            change.state.put_profile(newer)
+            change.touch()
+        return replace(profile, knee=profile.knee + 1)
+
+    monkeypatch.setattr("inland.plant.refitting.refitted", weighed)
+    _run(plant, refitting, gateway, REFIT_S + 2 * WINDOW_S)
+    with plant.store.read() as transaction:
+        assert transaction.state.profiles()["smollm2"] == newer
+
+
 def test_what_is_not_measured_is_not_watched(plant, refitting, gateway):
     _run(plant, refitting, gateway, 2 * REFIT_S)
     assert plant.changes.snapshot().profiles == {}
