@@ -4,12 +4,14 @@
 python3 inland_bill.py RECORDS.jsonl PRICES.json YYYY-MM [INVOICE.json]
 
 RECORDS: `inland record export`; PRICES: `inland price list --json`; INVOICE: `inland invoice
---json`. Prints one JSON object; exits 1 where the invoice says otherwise. docs/billing.md has the
-definitions. Whether the records are all and unchanged is for inland_verify.py and receipts.
+--json`. Prints one JSON object; exits 1 where the invoice says otherwise, and 2 where a word is
+missing. docs/billing.md has the definitions. Whether the records are all and unchanged is for
+inland_verify.py and receipts.
 """
 
 import hashlib
 import json
+import re
 import sys
 from collections import defaultdict
 from datetime import UTC, datetime
@@ -82,7 +84,10 @@ def claimed(invoice: JSON) -> JSON:
 
 
 def main(words: list[str]) -> int:
-    """Print what the records come to; 1 where the invoice differs."""
+    """Print what the records come to; 1 where the invoice differs, 2 where something is missing."""
+    if len(words) not in {3, 4} or not re.fullmatch(r"[0-9]{4}-(0[1-9]|1[0-2])", words[2]):
+        print(__doc__.splitlines()[2], file=sys.stderr)
+        return 2
     records, prices, month, *invoice = words
     lines = Path(records).read_bytes().splitlines()
     made = bill(lines, json.loads(Path(prices).read_text()), month)

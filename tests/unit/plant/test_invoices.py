@@ -110,6 +110,15 @@ def test_the_auditor_is_told_of_an_invoice_that_is_a_cent_off(books, tmp_path):
     assert "says otherwise" in done.stderr
 
 
+@pytest.mark.parametrize("words", [[], ["records", "prices"], ["records", "prices", "2026-1"]])
+def test_the_auditor_is_told_which_words_are_missing(words):
+    argv = [sys.executable, "-I", str(SCRIPT), *words]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "RECORDS.jsonl PRICES.json YYYY-MM" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_record_belongs_to_the_month_and_the_price_of_its_own_time(books):
     serve(books)
     november, december = (invoices(books).make("acme", m) for m in ("2026-11", "2026-12"))
