@@ -50,7 +50,7 @@ class Limits:
         MIB,
         65_536 * MIB,
         "bytes",
-        "bodies being received by one gateway, and again held",
+        "bodies being received by one gateway, and again held, a tenant no more than is left",
     )
     requests_ahead: int = _limit(
         16, 1, 1024, "requests", "read from one connection before the one before is answered"

@@ -257,8 +257,7 @@ class Desk:
 
     def _work(self, ruling: Ruling, asked: Asked, size: int) -> Work:
         """What an engine is to do. Raises Refused."""
-        held = self._shared.held_bytes
-        if held and held + size > self.limits.bodies_bytes:
+        if not self._shared.bodies.has_room(ruling.tenant.id, size, self.limits.bodies_bytes):
             raise too_many_bodies()
         lane = self.lanes[ruling.deployment.name]
         check_needs(asked.needs(), ruling.supports, asked.model)

@@ -148,7 +148,7 @@ class Request:
         self._input = self._commitments.input(body)
         self._size = len(body)
         self._ceiling.asked(self._size)
-        self._shared.held_bytes += self._size
+        self._shared.bodies.add(self.tenant, self._size)
         self._active.add(self)
         self._exchange.own(self)
         self._hold.begin(self, self._lane, self._ceiling)
@@ -490,7 +490,7 @@ class Request:
         self.phase = Phase.OVER
         self._hold.settle(None)
         self._active.discard(self)
-        self._shared.held_bytes -= self._size
+        self._shared.bodies.add(self.tenant, -self._size)
         self._call = None  # nothing is left that holds on to one another
         labels = (self._route, self.ruling.deployment.name, outcome, str(status))
         self._shared.metrics.requests.add(labels)

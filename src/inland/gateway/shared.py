@@ -45,6 +45,25 @@ class Randomness:
 
 
 @dataclass(slots=True)
+class Bodies:
+    """Bytes of the requests that wait or run, in all and by tenant."""
+
+    total: int = 0
+    by_tenant: dict[str, int] = field(default_factory=dict)
+
+    def has_room(self, tenant: str, size: int, most: int) -> bool:
+        """Whether a tenant may hold so many more: no more than are left to others."""
+        return not self.total or self.by_tenant.get(tenant, 0) + size <= most - self.total
+
+    def add(self, tenant: str, size: int) -> None:
+        """It holds more, or less where that is below 0."""
+        self.total += size
+        self.by_tenant[tenant] = self.by_tenant.get(tenant, 0) + size
+        if not self.by_tenant[tenant]:
+            del self.by_tenant[tenant]
+
+
+@dataclass(slots=True)
 class Shared:
     """Handed to every request."""
 
@@ -63,8 +82,7 @@ class Shared:
     differs: Callable[[], str] = str
     #: What opens the log of a deployment's lane, where somebody asked for logs.
     lane_logs: Callable[[str], Callable[[bytes], None] | None] | None = None
-    #: Bodies of the chat requests that wait or run.
-    held_bytes: int = 0
+    bodies: Bodies = field(default_factory=Bodies)
 
     def new_id(self) -> str:
         """A record's id."""
