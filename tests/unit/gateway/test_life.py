@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from contextlib import AsyncExitStack
 from dataclasses import replace
 
 from inland.domain.limits import Limits
@@ -472,26 +471,6 @@ def test_a_reader_that_is_slow_before_the_engine_is_reached_is_still_waited_for(
             call.paused = False  # it forgot: there was no connection yet
             call.say("more")
             assert call.paused
-
-    asyncio.run(main())
-
-
-def test_a_tenant_whose_long_texts_wait_leaves_room_for_anothers() -> None:
-    async def main() -> None:
-        limits = replace(Limits(), bodies_bytes=4 * len(LONG), drain_s=0.1)
-        async with world(limits) as w, AsyncExitStack() as stack:
-            w.engine.answer = None
-            c = [await stack.enter_async_context(caller(w)) for _ in range(4)]
-            for n in range(2):
-                c[n].ask(LONG)
-            await w.calls(2)
-            c[2].ask(LONG)
-            assert (await c[2].reply()).status == 503
-            c[3].ask(LONG, "acme")
-            for call in await w.calls(3):
-                call.finish()
-            assert (await c[3].reply()).status == 200
-            assert not w.gateway._desk._shared.bodies.by_tenant
 
     asyncio.run(main())
 
