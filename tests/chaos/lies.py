@@ -18,6 +18,7 @@ from typing import Any
 from inland.adapters.egress.door import Door
 from inland.adapters.llama_cpp.client import LlamaCpp
 from inland.adapters.openai.client import OpenAI
+from inland.adapters.vllm.client import Vllm
 from inland.domain.limits import Limits
 from inland.domain.plant import Deployment, EngineKind, Feature, Replica, ReplicaState
 from inland.domain.snapshot import Snapshot
@@ -81,10 +82,11 @@ async def _before(liar: Liar, kind: EngineKind, folder: Path) -> AsyncIterator[W
     engines: dict[EngineKind, Engine] = {
         EngineKind.LLAMA_CPP: LlamaCpp(),
         EngineKind.OPENAI: OpenAI(Door(lambda *_: True)),
+        EngineKind.VLLM: Vllm(),
     }
     limits = replace(Limits(), answer_s=TOTAL_S, rest_ms=10, drain_s=0.2)
     async with world(limits, engines=engines) as made:
-        address = path if kind is EngineKind.LLAMA_CPP else url
+        address = url if kind is EngineKind.OPENAI else path
         made.apply(_snapshot(kind, address, [*liar.lies, HONEST]))
         yield made
         await liar.close()

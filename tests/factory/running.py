@@ -2,12 +2,13 @@
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,15 +20,18 @@ import openai
 #: Longest a command of the factory may take before a test calls it hung, in seconds.
 COMMAND_TIMEOUT_S = 90
 MODEL = "smollm2"
+#: Below those that the kernel gives to connections, which would be taken again before it is used.
+PORTS = (15_000, 32_000)
 VERIFIER = Path(__file__).parents[2] / "verifier" / "inland_verify.py"
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nothing listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A TCP port that nothing listens on just now."""
+    while True:
+        port = random.randint(*PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("0.0.0.0", port))
+            return port
 
 
 @dataclass

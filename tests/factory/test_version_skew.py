@@ -13,9 +13,12 @@ from pathlib import Path
 import pytest
 
 import inland
+from inland.adapters.feed.frames import SPOKEN
 from tests.factory.running import MODEL, Running
 
 LATER = "9.9.9"
+#: What a version speaks that ours does not.
+NEXT = (SPOKEN[1] + 1, SPOKEN[1] + 1)
 ASK = {"model": MODEL, "messages": [{"role": "user", "content": "Hello."}], "max_tokens": 2}
 SOON_S = 60.0
 
@@ -46,7 +49,7 @@ def installed(tmp_path: Path) -> Installed:
     shutil.copytree(ours, later, ignore=shutil.ignore_patterns("__pycache__"))
     for file, before, after in (
         ("__init__.py", f'"{inland.__version__}"', f'"{LATER}"'),
-        ("adapters/feed/frames.py", "SPOKEN = (1, 1)", "SPOKEN = (2, 2)"),
+        ("adapters/feed/frames.py", f"SPOKEN = {SPOKEN}", f"SPOKEN = {NEXT}"),
     ):
         text = (later / file).read_text()
         assert before in text

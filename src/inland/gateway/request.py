@@ -239,7 +239,7 @@ class Request:
 
     def pieces(self, pieces: Sequence[Piece]) -> None:
         """Text from the engine: relayed, or kept for a whole answer."""
-        if self.phase is not Phase.RUNNING:
+        if self.phase is not Phase.RUNNING or not pieces:
             return
         self._measure(len(pieces), is_last=pieces[-1].finish is not None)
         try:

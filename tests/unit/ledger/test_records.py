@@ -11,9 +11,12 @@ from tests.unit.ledger import example
 
 FORMATS = (Path(__file__).parents[3] / "docs" / "formats.md").read_text()
 SITE = example.site()
+#: Fields that came later: the example's records, whose receipts are published, are without them.
+LATER_REQUEST = {"status": 200, "stalled_us": 0}
+LATER_REFUSAL = {"waited_ms": 0}
 KINDS = {
-    "request": example.request("demo", 1),
-    "refusal": example.refusal("acme"),
+    "request": example.request("demo", 1) | LATER_REQUEST,
+    "refusal": example.refusal("acme") | LATER_REFUSAL,
     "tenant-batch": SITE.tenant_batches[0],
     "batch": SITE.log[SITE.batch_index],
     "change": example.change(1),
@@ -30,8 +33,8 @@ def test_the_formats_name_exactly_the_fields_of_each_kind(kind):
 
 
 def test_an_interrupted_stream_keeps_what_was_known_and_bills_nothing():
-    whole = example.request("demo", 1)
-    ends = {"outcome", "billed", "output", "ttft_us", "duration_us", "counted"}
+    whole = KINDS["request"]
+    ends = {*LATER_REQUEST, "outcome", "billed", "output", "ttft_us", "duration_us", "counted"}
     ends |= {name for name in whole if "tokens" in name}
     opening = {name: value for name, value in whole.items() if name not in ends}
     opening["counted"] = "none"
