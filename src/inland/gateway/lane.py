@@ -174,7 +174,7 @@ class Lane:
             self._step(Parts(portion.parts))
         for name in self._replicas.keys() - self._resting.keys():
             self._step(self._up(name))
-        self._changed = True
+        self._told, self._changed = None, True  # that it was heard is told, whatever else is
 
     def demand(self, number: int) -> Demand | None:
         """What there is to do, for message `number`; None where that was told already."""

@@ -9,6 +9,7 @@ from inland.adapters.feed.server import FeedServer
 from inland.adapters.files.clock import SystemClock
 from inland.decide.shares import Shares
 from inland.decide.slots import Share
+from inland.domain.shares import Portion
 from inland.domain.snapshot import Secrets
 from tests.unit.gateway.world import RECORD_KEYS, caller, snapshot, world
 
@@ -94,5 +95,23 @@ def test_a_gateway_that_loses_control_keeps_its_share(tmp_path):
             await other.calls(10)
             assert held(other) == tuple(range(SLOTS))
             assert not one.engine.calls
+
+    asyncio.run(main())
+
+
+def test_a_portion_that_changes_nothing_is_heard(tmp_path):
+    """Else control would wait for ever for what a gateway was given and had taken from it at once,
+    before it had said anything."""
+
+    async def main():
+        async with two(tmp_path) as ((one, _), _):
+            lane = one.gateway._desk.lanes["smol"]
+            await one.until(lambda: lane.demand(100) is None)
+            for ids, keep in (((0, 1, 2), 3), ((0, 1, 2), 0)):
+                lane.take(Portion(ids, keep, keep), 100)
+            assert lane.demand(101) is not None
+            assert lane.demand(102) is None
+            lane.take(Portion((0, 1, 2), 0, 0), 101)
+            assert lane.demand(102) is not None
 
     asyncio.run(main())
