@@ -114,7 +114,12 @@ class Standing:
         """`kill -9` it; returns once another life of it works."""
         pid = self.pid(name)
         os.kill(pid, signal.SIGKILL)
-        eventually(lambda: works(self.view(name)) and self.pid(name) != pid)
+
+        def lives_again() -> bool:
+            view = self.view(name)  # one look: between two it may have died
+            return works(view) and view is not None and view.pid not in {pid, None}
+
+        eventually(lives_again)
         return self.pid(name)
 
     def behave(self, name: str, how: str) -> None:
