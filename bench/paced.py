@@ -1,18 +1,24 @@
 """The stream bench's generator: an engine that keeps a timetable, and the readers of its answers.
 
 One process on one core, raw sockets: what it wrote and when it came back are on one clock. Event
-number m is due at start + m / rate and goes to stream m mod N in a write of its own. It answers
-probes while it waits for its next order: one JSON line on stdin, one back on stdout.
+number m is due at start + m / rate and goes to stream m mod N in a write of its own; the loop that
+does it is `bench/paced.c`, for it must be faster than what it measures. It answers probes while it
+waits for its next order: one JSON line on stdin, one back on stdout.
 """
 
 import argparse
+import ctypes
 import json
+import math
 import select
 import socket
+import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 from bench.serve import ANSWER
 
@@ -20,12 +26,19 @@ READ_BYTES = 1 << 16
 #: Events written before what came back is read.
 BURST = 64
 #: How often a run that notes no times reads what came back: reading each event alone costs as
-#: much as writing it, and then the generator would be slower than what it measures.
+#: much as writing it.
 READ_PERIOD_S = 0.025
 #: The longest that starting or ending all streams may take.
 PATIENCE_S = 60.0
 #: In each event once, and nowhere else.
 MARK = b"pump"
+#: What the loop returns; 0 is well.
+FAILURES = {
+    1: "an event was not taken whole: the server does not read",
+    2: "a stream was cut",
+    3: "events do not come",
+    4: "no memory, or no more files",
+}
 
 
 def _event(choices: list[object], **more: object) -> bytes:
@@ -140,13 +153,48 @@ class Engine:
         connection.send(HEAD)
 
 
+class LoopOrder(ctypes.Structure):
+    """`struct order` of `paced.c`."""
+
+    _fields_ = (
+        ("streams", ctypes.c_int32),
+        ("tokens", ctypes.c_int32),
+        ("rate", ctypes.c_double),
+        ("read_period_s", ctypes.c_double),
+        ("patience_s", ctypes.c_double),
+        ("burst", ctypes.c_int32),
+        ("timed", ctypes.c_int32),
+        ("event", ctypes.c_char_p),
+        ("mark", ctypes.c_char_p),
+        ("event_bytes", ctypes.c_int64),
+        ("mark_bytes", ctypes.c_int64),
+    )
+
+
+class LoopSeen(ctypes.Structure):
+    """`struct seen` of `paced.c`."""
+
+    _fields_ = (
+        *((name, ctypes.c_int64) for name in ("events", "reads", "noted", "backlog")),
+        *((name, ctypes.c_double) for name in ("took_s", "cpu_s", "late_s")),
+    )
+
+
+def loop(folder: Path) -> ctypes.CDLL:
+    """The compiled loop."""
+    made = folder / "paced.so"
+    source = Path(__file__).with_suffix(".c")
+    subprocess.run(["gcc", "-O2", "-shared", "-fPIC", "-o", made, source], check=True)
+    return ctypes.CDLL(str(made))
+
+
 class Reader:
     """The caller of one stream."""
 
     def __init__(self, order: Order, number: int) -> None:
         self.socket = socket.create_connection(("127.0.0.1", order.port), timeout=PATIENCE_S)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.number, self.got, self.tail, self.last = number, 0, b"", 0.0
+        self.number, self.tail = number, b""
         ask = {
             "model": order.model,
             "messages": [{"role": "user", "content": f"Stream {number}."}],
@@ -159,15 +207,12 @@ class Reader:
         self.socket.sendall(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
         self.socket.settimeout(0)
 
-    def read(self) -> int:
-        """Events that came."""
+    def read(self) -> None:
+        """What is not a token: how an answer begins and ends."""
         data = self.socket.recv(READ_BYTES)
-        if not data:
-            raise SystemExit(f"stream {self.number} was cut: {self.tail!r}")
-        count = data.count(MARK) + (self.tail[-3:] + data[:3]).count(MARK)
-        self.tail = data[-8:] if len(data) >= 8 else (self.tail + data)[-8:]
-        self.got += count
-        return count
+        if not data or MARK in data:
+            raise SystemExit(f"stream {self.number} was cut: {self.tail + data!r}")
+        self.tail = (self.tail + data)[-8:]
 
     @property
     def is_over(self) -> bool:
@@ -177,8 +222,8 @@ class Reader:
 class Run:
     """One order, carried out."""
 
-    def __init__(self, engine: Engine, order: Order) -> None:
-        self._engine, self._order, self._seen = engine, order, Seen()
+    def __init__(self, inner: ctypes.CDLL, engine: Engine, order: Order) -> None:
+        self._inner, self._engine, self._order = inner, engine, order
         engine.streams.clear()
         self._poll = select.epoll()
         self._readers: dict[int, Reader] = {}
@@ -191,7 +236,6 @@ class Run:
         end = time.monotonic() + 0.5  # openings, and the first event of each
         while time.monotonic() < end:
             self._receive(0.01)
-        self._seen.reads = 0
 
     def _until(self, done: Callable[[], bool]) -> None:
         end = time.monotonic() + PATIENCE_S
@@ -202,55 +246,52 @@ class Run:
             self._receive(0.001)
 
     def _receive(self, wait_s: float) -> None:
-        seen = self._seen
         for number, _ in self._poll.poll(wait_s):
             reader = self._readers[number]
-            count = reader.read()
-            seen.reads += 1
-            if count:
-                seen.events += count
-                if self._order.timed:
-                    self._note(reader, count)
-            elif reader.is_over:
+            reader.read()
+            if reader.is_over:
                 self._poll.unregister(number)
-
-    def _note(self, reader: Reader, count: int) -> None:
-        now, order = time.monotonic(), self._order
-        for before in range(reader.got - count, reader.got):
-            due = self._start + (before * order.streams + reader.number) / order.rate
-            self._seen.late_s.append(now - due)
-            if reader.last:
-                self._seen.gap_s.append(now - reader.last)
-            reader.last = now
 
     def carry_out(self) -> Seen:
         """Every event written when it is due, and everything read that comes."""
-        order, seen = self._order, self._seen
-        writes = [self._engine.streams[number].send for number in range(order.streams)]
-        total, sent = order.streams * order.tokens, 0
-        rate = order.rate or 1e12
-        used = time.process_time()
-        self._start = start = time.monotonic()
-        look = start
-        period = 0.0 if order.timed or not order.rate else READ_PERIOD_S
-        while sent < total:
-            now = time.monotonic()
-            due = min(total, int((now - start) * rate) + 1)
-            for number in range(sent, min(due, sent + BURST)):
-                if writes[number % order.streams](TOKEN) != len(TOKEN):
-                    raise SystemExit("an event was not taken whole: the server does not read")
-            sent = min(due, sent + BURST)
-            if now >= look:
-                look = now + period
-                self._receive(0)
-        seen.generator_late_s = time.monotonic() - start - (total - 1) / rate
-        self._receive(0)
-        seen.backlog = total - seen.events
-        self._until(lambda: seen.events >= total)
-        seen.took_s = time.monotonic() - start
-        seen.cpu_s = time.process_time() - used
+        order = self._order
+        total = order.streams * order.tokens
+        writing, reading = (ctypes.c_int * order.streams)(), (ctypes.c_int * order.streams)()
+        for reader in self._readers.values():
+            writing[reader.number] = self._engine.streams[reader.number].fileno()
+            reading[reader.number] = reader.socket.fileno()
+        told = LoopOrder(
+            streams=order.streams,
+            tokens=order.tokens,
+            rate=order.rate or math.inf,
+            read_period_s=0.0 if order.timed or not order.rate else READ_PERIOD_S,
+            patience_s=PATIENCE_S,
+            burst=BURST,
+            timed=order.timed,
+            event=TOKEN,
+            mark=MARK,
+            event_bytes=len(TOKEN),
+            mark_bytes=len(MARK),
+        )
+        came, noted = LoopSeen(), total if order.timed else 0
+        late, gap = (ctypes.c_double * noted)(), (ctypes.c_double * noted)()
+        how = self._inner.carry_out(
+            ctypes.byref(told), writing, reading, ctypes.byref(came), late, gap
+        )
+        if how:
+            raise SystemExit(FAILURES[how])
         self._finish()
-        return seen
+        assert came.events == total
+        return Seen(
+            events=came.events,
+            reads=came.reads,
+            took_s=came.took_s,
+            cpu_s=came.cpu_s,
+            backlog=came.backlog,
+            generator_late_s=came.late_s,
+            late_s=list(late),
+            gap_s=list(gap),
+        )
 
     def _finish(self) -> None:
         end = _end(self._order.tokens)
@@ -260,7 +301,6 @@ class Run:
         for reader in self._readers.values():
             reader.socket.close()
         self._poll.close()
-        assert self._seen.events == self._order.streams * self._order.tokens
 
 
 def main() -> None:
@@ -268,13 +308,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, required=True)
     engine = Engine(parser.parse_args().port)
+    with tempfile.TemporaryDirectory(prefix="inland-paced-") as folder:
+        inner = loop(Path(folder))
     while True:
         ready, _, _ = select.select([engine, sys.stdin], [], [])
         if sys.stdin in ready:
             line = sys.stdin.readline()
             if not line:
                 return
-            seen = Run(engine, Order(**json.loads(line))).carry_out()
+            seen = Run(inner, engine, Order(**json.loads(line))).carry_out()
             print(json.dumps(asdict(seen)), flush=True)
         else:
             engine.turn(0)

@@ -326,7 +326,7 @@ def versions(*, litellm: bool = True) -> dict[str, str]:
 def demand_programs() -> None:
     """End with one line if a program that the bench needs is not here."""
     path = environment(HERE)["PATH"]
-    lacking = [p for p in ("nginx", "wrk", "taskset") if shutil.which(p, path=path) is None]
+    lacking = [p for p in ("nginx", "wrk", "gcc", "taskset") if shutil.which(p, path=path) is None]
     if lacking:
         names = ", ".join(lacking)
-        raise SystemExit(f"not installed: {names}; on Debian: apt-get install nginx-light wrk")
+        raise SystemExit(f"not installed: {names}; on Debian: apt-get install nginx-light wrk gcc")
