@@ -1,0 +1,61 @@
+"""The vault: content of assets, sealed part by part, each asset under a key of its own.
+
+What the plant needs of keys and blobs together. A part is authenticated with the name it was put
+under: parts cannot be swapped, cut off or mixed between assets and versions.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from inland.domain.errors import InlandError
+
+
+class PartName(NamedTuple):
+    """`number`: from 0 on, in the content's order."""
+
+    tenant: str
+    asset: str
+    number: int
+
+
+@dataclass
+class Unreadable(InlandError):
+    """What lies there is not what was put; `part` as people read it."""
+
+    part: str
+
+    def __str__(self) -> str:
+        return f"{self.part} is missing or was changed: `inland vault check` says what else is"
+
+
+class Vault(Protocol):
+    """Calls block, and raise what `ports.keys` and `ports.blobs` raise."""
+
+    def put(self, part: PartName, data: bytes) -> None:
+        """Seal `data`, at most `assets.PART_BYTES`; durable when it returns."""
+        ...
+
+    def get(self, part: PartName) -> bytes:
+        """The plaintext. Raises Unreadable, KeyGone, KeyWithdrawn."""
+        ...
+
+    def erase(self, tenant: str, asset: str) -> None:
+        """Destroy the key first, then remove what it sealed. May be repeated after any failure."""
+        ...
+
+    def seal(self, tenant: str, text: str) -> bytes:
+        """A short text (a name, a title) under the tenant's own key, to be stored anywhere."""
+        ...
+
+    def unseal(self, tenant: str, sealed: bytes) -> str:
+        """What `seal` was given. Raises Unreadable, KeyGone, KeyWithdrawn."""
+        ...
+
+    def digest_key(self, tenant: str) -> bytes:
+        """The tenant's key for digests of content; it seals nothing."""
+        ...
+
+    def assets(self) -> Iterator[tuple[str, str]]:
+        """(tenant, asset) of all that has a key or a part."""
+        ...
