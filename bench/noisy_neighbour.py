@@ -38,14 +38,16 @@ ON = {
     "record fdatasynced before the answer ends, batch and signed checkpoint each second",
 }
 WORDS = "harbour river mountain lighthouse winter ladder copper garden letter silence".split()
-#: Lengths: of a flooding prompt and its answer, of a quiet one and its answer.
-FLOOD_WORDS, FLOOD_TOKENS, QUIET_WORDS, QUIET_TOKENS = 40, 96, 12, 8
+#: Lengths: of a flooding prompt and its answer, of a quiet one and its answer. Short prompts, and
+#: completions, which no template makes longer: one core of the machine this was written on reads a
+#: hundred and seventy prompt tokens a second, so that nobody can promise 100 ms for more.
+FLOOD_WORDS, FLOOD_TOKENS, QUIET_WORDS, QUIET_TOKENS = 4, 96, 4, 8
 #: What the quiet tenant buys besides its objective, and for prompts of how many tokens.
-QUIET_TOKENS_PER_S, QUIET_PROMPT_TOKENS = 5, 64
+QUIET_TOKENS_PER_S, QUIET_PROMPT_TOKENS = 30, 10
 #: A bare server's queue makes a quiet caller wait for minutes: each of its points ends after this.
 BARE_S = 45.0
 #: Between a quiet answer and the next question.
-PAUSE_S = 0.1
+PAUSE_S = 0.3
 #: After the flood has begun, before anything is counted.
 WARM_S = 5.0
 START_S = 60.0
@@ -107,8 +109,7 @@ class Load:
 
     def _body(self, words: int, tokens: int) -> dict[str, Any]:
         prompt = "Tell of: " + " ".join(self._dice.choices(WORDS, k=words))
-        told = {"messages": [{"role": "user", "content": prompt}], "max_tokens": tokens}
-        return {**told, "stream_options": {"include_usage": True}}
+        return {"prompt": prompt, "max_tokens": tokens, "stream_options": {"include_usage": True}}
 
     async def quiet(self, endpoint: Endpoint, count: int, limit_s: float = inf) -> list[Chat]:
         """One after the other, a pause between; none is begun after `limit_s`."""

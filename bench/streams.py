@@ -1,4 +1,4 @@
-"""Streamed chats as callers see them: when each token came. One connection a request.
+"""Streamed answers as callers see them: when each token came. One connection a request.
 
 Plain HTTP/1.1 over TCP or a unix socket, so that a factory and a bare engine are asked alike.
 """
@@ -30,11 +30,12 @@ class Endpoint:
         return await asyncio.open_connection("127.0.0.1", self.address)
 
     def request(self, body: dict[str, Any]) -> bytes:
-        """The bytes of one chat."""
+        """The bytes of one request: for a chat, or where `body` has a prompt for its completion."""
         told = json.dumps({"model": self.model, "stream": True, **body}).encode()
+        path = "completions" if "prompt" in body else "chat/completions"
         port = f":{self.address}" if isinstance(self.address, int) else ""
         head = (
-            f"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1{port}\r\n"
+            f"POST /v1/{path} HTTP/1.1\r\nhost: 127.0.0.1{port}\r\n"
             f"authorization: Bearer {self.key}\r\ncontent-type: application/json\r\n"
             f"content-length: {len(told)}\r\nconnection: close\r\n\r\n"
         )
@@ -43,7 +44,7 @@ class Endpoint:
 
 @dataclass
 class Chat:
-    """What came of one chat: times are monotonic seconds, `tokens` one an event with text.
+    """What came of one request: times are monotonic seconds, `tokens` one an event with text.
 
     `status` is 0 where nothing was answered. `cut`: the stream ended without `[DONE]`.
     """
@@ -65,6 +66,12 @@ class Chat:
     def ttft_s(self) -> float | None:
         """From the request's last byte to its first token's event."""
         return self.tokens[0] - self.asked if self.tokens else None
+
+
+def _text(choice: dict[str, Any]) -> str | None:
+    """What an event has of one choice, of a chat or a completion."""
+    text: str | None = choice["text"] if "text" in choice else choice["delta"].get("content")
+    return text
 
 
 class _Reader:
@@ -95,7 +102,7 @@ class _Reader:
             self._chat.done = True
             return
         told = json.loads(data) if data.startswith(b"{") else {}
-        if any(choice["delta"].get("content") for choice in told.get("choices", ())):
+        if any(map(_text, told.get("choices", ()))):
             self._chat.tokens.append(time.monotonic())
         if told.get("usage"):
             self._chat.usage = told["usage"]
