@@ -9,8 +9,8 @@ from enum import StrEnum
 
 from inland.domain.labels import Label
 
-#: Bytes of plaintext in every part but the last.
-PART_BYTES = 8 << 20
+#: Bytes of plaintext in every part but the last; a part is one request's body.
+PART_BYTES = 4 << 20
 
 
 class AssetKind(StrEnum):
@@ -32,19 +32,38 @@ class AssetState(StrEnum):
     ERASED = "erased"
 
 
+class Action(StrEnum):
+    """What is asked of the policy engine about an asset: its purposes, and what keeps it."""
+
+    SERVE = "serve"
+    TRAIN = "train"
+    EVALUATE = "evaluate"
+    RETRIEVE = "retrieve"
+    EXPORT = "export"  # out of the factory, to a destination
+    READ = "read"  # its content, inside; what is known of it (its label, say) takes none
+    STORE = "store"  # put it at a place
+    MOVE = "move"  # to be stored at another place of the factory
+    SHARE = "share"  # with another tenant, and no longer
+    TIGHTEN = "tighten"  # its label, which will allow nothing more
+    LOOSEN = "loosen"  # its label
+    ERASE = "erase"
+
+
 @dataclass(frozen=True, slots=True)
 class Asset:
     """One version of one asset. `id`: random, and all that is known of it outside its tenant.
 
-    `digest`: HMAC-SHA-256 of the content under a key of the tenant's (equal content is known inside
-    the tenant only), hex, empty while uploading. `name` is sealed where it is stored. `parents`:
-    ids of what it was made from; `run`: by which run, empty where a person made it.
+    `digest`: HMAC-SHA-256 under a key of the tenant's (equal content is known inside the tenant
+    only) over those of the parts, hex, empty while uploading. `name` and `title` are sealed where
+    they are stored, and None where the tenant's keys cannot be had. `parents`: ids of what it was
+    made from; `run`: by which run, empty where a person made it. `version`: 0 while uploading.
+    `ends_unix_s`: when its retention is over, None for never.
     """
 
     id: str
     tenant: str
     kind: AssetKind
-    name: str
+    name: str | None
     version: int
     state: AssetState
     label: Label
@@ -54,3 +73,15 @@ class Asset:
     parents: tuple[str, ...]
     run: str
     created_unix_us: int
+    title: str | None = ""
+    ends_unix_s: int | None = None
+
+
+def part_count(size: int) -> int:
+    """How many parts a content of `size` bytes has."""
+    return -(-size // PART_BYTES)
+
+
+def part_bytes(size: int, number: int) -> int:
+    """The length of a part; 0 where a content of `size` bytes has none of that number."""
+    return max(min(size - number * PART_BYTES, PART_BYTES), 0) if number >= 0 else 0
