@@ -14,14 +14,24 @@ from tests.architecture.source import PACKAGE_MODULES, ROOT, Module
 CONFIG = tomllib.loads((ROOT / "pyproject.toml").read_text())
 #: What opens a connection to another machine.
 OUTBOUND = (
+    "aiohttp",
     "asyncio.open_connection",
+    "boto3",
+    "botocore",
+    "ftplib",
     "http.client",
+    "httpcore",
     "httpx",
+    "imaplib",
+    "poplib",
     "requests",
+    "smtplib",
     "socket.create_connection",
     "socket.getaddrinfo",
     "urllib.request",
     "urllib3",
+    "websockets",
+    "xmlrpc.client",
 )
 ENVIRONMENT = ("os.environ", "os.environb", "os.getenv")
 TIME_AND_CHANCE = (
@@ -104,6 +114,17 @@ def test_only_gateway_and_plant_use_engines():
 def test_event_loops_open_connections_only_behind_the_door():
     """Ruff sees names, not methods: a loop's `create_connection` is looked for here."""
     openers = [m.place for m in PACKAGE_MODULES if "create_connection" in _attributes(m)]
+    assert not [place for place in openers if not place.startswith(DOOR)]
+
+
+def test_sockets_of_a_network_are_connected_only_behind_the_door():
+    """Elsewhere they listen, or are asked of interfaces: what connects has unix sockets alone."""
+    network = {"AF_INET", "AF_INET6"}
+    openers = [
+        m.place
+        for m in PACKAGE_MODULES
+        if network & _attributes(m) and {"connect", "connect_ex", "sendto"} & _attributes(m)
+    ]
     assert not [place for place in openers if not place.startswith(DOOR)]
 
 

@@ -81,7 +81,7 @@ async def _before(liar: Liar, kind: EngineKind, folder: Path) -> AsyncIterator[W
     )
     engines: dict[EngineKind, Engine] = {
         EngineKind.LLAMA_CPP: LlamaCpp(),
-        EngineKind.OPENAI: OpenAI(Door(lambda *_: True)),
+        EngineKind.OPENAI: OpenAI(Door(lambda *_: ("rule",), why="test")),
         EngineKind.VLLM: Vllm(),
     }
     limits = replace(Limits(), answer_s=TOTAL_S, rest_ms=10, drain_s=0.2)

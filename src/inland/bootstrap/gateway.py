@@ -53,20 +53,20 @@ class _InForce:
     """What decides now; the door asks it too, for connections that requests need."""
 
     residency: Residency | None = None
-    connects: dict[tuple[str, int, bool], bool] = field(default_factory=dict)
+    connects: dict[tuple[str, int, bool], tuple[str, ...]] = field(default_factory=dict)
 
     def take(self, snapshot: Snapshot) -> Residency:
         self.residency, self.connects = Residency(snapshot), {}
         return self.residency
 
-    def may_connect(self, host: str, port: int, private: bool) -> bool:  # noqa: FBT001 - `Allow`
-        """Decided once for each endpoint, of which there are as many as deployments."""
+    def may_connect(self, host: str, port: int, private: bool) -> tuple[str, ...]:  # noqa: FBT001
+        """The rules that allow it. Decided once for each endpoint: as many as deployments."""
         if self.residency is None:
-            return False
+            return ()
         asked = (host, port, private)
         if asked not in self.connects:
             verdict = self.residency.decide_connect(host, port, private=private)
-            self.connects[asked] = verdict.allowed
+            self.connects[asked] = verdict.rules if verdict.allowed else ()
         return self.connects[asked]
 
 
@@ -101,7 +101,8 @@ async def _serve(
     writer = WriterId(uuid7(clock.unix_us() // 1000, entropy(UUID7_RANDOM_BYTES)))
     journal = JournalWriter(Disk(home.root), writer, loop, _end_at_once)
     in_force = _InForce()
-    upstreams = OpenAI(Door(in_force.may_connect, connect_s=bounds.upstream_connect_s))
+    door = Door(in_force.may_connect, why="upstream", connect_s=bounds.upstream_connect_s)
+    upstreams = OpenAI(door)
     served = _served(home, listening)
     feed: FeedClient
     gateway = Gateway(

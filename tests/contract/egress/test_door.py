@@ -1,20 +1,18 @@
 """The one door out: names are resolved once, addresses judged, certificates verified."""
 
 import asyncio
-import datetime as dt
 import ssl
-from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from inland.adapters.egress.addresses import is_inside
 from inland.adapters.egress.door import Door, origin
+from inland.adapters.egress.uses import Use
 from inland.domain.errors import BadInput, Denied
+from tests.contract.egress.certificates import certificate
+
+BY = ("rule",)
 
 INSIDE = """127.0.0.1 10.1.2.3 172.16.0.1 192.168.1.1 169.254.169.254 100.100.100.200 0.0.0.0
 168.63.129.16 224.0.0.1 255.255.255.255 ::1 :: fe80::1 fe80::1%eth0 fd00:ec2::254 fc00::1 ff02::1
@@ -63,7 +61,12 @@ def door(resolved: list[str], *, allow_inside: bool, **more: ssl.SSLContext) -> 
         return resolved
 
     asked: list[str] = []
-    made = Door(lambda host, port, inside: allow_inside or not inside, resolve=resolve, **more)
+    made = Door(
+        lambda host, port, inside: BY if allow_inside or not inside else (),
+        why="test",
+        resolve=resolve,
+        **more,
+    )
     made.asked = asked  # type: ignore[attr-defined]
     return made
 
@@ -91,6 +94,7 @@ def test_the_name_is_resolved_once_and_the_judged_address_used() -> None:
             transport, _ = await one.open(to, asyncio.Protocol)
             assert transport.get_extra_info("peername")[0] == "127.0.0.1"
             assert one.asked == ["no-such.example"]  # type: ignore[attr-defined]
+            assert one.uses.counts() == {Use(f"no-such.example:{to.port}", "test", BY): 1}
             transport.close()
             await asyncio.sleep(0.01)
 
@@ -101,7 +105,7 @@ def test_the_name_is_resolved_once_and_the_judged_address_used() -> None:
 def test_a_name_that_cannot_be_one_is_answered_by_nobody(host: str) -> None:
     async def main() -> None:
         with pytest.raises(OSError, match="name"):
-            await Door(lambda host, port, inside: True).open(
+            await Door(lambda host, port, inside: BY, why="test").open(
                 origin(f"http://{host}:80"), asyncio.Protocol
             )
 
@@ -110,45 +114,16 @@ def test_a_name_that_cannot_be_one_is_answered_by_nobody(host: str) -> None:
 
 def test_what_is_forbidden_while_it_connects_is_not_connected() -> None:
     async def main() -> None:
-        answers = iter([True, False])
+        answers = iter([BY, ()])
         server = await asyncio.start_server(lambda r, w: w.close(), "127.0.0.1", 0)
         async with server:
             to = origin(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+            one = Door(lambda host, port, inside: next(answers), why="test")
             with pytest.raises(Denied):
-                await Door(lambda host, port, inside: next(answers)).open(to, asyncio.Protocol)
+                await one.open(to, asyncio.Protocol)
             await asyncio.sleep(0.01)
 
     asyncio.run(main())
-
-
-def certificate(folder: Path, name: str) -> tuple[Path, Path]:
-    """A self-signed certificate for `name`, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = dt.datetime.now(dt.UTC)
-    names = x509.SubjectAlternativeName([x509.DNSName(name), x509.IPAddress(ip_address("::2"))])
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - dt.timedelta(hours=1))
-        .not_valid_after(now + dt.timedelta(hours=1))
-        .add_extension(names, critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    cert, private = folder / "cert.pem", folder / "key.pem"
-    cert.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    private.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return cert, private
 
 
 def test_tls_is_verified_against_the_name_not_the_address(tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ async def open_upstream(upstream: Upstream | None = None) -> AsyncIterator[Bench
     served = upstream if upstream is not None else Upstream()
     server = await asyncio.start_server(served.talk, "127.0.0.1", 0)
     served.port = server.sockets[0].getsockname()[1]
-    engine = OpenAI(Door(lambda host, port, inside: True))
+    engine = OpenAI(Door(lambda host, port, inside: ("rule",), why="test"))
     target = Target("r0", f"http://127.0.0.1:{served.port}/v1", "up", "secret")
     async with server:
         yield Bench(engine, target, lambda: served.generated, 10)

@@ -64,7 +64,9 @@ def test_what_the_door_refuses_never_leaves() -> None:
     async def main() -> None:
         upstream = Upstream()
         async with open_upstream(upstream) as bench:
-            engine = OpenAI(Door(lambda host, port, inside: not inside))
+            engine = OpenAI(
+                Door(lambda host, port, inside: () if inside else ("rule",), why="test")
+            )
             listener = Listener()
             engine.call(Target("r", bench.target.address, "x"), Work(Chat(ASK)), listener)
             end = await listener.end()
@@ -79,9 +81,10 @@ def test_a_policy_that_closes_the_way_ends_connections_that_stand() -> None:
     """A kept one is used no more, and one in use ends."""
 
     async def main() -> None:
-        upstream, may = Upstream(), [True]
+        may: list[tuple[str, ...]] = [("rule",)]
+        upstream = Upstream()
         async with open_upstream(upstream) as bench:
-            engine = OpenAI(Door(lambda host, port, inside: may[0]))
+            engine = OpenAI(Door(lambda host, port, inside: may[0], why="test"))
             asked = Target("r", bench.target.address, "x")
             kept, used, after = Listener(), Listener(), Listener()
             engine.call(asked, Work(Chat(ASK), max_tokens=2), kept)
@@ -90,7 +93,7 @@ def test_a_policy_that_closes_the_way_ends_connections_that_stand() -> None:
             engine.call(asked, Work(Chat(ASK), stream=True, max_tokens=500), used)
             await used.some(2)
             assert upstream.connections == 1, "what is still allowed goes on"
-            may[0] = False
+            may[0] = ()
             engine.recheck()
             assert (await used.end()).how is Ending.GONE
             engine.call(asked, Work(Chat(ASK), max_tokens=2), after)

@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from inland.adapters.egress.addresses import is_inside
-from inland.domain.errors import BadInput, Denied
+from inland.adapters.egress.judging import Allow, Judge
+from inland.adapters.egress.uses import Uses
+from inland.domain.errors import BadInput
 
 P = TypeVar("P", bound=asyncio.Protocol)
 
-#: (host, port, is the address inside a network) → may we connect there?
-Allow = Callable[[str, int, bool], bool]
 #: (host, port) → addresses.
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 
@@ -66,17 +65,22 @@ async def resolve(host: str, port: int) -> list[str]:
 
 
 class Door:
-    """Opens outbound connections to what `allow` allows."""
+    """Opens outbound connections to what `allow` allows, and counts them in `uses`."""
 
     def __init__(
         self,
         allow: Allow,
         *,
+        why: str,
+        uses: Uses | None = None,
         resolve: Resolve = resolve,
         context: ssl.SSLContext | None = None,
         connect_s: float = 10.0,
     ) -> None:
-        self._allow = allow
+        """`why`: what all of its connections are for."""
+        self.uses = Uses() if uses is None else uses
+        self._judge = Judge(allow, self.uses)
+        self._why = why
         self._resolve = resolve
         self._context = context if context is not None else ssl.create_default_context()
         self._connect_s = connect_s
@@ -84,26 +88,19 @@ class Door:
     async def open(self, to: Origin, protocol: Callable[[], P]) -> tuple[asyncio.Transport, P]:
         """Connect to `to`. Raises Denied: no address allowed; OSError: none answers."""
         async with asyncio.timeout(self._connect_s):
-            transport, made = await self._connect(to, protocol, await self._addresses(to))
-        if not self.allows(to, transport):  # what holds may have changed meanwhile
+            found = await self._resolve(to.host, to.port)
+            addresses = self._judge.allowed(to.host, to.port, found, self._why)
+            transport, made = await self._connect(to, protocol, addresses)
+        try:
+            self._judge.passed(to.host, to.port, _peer(transport), self._why)
+        except BaseException:
             transport.abort()
-            raise _denied(to)
+            raise
         return transport, made
 
     def allows(self, to: Origin, transport: asyncio.BaseTransport) -> bool:
         """Whether a connection that stands would be made now."""
-        peer = transport.get_extra_info("peername")
-        return self._allow(to.host, to.port, is_inside(str(peer[0]) if peer else ""))
-
-    async def _addresses(self, to: Origin) -> list[str]:
-        allowed = [
-            address
-            for address in await self._resolve(to.host, to.port)
-            if self._allow(to.host, to.port, is_inside(address))
-        ]
-        if not allowed:
-            raise _denied(to)
-        return allowed
+        return bool(self._judge.may(to.host, to.port, _peer(transport)))
 
     async def _connect(
         self, to: Origin, protocol: Callable[[], P], addresses: list[str]
@@ -126,5 +123,7 @@ class Door:
         raise last
 
 
-def _denied(to: Origin) -> Denied:
-    return Denied(f"connecting to {to.host}:{to.port}", (), "name it in the policy set")
+def _peer(transport: asyncio.BaseTransport) -> str:
+    """The address at the other end; none where the connection is gone already."""
+    peer = transport.get_extra_info("peername")
+    return str(peer[0]) if peer else ""
