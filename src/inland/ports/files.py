@@ -52,6 +52,11 @@ class OpenFile(Protocol):
         """Cut the file to `size` bytes; not durable before a sync."""
         ...
 
+    def overwrite(self) -> None:
+        """Zeros in place of all its bytes, as far as the disk writes in place; not durable before a
+        sync."""
+        ...
+
     def sync(self) -> None:
         """Make the file's bytes and size durable; its name is its folder's to keep (`sync_dir`)."""
         ...

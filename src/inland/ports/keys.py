@@ -62,7 +62,7 @@ class Keys(Protocol):
         ...
 
     def open(self, name: KeyName) -> bytes:
-        """The key. Raises KeyGone, KeyWithdrawn."""
+        """The key. Raises KeyGone, KeyWithdrawn; Damaged for one that is not what was kept."""
         ...
 
     def destroy(self, name: KeyName) -> None:

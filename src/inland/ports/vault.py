@@ -32,16 +32,29 @@ class Unreadable(InlandError):
 class Vault(Protocol):
     """Calls block, and raise what `ports.keys` and `ports.blobs` raise."""
 
-    def put(self, part: PartName, data: bytes) -> None:
-        """Seal `data`, at most `assets.PART_BYTES`; durable when it returns."""
+    def put(self, part: PartName, data: bytes) -> bytes:
+        """Seal `data`, at most `assets.PART_BYTES`; durable when it returns.
+
+        Returns 16 bytes that know this very sealing: no secret, to be kept with the books.
+        """
         ...
 
-    def get(self, part: PartName) -> bytes:
-        """The plaintext. Raises Unreadable, KeyGone, KeyWithdrawn."""
+    def get(self, part: PartName, proof: bytes | None = None) -> bytes:
+        """The plaintext. Raises Unreadable, KeyGone, KeyWithdrawn.
+
+        With the `proof` that `put` returned, a store that shows what lay there before is noticed.
+        """
+        ...
+
+    def parts(self, asset: str) -> Iterator[int]:
+        """The numbers of the parts that lie there, whether they open or not, in order."""
         ...
 
     def erase(self, tenant: str, asset: str) -> None:
-        """Destroy the key first, then remove what it sealed. May be repeated after any failure."""
+        """Destroy the key first, then remove what it sealed. May be repeated after any failure.
+
+        Without a `tenant`, what lies there under no key: `assets` tells of it.
+        """
         ...
 
     def seal(self, tenant: str, text: str) -> bytes:
@@ -57,5 +70,6 @@ class Vault(Protocol):
         ...
 
     def assets(self) -> Iterator[tuple[str, str]]:
-        """(tenant, asset) of all that has a key or a part."""
+        """(tenant, asset) of all that has a key or a part; of parts without a key the tenant is not
+        known, and empty."""
         ...

@@ -104,6 +104,16 @@ def test_a_rename_replaces_a_file_and_moves_a_folder_whole(files):
     assert not files.exists("d")
 
 
+def test_what_is_overwritten_is_zeros_of_the_same_size(files):
+    write(files, "f", b"a secret" * 300_000)
+    file = files.open("f")
+    file.overwrite()
+    file.sync()
+    assert file.size() == 2_400_000
+    assert not any(file.read(0, file.size()))
+    file.close()
+
+
 def test_removing_takes_the_name(files):
     write(files, "f", b"")
     files.remove("f")

@@ -16,6 +16,7 @@ from inland.ports.files import DiskFull, DiskReadOnly, Lock, OpenFile
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 _FILE_MODE = 0o600
 _DIR_MODE = 0o700
+_ZEROS_BYTES = 1 << 20
 
 
 @contextmanager
@@ -69,6 +70,11 @@ class DiskFile:
     def truncate(self, size: int) -> None:
         os.ftruncate(self._fd, size)
         self._end = size
+
+    def overwrite(self) -> None:
+        at, size = 0, self.size()
+        while at < size:
+            at += os.pwrite(self._fd, bytes(min(size - at, _ZEROS_BYTES)), at)
 
     def sync(self) -> None:
         os.fdatasync(self._fd)

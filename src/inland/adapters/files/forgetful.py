@@ -256,6 +256,10 @@ class _Opened:
         self._disk.ask("truncate", self._path)
         self._set(self.file.data[:size].ljust(size, b"\0"))
 
+    def overwrite(self) -> None:
+        self._disk.ask("overwrite", self._path)
+        self._set(bytes(len(self.file.data)))
+
     def _set(self, data: bytes) -> None:
         self.file.data = data
         self.file.states.append(data)

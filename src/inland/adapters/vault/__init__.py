@@ -1,0 +1,1 @@
+"""Keys, blobs and the vault over them: where content of assets rests, and what opens it."""

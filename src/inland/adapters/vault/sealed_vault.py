@@ -1,0 +1,98 @@
+"""`ports.vault` over keys and blobs: each part a blob of its own, named by the asset's random id.
+
+No key is kept here between two calls: what is withdrawn or destroyed opens nothing from then on.
+"""
+
+from collections.abc import Iterator
+
+from inland.adapters.files.clock import SystemEntropy
+from inland.adapters.vault.sealing import TAG_BYTES, bound_to, seal, unseal
+from inland.domain.assets import PART_BYTES
+from inland.ports.blobs import Blobs
+from inland.ports.clock import Entropy
+from inland.ports.keys import KeyName, Keys
+from inland.ports.vault import PartName, Unreadable
+
+#: The tenant's own keys, where an asset's id could stand.
+TEXTS, DIGESTS = "texts", "digests"
+_OWN = frozenset({TEXTS, DIGESTS})
+_PARTS = "parts"
+_PART, _TEXT = "inland vault part v1", "inland vault text v1"
+
+
+class SealedVault:
+    """One factory's vault. Threads may share it."""
+
+    def __init__(self, keys: Keys, blobs: Blobs, entropy: Entropy | None = None) -> None:
+        self._keys = keys
+        self._blobs = blobs
+        self._entropy = entropy or SystemEntropy()
+
+    def put(self, part: PartName, data: bytes) -> bytes:
+        assert len(data) <= PART_BYTES
+        key = self._keys.make(KeyName(part.tenant, part.asset))
+        sealed = seal(key, _bound(part), data, self._entropy)
+        self._blobs.put(_blob(part.asset, part.number), sealed)
+        return sealed[-TAG_BYTES:]
+
+    def get(self, part: PartName, proof: bytes | None = None) -> bytes:
+        key = self._keys.open(KeyName(part.tenant, part.asset))
+        sealed = self._blobs.get(_blob(part.asset, part.number))
+        if sealed is None or (proof is not None and sealed[-TAG_BYTES:] != proof):
+            raise _unreadable(part)
+        data = unseal(key, _bound(part), sealed)
+        if data is None:
+            raise _unreadable(part)
+        return data
+
+    def parts(self, asset: str) -> Iterator[int]:
+        for name in self._blobs.names(f"{_PARTS}/{asset}/"):
+            number = name.rpartition("/")[2]
+            if number.isdecimal():
+                yield int(number)
+
+    def erase(self, tenant: str, asset: str) -> None:
+        assert asset not in _OWN
+        if tenant:
+            self._keys.destroy(KeyName(tenant, asset))
+        for name in list(self._blobs.names(f"{_PARTS}/{asset}/")):
+            self._blobs.remove(name)
+
+    def seal(self, tenant: str, text: str) -> bytes:
+        key = self._keys.make(KeyName(tenant, TEXTS))
+        return seal(key, bound_to(_TEXT, tenant), text.encode(), self._entropy)
+
+    def unseal(self, tenant: str, sealed: bytes) -> str:
+        key = self._keys.open(KeyName(tenant, TEXTS))
+        data = unseal(key, bound_to(_TEXT, tenant), sealed)
+        if data is None:
+            raise Unreadable(f"a text of {tenant}")
+        return data.decode()
+
+    def digest_key(self, tenant: str) -> bytes:
+        return self._keys.make(KeyName(tenant, DIGESTS))
+
+    def assets(self) -> Iterator[tuple[str, str]]:
+        with_key = {
+            name.asset: name.tenant for name in self._keys.names() if name.asset not in _OWN
+        }
+        yield from sorted((tenant, asset) for asset, tenant in with_key.items())
+        last = ""
+        for name in self._blobs.names(f"{_PARTS}/"):
+            asset = name.split("/")[1]
+            if asset != last and asset not in with_key:
+                yield "", asset
+            last = asset
+
+
+def _blob(asset: str, number: int) -> str:
+    """The name of a part's blob: in the order of numbers, and nothing of whose it is."""
+    return f"{_PARTS}/{asset}/{number:08d}"
+
+
+def _bound(part: PartName) -> bytes:
+    return bound_to(_PART, part.tenant, part.asset, str(part.number))
+
+
+def _unreadable(part: PartName) -> Unreadable:
+    return Unreadable(f"part {part.number} of asset {part.asset}")
