@@ -35,7 +35,6 @@ from inland.decide.admission_events import (
 from inland.decide.admission_state import (
     Replica,
     State,
-    charge,
     expected,
     expected_wait_s,
     progress,
@@ -181,7 +180,7 @@ def _return(state: State, request_id: int, now: float) -> tuple[Action, ...]:
     if request is None or request.replica is None:
         return NOTHING
     account = state.turns.accounts[request.tenant]
-    charge(state, account, request, -request.charged)
+    state.turns.charge(account, request, -request.charged)
     request.completion, request.seen, request.divisor = 0.0, 0, 0.0
     _free(state, account, request)
     request.since = now
@@ -233,7 +232,8 @@ def _expire(state: State, now: float) -> tuple[Action, ...]:
 def _free(state: State, account: Account, request: Waiting) -> None:
     assert request.replica is not None
     replica = state.replicas[request.replica]
-    was_read(state, request)
+    if not request.read:
+        was_read(state, request)
     replica.used -= request.slots
     account.running -= request.slots
     if request.kept:
@@ -344,7 +344,7 @@ def _start(state: State, account: Account, request: Waiting, name: str, now: flo
     request.reserved = account.has_reserved(now)
     cost = expected(state, account, request)
     request.completion = cost - request.prompt * state.pools.prompt_charge
-    charge(state, account, request, cost)
+    state.turns.charge(account, request, cost)
     return Start(request.id, name)
 
 

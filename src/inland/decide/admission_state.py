@@ -59,12 +59,6 @@ def expected(state: State, account: Account, request: Waiting) -> float:
     return answer + request.prompt * state.pools.prompt_charge
 
 
-def charge(state: State, account: Account, request: Waiting, tokens: float) -> None:
-    request.charged += tokens
-    if tokens:
-        state.turns.charge(account, request, tokens)
-
-
 def progress(state: State, event: Progress, now: float) -> None:
     """Its first token came, or it is longer than was charged."""
     request = state.requests.get(event.request)
@@ -78,7 +72,7 @@ def progress(state: State, event: Progress, now: float) -> None:
     if event.completion > request.completion:
         more = event.completion + _AHEAD - request.completion
         request.completion += more
-        charge(state, state.turns.accounts[request.tenant], request, more)
+        state.turns.charge(state.turns.accounts[request.tenant], request, more)
 
 
 def settle(state: State, account: Account, request: Waiting, event: Done) -> None:
@@ -86,7 +80,7 @@ def settle(state: State, account: Account, request: Waiting, event: Done) -> Non
     completion = request.seen if event.completion is None else event.completion
     prompt = request.prompt if event.prompt is None else event.prompt
     actual = completion + prompt * state.pools.prompt_charge
-    charge(state, account, request, actual - request.charged)
+    state.turns.charge(account, request, actual - request.charged)
     if event.completion is not None:
         each = completion / request.slots
         account.mean += (each - account.mean) * (_MEAN_PART if account.mean else 1.0)

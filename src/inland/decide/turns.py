@@ -275,8 +275,10 @@ class Turns:
 
     def pass_by(self, account: Account, now: float) -> None:
         """It is served without having waited."""
-        self._lift(account, self._last_served(account.tier), now)
-        self._last[account.tier] = account
+        last = self._last[account.tier]
+        if last is not account or account.rate > 0.0:  # else it is where it is
+            self._lift(account, 0.0 if last is None else last.served, now)
+            self._last[account.tier] = account
 
     def _level(self, tier: int) -> float:
         """Where who returns begins: the least counter that waits, or that was served last."""
@@ -295,6 +297,9 @@ class Turns:
     def charge(self, account: Account, request: Waiting, tokens: float) -> None:
         """It is served `tokens` more, or less where that is below 0: all of a request at the part
         that held at its start. Nothing is given back of what a contract paid that is no more."""
+        if not tokens:
+            return
+        request.charged += tokens
         account.total += tokens
         paid = request.reserved and account.rate > 0.0
         if not request.divisor:

@@ -25,10 +25,9 @@ class EngineKind(StrEnum):
     VLLM = "vllm"
     OPENAI = "openai"
 
-    @property
-    def is_ours(self) -> bool:
-        """Whether Inland starts it; others exist already."""
-        return self is not EngineKind.OPENAI
+    def __init__(self, value: str) -> None:
+        #: Whether Inland starts it; others exist already.
+        self.is_ours = value != "openai"
 
 
 class Residue(StrEnum):

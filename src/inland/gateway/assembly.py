@@ -26,17 +26,14 @@ class Called(msgspec.Struct, gc=False):
         return {"id": self.id, "type": "function", "function": function}
 
 
-class Choice:
+class Choice(msgspec.Struct, gc=False):
     """One choice, as far as it has come."""
 
-    __slots__ = ("calls", "finish", "logprobs", "texts", "tokens")
-
-    def __init__(self) -> None:
-        self.texts: list[str] = []
-        self.calls: list[Called] = []
-        self.logprobs: list[TokenLogprob] = []
-        self.finish: str | None = None
-        self.tokens = 0
+    texts: list[str] = []
+    calls: list[Called] = []
+    logprobs: list[TokenLogprob] = []
+    finish: str | None = None
+    tokens: int = 0
 
     def take(self, piece: Piece) -> None:
         """The next piece, which `Ceiling` has let through."""
@@ -75,7 +72,7 @@ class Assembly:
     """Every choice of one answer."""
 
     def __init__(self, choices: int) -> None:
-        self.choices = [Choice() for _ in range(choices)]
+        self.choices = [Choice()] if choices == 1 else [Choice() for _ in range(choices)]
 
     def add(self, pieces: Sequence[Piece]) -> None:
         """The next pieces, which `Ceiling` has let through."""

@@ -15,6 +15,7 @@ from inland.domain.currencies import picos_of_minor, shown
 from inland.domain.pricing import Price, Tokens
 from inland.gateway.counts import Ceiling
 from inland.gateway.errors import Refused, over_budget, unavailable
+from inland.gateway.record import Facts
 from inland.gateway.rulings import Ruling
 from inland.ports.clock import Clock
 
@@ -146,6 +147,9 @@ class Free:
         """Let it in, now or later, or turn it away."""
         door.arrive(waiter)
 
+    def record(self, facts: Facts) -> None:
+        """It is over, and this goes on the books."""
+
     def settle(self, tokens: Tokens | None) -> None:
         """It is over, and this is billed. Once; what comes later changes nothing."""
 
@@ -193,6 +197,9 @@ class Hold(Free):
         """One has no room: nothing is held of the others."""
         self.settle(None)
         self._waiter.turned_away(refused)
+
+    def record(self, facts: Facts) -> None:
+        self.settle(facts.charged())
 
     def settle(self, tokens: Tokens | None) -> None:
         if not self._open:

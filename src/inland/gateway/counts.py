@@ -6,6 +6,8 @@ every honest engine, and narrow enough that a lie never costs more than what was
 
 from collections.abc import Sequence
 
+import msgspec
+
 from inland.domain.errors import Damaged
 from inland.domain.plant import Deployment, EngineKind
 from inland.ports.engine import CallPart, Chat, Counts, Embedding, Piece, Work
@@ -24,126 +26,126 @@ TEMPLATE_TOKENS = 4096
 CONTEXT_TOKENS = 1 << 20
 
 
+class _Sent(msgspec.Struct, gc=False):
+    """What came of one choice. `tokens`: the engine's running count; `size`: in characters."""
+
+    pieces: int = 0
+    tokens: int = 0
+    size: int = 0
+    calls: int = 0
+    is_finished: bool = False
+
+
 class Ceiling:
     """The most that one request may come to. Every piece goes through it, and then the counts.
 
-    `reuse`: whether any of its prompt may come from a cache.
+    `choices`: how many there are. `most`: tokens that may be made, over all of them; a vector takes
+    none. `reuse`: whether any of its prompt may come from a cache.
     """
 
     __slots__ = (
-        "_answers",
         "_body_bytes",
-        "_calls",
-        "_finished",
-        "_grow",
         "_most_pieces",
         "_most_size",
-        "_n",
-        "_pieces",
-        "_running",
-        "_size",
+        "_sent",
         "_tokens",
+        "choices",
+        "most",
         "reuse",
     )
 
-    def __init__(self, work: Work, deployment: Deployment) -> None:
-        own = deployment.engine.is_ours
-        most = (work.answer_tokens or deployment.context) if own else CONTEXT_TOKENS
-        self._tokens = work.max_tokens or most
-        self.reuse = deployment.engine is not EngineKind.LLAMA_CPP
-        self._grow = TOOLS_GROW if isinstance(work.task, Chat) and work.task.tools else 1
-        self._answers = not isinstance(work.task, Embedding)
-        self._most_pieces = self._tokens + self._tokens // 4 + SPARE_PIECES
-        self._most_size = (self._tokens + SPARE_PIECES) * TOKEN_CHARACTERS
-        self._n = choices = work.choices
-        self._body_bytes = 0
-        self._pieces = [0] * choices
-        self._running = [0] * choices
-        self._size = [0] * choices
-        self._finished = [False] * choices
-        self._calls = [0] * choices
-
-    def asked(self, body_bytes: int) -> None:
-        """How long the request was: no tokenizer makes more tokens than there are bytes."""
-        self._body_bytes = body_bytes * self._grow
-
-    @property
-    def most(self) -> int:
-        """The most tokens that may be made, over all choices; a vector takes none."""
-        return self._n * self._tokens if self._answers else 0
+    def __init__(self, work: Work, deployment: Deployment, body_bytes: int) -> None:
+        """`body_bytes`: how long the request was; no tokenizer makes more tokens than those."""
+        engine, task, tokens = deployment.engine, work.task, work.max_tokens
+        if not tokens:
+            own = work.answer_tokens or deployment.context
+            tokens = own if engine.is_ours else CONTEXT_TOKENS
+        self._tokens = tokens
+        self.reuse = engine is not EngineKind.LLAMA_CPP
+        grows = isinstance(task, Chat) and task.tools
+        self._body_bytes = body_bytes * TOOLS_GROW if grows else body_bytes
+        self._most_pieces = tokens + tokens // 4 + SPARE_PIECES
+        self._most_size = (tokens + SPARE_PIECES) * TOKEN_CHARACTERS
+        self.choices = choices = work.choices
+        self.most = 0 if isinstance(task, Embedding) else choices * tokens
+        self._sent = [_Sent()] if choices == 1 else [_Sent() for _ in range(choices)]
 
     @property
     def made(self) -> int:
         """Tokens so far, by the engine's running count; pieces where it keeps none."""
-        return sum(self._running) or sum(self._pieces)
+        return self._running() or sum(one.pieces for one in self._sent)
 
     def most_expected(self, answer_tokens: int) -> tuple[int, int]:
         """Prompt and completion tokens it may come to: as many as the request has bytes, which no
         template has been seen to pass, and every answer as long as it was asked for. One that was
         not limited, of a server that already exists, is taken to end at `answer_tokens`."""
-        answer = (
-            min(self._tokens, answer_tokens) if self._tokens == CONTEXT_TOKENS else self._tokens
-        )
-        return self._body_bytes, self._n * answer if self._answers else 0
+        if self._tokens == CONTEXT_TOKENS and self.most:
+            return self._body_bytes, self.choices * min(self._tokens, answer_tokens)
+        return self._body_bytes, self.most
 
     def take(self, pieces: Sequence[Piece]) -> None:
         """Raises Damaged for what nobody asked for; then none of `pieces` is to be passed on."""
         for piece in pieces:
-            at, text = piece.index, piece.text
-            if not 0 <= at < self._n:
+            if not 0 <= piece.index < self.choices:
                 raise Damaged("engine", "it answered with a choice nobody asked for")
-            if text or piece.calls or piece.logprobs:
-                if self._finished[at]:
-                    raise Damaged("engine", "it went on with a choice it had finished")
-                self._pieces[at] += 1
-                self._size[at] += len(text)
-                if piece.calls:
-                    self._call(at, piece.calls)
-                self._check(at, text)
+            sent = self._sent[piece.index]
+            if piece.text or piece.calls or piece.logprobs:
+                self._take(sent, piece)
             if piece.finish is not None:
-                self._finished[at] = True
+                sent.is_finished = True
             if piece.tokens is not None:
-                self._count(at, piece.tokens)
+                self._count(sent, piece.tokens)
 
-    def _check(self, at: int, text: str) -> None:
-        if self._pieces[at] > self._most_pieces:
+    def _take(self, sent: _Sent, piece: Piece) -> None:
+        if sent.is_finished:
+            raise Damaged("engine", "it went on with a choice it had finished")
+        text = piece.text
+        sent.pieces += 1
+        sent.size += len(text)
+        if piece.calls:
+            _call(sent, piece.calls)
+        if sent.pieces > self._most_pieces:
             raise Damaged("engine", "it sent more than it was asked for")
-        if self._size[at] > self._most_size:
+        if sent.size > self._most_size:
             raise Damaged("engine", "it sent more text than its tokens can hold")
         if not text.isascii() and not _is_text(text):
             raise Damaged("engine", "it sent half of a character")
 
-    def _call(self, at: int, parts: Sequence[CallPart]) -> None:
-        for part in parts:
-            begun = self._calls[at]
-            if not 0 <= part.index <= begun or part.index >= CALLS:
-                raise Damaged("engine", "it called a tool out of order")
-            self._calls[at] = max(begun, part.index + 1)
-            self._size[at] += len(part.arguments)
-
-    def _count(self, at: int, tokens: int) -> None:
+    def _count(self, sent: _Sent, tokens: int) -> None:
         if tokens > self._tokens:
             raise Damaged("engine", "it went beyond the tokens it was asked for")
-        if tokens < self._running[at]:
+        if tokens < sent.tokens:
             raise Damaged("engine", "its count went back")
-        self._running[at] = tokens
+        sent.tokens = tokens
 
     def believed(self, counts: Counts) -> Counts:
         """`counts` where they can be true, an estimate cut to what was asked. Raises Damaged."""
-        most = self._n * self._tokens
+        most = self.choices * self._tokens
         if not counts.cached <= counts.prompt <= self._body_bytes + TEMPLATE_TOKENS:
             raise Damaged("engine", "its count of the prompt cannot be true")
         if counts.cached and not self.reuse:
             raise Damaged("engine", "it reused a prompt that it was to clear")
         if not counts.exact:
             return Counts(counts.prompt, min(counts.completion, most), counts.cached, exact=False)
-        if not sum(self._running) <= counts.completion <= most:
+        if not self._running() <= counts.completion <= most:
             raise Damaged("engine", "its count of the answer cannot be true")
         return counts
 
+    def _running(self) -> int:
+        sent = self._sent
+        return sent[0].tokens if len(sent) == 1 else sum(one.tokens for one in sent)
+
     def delivered(self, tokens: int) -> int:
         """What a caller who left may be billed of `tokens` counted by pieces."""
-        return min(tokens, self._n * self._tokens)
+        return min(tokens, self.choices * self._tokens)
+
+
+def _call(sent: _Sent, parts: Sequence[CallPart]) -> None:
+    for part in parts:
+        if not 0 <= part.index <= sent.calls or part.index >= CALLS:
+            raise Damaged("engine", "it called a tool out of order")
+        sent.calls = max(sent.calls, part.index + 1)
+        sent.size += len(part.arguments)
 
 
 def _is_text(text: str) -> bool:

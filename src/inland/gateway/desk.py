@@ -156,16 +156,14 @@ class Desk:
             raise no_lease(self._shared.differs())
         return self._rulings
 
-    def _serving(self, incoming: Incoming, route: str) -> Rulings:
-        """As `_in_force`; a refusal of who is known by what was in force last is on the books."""
-        try:
-            return self._in_force()
-        except Refused as refused:
-            if self._rulings is not None:
-                with suppress(Refused):
-                    key = keys.prove(self._rulings.snapshot, incoming.authorization)
-                    self._note(key, None, refused, route)
-            raise
+    def _unserved(self, incoming: Incoming, route: str) -> Refused:
+        """Why nothing may be decided; on the books of who is known by what was in force last."""
+        refused = no_lease(self._shared.differs())
+        if self._rulings is not None:
+            with suppress(Refused):
+                key = keys.prove(self._rulings.snapshot, incoming.authorization)
+                self._note(key, None, refused, route)
+        return refused
 
     def _key(self, rulings: Rulings, incoming: Incoming, route: str) -> Key:
         """The caller's live key. Raises Refused, on the books where the tenant is known."""
@@ -225,7 +223,9 @@ class Desk:
         if incoming.method != b"POST":
             raise not_allowed("POST")
         arrived = self._shared.clock.monotonic()
-        rulings = self._serving(incoming, route.name)
+        rulings = self._rulings
+        if rulings is None or not self._shared.lease_ok():
+            raise self._unserved(incoming, route.name)
         key = self._key(rulings, incoming, route.name)
         try:
             self._hold(exchange, key)
@@ -236,8 +236,9 @@ class Desk:
             raise
         ruling = self._allowed(rulings, key, asked.model, route)
         try:
-            order = Order(route.name, asked, self._work(ruling, asked, len(incoming.body)))
-            self._begin(ruling, order, incoming.body, exchange, arrived)
+            body = incoming.body
+            work = self._work(ruling, asked, len(body))
+            self._begin(ruling, Order(route.name, asked, work, body, arrived), exchange)
         except Refused as refused:
             self._shared.refusals.add(folded(ruling, refused, route.name))
             raise
@@ -261,16 +262,12 @@ class Desk:
             raise too_many_bodies()
         lane = self.lanes[ruling.deployment.name]
         check_needs(asked.needs(), ruling.supports, asked.model)
-        return _fitted(asked.work(self.limits, lane.slots), ruling.deployment)
+        work, deployment = asked.work(self.limits, lane.slots), ruling.deployment
+        return _fitted(work, deployment) if deployment.engine.is_ours else work
 
-    def _begin(
-        self, ruling: Ruling, order: Order, received: bytes, exchange: Exchange, arrived: float
-    ) -> None:
-        """`arrived`: when the last byte of it was read."""
-        lane = self.lanes[ruling.deployment.name]
-        number, shared = next(self._numbers), self._shared
-        request = Request(shared, exchange, lane, ruling, order, number, self.active, arrived)
-        request.begin(received)
+    def _begin(self, ruling: Ruling, order: Order, exchange: Exchange) -> None:
+        lane, number = self.lanes[ruling.deployment.name], next(self._numbers)
+        Request(self._shared, exchange, lane, ruling, order, number, self.active).begin()
 
     def _note(self, key: Key, model: str | None, refused: Refused, route: str) -> None:
         """A refusal before there is a ruling, on the books."""
@@ -390,7 +387,7 @@ class Desk:
 def _fitted(work: Work, deployment: Deployment) -> Work:
     """An engine of ours is asked for no more than a slot holds: one rounds its own size up, one
     refuses."""
-    if not deployment.engine.is_ours or work.answer_tokens is None:
+    if work.answer_tokens is None:
         return work
     return replace(work, answer_tokens=min(work.answer_tokens, deployment.context))
 

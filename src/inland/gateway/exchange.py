@@ -62,27 +62,19 @@ def status_line(status: int) -> bytes:
     return _STATUS.get(status) or b"HTTP/1.1 %d Unknown\r\n" % status
 
 
-class Exchange:
-    """The answering side of one request. Every method is harmless once the caller is gone."""
+class Exchange(msgspec.Struct, eq=False):
+    """The answering side of one request. Every method is harmless once the caller is gone.
 
-    __slots__ = (
-        "_keep_alive",
-        "_only_head",
-        "_target",
-        "chunked",
-        "connection",
-        "owner",
-        "started",
-    )
+    `owner`: set by `own`. `chunked`: as `Incoming.chunks`.
+    """
 
-    def __init__(self, connection: Connection, incoming: Incoming) -> None:
-        self.connection = connection
-        self._keep_alive = incoming.keep_alive
-        self._only_head = incoming.method == b"HEAD"
-        self._target = incoming.target
-        self.owner: Owner | None = None  # set by `own`
-        self.chunked = incoming.chunks
-        self.started = False
+    connection: Connection
+    _keep_alive: bool
+    _only_head: bool
+    _target: bytes
+    chunked: bool
+    owner: Owner | None = None
+    started: bool = False
 
     def own(self, owner: Owner | None) -> None:
         """From now on `owner` hears of hang-ups and slow reading."""

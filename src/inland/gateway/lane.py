@@ -9,7 +9,6 @@ from typing import Protocol
 
 from inland.decide.admission import step
 from inland.decide.admission_events import (
-    Action,
     Arrive,
     Bounds,
     Done,
@@ -308,17 +307,14 @@ class Lane:
         if self._record is not None:
             self._record(line(now, event, actions))
         for action in actions:
-            self._carry_out(action)
-
-    def _carry_out(self, action: Action) -> None:
-        request = self._requests.get(action.request)
-        if request is None:  # an earlier action's doing
-            return
-        if isinstance(action, Start):
-            self._start(request, action.replica)
-        else:
-            del self._requests[action.request]
-            request.turned_away(_refused(action, self.slots))
+            request = self._requests.get(action.request)
+            if request is None:  # an earlier action's doing
+                continue
+            if isinstance(action, Start):
+                self._start(request, action.replica)
+            else:
+                del self._requests[action.request]
+                request.turned_away(_refused(action, self.slots))
 
     def _start(self, request: Waiter, replica: str) -> None:
         try:

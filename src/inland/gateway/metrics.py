@@ -94,15 +94,26 @@ class Steps:
         self.beside += beside * times
 
 
+class TokenSums:
+    """Tokens of one deployment's requests. Keep it where it is used often."""
+
+    __slots__ = (
+        "cached_tokens",
+        "completion_tokens",
+        "prompt_tokens",
+        "wasted_tokens_estimated",
+    )
+
+    def __init__(self) -> None:
+        self.prompt_tokens = self.cached_tokens = self.completion_tokens = 0
+        self.wasted_tokens_estimated = 0
+
+
 class Metrics:
     """All of a gateway's."""
 
     def __init__(self) -> None:
         self.requests = Counter("route", "deployment", "outcome", "status")
-        self.prompt_tokens = Counter("deployment")
-        self.cached_tokens = Counter("deployment")
-        self.completion_tokens = Counter("deployment")
-        self.wasted_tokens_estimated = Counter("deployment")
         self.engine_faults = Counter("deployment")
         self.unknown_callers = Counter("route")
         self.relayed = Counter("status")
@@ -111,6 +122,7 @@ class Metrics:
         self.inter_token = Histogram(INTER_TOKEN_BOUNDS_S, "deployment")
         self.queue_wait = Histogram(WAIT_BOUNDS_S, "deployment")
         self.duration = Histogram(DURATION_BOUNDS_S, "deployment")
+        self._tokens: dict[str, TokenSums] = {}
         self._steps: dict[str, Steps] = {}
 
     def timings(self, deployment: str) -> "Timings":
@@ -121,22 +133,35 @@ class Metrics:
             self.queue_wait.series((deployment,)),
             self.duration.series((deployment,)),
             self._steps_of(deployment),
+            self._tokens_of(deployment),
         )
+
+    def _tokens_of(self, deployment: str) -> TokenSums:
+        if deployment not in self._tokens and len(self._tokens) >= SERIES:
+            deployment = "other"
+        return self._tokens.setdefault(deployment, TokenSums())
 
     def _steps_of(self, deployment: str) -> Steps:
         if deployment not in self._steps and len(self._steps) >= SERIES:
             return Steps()
         return self._steps.setdefault(deployment, Steps())
 
+    def _export_tokens(self) -> dict[str, Any]:
+        sums = self._tokens.items()
+        return {
+            kind: {
+                "labels": ["deployment"],
+                "series": [[[name], getattr(one, kind)] for name, one in sums],
+            }
+            for kind in TokenSums.__slots__
+        }
+
     def export(self, gauges: dict[str, Any]) -> dict[str, Any]:
         """Everything, with `gauges` (name → `{"labels", "series"}`) as they are now."""
         return {
             "counters": {
                 "requests": self.requests.export(),
-                "prompt_tokens": self.prompt_tokens.export(),
-                "cached_tokens": self.cached_tokens.export(),
-                "completion_tokens": self.completion_tokens.export(),
-                "wasted_tokens_estimated": self.wasted_tokens_estimated.export(),
+                **self._export_tokens(),
                 "engine_faults": self.engine_faults.export(),
                 "unknown_callers": self.unknown_callers.export(),
                 "relayed": self.relayed.export(),
@@ -162,3 +187,4 @@ class Timings:
     queue_wait: Series
     duration: Series
     steps: Steps
+    tokens: TokenSums

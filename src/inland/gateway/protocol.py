@@ -15,6 +15,7 @@ from inland.gateway.errors import INVALID, Refused, bad_request, too_large, too_
 from inland.gateway.exchange import Exchange, Incoming
 from inland.gateway.head import Head
 from inland.gateway.sources import Peer
+from inland.gateway.verbatim import LENGTH_DIGITS, Verbatim, verbatim
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _FOREVER = float("inf")
@@ -69,6 +70,8 @@ class Connection(asyncio.Protocol):
         self._secured = secured
         self._limits = desk.limits
         self._head: Head | None = None  # of the last request, let in from `_source`
+        self._verbatim: Verbatim | None = None  # of a request like it
+        self._is_steady = False  # the last head was like the one before, and is no special case
         self._source = self._path = b""
         self._parser = httptools.HttpRequestParser(self)
         self._waiting: deque[Incoming] = deque()
@@ -136,13 +139,29 @@ class Connection(asyncio.Protocol):
             self._discard(len(data))
             return
         if len(data) <= _SLICE_BYTES and not self._unread:
-            self._parse(data)
+            if self._verbatim is None or not self._is_again(self._verbatim, data):
+                self._parse(data)
         else:
             self._unread = memoryview(bytes(self._unread) + data)
         if self._waiting or self._unread:
             self._advance()
 
+    def _is_again(self, verbatim: Verbatim, data: bytes) -> bool:
+        """Take in a whole request like one before; whether it is one, and within limits."""
+        again = None if self._begun else verbatim.again(data)
+        if again is None:
+            return False
+        size = len(again.body)
+        if size > min(
+            self._limits.body_bytes, self._limits.bodies_bytes - self._desk.receiving_bytes
+        ):
+            return False
+        self._raw_bytes = 0
+        self._waiting.append(again)
+        return True
+
     def _parse(self, data: bytes | memoryview) -> None:
+        is_new = not self._begun
         self._ended_message = False
         upgrade_at = None
         try:
@@ -156,6 +175,8 @@ class Connection(asyncio.Protocol):
         else:
             if not self._ended_message:
                 self._check_raw(len(data))
+            elif is_new and self._is_steady and self._verbatim is None and type(data) is bytes:
+                self._verbatim = verbatim(data, self._waiting[-1])
         if upgrade_at is not None:
             self._go_on_without_upgrade(data[upgrade_at:])
 
@@ -222,7 +243,10 @@ class Connection(asyncio.Protocol):
         head = self._head
         if head is not None and head.is_like(self._headers):
             self._check_head(head, version)
+            room = self._limits.header_bytes - LENGTH_DIGITS  # for a length of more digits
+            self._is_steady = not head.expects and head.size + len(self._target) <= room
             return head
+        self._is_steady, self._verbatim = False, None
         head = Head(self._headers)
         self._check_head(head, version)
         self._source = self._desk.admit(head.headers, self.peer)
@@ -344,7 +368,13 @@ class Connection(asyncio.Protocol):
     def _hand_over(self) -> None:
         while self._waiting and self._exchange is None and self._transport is not None:
             incoming = self._waiting.popleft()
-            exchange = self._exchange = Exchange(self, incoming)
+            exchange = self._exchange = Exchange(
+                self,
+                incoming.keep_alive,
+                incoming.method == b"HEAD",
+                incoming.target,
+                incoming.chunks,
+            )
             self.deadline = _FOREVER
             if incoming.method:
                 self._desk.handle(incoming, exchange)

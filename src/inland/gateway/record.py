@@ -20,45 +20,48 @@ ENGINE, ESTIMATED, UNCOUNTED = "engine", "estimated", "none"
 
 #: What is known only at the end, sorted as in the record, and how each is written.
 _GAPS = {
-    "billed": b"%b",
-    "cached_tokens": b"%d",
-    "completion_tokens": b"%d",
-    "counted": b'"%b"',
-    "duration_us": b"%d",
-    "id": b'"%b"',
-    "input": b'"%b"',
-    "outcome": b'"%b"',
-    "output": b"%b",
-    "prompt_tokens": b"%d",
-    "salt": b'"%b"',
-    "stalled_us": b"%d",
-    "status": b"%d",
-    "time": b"%d",
-    "ttft_us": b"%b",
-    "wasted_tokens_estimated": b"%d",
+    "billed": "%s",
+    "cached_tokens": "%d",
+    "completion_tokens": "%d",
+    "counted": '"%s"',
+    "duration_us": "%d",
+    "id": '"%s"',
+    "input": '"%s"',
+    "outcome": '"%s"',
+    "output": "[%s]",
+    "prompt_tokens": "%d",
+    "salt": '"%s"',
+    "stalled_us": "%d",
+    "status": "%d",
+    "time": "%d",
+    "ttft_us": "%s",
+    "wasted_tokens_estimated": "%d",
 }
-_MARK = re.compile(rb'"<<gap:(\w+)>>"')
+_MARK = re.compile(r'"<<gap:(\w+)>>"')
 
 
 class Facts(msgspec.Struct, gc=False):
-    """What a request turned out to be. `salt`: 32 hex digits. `output`: commitments, per choice."""
+    """What a request turns out to be, filled in as it becomes known.
+
+    `salt`: 32 hex digits. `input`, `output` (per choice): commitments.
+    """
 
     id: str
     time: int
-    salt: str
     input: str
-    outcome: str
-    billed: bool
-    output: list[str]
-    prompt_tokens: int
-    completion_tokens: int
-    cached_tokens: int
-    wasted_tokens_estimated: int
-    counted: str
-    ttft_us: int | None
-    duration_us: int
-    status: int
-    stalled_us: int
+    salt: str = ""
+    outcome: str = ""
+    billed: bool = False
+    output: list[str] = []
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+    wasted_tokens_estimated: int = 0
+    counted: str = ENGINE
+    ttft_us: int | None = None
+    duration_us: int = 0
+    status: int = 200
+    stalled_us: int = 0
 
     def charged(self) -> Tokens | None:
         """What the record bills."""
@@ -77,30 +80,31 @@ class Template:
     def __init__(self, fixed: Record) -> None:
         self.fixed = fixed
         marked = {**fixed, **{name: f"<<gap:{name}>>" for name in _GAPS}}
-        written = canonical.encode(marked).replace(b"%", b"%%")
-        self._format = _MARK.sub(lambda found: _GAPS[found.group(1).decode()], written)
+        written = canonical.encode(marked).decode().replace("%", "%%")
+        self._format = _MARK.sub(lambda found: _GAPS[found.group(1)], written)
 
     def fill(self, facts: Facts) -> bytes:
         """The canonical bytes of `facts.record(fixed)`."""
-        ttft_us = facts.ttft_us
-        return self._format % (
-            b"true" if facts.billed else b"false",
+        ttft_us, output = facts.ttft_us, '","'.join(facts.output)
+        written = self._format % (
+            "true" if facts.billed else "false",
             facts.cached_tokens,
             facts.completion_tokens,
-            facts.counted.encode(),
+            facts.counted,
             facts.duration_us,
-            facts.id.encode(),
-            facts.input.encode(),
-            facts.outcome.encode(),
-            b'["%b"]' % '","'.join(facts.output).encode() if facts.output else b"[]",
+            facts.id,
+            facts.input,
+            facts.outcome,
+            f'"{output}"' if output else "",
             facts.prompt_tokens,
-            facts.salt.encode(),
+            facts.salt,
             facts.stalled_us,
             facts.status,
             facts.time,
-            b"null" if ttft_us is None else b"%d" % ttft_us,
+            "null" if ttft_us is None else ttft_us,
             facts.wasted_tokens_estimated,
         )
+        return written.encode()
 
     def opening(self, record_id: str, unix_us: int, salt: str, input_: str) -> bytes:
         """What is journaled before a stream's first byte: all that is known at its dispatch."""

@@ -74,13 +74,13 @@ class Refusals:
         self._counts[refusal] += 1
 
     def flush(
-        self, new_id: Callable[[], str], salt: Callable[[], bytes], unix_us: int, writer: str
+        self, new_id: Callable[[int], str], salt: Callable[[], bytes], unix_us: int, writer: str
     ) -> list[bytes]:
         """The records' canonical bytes; nothing is left afterwards."""
         counts, self._counts = self._counts, Counter()
         self._distinct.clear()
         return [
-            canonical.encode(_record(one, count, new_id(), salt(), unix_us, writer))
+            canonical.encode(_record(one, count, new_id(unix_us), salt(), unix_us, writer))
             for one, count in counts.items()
         ]
 

@@ -8,30 +8,26 @@ import msgspec
 from msgspec.structs import replace
 
 from inland.domain.errors import Damaged
-from inland.domain.plant import EngineKind, Replica
+from inland.domain.plant import Replica
 from inland.gateway.counts import Ceiling
 from inland.gateway.delivery import Delivery, StreamDelivery, WholeDelivery
 from inland.gateway.dialect.asked import Asked, Said
+from inland.gateway.dispatch import hindrance, target
 from inland.gateway.errors import (
     Refused,
-    disk_full,
-    ended_key,
     engine_failed,
-    no_lease,
     timed_out,
-    unavailable,
 )
 from inland.gateway.exchange import Exchange
 from inland.gateway.failures import failure
 from inland.gateway.lane import Lane
 from inland.gateway.prefix import beginning_of
-from inland.gateway.record import ENGINE, ESTIMATED, Facts, Template
+from inland.gateway.record import ESTIMATED, Facts, Template
 from inland.gateway.refusals import LEFT, folded, left
 from inland.gateway.rulings import Ruling
 from inland.gateway.shared import Shared
 from inland.gateway.stalls import Stalls
 from inland.ledger.canonical import entry as entry_of
-from inland.ledger.commitments import Commitments
 from inland.ledger.frames import FrameKind
 from inland.ledger.records import BILLED, COMPLETE, FAILED, HUNG_UP
 from inland.ports.engine import Call, Counts, Embedding, End, Ending, Piece, Target, Work
@@ -56,11 +52,14 @@ class Phase(Enum):
 
 
 class Order(msgspec.Struct, frozen=True, gc=False):
-    """What is to be done, and how its answer is written. `route`: what records call its path."""
+    """What is to be done, and how its answer is written. `route`: what records call its path.
+    `received`: its body, which the record commits to. `arrived`: when the last byte was read."""
 
     route: str
     asked: Asked
     work: Work
+    received: bytes
+    arrived: float
 
 
 class Request:
@@ -76,30 +75,29 @@ class Request:
         "_delivery",
         "_entry",
         "_exchange",
+        "_facts",
         "_hold",
-        "_input",
         "_lane",
         "_last_piece",
         "_opened",
-        "_outcome",
         "_route",
         "_shared",
         "_size",
         "_stalls",
-        "_status",
         "_template",
         "_thrown_away",
-        "_time",
         "_tries",
-        "_ttft_us",
         "_untold",
         "_work",
         "denied",
-        "id",
+        "most_tokens",
         "number",
         "phase",
+        "prompt_estimate",
         "replica",
         "ruling",
+        "slots",
+        "tenant",
     )
 
     def __init__(
@@ -108,46 +106,43 @@ class Request:
         exchange: Exchange,
         lane: Lane,
         ruling: Ruling,
-        order: "Order",
+        order: Order,
         number: int,
         active: "set[Request]",
-        arrived: float,
     ) -> None:
+        assert ruling.record_keys is not None
         self._shared, self._exchange, self._lane = shared, exchange, lane
-        self._work = work = order.work
-        self._route = order.route
-        self._ceiling = Ceiling(work, ruling.deployment)
+        self._work, self._route, self._arrived = order.work, order.route, order.arrived
         self._active = active
         self.ruling = ruling
+        self.tenant = ruling.tenant.id
         self.number = number
         self.denied: Refused | None = None  # set when a new snapshot says so
-        self.id = shared.new_id()
         self.phase = Phase.WAITING
         self.replica: Replica | None = None
-        self._time = shared.clock.unix_us()
-        self._arrived = arrived
-        said = Said(self.id, self._time // 1_000_000, ruling.deployment.name)
-        delivery = StreamDelivery if work.stream else WholeDelivery
-        self._delivery: Delivery = delivery(order.asked, said, work.choices, exchange)
-        self._commitments: Commitments | None = None
-        self._input = self._entry = self._outcome = ""
+        now_us, received = shared.clock.unix_us(), order.received
+        record_id = shared.new_id(now_us)
+        self._commitments = ruling.record_keys.commitments(record_id)
+        self._facts = Facts(record_id, now_us, self._commitments.input(received))
+        self._size = size = len(received)
+        self._ceiling = Ceiling(order.work, ruling.deployment, size)
+        self.slots, self.most_tokens = order.work.n, self._ceiling.most
+        self.prompt_estimate = size // BYTES_PER_TOKEN
+        said = Said(record_id, now_us // 1_000_000, ruling.deployment.name)
+        delivery = StreamDelivery if order.work.stream else WholeDelivery
+        self._delivery: Delivery = delivery(order.asked, said, self._ceiling.choices, exchange)
+        self._hold = shared.budgets.hold(ruling, now_us)
         self._call: Call | None = None
         self._template: Template | None = None
         self._counts = _NOTHING
-        self._opened, self._status = False, 200
+        self._entry = ""
+        self._opened = False
         self._stalls = Stalls()
-        self._tries = self._size = self._thrown_away = self._untold = 0
-        self._hold = shared.budgets.hold(ruling, self._time)
-        self._ttft_us: int | None = None
+        self._tries = self._thrown_away = self._untold = 0
         self._last_piece = 0.0
 
-    def begin(self, body: bytes) -> None:
-        """Into the queue. `body` as received, which the record commits to."""
-        assert self.ruling.record_keys is not None
-        self._commitments = self.ruling.record_keys.commitments(self.id)
-        self._input = self._commitments.input(body)
-        self._size = len(body)
-        self._ceiling.asked(self._size)
+    def begin(self) -> None:
+        """Into the queue."""
         self._shared.bodies.add(self.tenant, self._size)
         self._active.add(self)
         self._exchange.own(self)
@@ -155,75 +150,43 @@ class Request:
 
     # -- as its lane sees it
 
-    @property
-    def tenant(self) -> str:
-        return self.ruling.tenant.id
-
-    @property
-    def slots(self) -> int:
-        return self._work.n
-
-    @property
-    def prompt_estimate(self) -> int:
-        return self._size // BYTES_PER_TOKEN
-
-    @property
-    def most_tokens(self) -> int:
-        return self._ceiling.most
-
     def prefix(self) -> int:
         return beginning_of(self._work.task)
 
     def start(self, replica: Replica) -> None:
         """Its turn on `replica`: begin, unless what held at its arrival holds no longer."""
-        refused = self._hindrance(replica)
+        shared, ruling, work = self._shared, self.ruling, self._work
+        refused = self.denied or hindrance(shared, ruling, replica)
         if refused is not None:
             self.turned_away(refused)
             return
-        shared, deployment = self._shared, self.ruling.deployment
         self._lane.timings.queue_wait.observe(shared.clock.monotonic() - self._arrived)
-        self._template = self.ruling.template(replica, self._route, stream=self._work.stream)
+        self._template = ruling.template(replica, self._route, stream=work.stream)
         self.phase = Phase.RUNNING
         self.replica = replica
-        if self._work.stream and not self._opened:
+        if work.stream and not self._opened:
             self._open(self._template)
-        engine = shared.engines[deployment.engine]
-        self._call = engine.call(self._target(replica), self._work, self)
+        engine = shared.engines[ruling.deployment.engine]
+        self._call = engine.call(self._seated(target(shared, ruling, replica), replica), work, self)
         if self._stalls.is_now:
             self._call.pause()
 
-    def _target(self, replica: Replica) -> Target:
-        deployment = self.ruling.deployment
-        name = deployment.upstream_model or deployment.name
-        target = Target(replica.id, replica.address, name, self.ruling.upstream_key)
-        if deployment.engine is EngineKind.VLLM:
-            return replace(target, salt=self._shared.salts.of(self.tenant))
-        if isinstance(self._work.task, Embedding):  # it works elsewhere than in the slots
-            return target
-        seat = self._lane.seat(self, replica, self._work.task)
+    def _seated(self, found: Target, replica: Replica) -> Target:
+        """With the slot that it works in, where that is ours to say."""
+        task = self._work.task
+        if found.salt is not None or isinstance(task, Embedding):  # it works beside the slots
+            return found
+        seat = self._lane.seat(self, replica, task)
         if seat is None:
-            return target
+            return found
         self._ceiling.reuse = seat.reuse
-        return replace(target, slot=seat.slot, reuse=seat.reuse)
-
-    def _hindrance(self, replica: Replica) -> Refused | None:
-        if self.denied is not None:
-            return self.denied
-        if not self._shared.lease_ok():
-            return no_lease(self._shared.differs())
-        if not self._shared.journal.healthy():
-            return disk_full()
-        expires = self.ruling.key.expires_unix_s
-        if expires is not None and self._shared.clock.unix_us() >= expires * 1_000_000:
-            return ended_key("expired")
-        if replica.place.id not in self.ruling.verdict.places:
-            return unavailable("no_allowed_place", "No replica stands where policy allows.", 5)
-        return None
+        return replace(found, slot=seat.slot, reuse=seat.reuse)
 
     def _open(self, template: Template) -> None:
         self._opened = True
+        facts = self._facts
         salt = self._shared.salt().hex()
-        opening = template.opening(self.id, self._time, salt, self._input)
+        opening = template.opening(facts.id, facts.time, salt, facts.input)
         self._shared.journal.append(FrameKind.OPENING, opening, self._opening_is_durable)
 
     def turned_away(self, refused: Refused) -> None:
@@ -248,7 +211,7 @@ class Request:
             self.stop(self._distrust(lie))
             return
         self._untold -= len(pieces)
-        if self._untold < 0:
+        if self._untold < 0 and pieces[-1].finish is None:  # its end, which follows, tells all
             self._untold = TELL_PIECES
             self._lane.progress(self, self._ceiling.made)
         more = self._delivery.take(pieces)
@@ -257,8 +220,8 @@ class Request:
 
     def _measure(self, count: int, *, is_last: bool) -> None:
         now = self._shared.clock.monotonic()
-        if self._ttft_us is None:
-            self._ttft_us = int((now - self._arrived) * 1e6)
+        if self._facts.ttft_us is None:
+            self._facts.ttft_us = int((now - self._arrived) * 1e6)
             self._lane.timings.ttft.observe(now - self._arrived)
         else:
             between_s = (now - self._last_piece) / count
@@ -270,11 +233,11 @@ class Request:
 
     def _opening_is_durable(self) -> None:
         going_on = self.phase in {Phase.WAITING, Phase.RUNNING, Phase.MOVING}
-        still_to_come = self.phase is Phase.RECORDING and self._outcome == COMPLETE
+        still_to_come = self.phase is Phase.RECORDING and self._facts.outcome == COMPLETE
         if isinstance(self._delivery, StreamDelivery) and (going_on or still_to_come):
             self._delivery.opening_is_durable()
-        if going_on and self._ttft_us is not None:  # its first token leaves only now
-            self._ttft_us = self._since_arrival_us()
+        if going_on and self._facts.ttft_us is not None:  # its first token leaves only now
+            self._facts.ttft_us = self._since_arrival_us()
         if self.phase is Phase.RUNNING and self._call is not None and not self._stalls.is_now:
             self._call.resume()
 
@@ -296,7 +259,7 @@ class Request:
         if self.phase is not Phase.ENDING:
             self._give_up(self._distrust(lie), _NOTHING)
         else:  # whoever asked knows already that there is no answer
-            self._outcome, self._status = FAILED, 502
+            self._ends(FAILED, 502)
             self._record(_NOTHING)
 
     def _ended(self, end: End, counts: Counts) -> None:
@@ -305,7 +268,7 @@ class Request:
             self._record(counts)
         elif end.how is Ending.COMPLETE and self._delivery.close():
             self._lane.done(self, counts)
-            self._outcome = COMPLETE
+            self._facts.outcome = COMPLETE
             self._record(counts)
         elif self._is_lost(end) and self._may_move(end):
             self._move(counts)
@@ -336,9 +299,8 @@ class Request:
         assert self.replica is not None
         self._thrown_away += counts.completion
         self._delivery.start_over()
-        self._ceiling = Ceiling(self._work, self.ruling.deployment)
-        self._ceiling.asked(self._size)
-        self._ttft_us, self._call, self._untold = None, None, 0
+        self._ceiling = Ceiling(self._work, self.ruling.deployment, self._size)
+        self._facts.ttft_us, self._call, self._untold = None, None, 0
         self.phase = Phase.WAITING
         self._lane.returned(self, self.replica)
 
@@ -346,8 +308,8 @@ class Request:
 
     def hung_up(self) -> None:
         """The caller is gone: stop the engine's work, and record what it came to."""
-        if not self._outcome:
-            self._outcome, self._status = HUNG_UP, LEFT
+        if not self._facts.outcome:
+            self._ends(HUNG_UP, LEFT)
         if self.is_running():
             self._cancel()
         elif self.phase is Phase.WAITING:
@@ -361,8 +323,8 @@ class Request:
 
     def broke(self) -> None:
         """We failed, not the caller: as a hang-up, but not billed."""
-        if not self._outcome:
-            self._outcome, self._status = FAILED, 500
+        if not self._facts.outcome:
+            self._ends(FAILED, 500)
         self.hung_up()
 
     def pause(self) -> None:
@@ -382,7 +344,7 @@ class Request:
         if self.phase is Phase.WAITING:
             self.turned_away(refused)
         elif self.phase in {Phase.RUNNING, Phase.MOVING}:
-            self._outcome, self._status = FAILED, refused.status
+            self._ends(FAILED, refused.status)
             self._delivery.fail(refused)
             self._cancel()
 
@@ -419,11 +381,14 @@ class Request:
 
     # -- its end
 
+    def _ends(self, outcome: str, status: int) -> None:
+        self._facts.outcome, self._facts.status = outcome, status
+
     def _give_up(self, refused: Refused, counts: Counts) -> None:
         """Tell the caller; on the books as failed if anything was begun, else as a refusal."""
-        self._outcome, self._status = FAILED, refused.status
+        self._ends(FAILED, refused.status)
         self._delivery.fail(refused)
-        if self._opened or self._ttft_us is not None:
+        if self._opened or self._facts.ttft_us is not None:
             self._record(counts)
         else:
             self._shared.refusals.add(folded(self.ruling, refused, self._route))
@@ -434,57 +399,45 @@ class Request:
         assert self._template is not None
         self.phase = Phase.RECORDING
         self._counts = counts
-        facts = self._facts(counts)
-        self._hold.settle(facts.charged())
-        data = self._template.fill(facts)
+        self._settle_facts(counts)
+        self._hold.record(self._facts)
+        data = self._template.fill(self._facts)
         self._entry = entry_of(data).hex()
         self._shared.journal.append(FrameKind.RECORD, data, self._durable)
 
-    def _facts(self, counts: Counts) -> Facts:
-        complete, commit = self._outcome == COMPLETE, self._commitments
-        assert commit is not None
-        done = counts.completion if complete else self._delivered_tokens()
-        texts = self._delivery.texts(complete=complete)
-        return Facts(
-            id=self.id,
-            time=self._time,
-            salt=self._shared.salt().hex(),
-            input=self._input,
-            outcome=self._outcome,
-            billed=self._outcome in BILLED,
-            output=[commit.output(i, text) for i, text in enumerate(texts)],
-            prompt_tokens=counts.prompt,
-            completion_tokens=done,
-            cached_tokens=counts.cached,
-            wasted_tokens_estimated=self._wasted(counts, done),
-            counted=ENGINE if counts.exact else ESTIMATED,
-            ttft_us=self._ttft_us,
-            duration_us=max(0, self._since_arrival_us()),
-            status=self._status,
-            stalled_us=int(self._stalls.total_s(self._shared.clock.monotonic()) * 1e6),
-        )
+    def _settle_facts(self, counts: Counts) -> None:
+        facts, now = self._facts, self._shared.clock.monotonic()
+        complete = facts.outcome == COMPLETE
+        done = counts.completion
+        if not complete:
+            done = self._ceiling.delivered(self._delivery.delivered_tokens())
+        facts.salt = self._shared.salt().hex()
+        facts.billed = facts.outcome in BILLED
+        for choice, text in enumerate(self._delivery.texts(complete=complete)):
+            facts.output.append(self._commitments.output(choice, text))
+        facts.prompt_tokens = counts.prompt
+        facts.completion_tokens = done
+        facts.cached_tokens = counts.cached
+        # made and had by nobody: after a hang-up, and by engines that were lost
+        facts.wasted_tokens_estimated = self._thrown_away + max(0, counts.completion - done)
+        if not counts.exact:
+            facts.counted = ESTIMATED
+        facts.duration_us = max(0, int((now - self._arrived) * 1e6))
+        facts.stalled_us = int(self._stalls.total_s(now) * 1e6)
 
     def _since_arrival_us(self) -> int:
         return int((self._shared.clock.monotonic() - self._arrived) * 1e6)
 
-    def _wasted(self, counts: Counts, done: int) -> int:
-        """Tokens made that nobody has: after a hang-up, and by engines that were lost."""
-        return self._thrown_away + max(0, counts.completion - done)
-
-    def _delivered_tokens(self) -> int:
-        return self._ceiling.delivered(self._delivery.delivered_tokens())
-
     def _durable(self) -> None:
         """It is on the books: now the answer may end."""
-        name, counts, metrics = (self.ruling.deployment.name,), self._counts, self._shared.metrics
-        if complete := self._outcome == COMPLETE:
-            self._delivery.finish(counts, self._entry)
-        done = counts.completion if complete else self._delivered_tokens()
-        metrics.prompt_tokens.add(name, counts.prompt)
-        metrics.cached_tokens.add(name, counts.cached)
-        metrics.completion_tokens.add(name, done)
-        metrics.wasted_tokens_estimated.add(name, self._wasted(counts, done))
-        self._over(self._outcome, 200 if complete else 0)
+        facts, tokens = self._facts, self._lane.timings.tokens
+        if complete := facts.outcome == COMPLETE:
+            self._delivery.finish(self._counts, self._entry)
+        tokens.prompt_tokens += facts.prompt_tokens
+        tokens.cached_tokens += facts.cached_tokens
+        tokens.completion_tokens += facts.completion_tokens
+        tokens.wasted_tokens_estimated += facts.wasted_tokens_estimated
+        self._over(facts.outcome, 200 if complete else 0)
 
     def _over(self, outcome: str, status: int) -> None:
         self.phase = Phase.OVER

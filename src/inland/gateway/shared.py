@@ -84,9 +84,9 @@ class Shared:
     lane_logs: Callable[[str], Callable[[bytes], None] | None] | None = None
     bodies: Bodies = field(default_factory=Bodies)
 
-    def new_id(self) -> str:
-        """A record's id."""
-        return uuid7(self.clock.unix_us() // 1000, self.randomness.take(UUID7_RANDOM_BYTES))
+    def new_id(self, unix_us: int) -> str:
+        """The id of a record of that time."""
+        return uuid7(unix_us // 1000, self.randomness.take(UUID7_RANDOM_BYTES))
 
     def salt(self) -> bytes:
         """A record's salt."""

@@ -1,14 +1,15 @@
 """How long a caller kept its own answer waiting because it did not read."""
 
+import msgspec
 
-class Stalls:
+
+class Stalls(msgspec.Struct, gc=False):
     """`is_now`: whether it keeps it waiting at present."""
 
-    __slots__ = ("_ended", "_since", "_total_s", "is_now")
-
-    def __init__(self) -> None:
-        self.is_now = False
-        self._since = self._ended = self._total_s = 0.0
+    is_now: bool = False
+    _since: float = 0.0
+    _ended: float = 0.0
+    _total_s: float = 0.0
 
     def begin(self, now: float) -> None:
         """It stopped reading."""

@@ -40,15 +40,14 @@ class Commitments:
 
     def input(self, body: bytes) -> str:
         """To a request's body exactly as received."""
-        return self._of(b"input\0" + body)
+        keyed = self._keyed.copy()
+        keyed.update(b"input\0" + body)
+        return keyed.finalize().hex()
 
     def output(self, choice: int, text: str) -> str:
         """To the text of answer `choice`, counted from 0."""
-        return self._of(b"output\0%d\0%b" % (choice, text.encode()))
-
-    def _of(self, said: bytes) -> str:
         keyed = self._keyed.copy()
-        keyed.update(said)
+        keyed.update(b"output\0%d\0%b" % (choice, text.encode()))
         return keyed.finalize().hex()
 
 

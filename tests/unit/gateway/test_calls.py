@@ -139,7 +139,7 @@ def test_what_came_with_a_call_out_of_order_was_never_given_and_is_not_on_the_bo
 
 def test_a_choice_has_no_more_calls_than_the_bound() -> None:
     deployment = snapshot().deployments["smol"]
-    ceiling = Ceiling(Work(Chat([]), max_tokens=2 * CALLS), deployment)
+    ceiling = Ceiling(Work(Chat([]), max_tokens=2 * CALLS), deployment, 0)
     for at in range(CALLS):
         ceiling.take([Piece(0, "", calls=[CallPart(at, "c", "f", "")])])
     with pytest.raises(Damaged):

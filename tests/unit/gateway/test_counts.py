@@ -21,9 +21,7 @@ COUNT = st.integers(0, 1 << 40)
 
 def ceiling(deployment: Deployment = OWN, **changes: int | None) -> Ceiling:
     asked = Work(**{"task": WORK.task, "n": 2, "max_tokens": 8, **changes})
-    made = Ceiling(asked, deployment)
-    made.asked(50)
-    return made
+    return Ceiling(asked, deployment, 50)
 
 
 @given(COUNT, COUNT, COUNT, st.booleans(), st.booleans())

@@ -56,5 +56,5 @@ def test_an_opening_becomes_a_record_with_every_field_of_one() -> None:
     template = Template(fixed(["50% %d %%"]))
     opening = canonical.decode(template.opening("id", 1, "00" * 16, "ab"))
     ended = interrupted(opening, salt=b"s" * 16)
-    facts = Facts("id", 1, "00", "ab", "complete", True, [], 0, 0, 0, 0, "engine", None, 0, 200, 0)
+    facts = Facts("id", 1, "ab", "00", "complete", billed=True)
     assert set(ended) == set(facts.record(template.fixed))

@@ -31,8 +31,9 @@ class Gateway:
         """A window in which `batch` sequences ran all the time."""
         step = step_s(model, batch)
         times = int(batch * WINDOW_S / step)
-        self.counted.timings("smollm2").steps.add(step, times, batch)
-        self.counted.completion_tokens.add(("smollm2",), times)
+        timings = self.counted.timings("smollm2")
+        timings.steps.add(step, times, batch)
+        timings.tokens.completion_tokens += times
 
 
 @pytest.fixture
@@ -158,8 +159,9 @@ def test_what_is_not_measured_is_not_watched(plant, refitting, gateway):
 
 def test_a_gateways_metrics_say_what_it_counted(gateway):
     gateway.serve(MODEL, 4)
-    gateway.counted.prompt_tokens.add(("smollm2",), 70)
-    gateway.counted.cached_tokens.add(("smollm2",), 30)
+    tokens = gateway.counted.timings("smollm2").tokens
+    tokens.prompt_tokens += 70
+    tokens.cached_tokens += 30
     gateway.counted.requests.add(("chat", "smollm2", "complete", "200"), 2)
     gateway.counted.requests.add(("chat", "other", "complete", "200"), 5)
     (found,) = traffic(gateway.metrics).values()

@@ -170,10 +170,12 @@ class _Connection(asyncio.Protocol):
         if self._head_bytes > HEAD_BYTES:
             self.close()
             return
-        if self._call is not None:
-            self._call.flush()
+        call = self._call
+        if call is not None:
+            if call.pieces:
+                call.flush()
             if self._whole:
-                self._finish(self._call)
+                self._finish(call)
 
     def on_message_begin(self) -> None:
         self._is_second = self._whole  # nobody asked for another: it ends the connection
@@ -212,12 +214,12 @@ class _Call:
         "_connecting",
         "_connection",
         "_over",
-        "_pieces",
         "_reader",
         "_refusal",
         "_request",
         "_sink",
         "_upstream",
+        "pieces",
         "received",
         "status",
     )
@@ -234,14 +236,14 @@ class _Call:
         self._request = b"%b%d\r\n\r\n%b" % (upstream.head(work.task), len(body), body)
         self._connection: _Connection | None = None
         self._refusal = bytearray()
-        self._pieces: list[Piece] = []
+        self.pieces: list[Piece] = []
         self._over = False
         self._connecting: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        connection = self._upstream.take_idle()
+        connection = self._connection = self._upstream.take_idle()
         if connection is not None:
-            self._send(connection)
+            connection.send(self, self._request)
         else:
             self._connecting = asyncio.get_running_loop().create_task(self._connect())
 
@@ -259,11 +261,8 @@ class _Call:
             if self._over:
                 connection.close()
             else:
-                self._send(connection)
-
-    def _send(self, connection: _Connection) -> None:
-        self._connection = connection
-        connection.send(self, self._request)
+                self._connection = connection
+                connection.send(self, self._request)
 
     # -- what the caller asks
 
@@ -290,7 +289,7 @@ class _Call:
         """Take in what one read brought of the body. Raises what makes no sense (`NONSENSE`)."""
         data, self.received = b"".join(self.received), []
         if self.status == 200:
-            self._pieces += self._reader.feed(data)
+            self.pieces += self._reader.feed(data)
             return
         self._refusal += data
         if len(self._refusal) > REFUSAL_BYTES:
@@ -298,8 +297,8 @@ class _Call:
 
     def flush(self) -> None:
         """Hand on what one read brought."""
-        if self._pieces and not self._over:
-            pieces, self._pieces = self._pieces, []
+        if not self._over:
+            pieces, self.pieces = self.pieces, []
             self._sink.pieces(pieces)
 
     def complete(self) -> None:
@@ -316,11 +315,12 @@ class _Call:
 
     def _close(self) -> None:
         try:
-            self._pieces += self._reader.close()
+            self.pieces += self._reader.close()
         except NONSENSE:
             self._end(End(Ending.GONE, self._reader.counts()))
         else:
-            self.flush()
+            if self.pieces:
+                self.flush()
             self._end(End(Ending.COMPLETE, self._reader.counts()))
 
     def lost(self, *, reused: bool) -> None:

@@ -135,12 +135,13 @@ def check_needs(needs: Iterable[Need], known: dict[Feature, Known], model: str) 
     """Raises Refused naming the first field that the deployment's table does not have."""
     for field, feature in needs:
         has = known[feature]
+        if has is Known.YES:
+            continue
         if has is Known.UNKNOWN:
             text = f"What `{model}` supports is known once its first replica is ready."
             raise unavailable("model_starting", text)
-        if has is not Known.YES:
-            text = f"`{field}`: model `{model}` does not support {feature.value}; leave it out."
-            raise invalid(field, text, "unsupported")
+        text = f"`{field}`: model `{model}` does not support {feature.value}; leave it out."
+        raise invalid(field, text, "unsupported")
 
 
 def usage(counts: Counts) -> bytes:

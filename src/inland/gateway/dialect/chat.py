@@ -42,6 +42,7 @@ from inland.ports.engine import (
 
 ROUTE = "chat.completions"
 _CHAT: Need = ("model", Feature.CHAT)
+_LEFT_TO_THE_MODEL = (None, "none", "auto")
 _WHOLE = (
     b'{"id":"chatcmpl-%b","object":"chat.completion","created":%d,"model":%b,"choices":[%b],'
     b'"usage":%b}'
@@ -66,7 +67,8 @@ class System(msgspec.Struct, forbid_unknown_fields=True, gc=False, tag_field="ro
     content: Content
 
     def message(self) -> Message:
-        return Message("system", _text(self.content))
+        content = self.content
+        return Message("system", content if isinstance(content, str) else _joined(content))
 
 
 class Developer(System, forbid_unknown_fields=True, gc=False, tag="developer"):
@@ -77,7 +79,8 @@ class User(msgspec.Struct, forbid_unknown_fields=True, gc=False, tag_field="role
     content: Content
 
     def message(self) -> Message:
-        return Message("user", _text(self.content))
+        content = self.content
+        return Message("user", content if isinstance(content, str) else _joined(content))
 
 
 class CallBody(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -114,7 +117,8 @@ class Assistant(
             ToolCall(call.id, CalledFunction(call.function.name, call.function.arguments))
             for call in self.tool_calls or ()
         ]
-        text = None if self.content is None else _text(self.content)
+        content = self.content
+        text = _joined(content) if isinstance(content, list) else content
         return Message("assistant", text, calls or None)
 
 
@@ -126,7 +130,9 @@ class Tool(msgspec.Struct, forbid_unknown_fields=True, gc=False, tag_field="role
     name: str | None = None
 
     def message(self) -> Message:
-        return Message("tool", _text(self.content), tool_call_id=self.tool_call_id)
+        content = self.content
+        text = content if isinstance(content, str) else _joined(content)
+        return Message("tool", text, tool_call_id=self.tool_call_id)
 
 
 Turn = System | Developer | User | Assistant | Tool
@@ -194,14 +200,14 @@ class ChatBody(Sampling, forbid_unknown_fields=True, gc=False, kw_only=True):
         needs = [_CHAT, *_needed_by(self.messages)]
         if self.tools:
             needs.append(("tools", Feature.TOOLS))
-        if isinstance(self.tool_choice, ChosenBody) or self.tool_choice == "required":
+        if self.tool_choice not in _LEFT_TO_THE_MODEL:
             needs.append(("tool_choice", Feature.TOOL_CHOICE))
         if self.parallel_tool_calls:
             needs.append(("parallel_tool_calls", Feature.PARALLEL_TOOL_CALLS))
-        if isinstance(self.response_format, AsObject):
-            needs.append(("response_format", Feature.JSON_OBJECT))
-        if isinstance(self.response_format, AsSchema):
-            needs.append(("response_format", Feature.JSON_SCHEMA))
+        if self.response_format is not None and not isinstance(self.response_format, AsText):
+            is_any = isinstance(self.response_format, AsObject)
+            feature = Feature.JSON_OBJECT if is_any else Feature.JSON_SCHEMA
+            needs.append(("response_format", feature))
         if self.logprobs:
             needs.append(("logprobs", Feature.LOGPROBS))
         return needs
@@ -239,11 +245,16 @@ class ChatBody(Sampling, forbid_unknown_fields=True, gc=False, kw_only=True):
         return newer
 
     def _task(self, limits: Limits) -> Chat:
-        messages = [turn.message() for turn in self.messages]
-        for at, message in enumerate(messages):
+        messages: list[Message] = []
+        answers = False
+        for turn in self.messages:
+            message = turn.message()
             if message.content is None and not message.tool_calls:
-                raise invalid(f"messages[{at}].content", "Say something, or call a tool.")
-        if Tool in map(type, self.messages):
+                field = f"messages[{len(messages)}].content"
+                raise invalid(field, "Say something, or call a tool.")
+            messages.append(message)
+            answers = answers or message.tool_call_id is not None
+        if answers:
             _check_names(self.messages)
         if self.tools is None:
             choice = self._chosen_of_none()
@@ -345,8 +356,8 @@ def _check_names(messages: list[Turn]) -> None:
             raise invalid(f"messages[{at}].name", text)
 
 
-def _text(content: Content) -> str:
-    return content if isinstance(content, str) else "\n".join(part.text for part in content)
+def _joined(parts: list[TextPart]) -> str:
+    return "\n".join(part.text for part in parts)
 
 
 def _logprobs(entries: Sequence[TokenLogprob], top: int) -> dict[str, object]:
