@@ -12,6 +12,7 @@ from inland.cli import (
     deploy,
     doctor,
     down,
+    guard,
     invoice,
     key,
     ledger,
@@ -52,6 +53,7 @@ app.add_typer(contract.app, name="contract")
 app.add_typer(price.app, name="price")
 app.add_typer(budget.app, name="budget")
 app.add_typer(policy.app, name="policy")
+app.add_typer(guard.app, name="guard")
 app.add_typer(receipt.app, name="receipt")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(record.app, name="record")

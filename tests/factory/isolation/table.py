@@ -195,6 +195,8 @@ COMMANDS: dict[str, list[tuple[Kind, list[str]]] | str] = {
     "inland deploy show": [(Kind.DEPLOYMENT, ["{}"])],
     "inland doctor": "files",
     "inland down": "files",
+    "inland guard recognisers": "files",
+    "inland guard test": "files",
     "inland invoice": [(Kind.TENANT, ["--tenant", "{}", "--month", "2026-01"])],
     "inland key add": [(Kind.TENANT, ["--tenant", "{}"])],
     "inland key list": [(Kind.TENANT, ["--tenant", "{}"])],

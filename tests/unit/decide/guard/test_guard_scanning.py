@@ -1,0 +1,139 @@
+"""However a text is cut, the same is found; nothing goes on that may yet be found, and no less."""
+
+import json
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from inland.decide.guard.recognisers import RECOGNISERS
+from inland.decide.guard.rules import LOOKED_AT, Rules
+from inland.decide.guard.scanning import Scanner
+from inland.domain.guards import Act, Guard
+
+CARD = "4111 1111 1111 1111"
+_PATTERNS = (r"sk-[a-z0-9]{4,}", r"\bab{1,3}c\b", "ca[b-d]{2}", "(?i)geheim")
+_SOME = (
+    *("4111 1111 1111 1111", "4111111111111111", "990101-01-1234", "1234 5678 9018", "２５-", "1"),
+    *("DE89 3704 0044 0532 0130 00", "DE89370400440532013000", "A123456789", "85.07.30-033.28"),
+    *(
+        "sk-abc1",
+        "sk-",
+        "k",
+        "abbc",
+        "abbbbc",
+        "abc",
+        "cabcd",
+        "cab",
+        "GeHeim",
+        "geh",
+        " ",
+        " ",
+        "-",
+    ),
+    *(".", "_", "ü", "ﬁ", "\u200b", "４", "\n", "the year 2024 ", "x", "\\", '"', "\\u0034", "\\n"),
+)
+TEXTS = st.lists(st.sampled_from(_SOME), max_size=14).map("".join)
+CUTS = st.lists(st.integers(0, 200), max_size=30)
+
+
+def rules(act: Act, *finds: str, patterns: tuple[str, ...] = ()) -> Rules:
+    return Rules((Guard("secrets", act, finds, patterns),))
+
+
+ALL = {
+    act: rules(act, *RECOGNISERS, patterns=_PATTERNS) for act in (Act.REDACT, Act.BLOCK, Act.NOTE)
+}
+
+
+def parts(text: str, cuts: list[int]) -> list[str]:
+    at = sorted({0, len(text), *(cut for cut in cuts if cut < len(text))})
+    return [text[one:two] for one, two in pairwise(at)]
+
+
+def through(scanner: Scanner, some: list[str]) -> list[str]:
+    """What went on with each, and at the end."""
+    return [*(scanner.feed(one) for one in some), scanner.end()]
+
+
+@given(TEXTS, CUTS, st.sampled_from((Act.REDACT, Act.BLOCK)), st.booleans())
+def test_any_cut_comes_to_the_same(text: str, cuts: list[int], act: Act, is_json: bool):
+    whole, cut, each = (Scanner(ALL[act], is_json=is_json) for _ in range(3))
+    out = "".join(through(whole, [text]))
+    assert "".join(through(cut, parts(text, cuts))) == out
+    assert "".join(through(each, list(text))) == out
+    assert whole.counts == cut.counts == each.counts
+    assert whole.blocked == cut.blocked == each.blocked
+
+
+@given(TEXTS)
+def test_nothing_of_what_is_blocked_leaves_whatever_came_before(text: str):
+    noted = Scanner(ALL[Act.BLOCK])
+    out = "".join(through(noted, list(text)))
+    assert text.startswith(out)
+    clean = Scanner(ALL[Act.REDACT])
+    through(clean, [out + " "])
+    assert not clean.counts, "what left has nothing in it"
+    assert (noted.blocked is None) == (out == text)
+
+
+def test_a_number_is_caught_one_character_at_a_time_and_leaves_nothing():
+    scanner = Scanner(rules(Act.BLOCK, "card"))
+    out = [scanner.feed(one) for one in f"is {CARD} yes"]
+    assert "".join(out) == "is "
+    assert scanner.blocked is not None
+    assert scanner.blocked.what == "card"
+
+
+def test_what_can_never_become_a_match_leaves_at_once():
+    scanner = Scanner(rules(Act.REDACT, *(set(RECOGNISERS) - {"iban", "taiwan-id"})))
+    for token in ("The", " pump", " moves", " water", ",", " über", " 水", ".", "\n"):
+        assert scanner.feed(token) == token
+    assert scanner.feed(" 3") == " "
+    assert scanner.feed(" x") == "3 x"
+
+
+def test_a_number_that_turns_out_to_be_none_is_given_at_once():
+    scanner = Scanner(rules(Act.BLOCK, "card"))
+    assert scanner.feed("4111 1111 1111 111") == ""
+    assert scanner.holds
+    assert scanner.feed("2 ") == ""  # with three digits more it would be another
+    assert scanner.feed("x") == "4111 1111 1111 1112 x"
+    assert not scanner.holds
+
+
+def test_what_stands_before_is_remembered():
+    scanner = Scanner(rules(Act.REDACT, "card", patterns=(r"\bkey\b",)))
+    assert "".join(
+        through(scanner, ["x", "4111111111111111", " mon", "key", " 12-", "4111111111111111"])
+    ) == ("x4111111111111111 monkey 12-4111111111111111")
+
+
+def test_what_overlaps_is_replaced_as_one():
+    scanner = Scanner(rules(Act.REDACT, patterns=("abcd", "cdef")))
+    assert "".join(through(scanner, list("xabcdefx"))) == "x[redacted secrets]x"
+    assert sum(scanner.counts.values()) == 2
+
+
+@given(CUTS)
+def test_a_json_text_stays_one(cuts: list[int]):
+    said = {"a": f"x\n{CARD}", "b": 4111111111111111, "c": [4111111111111111, "ü"], "d": {}}
+    for ascii_only in (True, False):
+        text = json.dumps(said, ensure_ascii=ascii_only)
+        scanner = Scanner(rules(Act.REDACT, "card"), is_json=True)
+        out = "".join(through(scanner, parts(text, cuts)))
+        mask = "[redacted card]"
+        assert json.loads(out) == {"a": f"x\n{mask}", "b": None, "c": [None, "ü"], "d": {}}
+
+
+def test_an_escape_hides_no_digit():
+    hidden = '{"a":"\\u0034111 1111\\u00201111 1111"}'
+    for some in ([hidden], list(hidden)):
+        scanner = Scanner(rules(Act.REDACT, "card"), is_json=True)
+        assert "".join(through(scanner, some)) == '{"a":"[redacted card]"}'
+
+
+def test_more_numbers_than_are_looked_at_are_taken_for_found():
+    scanner = Scanner(rules(Act.BLOCK, "my-number"))
+    through(scanner, ["123456789019 " * (LOOKED_AT + 1)])
+    assert scanner.blocked is not None
