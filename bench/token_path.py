@@ -26,7 +26,7 @@ from inland.adapters.files.clock import SystemClock, SystemEntropy
 from inland.adapters.files.disk import Disk
 from inland.adapters.files.journal import JournalWriter
 from inland.adapters.openai.client import OpenAI
-from inland.decide.residency import Verdict
+from inland.decide.rulebook import Verdict
 from inland.domain.api_keys import new_api_key
 from inland.domain.capabilities import OF_UPSTREAM
 from inland.domain.ids import WriterId

@@ -123,8 +123,9 @@ def idle(seed: int) -> int:
 
 
 def policies(seed: int) -> int:
-    """The default policies beside the promises, on 100,000 random cases; prints its own line."""
-    argv = [sys.executable, "-m", "tests.unit.decide.promises", "--seed", str(seed)]
+    """The default policies beside the promises, 100,000 random cases of models and as many of
+    assets; prints its own lines."""
+    argv = [sys.executable, "-m", "tests.unit.decide.agreement", "--seed", str(seed)]
     return subprocess.run(argv, cwd=ROOT, check=False).returncode
 
 

@@ -22,28 +22,68 @@ Folder = Annotated[Path, typer.Argument(help="A folder of *.cedar files.", metav
 @app.command()
 def check(folder: Folder, home: HomeOption = None, json: JsonOption = False) -> None:
     """Say what is wrong with a policy set. Reads files only; `--home` changes nothing."""
-    from inland.decide.policy_set import check_policies
+    from inland.decide.policy_set import check_policies, missing_permits
 
     del home
-    problems = check_policies(read_policies(folder))
+    files = read_policies(folder)
+    problems = check_policies(files)
+    missing = [] if problems else missing_permits(files)
     if json:
-        show.as_json({"ok": not problems, "problems": problems})
+        show.as_json({"ok": not problems, "problems": problems, "missing": missing})
     elif not problems:
         show.line(f"{folder}: these policies can be applied")
-    else:
-        for problem in problems:
-            show.line(problem)
+    if not json:
+        for told in problems + missing:
+            show.line(told)
     if problems:
         raise typer.Exit(1)
 
 
 @app.command()
+def defaults(
+    folder: Annotated[Path, typer.Argument(help="A folder; made if need be.", metavar="DIR")],
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Write those default policies that a folder does not have; it changes none."""
+    from inland.decide.policy_set import default_files
+
+    del home
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        written = [name for name, text in default_files().items() if _write(folder / name, text)]
+    except OSError as error:
+        raise Failed(f"{folder}: {error.strerror}") from None
+    if json:
+        show.as_json({"written": written})
+        return
+    show.line(f"{folder}: {', '.join(written)} written" if written else f"{folder} has them all")
+
+
+def _write(path: Path, text: str) -> bool:
+    """Whether there was none."""
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        return False
+    return True
+
+
+@app.command()
 def apply(folder: Folder, home: HomeOption = None, json: JsonOption = False) -> None:
     """Decide by these policies from now on: whole or not at all, without a restart."""
+    from inland.decide.policy_set import missing_permits
+
     files = read_policies(folder)
     with calling(home) as factory:
         told = factory.apply_policies(files)
-    show.as_json(told) if json else show.line(f"policies in force: {told.get('digest', folder)}")
+    if json:
+        show.as_json(told)
+        return
+    show.line(f"policies in force: {told.get('digest', folder)}")
+    for one in missing_permits(files):
+        show.line(one)
 
 
 @app.command()

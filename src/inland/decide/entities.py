@@ -5,7 +5,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from inland.decide.policy_set import endpoint_name
-from inland.domain.labels import Label
+from inland.domain.assets import Asset
+from inland.domain.labels import FACTORY, Label
 from inland.domain.places import Place, covering
 from inland.domain.plant import Deployment, Key, Model, Tenant
 from inland.domain.snapshot import Snapshot
@@ -37,6 +38,16 @@ def tenant_uid(tenant: str) -> Uid:
 def key_uid(key: str) -> Uid:
     """The uid of a key."""
     return ("Key", key)
+
+
+def key_tenant(key: Key) -> str:
+    """Whose key it is: operators and auditors are the factory's own."""
+    return FACTORY if key.tenant is None else key.tenant
+
+
+def asset_uid(asset: str) -> Uid:
+    """The uid of an asset."""
+    return ("Asset", asset)
 
 
 def model_uid(model: str) -> Uid:
@@ -75,14 +86,20 @@ def entities_of(snapshot: Snapshot, named_endpoints: Iterable[str]) -> list[Enti
 
 
 def tenant_entity(tenant: Tenant) -> Entity:
-    """A tenant with its label."""
-    attrs = {"name": tenant.id, "suspended": tenant.suspended, **_label(tenant.label)}
+    """A tenant with its label. Rules from before keys could be withdrawn read `suspended` alone."""
+    attrs = {
+        "name": tenant.id,
+        "suspended": tenant.suspended or tenant.withdrawn,
+        "withdrawn": tenant.withdrawn,
+        "stored": sorted(tenant.label.stored_in),
+        **_label(tenant.label),
+    }
     return _entity(tenant_uid(tenant.id), attrs)
 
 
 def key_entity(key: Key) -> Entity:
-    """A tenant's key."""
-    tenant = reference(tenant_uid(str(key.tenant)))
+    """A key of a tenant, or of the factory's own."""
+    tenant = reference(tenant_uid(key_tenant(key)))
     attrs = {
         "tenant": {"__entity": tenant},
         "role": key.role.value,
@@ -97,6 +114,21 @@ def model_entity(model: Model) -> Entity:
     shared = sorted(model.shared_with)
     attrs = {"owner": model.label.owner, "shared_with": shared, **_label(model.label)}
     return _entity(model_uid(model.id), attrs)
+
+
+def asset_entity(asset: Asset) -> Entity:
+    """An asset with its label."""
+    attrs = {
+        "tenant": {"__entity": reference(tenant_uid(asset.tenant))},
+        "kind": asset.kind.value,
+        "state": asset.state.value,
+        "owner": asset.label.owner,
+        "shared_with": sorted(asset.shared_with),
+        "stored": sorted(asset.label.stored_in),
+        "derived_purposes": sorted(purpose.value for purpose in asset.label.derived_purposes),
+        **_label(asset.label),
+    }
+    return _entity(asset_uid(asset.id), attrs)
 
 
 def place_entity(place: Place) -> Entity:

@@ -20,6 +20,8 @@ from inland.domain.errors import BadInput
 SUFFIX = ".cedar"
 #: Lies beside the policies to be read; a set that brings it along must not have changed it.
 SCHEMA_FILE = "schema.cedarschema"
+#: The default file without which nothing is permitted with assets.
+ASSETS_FILE = "assets.cedar"
 MAX_FILES = 64
 MAX_TEXT_BYTES = 256 * 1024
 
@@ -37,11 +39,13 @@ PARSED_SCHEMA = cedarpy.Schema.from_str(SCHEMA)
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule. `remedy`: its annotation. `endpoint`: the server that its scope names."""
+    """One rule. `remedy`: its annotation. Of its scope, None where it does not say: `about`, the
+    type of the resource, and `endpoint`, the server that it names."""
 
     id: str
     effect: str
     remedy: str | None
+    about: str | None
     endpoint: str | None
 
 
@@ -96,7 +100,8 @@ def rules(text: str) -> dict[str, Rule]:
                 annotations["id"],
                 policy["effect"],
                 annotations.get("remedy"),
-                _named_endpoint(policy),
+                _about(policy["resource"]),
+                _named_endpoint(policy["resource"]),
             )
             found[rule.id] = rule
     return found
@@ -134,6 +139,16 @@ def check_policies(files: dict[str, str]) -> list[str]:
     if not problems and "permit" not in {rule.effect for rule in rules(join_files(files)).values()}:
         problems.append("no permit in any file: everything would be denied")
     return problems
+
+
+def missing_permits(files: dict[str, str]) -> list[str]:
+    """What a set that can be applied permits nobody, one line each: sets from before there were
+    assets have no rule for them, and what is not permitted is denied."""
+    found = rules(join_files(without_schema(files))).values()
+    if any(rule.effect == "permit" and rule.about == "Asset" for rule in found):
+        return []
+    add = f"add {ASSETS_FILE} (inland policy defaults DIR writes it)"
+    return [f"no file permits anything with assets, so all of it is denied: {add}"]
 
 
 def endpoint_name(host: str, port: int) -> str:
@@ -195,9 +210,13 @@ def _policies(text: str) -> list[tuple[str, dict[str, Any]]]:
     return sorted(parsed["staticPolicies"].items(), key=lambda item: int(item[0][len("policy") :]))
 
 
-def _named_endpoint(policy: dict[str, Any]) -> str | None:
-    scope = policy["resource"]
-    entity = scope.get("entity") or {}
-    if scope.get("op") == "==" and entity.get("type") == "Endpoint":
-        return str(entity["id"])
+def _about(scope: dict[str, Any]) -> str | None:
+    """The type in `resource is T` or `resource == T::"id"`."""
+    kind = scope.get("entity_type") or (scope.get("entity") or {}).get("type")
+    return None if kind is None else str(kind)
+
+
+def _named_endpoint(scope: dict[str, Any]) -> str | None:
+    if scope.get("op") == "==" and _about(scope) == "Endpoint":
+        return str(scope["entity"]["id"])
     return None

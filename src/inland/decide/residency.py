@@ -1,21 +1,22 @@
-"""Residency: may this key use this model, at this place, for this purpose? Decided by Cedar.
+"""Residency: may this key use this model or this asset, at this place, for this purpose?
 
-Fails closed: no match means no, any error in Cedar's diagnostics means no, and the key, its tenant,
-the model and the place must all be in the snapshot. A snapshot that cannot be parsed denies all.
+Decided by Cedar. Fails closed: no match means no, any error in Cedar's diagnostics means no, and
+the key, its tenant, the model and the place must all be in the snapshot. A snapshot that cannot be
+parsed denies all.
 """
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import cedarpy
 
+from inland.decide.asset_use import AssetUse, Question
 from inland.decide.entities import (
     FACTORY_UID,
     Entity,
     Uid,
-    action_uid,
     endpoint_uid,
     entities_of,
     key_entity,
@@ -25,9 +26,18 @@ from inland.decide.entities import (
     place_uid,
     reference,
     tenant_uid,
-    uid_of,
 )
-from inland.decide.policy_set import PARSED_SCHEMA, Rule, endpoint_name, rules
+from inland.decide.policy_set import PARSED_SCHEMA, endpoint_name
+from inland.decide.rulebook import (
+    Answer,
+    Rulebook,
+    Verdict,
+    refused,
+    request_of,
+    uids_of,
+    unseen,
+)
+from inland.domain.assets import Action, Asset
 from inland.domain.labels import EVERYONE, Purpose
 from inland.domain.places import Place
 from inland.domain.plant import Key, Model, Role, Tenant
@@ -37,57 +47,30 @@ from inland.domain.snapshot import Snapshot
 _ANY_KEY = "tenant/"
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What the policy engine said, and what would make it say yes.
-
-    `visible`: the caller may know that the model exists; where false every answer is the same 404.
-    `rules`: the ids that decided, sorted; empty where none matched. `remedy` is for people; empty
-    when allowed. `places`: the ids of the places allowed.
-    """
-
-    allowed: bool
-    visible: bool
-    rules: tuple[str, ...]
-    remedy: str
-    places: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    allowed: bool
-    rules: tuple[str, ...]
-    errors: tuple[str, ...]
-
-
 class Residency:
     """The decisions of one snapshot, with its policies and entities parsed once. Thread-safe."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
+        self._rulebook = Rulebook(snapshot.policy_text)
+        self._assets = AssetUse(snapshot, self._rulebook)
         self._broken: str | None = None
-        self._rules: dict[str, Rule] = {}
-        self._present: frozenset[Uid] = frozenset()
-        document = entities_of(snapshot, ())
+        named = {rule.endpoint for rule in self._rulebook.rules.values() if rule.endpoint}
+        document = entities_of(snapshot, named)
+        self._present = uids_of(document)
         try:
-            self._rules = rules(snapshot.policy_text)
-            named = {rule.endpoint for rule in self._rules.values() if rule.endpoint}
-            document = entities_of(snapshot, named)
-            self._policies = cedarpy.PolicySet.from_str(snapshot.policy_text)
             self._entities = cedarpy.Entities.from_json_str(json.dumps(document), PARSED_SCHEMA)
         except ValueError as error:
             self._broken = str(error)
-            return
-        self._present = frozenset(uid_of(one) for one in document)
 
     def decide_serve(self, key_id: str, deployment: str) -> Verdict:
         """May `key_id` have `deployment` answer it? `places`: where, of its replicas' places."""
         found = self._snapshot.deployments.get(deployment)
         key = self._snapshot.keys.get(key_id)
         if found is None or key is None:
-            return _unseen("no such deployment or key")
+            return unseen("no such deployment or key")
         if not self._may_know(key, found.model):  # asking would take time that tells it is there
-            return _unseen("not the tenant's, and not shared with it")
+            return unseen("not the tenant's, and not shared with it")
         places = {found.place.id: found.place} | {
             replica.place.id: replica.place
             for replica in self._snapshot.replicas.values()
@@ -116,16 +99,46 @@ class Residency:
         `called`: the name in `/v1`, where that is not the model's own. A place that is not in the
         snapshot is decided as if it were: that is what `explain` asks.
         """
-        key = self._snapshot.keys.get(key_or_tenant)
-        added = []
-        if key is None and key_or_tenant in self._snapshot.tenants:
-            key = Key(_ANY_KEY + key_or_tenant, key_or_tenant, Role.MEMBER, "")
-            added.append(key_entity(key))
+        key = self._key_of(key_or_tenant)
         if key is None:
-            return _unseen("no such key or tenant")
+            return unseen("no such key or tenant")
+        added = [] if key.id in self._snapshot.keys else [key_entity(key)]
         if place_uid(place) not in self._present:
             added.append(place_entity(place))
         return self._decide(key, action, model, place, called or model, added)
+
+    def decide_asset(
+        self,
+        key_id: str,
+        action: Action,
+        asset: Asset,
+        place: Place,
+        destination: Place | None = None,
+        run: str = "",
+    ) -> Verdict:
+        """May a key, or `run` acting for it, do `action` with `asset` at `place`?
+
+        `asset` as it is stored now: it is not in the snapshot, and what is decided is what it says.
+        `place`: where its content lies, or will, and is opened. `destination`: where `move` stores
+        it and `export` takes it, denied without. One verdict is kept for each question.
+        """
+        question = Question(action, asset, place, destination, run)
+        return self._assets.decide(key_id, question)
+
+    def explain_asset(
+        self,
+        key_or_tenant: str,
+        action: Action,
+        asset: Asset,
+        place: Place,
+        destination: Place | None = None,
+    ) -> Verdict:
+        """As `decide_asset`, of any unlimited key of a tenant too, and with the rules that decided
+        also where the key may not know of the asset: for those who may know everything."""
+        key = self._key_of(key_or_tenant)
+        if key is None:
+            return unseen("no such key or tenant")
+        return self._assets.explain(key, Question(action, asset, place, destination))
 
     def decide_connect(self, host: str, port: int, *, private: bool) -> Verdict:
         """May the factory connect to `host`? `private`: its address is inside a network.
@@ -133,16 +146,17 @@ class Residency:
         Private addresses take a rule whose scope names the endpoint, whatever else would permit it.
         """
         name = endpoint_name(host, port)
-        request = _request(FACTORY_UID, "connect", endpoint_uid(name), {"private": private})
+        request = request_of(FACTORY_UID, "connect", endpoint_uid(name), {"private": private})
         answer = self._ask(request, (FACTORY_UID, endpoint_uid(name)))
-        named = [one for one in answer.rules if one in self._rules and self._rules[one].endpoint]
-        if answer.allowed and (named or not private):
+        decided = [self._rulebook.rules[one] for one in answer.rules if one in self._rulebook.rules]
+        is_named = any(rule.endpoint for rule in decided)
+        if answer.allowed and (is_named or not private):
             return Verdict(allowed=True, visible=True, rules=answer.rules, remedy="")
         add = f'add a rule that permits resource == Endpoint::"{name}" (inland policy apply)'
         if not private and not answer.rules:
             add = f"declare a deployment at {name}, or {add}"
-        decided = () if answer.allowed else answer.rules
-        return Verdict(allowed=False, visible=True, rules=decided, remedy=add)
+        ids = () if answer.allowed else answer.rules
+        return Verdict(allowed=False, visible=True, rules=ids, remedy=add)
 
     def _may_know(self, key: Key, model_id: str) -> bool:
         model = self._snapshot.models.get(model_id)
@@ -162,69 +176,37 @@ class Residency:
         tenant = self._snapshot.tenants.get(key.tenant) if key.tenant is not None else None
         if model is None or tenant is None:
             why = "no such model" if model is None else "operators and auditors use no models"
-            return _unseen(why)
+            return unseen(why)
         context = {
             "place": {"__entity": reference(place_uid(place))},
             "purpose": action.value,
             "model": called,
         }
-        request = _request(key_uid(key.id), action.value, model_uid(model_id), context)
+        request = request_of(key_uid(key.id), action.value, model_uid(model_id), context)
         needed = (key_uid(key.id), tenant_uid(tenant.id), model_uid(model_id), place_uid(place))
         asked = self._ask(request, needed, added)
         visible = is_visible(tenant, model)
-        remedy = "" if asked.allowed else self._remedy(asked, tenant, model, place)
+        facts = _facts(tenant, model, place)
+        remedy = "" if asked.allowed else self._rulebook.remedy(asked, facts)
         places = (place.id,) if asked.allowed else ()
         return Verdict(asked.allowed, visible, asked.rules, remedy, places)
 
     def _ask(
         self, request: dict[str, Any], needed: tuple[Uid, ...], added: Sequence[Entity] = ()
-    ) -> _Answer:
+    ) -> Answer:
         if self._broken is not None:
-            return _refused(f"the policy set cannot be used: {self._broken}")
-        present = self._present | {uid_of(one) for one in added}
-        for kind, name in needed:
-            if (kind, name) not in present:
-                return _refused(f'{kind}::"{name}" is not in the snapshot')
+            return refused(f"the snapshot cannot be used: {self._broken}")
         entities = self._entities
         if added:
             entities = entities.with_added_json_str(json.dumps(added), PARSED_SCHEMA)
-        try:
-            result = cedarpy.is_authorized(request, self._policies, entities)
-        except Exception as error:  # noqa: BLE001 - whatever fails, no decision means no
-            return _refused(f"the question could not be asked: {error}")
-        named = result.diagnostics.id_annotations_by_reason
-        errors = tuple(str(one) for one in result.diagnostics.errors)
-        decided = tuple(sorted(named.get(one, one) for one in result.diagnostics.reasons))
-        return _Answer(result.allowed and not errors, decided, errors)
+        return self._rulebook.ask(request, entities, needed, self._present | uids_of(added))
 
-    def _remedy(self, answer: _Answer, tenant: Tenant, model: Model, place: Place) -> str:
-        if answer.errors:
-            return f"the decision failed, which denies: {answer.errors[0]}"
-        if not answer.rules:
-            return "no rule permits it: add a permit (inland policy apply)"
-        says = [
-            rule.remedy or f"rule {rule.id} must not match"
-            for rule in (self._rules.get(one) for one in answer.rules)
-            if rule is not None
-        ]
-        return f"{'; '.join(says)} ({_facts(tenant, model, place)})"
-
-
-def _unseen(why: str) -> Verdict:
-    return Verdict(allowed=False, visible=False, rules=(), remedy=why)
-
-
-def _refused(error: str) -> _Answer:
-    return _Answer(allowed=False, rules=(), errors=(error,))
-
-
-def _request(principal: Uid, action: str, resource: Uid, context: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "principal": reference(principal),
-        "action": reference(action_uid(action)),
-        "resource": reference(resource),
-        "context": context,
-    }
+    def _key_of(self, key_or_tenant: str) -> Key | None:
+        """The key, or one that stands for all unlimited ones of the tenant."""
+        key = self._snapshot.keys.get(key_or_tenant)
+        if key is None and key_or_tenant in self._snapshot.tenants:
+            return Key(_ANY_KEY + key_or_tenant, key_or_tenant, Role.MEMBER, "")
+        return key
 
 
 def is_visible(tenant: Tenant, model: Model) -> bool:

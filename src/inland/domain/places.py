@@ -5,6 +5,7 @@ groups of them (`EU`, `EEA`), `ZZ` for unknown, and `WORLD`, which covers every 
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -54,3 +55,34 @@ def covering(country: str) -> frozenset[str]:
     return frozenset({country, WORLD}) | {
         name for name, members in GROUPS.items() if country in members
     }
+
+
+def reach(codes: Iterable[str]) -> frozenset[str]:
+    """The countries that label codes cover; `WORLD` alone, which is more than any list of them."""
+    given = frozenset(codes)
+    if WORLD in given:
+        return frozenset({WORLD})
+    return frozenset().union(*(GROUPS.get(code, {code}) for code in given))
+
+
+def canonical_codes(codes: Iterable[str]) -> tuple[str, ...]:
+    """The one way to write what codes cover: the greatest groups in it, then what is left."""
+    covered = reach(codes)
+    inside = [name for name, members in GROUPS.items() if members <= covered]
+    greatest = [one for one in inside if not any(GROUPS[one] < GROUPS[other] for other in inside)]
+    left = covered.difference(*(GROUPS[name] for name in greatest))
+    return (*sorted(greatest), *sorted(left))
+
+
+def common_codes(one: Iterable[str], other: Iterable[str]) -> tuple[str, ...]:
+    """What both cover, by countries and canonical: `EU` and `BE` have `BE` in common."""
+    these, those = reach(one), reach(other)
+    if WORLD in these:
+        return canonical_codes(those)
+    return canonical_codes(these if WORLD in those else these & those)
+
+
+def includes(wide: Iterable[str], narrow: Iterable[str]) -> bool:
+    """Whether `wide` covers all that `narrow` does."""
+    covered = reach(wide)
+    return WORLD in covered or reach(narrow) <= covered

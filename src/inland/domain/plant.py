@@ -90,12 +90,14 @@ REPLICA_LIFE: dict[ReplicaState, frozenset[ReplicaState]] = {
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """An organisation. `label` governs all it sends and is answered."""
+    """An organisation. `label` governs all it sends and is answered. `withdrawn`: it took back the
+    keys of its assets, and nothing of it is served until it gives them again."""
 
     id: str
     label: Label
     suspended: bool = False
     declared: bool = False
+    withdrawn: bool = False
 
 
 @dataclass(frozen=True, slots=True)

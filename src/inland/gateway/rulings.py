@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from inland.decide.residency import Verdict
+from inland.decide.rulebook import Verdict
 from inland.domain.budgets import Budget
 from inland.domain.capabilities import known
 from inland.domain.plant import Deployment, Key, Model, Replica, Tenant

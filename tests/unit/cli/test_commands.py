@@ -166,6 +166,25 @@ def test_policies_are_checked_without_a_factory(
     assert _run(capsys, "policy", "check", str(tmp_path / "none"))[0] == 1
 
 
+def test_a_set_from_before_there_were_assets_is_told_so_and_given_what_it_lacks(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "own"
+    assert _run(capsys, "policy", "defaults", str(folder))[0] == 0
+    assert (folder / "use.cedar").read_text().startswith("// Who may use which model")
+    (folder / "use.cedar").write_text('@id("any") permit (principal, action, resource);')
+    (folder / "assets.cedar").unlink()
+    code, out, _ = _run(capsys, "policy", "check", str(folder))
+    assert code == 0
+    assert "add assets.cedar" in out
+    code, out, _ = _run(capsys, "policy", "defaults", str(folder), "--json")
+    assert json.loads(out) == {"written": ["assets.cedar"]}
+    assert (folder / "use.cedar").read_text().startswith("@id"), "what is there is left alone"
+    told = json.loads(_run(capsys, "policy", "check", str(folder), "--json")[1])
+    assert (told["ok"], told["missing"]) == (True, [])
+    assert _run(capsys, "policy", "defaults", str(folder / "use.cedar"))[0] == 1
+
+
 @pytest.mark.parametrize(
     ("words", "named"),
     [

@@ -4,11 +4,7 @@
 has the members of EU and EEA by their years of accession.
 """
 
-import argparse
-import json
 import random
-import sys
-import time
 from dataclasses import dataclass, field
 
 from inland.decide.policy_set import default_files, endpoint_rule
@@ -32,7 +28,7 @@ CODES = (*COUNTRIES, "EU", "EEA", "WORLD")
 ASKED_OF_ONE = 250
 
 
-def _covers(codes: tuple[str, ...], country: str) -> bool:
+def covers(codes: tuple[str, ...], country: str) -> bool:
     groups = {"WORLD"} | ({"EU"} if country in _EU else set())
     return bool({country, *groups, *({"EEA"} if country in _EEA else ())} & set(codes))
 
@@ -52,9 +48,9 @@ def oracle(
     for label in (tenant.label, model.label):
         if action not in label.purposes:
             return False  # both labels say what for
-        if not (_covers(label.jurisdictions, place.stands)):
+        if not (covers(label.jurisdictions, place.stands)):
             return False  # both labels cover where the place stands,
-        if not (_covers(label.jurisdictions, place.operated)):
+        if not (covers(label.jurisdictions, place.operated)):
             return False  # and who operates it
     return True
 
@@ -174,22 +170,3 @@ def _connect(draw: random.Random, plant: Drawn, decider: Residency, agreed: Agre
     wanted = may_connect(plant.declared, plant.named, host, private=private)
     got = decider.decide_connect(host, 443, private=private).allowed
     agreed.note(f"connect {host} private={private}", wanted, got)
-
-
-def main() -> int:
-    """The figure of the soak: one JSON line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--cases", type=int, default=100_000)
-    asked = parser.parse_args()
-    begin = time.monotonic()
-    agreed = compare(asked.seed, asked.cases)
-    told = {"seed": asked.seed, "cases": agreed.cases, "allowed": agreed.allowed}
-    told["differ"], told["seconds"] = len(agreed.differ), round(time.monotonic() - begin)
-    print(json.dumps({"soak": "policies", **told}))
-    print("\n".join(agreed.differ[:10]), file=sys.stderr)
-    return int(bool(agreed.differ))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -11,6 +11,7 @@ from inland.decide.policy_set import (
     default_files,
     endpoint_rule,
     join_files,
+    missing_permits,
     policy_digest,
     rule_texts,
     rules,
@@ -84,3 +85,31 @@ def test_each_rule_is_found_by_its_id_with_its_text():
 def test_no_host_can_write_more_than_one_rule(host):
     with pytest.raises(BadInput):
         endpoint_rule(host, 80)
+
+
+def test_a_set_without_a_permit_for_assets_can_be_applied_and_says_what_it_lacks():
+    files = default_files()
+    assert missing_permits(files) == []
+    before = {name: text for name, text in files.items() if name != "assets.cedar"}
+    assert check_policies(before) == []
+    (told,) = missing_permits(before)
+    assert "add assets.cedar" in told
+    assert missing_permits({**before, "a.cedar": GOOD}), "one that says nothing of assets is none"
+    own = '@id("own") permit (principal, action, resource == Asset::"x");'
+    assert missing_permits({**before, "a.cedar": own}) == []
+
+
+EARLIER = """
+forbid (principal, action == Action::"serve", resource) when { principal.tenant.suspended }
+forbid (principal is Key, action, resource) when { context.model == resource.owner }
+forbid (principal, action == Action::"train", resource) when { context.place.stands == "US" }
+forbid (principal is Key, action, resource) unless { resource.classification == "public" }
+permit (principal is Key, action, resource is Model)
+permit (principal is Key, action, resource) when { resource.shared_with.contains("*") }
+"""
+
+
+@pytest.mark.parametrize("rule", EARLIER.strip().splitlines())
+def test_a_rule_from_before_there_were_assets_is_still_one(rule):
+    """Whatever a question about a model has, a question about an asset has too."""
+    assert check_policies({**default_files(), "z.cedar": f'@id("z") {rule};'}) == []

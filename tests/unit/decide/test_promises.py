@@ -108,5 +108,5 @@ def test_a_plant_with_a_hole_in_it_denies(name, action, document):
 
 @pytest.mark.parametrize(("name", "action", "request_"), QUESTIONS, ids=[q[0] for q in QUESTIONS])
 def test_a_question_with_a_hole_in_it_denies(name, action, request_):
-    with mock.patch.object(residency, "_request", return_value=request_):
+    with mock.patch.object(residency, "request_of", return_value=request_):
         assert not _ask(Residency(_snapshot()), action).allowed

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
-from inland.decide.residency import Verdict
+from inland.decide.rulebook import Verdict
 from inland.decide.slots import Share
 from inland.domain.api_keys import new_api_key
 from inland.domain.labels import Label, public_label

@@ -100,6 +100,7 @@ def test_labels_say_what_was_written() -> None:
     assert tenant.label.jurisdictions == ("EU", "CH")
     assert tenant.label.classification is Classification.SECRET
     assert tenant.label.purposes == (Purpose.SERVE, Purpose.TRAIN)
+    assert (tenant.label.storage, tenant.label.stored_in) == (None, ("EU", "CH"))
     assert tenant.label.retention_days == 30
 
 

@@ -136,7 +136,8 @@ def _database(table: Table, home: Path) -> DatabaseServer | None:
 
 def _label(table: Table, owner: str, jurisdictions: tuple[str, ...], default: Label) -> Label:
     codes = table.texts("jurisdictions", jurisdictions)
-    for code in codes:
+    storage = table.texts("storage", codes)
+    for code in (*codes, *storage):
         if not is_jurisdiction(code):
             raise BadInput(table.spot, f"{code!r} is no jurisdiction: a country, EU, EEA, WORLD")
     return Label(
@@ -146,6 +147,7 @@ def _label(table: Table, owner: str, jurisdictions: tuple[str, ...], default: La
         table.choices("purposes", Purpose, default.purposes),
         table.choices("derived_purposes", Purpose, default.derived_purposes),
         table.optional_whole("retention_days", 0, 36_500),
+        None if storage == codes else storage,
     )
 
 

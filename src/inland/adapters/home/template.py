@@ -98,7 +98,8 @@ gateways = {first.gateways}
 
 _TENANTS = """
 # Tenants. A tenant's label governs all it sends and is answered: `jurisdictions` (countries, EU,
-# EEA, WORLD) must include both of a place's countries before anything is processed there.
+# EEA, WORLD) must include both of a place's countries before anything is processed there, and
+# `storage`, the same unless it is given, before anything is stored there.
 # classification = "internal"   # public, internal, confidential, secret
 # purposes = ["serve"]          # serve, train, evaluate, retrieve, export
 

@@ -414,6 +414,7 @@ def _label_row(label: Label) -> dict[str, Any]:
         "purposes": [purpose.value for purpose in label.purposes],
         "derived_purposes": [purpose.value for purpose in label.derived_purposes],
         "retention_days": label.retention_days,
+        "storage": None if label.storage is None else list(label.storage),
     }
 
 
@@ -425,4 +426,5 @@ def _label(row: Row) -> Label:
         purposes=tuple(Purpose(purpose) for purpose in row["purposes"]),
         derived_purposes=tuple(Purpose(purpose) for purpose in row["derived_purposes"]),
         retention_days=row["retention_days"],
+        storage=None if row.get("storage") is None else tuple(row["storage"]),
     )
