@@ -6,9 +6,11 @@ a bad frame at B is a torn tail unless a later valid frame claims more than B: `
 """
 
 from enum import IntEnum
+from functools import lru_cache
 from struct import Struct
-from typing import NamedTuple
 from zlib import crc32
+
+import msgspec
 
 #: The first byte is in no UTF-8 text and the last is the format's version.
 MAGIC = b"\xf7IJ\x01"
@@ -30,7 +32,7 @@ class FrameKind(IntEnum):
 _KINDS = frozenset(int(kind) for kind in FrameKind)
 
 
-class Frame(NamedTuple):
+class Frame(msgspec.Struct, frozen=True, gc=False):
     """One valid frame. `end` is the offset just after it, in the stream it was parsed from."""
 
     kind: int
@@ -39,9 +41,15 @@ class Frame(NamedTuple):
     end: int
 
 
+@lru_cache(maxsize=8)  # all frames of a commit share it
+def _seed(kind: int, synced: int) -> int:
+    """The checksum up to the payload."""
+    return crc32(_SEED.pack(kind, synced))
+
+
 def write(frames: list[tuple[int, bytes]], synced: int) -> bytes:
     """The bytes of `frames`, (kind, payload) each, all claiming durability up to `synced`."""
-    seeds = {kind: crc32(_SEED.pack(kind, synced)) for kind in _KINDS}
+    seeds = {kind: _seed(kind, synced) for kind in _KINDS}
     pack = _HEAD.pack
     parts: list[bytes] = []
     for kind, payload in frames:
@@ -79,7 +87,7 @@ def _frame(data: bytes, at: int, base: int) -> Frame | None:
     if end > len(data):
         return None
     payload = data[start:end]
-    if crc32(payload, crc32(_SEED.pack(kind, synced))) != crc:
+    if crc32(payload, _seed(kind, synced)) != crc:
         return None
     return Frame(kind, synced, payload, base + end)
 

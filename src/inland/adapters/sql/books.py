@@ -238,11 +238,18 @@ class SqlBooks:
         self._connection.execute(insert(TENANT_BATCHES), [asdict(batch) for batch in batches])
 
     def put_ids(self, batch: int, ids: Sequence[bytes]) -> None:
-        rows = [{"id": key, "batch": batch, "index": index} for index, key in enumerate(ids)]
+        rows = [(key, batch, index) for index, key in enumerate(ids)]
         try:
-            self._connection.execute(insert(RECORD_IDS), rows)
+            self._put_ids(rows)
         except IntegrityError as error:
             raise Damaged(f"tenant batch {batch}", "a record id was booked before") from error
+
+    def _put_ids(self, rows: list[tuple[bytes, int, int]]) -> None:
+        """As the driver takes them: a row a request is too many to be named and typed each."""
+        compiled = insert(RECORD_IDS).compile(dialect=self._connection.dialect)
+        names = RECORD_IDS.columns.keys()
+        given = rows if compiled.positional else [dict(zip(names, r, strict=True)) for r in rows]
+        self._connection.exec_driver_sql(str(compiled), given)
 
     def add_usage(self, rows: Sequence[UsageRow]) -> None:
         self._connection.execute(_ADD_USAGE, [asdict(row) for row in rows])
