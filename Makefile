@@ -8,7 +8,7 @@ FACTORY ?=
 PORT    ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install up check fix packages test soak bench-gateway bench-noisy bench-replay bench-stream bench-journal bench-cost wheel
+.PHONY: help install up check fix packages test soak bench-gateway bench-noisy bench-replay bench-stream bench-memory bench-journal bench-cost wheel
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,10 @@ bench-gateway: install  ## Governed requests/s beside nginx and LiteLLM, one JSO
 bench-stream: install  ## Streamed events/s of one core beside nginx, one JSON line
 	@$(BIN)/python tests/debian_packages.py --bench
 	$(BIN)/python -m bench.stream
+
+bench-memory: install  ## A gateway's memory over a million requests and beside slow readers, one JSON line
+	@$(BIN)/python tests/debian_packages.py --bench
+	$(BIN)/python -m bench.memory
 
 bench-journal: install  ## What appending to the journal and booking its records cost, one JSON line
 	$(BIN)/python -m bench.journal

@@ -12,6 +12,7 @@ import select
 import socket
 import subprocess
 import time
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,12 +95,13 @@ def _request(target: Target) -> bytes:
 def _send_on_timetable(target: Target, rps: float, seconds: float) -> list[float]:
     """Seconds from due to answered, of each. What finds no idle connection waits its turn.
 
-    Waits on one epoll through `select`, whose timeout knows microseconds; epoll's own does not.
+    Connections take turns, so that none is idle for long. Waits on one epoll through `select`,
+    whose timeout knows microseconds; epoll's own does not.
     """
     request = _request(target)
     connections = {c.fileno(): c for c in (_Connection(target.port) for _ in range(CONNECTIONS))}
     taken: list[float] = []
-    idle, sent, total = list(connections.values()), 0, int(rps * seconds)
+    idle, sent, total = deque(connections.values()), 0, int(rps * seconds)
     with select.epoll() as poll:
         for number in connections:
             poll.register(number, select.EPOLLIN)
@@ -107,7 +109,7 @@ def _send_on_timetable(target: Target, rps: float, seconds: float) -> list[float
         while len(taken) < total:
             now = time.monotonic()
             while idle and sent < total and start + sent / rps <= now:
-                idle.pop().ask(request, start + sent / rps)
+                idle.popleft().ask(request, start + sent / rps)
                 sent += 1
             until_due = start + sent / rps - now if idle and sent < total else STALL_S
             select.select([poll], [], [], max(0.0, until_due))
