@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from inland.domain.budgets import Budget
 from inland.domain.capacity import Profile
 from inland.domain.contracts import Contract
+from inland.domain.guards import Guard
 from inland.domain.plant import Deployment, Key, Model, Replica, Tenant
 from inland.domain.pricing import Price
 
@@ -18,7 +19,7 @@ class Snapshot:
 
     `contracts`: those in force, by id. `profiles`: by deployment, of those measured as they stand.
     `budgets`: the hard ones, by id. `prices`: by deployment, the earliest first, where such a
-    budget is in money.
+    budget is in money. `guards`: by name.
     """
 
     version: int
@@ -34,6 +35,7 @@ class Snapshot:
     profiles: dict[str, Profile] = field(default_factory=dict)
     budgets: dict[str, Budget] = field(default_factory=dict)
     prices: dict[str, tuple[Price, ...]] = field(default_factory=dict)
+    guards: dict[str, Guard] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

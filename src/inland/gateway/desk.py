@@ -237,8 +237,10 @@ class Desk:
         ruling = self._allowed(rulings, key, asked.model, route)
         try:
             body = incoming.body
-            work = self._work(ruling, asked, len(body))
-            self._begin(ruling, Order(route.name, asked, work, body, arrived), exchange)
+            work, watch = self._work(ruling, asked, len(body)), None
+            if ruling.guarding is not None:
+                work, watch = ruling.guarding.let_in(work)
+            self._begin(ruling, Order(route.name, asked, work, body, arrived, watch), exchange)
         except Refused as refused:
             self._shared.refusals.add(folded(ruling, refused, route.name))
             raise

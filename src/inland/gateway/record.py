@@ -43,7 +43,8 @@ _MARK = re.compile(r'"<<gap:(\w+)>>"')
 class Facts(msgspec.Struct, gc=False):
     """What a request turns out to be, filled in as it becomes known.
 
-    `salt`: 32 hex digits. `input`, `output` (per choice): commitments.
+    `salt`: 32 hex digits. `input`, `output` (per choice): commitments. `guard`: what was found,
+    None where nothing is looked for.
     """
 
     id: str
@@ -62,6 +63,7 @@ class Facts(msgspec.Struct, gc=False):
     duration_us: int = 0
     status: int = 200
     stalled_us: int = 0
+    guard: list[dict[str, Any]] | None = None
 
     def charged(self) -> Tokens | None:
         """What the record bills."""
@@ -71,7 +73,8 @@ class Facts(msgspec.Struct, gc=False):
 
     def record(self, fixed: Record) -> Record:
         """The whole record."""
-        return {**fixed, **{name: getattr(self, name) for name in _GAPS}}
+        guard = {} if self.guard is None else {"guard": self.guard}
+        return {**fixed, **{name: getattr(self, name) for name in _GAPS}, **guard}
 
 
 class Template:
@@ -85,6 +88,8 @@ class Template:
 
     def fill(self, facts: Facts) -> bytes:
         """The canonical bytes of `facts.record(fixed)`."""
+        if facts.guard is not None:
+            return canonical.encode(facts.record(self.fixed))
         ttft_us, output = facts.ttft_us, '","'.join(facts.output)
         written = self._format % (
             "true" if facts.billed else "false",
@@ -106,9 +111,11 @@ class Template:
         )
         return written.encode()
 
-    def opening(self, record_id: str, unix_us: int, salt: str, input_: str) -> bytes:
+    def opening(self, facts: Facts, salt: str) -> bytes:
         """What is journaled before a stream's first byte: all that is known at its dispatch."""
-        known = {"id": record_id, "time": unix_us, "salt": salt, "input": input_}
+        known: Record = {"id": facts.id, "time": facts.time, "salt": salt, "input": facts.input}
+        if facts.guard is not None:
+            known["guard"] = facts.guard
         return canonical.encode({**self.fixed, **known, "counted": UNCOUNTED})
 
 

@@ -20,6 +20,7 @@ from inland.gateway.errors import (
 )
 from inland.gateway.exchange import Exchange
 from inland.gateway.failures import failure
+from inland.gateway.guarding import Watch
 from inland.gateway.lane import Lane
 from inland.gateway.prefix import beginning_of
 from inland.gateway.record import ESTIMATED, Facts, Template
@@ -53,13 +54,15 @@ class Phase(Enum):
 
 class Order(msgspec.Struct, frozen=True, gc=False):
     """What is to be done, and how its answer is written. `route`: what records call its path.
-    `received`: its body, which the record commits to. `arrived`: when the last byte was read."""
+    `received`: its body, which the record commits to. `arrived`: when the last byte was read.
+    `watch`: over its answer, where a guard is."""
 
     route: str
     asked: Asked
     work: Work
     received: bytes
     arrived: float
+    watch: Watch | None = None
 
 
 class Request:
@@ -88,6 +91,7 @@ class Request:
         "_thrown_away",
         "_tries",
         "_untold",
+        "_watch",
         "_work",
         "denied",
         "most_tokens",
@@ -125,7 +129,10 @@ class Request:
         self._commitments = ruling.record_keys.commitments(record_id)
         self._facts = Facts(record_id, now_us, self._commitments.input(received))
         self._size = size = len(received)
-        self._ceiling = Ceiling(order.work, ruling.deployment, size)
+        self._watch = watch = order.watch
+        if watch is not None:
+            self._facts.guard = watch.found()
+        self._ceiling = self._most(order.work)
         self.slots, self.most_tokens = order.work.n, self._ceiling.most
         self.prompt_estimate = size // BYTES_PER_TOKEN
         said = Said(record_id, now_us // 1_000_000, ruling.deployment.name)
@@ -140,6 +147,10 @@ class Request:
         self._stalls = Stalls()
         self._tries = self._thrown_away = self._untold = 0
         self._last_piece = 0.0
+
+    def _most(self, work: Work) -> Ceiling:
+        grown = 0 if self._watch is None else self._watch.grown_bytes
+        return Ceiling(work, self.ruling.deployment, self._size + grown)
 
     def begin(self) -> None:
         """Into the queue."""
@@ -184,9 +195,7 @@ class Request:
 
     def _open(self, template: Template) -> None:
         self._opened = True
-        facts = self._facts
-        salt = self._shared.salt().hex()
-        opening = template.opening(facts.id, facts.time, salt, facts.input)
+        opening = template.opening(self._facts, self._shared.salt().hex())
         self._shared.journal.append(FrameKind.OPENING, opening, self._opening_is_durable)
 
     def turned_away(self, refused: Refused) -> None:
@@ -214,9 +223,20 @@ class Request:
         if self._untold < 0 and pieces[-1].finish is None:  # its end, which follows, tells all
             self._untold = TELL_PIECES
             self._lane.progress(self, self._ceiling.made)
+        if self._watch is not None:
+            pieces = self._watch.take(pieces)
+            if self._watch.is_cut:
+                self._cut(pieces)
+                return
         more = self._delivery.take(pieces)
         if self._call is not None and (self._stalls.is_now or not more):
             self._call.pause()  # once more: the first time there may have been no connection
+
+    def _cut(self, last: Sequence[Piece]) -> None:
+        """A guard ended the answer before these were the last of it: it is whole as it stands."""
+        self._delivery.take(last)
+        self._facts.outcome = COMPLETE
+        self._cancel()
 
     def _measure(self, count: int, *, is_last: bool) -> None:
         now = self._shared.clock.monotonic()
@@ -233,7 +253,7 @@ class Request:
 
     def _opening_is_durable(self) -> None:
         going_on = self.phase in {Phase.WAITING, Phase.RUNNING, Phase.MOVING}
-        still_to_come = self.phase is Phase.RECORDING and self._facts.outcome == COMPLETE
+        still_to_come = self._facts.outcome == COMPLETE
         if isinstance(self._delivery, StreamDelivery) and (going_on or still_to_come):
             self._delivery.opening_is_durable()
         if going_on and self._facts.ttft_us is not None:  # its first token leaves only now
@@ -256,7 +276,7 @@ class Request:
             self._ended(end, counts)
 
     def _lied(self, lie: Damaged) -> None:
-        if self.phase is not Phase.ENDING:
+        if self.phase is not Phase.ENDING or self._facts.outcome == COMPLETE:
             self._give_up(self._distrust(lie), _NOTHING)
         else:  # whoever asked knows already that there is no answer
             self._ends(FAILED, 502)
@@ -298,8 +318,8 @@ class Request:
         """Back into the queue, as if nothing had been made of it: that is thrown away, unbilled."""
         assert self.replica is not None
         self._thrown_away += counts.completion
-        self._delivery.start_over()
-        self._ceiling = Ceiling(self._work, self.ruling.deployment, self._size)
+        self._start_over()
+        self._ceiling = self._most(self._work)
         self._facts.ttft_us, self._call, self._untold = None, None, 0
         self.phase = Phase.WAITING
         self._lane.returned(self, self.replica)
@@ -355,8 +375,13 @@ class Request:
         if self._delivery.has_begun():
             self.stop(refused)
             return
-        self._delivery.start_over()
+        self._start_over()
         self._cancel(Phase.MOVING)
+
+    def _start_over(self) -> None:
+        self._delivery.start_over()
+        if self._watch is not None:
+            self._watch.start_over()
 
     def is_late(self, now: float) -> bool:
         """Whether it had all the time there is."""
@@ -422,6 +447,8 @@ class Request:
         facts.wasted_tokens_estimated = self._thrown_away + max(0, counts.completion - done)
         if not counts.exact:
             facts.counted = ESTIMATED
+        if self._watch is not None:
+            facts.guard = self._watch.found()
         facts.duration_us = max(0, int((now - self._arrived) * 1e6))
         facts.stalled_us = int(self._stalls.total_s(now) * 1e6)
 

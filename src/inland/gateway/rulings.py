@@ -8,6 +8,7 @@ from inland.domain.budgets import Budget
 from inland.domain.capabilities import known
 from inland.domain.plant import Deployment, Key, Model, Replica, Tenant
 from inland.domain.snapshot import Secrets, Snapshot
+from inland.gateway.guarding import Guarding, guarding
 from inland.gateway.keys import Proofs
 from inland.gateway.record import Template, fixed_fields
 from inland.ledger.commitments import RecordKeys
@@ -31,6 +32,7 @@ class Ruling:
         "allowed",
         "budgets",
         "deployment",
+        "guarding",
         "key",
         "model",
         "policy_digest",
@@ -61,6 +63,9 @@ class Ruling:
         self.verdict = verdict
         self.budgets = budgets
         self.prices = snapshot.prices.get(deployment.name, ())
+        self.guarding: Guarding | None = guarding(
+            snapshot.guards.values(), deployment.name, key.tenant
+        )
         self.supports = known(deployment, snapshot.replicas.values())
         secret = secrets.record_keys.get(key.tenant)
         self.record_keys = None if secret is None else RecordKeys(secret)

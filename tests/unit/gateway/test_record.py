@@ -28,6 +28,7 @@ _FACTS = st.builds(
     duration_us=_COUNT,
     status=_COUNT,
     stalled_us=_COUNT,
+    guard=st.none() | st.lists(st.dictionaries(st.sampled_from(["rule", "on"]), _HEX), max_size=2),
 )
 
 
@@ -54,7 +55,7 @@ def test_a_filled_template_is_the_canonical_record(facts: Facts, rules: list[str
 
 def test_an_opening_becomes_a_record_with_every_field_of_one() -> None:
     template = Template(fixed(["50% %d %%"]))
-    opening = canonical.decode(template.opening("id", 1, "00" * 16, "ab"))
+    opening = canonical.decode(template.opening(Facts("id", 1, "ab"), "00" * 16))
     ended = interrupted(opening, salt=b"s" * 16)
     facts = Facts("id", 1, "ab", "00", "complete", billed=True)
     assert set(ended) == set(facts.record(template.fixed))
