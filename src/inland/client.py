@@ -121,6 +121,53 @@ class FactoryClient:
     def remove_deployment(self, name: str) -> None:
         self._call("DELETE", f"deployments/{_part(name)}")
 
+    def assets(self, tenant: str | None = None, *, erased: bool = False) -> list[dict[str, Any]]:
+        """Those the caller may see, and with `erased` what is left of others."""
+        return self._list("assets", {"tenant": tenant, "erased": "true" if erased else None})
+
+    def asset(self, asset: str) -> dict[str, Any]:
+        return self._object("GET", f"assets/{_part(asset)}")
+
+    def add_asset(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Begins an upload, or goes on with one: which of its `parts` are `received`."""
+        return self._object("POST", "assets", body=body)
+
+    def put_asset_part(self, asset: str, number: int, data: bytes) -> None:
+        """Returns when it is durable."""
+        self._call("PUT", f"assets/{_part(asset)}/parts/{number}", content=data)
+
+    def finish_asset(self, asset: str) -> dict[str, Any]:
+        return self._object("POST", f"assets/{_part(asset)}/finish")
+
+    def give_up_asset(self, asset: str) -> None:
+        """Removes an upload."""
+        self._call("DELETE", f"assets/{_part(asset)}/upload")
+
+    def share_asset(self, asset: str, add: list[str], remove: list[str]) -> dict[str, Any]:
+        body = {"add": add, "remove": remove}
+        return self._object("POST", f"assets/{_part(asset)}/share", body=body)
+
+    def label_asset(self, asset: str, terms: dict[str, Any]) -> dict[str, Any]:
+        return self._object("POST", f"assets/{_part(asset)}/label", body=terms)
+
+    def export_asset(self, asset: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Begins an export: its `parts` are to be read."""
+        return self._object("POST", f"assets/{_part(asset)}/exports", body=body)
+
+    def asset_part(self, asset: str, export: str, number: int) -> bytes:
+        path = f"assets/{_part(asset)}/exports/{_part(export)}/parts/{number}"
+        return self._call("GET", path).content
+
+    def finish_export(self, asset: str, export: str) -> dict[str, Any]:
+        path = f"assets/{_part(asset)}/exports/{_part(export)}/finish"
+        return self._object("POST", path)
+
+    def erase_asset(self, asset: str) -> dict[str, Any]:
+        """Returns when nothing of it opens: the `record` that certifies it."""
+        path = f"assets/{_part(asset)}/erase"
+        told: dict[str, Any] = self._call("POST", path, limit_s=REPORT_LIMIT_S).json()
+        return told
+
     def contracts(self, tenant: str | None = None, *, ended: bool = False) -> list[dict[str, Any]]:
         """Those in force, and with `ended` all there ever were."""
         return self._list("contracts", {"tenant": tenant, "ended": "true" if ended else None})
@@ -228,12 +275,21 @@ class FactoryClient:
         params: Params | None = None,
         body: dict[str, Any] | None = None,
         limit_s: float | None = None,
+        content: bytes | None = None,
     ) -> httpx.Response:
         given = {name: value for name, value in (params or {}).items() if value is not None}
         limit = httpx.USE_CLIENT_DEFAULT if limit_s is None else httpx.Timeout(limit_s)
         url = f"/factory/v1/{path}"
         try:
-            reply = self._http.request(method, url, params=given, json=body, timeout=limit)
+            reply = self._http.request(
+                method,
+                url,
+                params=given,
+                json=body,
+                content=content,
+                headers=None if content is None else {"content-type": "application/octet-stream"},
+                timeout=limit,
+            )
         except httpx.TransportError as error:
             raise _away(error) from error
         if reply.status_code >= httpx.codes.BAD_REQUEST:

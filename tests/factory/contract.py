@@ -58,8 +58,14 @@ FEW = (
     ("tenant-admin", "positive"),
     ("auditor", "negative"),
 )
-#: Operations that never get to do anything here: no process has been given up.
-NEVER = frozenset({"POST /factory/v1/processes/{name}/revive"})
+#: Operations that never get to do anything here: no process has been given up, and no part that is
+#: made up has the length that its upload waits for.
+NEVER = frozenset(
+    {
+        "POST /factory/v1/processes/{name}/revive",
+        "PUT /factory/v1/assets/{asset}/parts/{number}",
+    }
+)
 #: Processes of schemathesis at once.
 AT_ONCE = 6
 
@@ -193,6 +199,51 @@ _BILLING: Narrowing = {
 }
 
 
+_ASSETS: Narrowing = {
+    "AddAsset:tenant": {"enum": ["caller", "nobody-here"]},
+    "AddAsset:kind": {"enum": ["dataset", "suite"]},
+    "AddAsset:name": {"enum": ["grown", "", "\n"]},
+    "AddAsset:bytes": {"enum": [0, 1, -1]},
+    "AddAsset:parents": {"enum": [[], ["nothing"]]},
+    "AddAsset:run": {"enum": ["", "run-1"]},
+    "AddAsset:resume": {"enum": ["", "the same"]},
+    "AddAsset:label": {"enum": [{}, {"purposes": ["train"]}]},
+    "Sharing:add": {"enum": [["fodder"], ["No Name"], []]},
+    "Sharing:remove": {"enum": [[], ["nobody-here"]]},
+    "Terms:jurisdictions": {"enum": [None, ["Atlantis"]]},
+    "Terms:storage": {"enum": [None]},
+    "Terms:purposes": {"enum": [["train"], []]},
+    "Terms:retention_days": {"enum": [None, 0]},
+    "NewExport:destination": {"enum": [None, "nowhere"]},
+    "NewExport:recipient": {"enum": ["", "age1x", "?"]},
+}
+
+
+def _assets(factory: Running, folder: Path) -> Narrowing:
+    """Assets in every state an operation wants, of the tenant whose member asks."""
+    file = folder / "asset.bin"
+    file.write_bytes(b"content")
+    words = ("asset", "add", str(file), "--tenant", "caller", "--name", "held")
+    held, labelled, doomed = (factory.json(*words)["id"] for _ in range(3))
+    path = "/factory/v1/assets"
+    with factory.http("caller") as http:
+        body = {"kind": "dataset", "name": "under way", "bytes": 1}
+        waits, left = (http.post(path, json=body).json()["id"] for _ in range(2))
+        reading, read = (http.post(f"{path}/{held}/exports", json={}).json()["id"] for _ in "rd")
+        assert http.get(f"{path}/{held}/exports/{read}/parts/0").content == b"content"
+    named = {
+        **dict.fromkeys(("show", "finish", "share", "export", "read_part", "exported"), held),
+        "label": labelled, "erase": doomed, "upload": waits, "put_part": waits, "give_up": left,
+    }
+    return {
+        **_ASSETS,
+        **{f"assets.{name}.asset": {"enum": [one, "nothing"]} for name, one in named.items()},
+        "assets.read_part.export": {"enum": [reading, "nothing"]},
+        "assets.exported.export": {"enum": [read, "nothing"]},
+        "number": {"enum": [0, 7]},
+    }
+
+
 #: What may be asked about a deployment that is to stay.
 _ABOUT_ONE = ("show", "measure", "measurement", "scale")
 
@@ -244,6 +295,7 @@ def _narrowing(factory: Running, model: str, answer: str, spare: list[str]) -> N
         "Scale:replicas": {"enum": [1, 2, -1]},
         **_CONTRACTS,
         **_BILLING,
+        **_assets(factory, factory.home.parent),
         "month": {"enum": ["2026-11", "2026-13"]},
         "contracts.report.deployment": {"enum": [TINY, "nothing"]},
         "contracts.page.deployment": {"enum": [TINY, "nothing"]},

@@ -20,6 +20,7 @@ _OPERATOR = frozenset({Role.OPERATOR})
 _WATCHING = frozenset({Role.OPERATOR, Role.AUDITOR})
 _ADMINS = frozenset({Role.OPERATOR, Role.TENANT_ADMIN})
 _READING = frozenset({Role.OPERATOR, Role.AUDITOR, Role.TENANT_ADMIN})
+_KEEPING = frozenset({Role.OPERATOR, Role.TENANT_ADMIN, Role.MEMBER})
 _ALL = frozenset(Role)
 
 #: Operation → the roles that may ask for it. Which tenant's things they reach is `Caller.reach`.
@@ -41,6 +42,19 @@ ACCESS: dict[str, frozenset[Role]] = {
     "deployments.add": _OPERATOR,
     "deployments.scale": _OPERATOR,
     "deployments.remove": _OPERATOR,
+    "assets.list": _KEEPING,
+    "assets.show": _KEEPING,
+    "assets.add": _KEEPING,
+    "assets.upload": _KEEPING,
+    "assets.give_up": _KEEPING,
+    "assets.put_part": _KEEPING,
+    "assets.finish": _KEEPING,
+    "assets.share": _ADMINS,
+    "assets.label": _KEEPING,
+    "assets.export": _KEEPING,
+    "assets.read_part": _KEEPING,
+    "assets.exported": _KEEPING,
+    "assets.erase": _ADMINS,
     "contracts.list": _ALL,
     "contracts.report": _ALL,
     "contracts.page": _ALL,
@@ -66,7 +80,14 @@ ACCESS: dict[str, frozenset[Role]] = {
     "log.rotate": _OPERATOR,
 }
 #: Operations by which a suspended tenant's keys would change something.
-_CHANGING = frozenset({"keys.add", "keys.rotate", "keys.revoke"})
+_CHANGING = frozenset(
+    {"keys.add", "keys.rotate", "keys.revoke"}
+    | {
+        one
+        for one in ACCESS
+        if one.startswith("assets.") and one not in {"assets.list", "assets.show"}
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from fastapi.routing import APIRoute
 
 from inland import __version__
 from inland.api import (
+    assets,
     budgets,
     contract,
     contracts,
@@ -52,6 +53,7 @@ NOUNS = (
     tenants,
     keys,
     deployments,
+    assets,
     contracts,
     profiles,
     policies,

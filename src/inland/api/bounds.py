@@ -9,6 +9,8 @@ from inland.domain import strict_json
 from inland.domain.limits import Limits
 from inland.ports.clock import Clock
 
+OCTETS = b"application/octet-stream"
+
 _log = logging.getLogger(__name__)
 
 
@@ -37,7 +39,7 @@ class Bounds:
         if body is None:
             detail = f"a body has at most {self._limits.control_body_bytes} bytes"
             await _refuse(sending, 413, "Too long", detail)
-        elif bad := self._ambiguous(body):
+        elif not _is_octets(scope) and (bad := self._ambiguous(body)):
             await _refuse(sending, 422, "Bad input", bad)
         else:
             await self._app(scope, _replay(body, receive), sending)
@@ -63,6 +65,14 @@ class Bounds:
             "duration_ms": round(seconds * 1000, 3),
         }
         _log.info("call", extra=facts)
+
+
+def _is_octets(scope: Scope) -> bool:
+    """Whether a body says that it is no JSON: no route that wants some reads it then."""
+    return any(
+        name == b"content-type" and value.partition(b";")[0].strip().lower() == OCTETS
+        for name, value in scope["headers"]
+    )
 
 
 async def _body(receive: Receive, limit_bytes: int) -> bytes | None:

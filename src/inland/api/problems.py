@@ -12,7 +12,10 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from inland.domain.errors import BadInput, Busy, Conflict, Damaged, Denied, InlandError, NotFound
+from inland.ports.blobs import BlobsAway
 from inland.ports.files import DiskFull
+from inland.ports.keys import KeyGone, KeysAway, KeyWithdrawn
+from inland.ports.vault import Unreadable
 
 MEDIA_TYPE = "application/problem+json"
 #: What any request may be answered before anybody looks at what it asks: it is no HTTP, comes too
@@ -24,6 +27,8 @@ _MAX_TOLD = 5
 
 #: When what found no room on the disk may be tried again, in seconds.
 ROOM_RETRY_S = 30
+#: And what the vault was asked for while its keys or blobs were not to be had.
+VAULT_RETRY_S = 5
 
 _log = logging.getLogger(__name__)
 
@@ -104,6 +109,23 @@ def _ours(_: Request, error: Exception) -> JSONResponse:
             return problem(503, "No room", str(error), {"retry-after": str(ROOM_RETRY_S)})
         case Damaged():
             _log.error("damage", extra={"where": error.where, "why": error.why})
+            return problem(500, "Damaged", str(error))
+        case _:
+            return _of_vault(error)
+
+
+def _of_vault(error: Exception) -> JSONResponse:
+    """What keys, blobs and what lies in them refuse; anything else is a failure."""
+    match error:
+        case KeyWithdrawn():
+            return problem(403, "Withdrawn", str(error))
+        case KeyGone():
+            return problem(409, "Gone", str(error))
+        case KeysAway() | BlobsAway():
+            _log.error("the vault is away", extra={"why": str(error)})
+            return problem(503, "Vault away", str(error), {"retry-after": str(VAULT_RETRY_S)})
+        case Unreadable():
+            _log.error("damage", extra={"where": error.part, "why": "it does not open"})
             return problem(500, "Damaged", str(error))
         case _:
             return problem(500, "Failed", str(error))

@@ -78,11 +78,11 @@ def _mine(control: Control, caller: Caller, ref: str) -> Record | None:
     if located is None:
         return None
     record = located[1]
-    whose = located[0] or _bought_by(record)
+    whose = located[0] or _told_to(record)
     return None if caller.tenant is not None and whose != caller.tenant else record
 
 
-def _bought_by(record: Record) -> str | None:
-    """The tenant whose contract a change was about: what it bought is its to prove."""
-    is_contract = str(record.get("what")).startswith("contract.")
-    return str(record["details"]["tenant"]) if is_contract else None
+def _told_to(record: Record) -> str | None:
+    """The tenant whose contract or asset a change was about: it is its to prove."""
+    is_its = str(record.get("what")).startswith(("contract.", "asset."))
+    return str(record["details"]["tenant"]) if is_its else None

@@ -26,6 +26,10 @@ from inland.adapters.processes.client import SupervisorClient
 from inland.adapters.processes.lifeline import exit_when_closed
 from inland.adapters.processes.roles import GATEWAY
 from inland.adapters.sql.database import Database
+from inland.adapters.vault.embedded_keys import EmbeddedKeys
+from inland.adapters.vault.factory_key import FactoryKey, FactorySecret, Source
+from inland.adapters.vault.folder_blobs import FolderBlobs
+from inland.adapters.vault.sealed_vault import SealedVault
 from inland.adapters.vllm.probe import VllmProber
 from inland.adapters.vllm.probe import counters as vllm_counters
 from inland.api.control import Control
@@ -36,6 +40,10 @@ from inland.decide.shares import Shares
 from inland.domain.errors import InlandError
 from inland.domain.plant import EngineKind
 from inland.plant.allowances import Allowances
+from inland.plant.asset_claims import Claims
+from inland.plant.asset_rulings import AssetRulings
+from inland.plant.asset_upkeep import AssetUpkeep
+from inland.plant.assets import Assets
 from inland.plant.books.books import Books
 from inland.plant.books.public import PublicLedger
 from inland.plant.budgets import Budgets
@@ -45,7 +53,9 @@ from inland.plant.declared import Declared, reconcile
 from inland.plant.deployments import Deployments
 from inland.plant.draining import Draining
 from inland.plant.driving import Drivable, EngineDriver
+from inland.plant.erasing import Erasing
 from inland.plant.explain import Explain
+from inland.plant.exports import Exports
 from inland.plant.invoices import Invoices
 from inland.plant.keys import Keys
 from inland.plant.measuring import Measuring
@@ -57,6 +67,7 @@ from inland.plant.replicas import EngineRoom, Replicas
 from inland.plant.reports import Reports
 from inland.plant.tenants import Tenants
 from inland.plant.ticker import Controller, Ticker
+from inland.plant.uploads import Uploads
 from inland.ports.engine import Prober
 
 if TYPE_CHECKING:
@@ -136,6 +147,12 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
     }
     replicas = Replicas(changes, runner, probers, _engine_room(home, isolation), probes, draining)
     contracts = Contracts(changes, limits.contracts)
+    vault, claims = _vault(files), Claims()
+    rulings = AssetRulings(changes, site)
+    assets = Assets(changes, vault, rulings)
+    uploads = Uploads(changes, vault, assets, rulings, claims, limits)
+    exports = Exports(changes, vault, assets, rulings, claims)
+    erasing = Erasing(changes, vault, rulings, claims)
     steps = [
         Controller("feed", lambda: _end_unless(feed.is_alive())),
         Controller("shares", feed.look),
@@ -146,6 +163,7 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
         Controller("allowances", allowances.step),
         Controller("totals", lambda: totals.keep(feed.heard())),
         Controller("refitting", Refitting(changes, feed.heard).step),
+        Controller("assets", AssetUpkeep(changes, uploads, exports, erasing).step),
     ]
     ticker = Ticker(steps, _step_failed)
     control = Control(
@@ -159,6 +177,10 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
         keys=Keys(changes, limits.keys),
         models=Models(changes),
         deployments=Deployments(changes, site, folder, limits.deployments),
+        assets=assets,
+        uploads=uploads,
+        exports=exports,
+        erasing=erasing,
         contracts=contracts,
         reports=Reports(store, books, clock, int(limits.queue_s + limits.answer_s)),
         measuring=Measuring(changes, _driver(clock), _aside),
@@ -180,6 +202,11 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
         began_unix_s=clock.unix_us() / 1e6,
     )
     return _Parts(store, books, feed, runner, changes, control)
+
+
+def _vault(files: Disk) -> SealedVault:
+    keys = EmbeddedKeys(files, FactoryKey(files, FactorySecret(Source.FILE), "keys/vault"))
+    return SealedVault(keys, FolderBlobs(files))
 
 
 def _engine_room(home: Home, isolation: str) -> EngineRoom:

@@ -6,6 +6,7 @@ import typer
 from typer.exceptions import TyperException
 
 from inland.cli import (
+    asset,
     backup,
     budget,
     contract,
@@ -49,6 +50,7 @@ app.command("verify")(verify.verify)
 app.add_typer(tenant.app, name="tenant")
 app.add_typer(key.app, name="key")
 app.add_typer(deploy.app, name="deploy")
+app.add_typer(asset.app, name="asset")
 app.add_typer(contract.app, name="contract")
 app.add_typer(price.app, name="price")
 app.add_typer(budget.app, name="budget")

@@ -37,12 +37,13 @@ def put_whole(path: Path, data: bytes) -> None:
 
 def put_pieces(path: Path, pieces: Iterable[bytes]) -> int:
     """As `put_whole`, piece by piece; the bytes written."""
-    with _replacing(path) as file:
+    with replacing(path) as file:
         return sum(file.write(piece) for piece in pieces)
 
 
 @contextmanager
-def _replacing(path: Path) -> Iterator[BinaryIO]:
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """What is written in the block becomes the file when it ends; raising leaves what was there."""
     if not path.parent.is_dir():
         raise Failed(f"{path.parent} is not a folder")
     fd, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)

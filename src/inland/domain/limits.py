@@ -121,7 +121,11 @@ class Limits:
         256 * KIB, 0, 64 * MIB, "bytes", "shorter answers of control are sent with their length"
     )
     control_body_bytes: int = _limit(
-        2 * MIB, KIB, 256 * MIB, "bytes", "body of a request that control answers"
+        4 * MIB,
+        KIB,
+        256 * MIB,
+        "bytes",
+        "body of a request that control answers; a part of an asset has 4 MiB",
     )
 
     # -- the factory
@@ -141,6 +145,11 @@ class Limits:
     contracts: int = _limit(4096, 0, 65_536, "contracts", "in force in one factory")
     prices: int = _limit(4096, 1, 65_536, "prices", "in one factory, past ones included")
     budgets: int = _limit(4096, 1, 65_536, "budgets", "in one factory")
+    assets: int = _limit(65_536, 1, 1 << 24, "assets", "in one factory, erased ones apart")
+    uploads_per_tenant: int = _limit(64, 1, 65_536, "uploads", "of one tenant under way")
+    upload_s: int = _limit(
+        86_400, 60, 30 * 86_400, "seconds", "an upload nobody goes on with is removed after"
+    )
 
     @classmethod
     def of(cls, said: Mapping[str, Any]) -> "Limits":

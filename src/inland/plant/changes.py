@@ -87,10 +87,16 @@ class Changes:
         if snapshot is not None:
             self._publish(snapshot)
 
+    @contextmanager
+    def act(self, who: str) -> Iterator[tuple[Transaction, Book]]:
+        """A transaction, and what books in it: for what gateways need not hear of."""
+        with self.store.write() as transaction:
+            yield transaction, self._book(transaction, who)
+
     def note(self, who: str, what: str, subject: str, **details: Any) -> None:
         """Book something that changed no state (a start, a stop)."""
-        with self.store.write() as transaction:
-            self._book(transaction, who)(what, subject, **details)
+        with self.act(who) as (_, book):
+            book(what, subject, **details)
 
     def wait_in_force(self, version: int) -> None:
         """Block until what `version` took away is taken away everywhere (at most a lease)."""

@@ -3,6 +3,7 @@
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from inland.ports.assets import AssetTables
 from inland.ports.billing import BillingTables
 from inland.ports.books import BookTables
 from inland.ports.state import StateTables
@@ -24,6 +25,11 @@ class Transaction(Protocol):
     @property
     def billing(self) -> BillingTables:
         """Prices, budgets, and what was spent."""
+        ...
+
+    @property
+    def assets(self) -> AssetTables:
+        """Assets, what is being uploaded, and what is intended with them."""
         ...
 
 

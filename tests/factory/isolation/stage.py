@@ -109,6 +109,13 @@ def _made(factory: Running) -> Stage:
         )["id"]
         for tenant, deployment in (("alpha", MODEL), ("beta", "private"))
     }
+    assets = {
+        tenant: factory.json(
+            *("asset", "add", str(factory.home / "factory.toml"), "--tenant", tenant),
+            *("--name", f"{tenant} data", "--kind", "dataset"),
+        )["id"]
+        for tenant in ("alpha", "beta")
+    }
     foreign = {
         Kind.TENANT: "beta",
         Kind.KEY: ids["beta"],
@@ -117,6 +124,7 @@ def _made(factory: Running) -> Stage:
         Kind.MODEL: "private-weights",
         Kind.PROCESS: "engine-private-0",
         Kind.CONTRACT: bought["beta"],
+        Kind.ASSET: assets["beta"],
     }
     unknown = {
         Kind.TENANT: "zeta",
@@ -126,6 +134,7 @@ def _made(factory: Running) -> Stage:
         Kind.MODEL: "unknown-weights",
         Kind.PROCESS: "engine-unknown-0",
         Kind.CONTRACT: bought["beta"][:-1] + ("0" if bought["beta"][-1] != "0" else "1"),
+        Kind.ASSET: assets["beta"][:-1] + ("0" if assets["beta"][-1] != "0" else "1"),
     }
     own = {
         Kind.TENANT: "alpha",
@@ -135,11 +144,13 @@ def _made(factory: Running) -> Stage:
         Kind.MODEL: "no-weights",
         Kind.PROCESS: "no-process",
         Kind.CONTRACT: bought["alpha"],
+        Kind.ASSET: assets["alpha"],
     }
     marks = (
         ids["beta"],
         theirs.removeprefix("chatcmpl-"),
         bought["beta"],
+        assets["beta"],
         "private",
         '"beta"',
         "beta",

@@ -21,6 +21,7 @@ class Kind(Enum):
     MODEL = "model"
     PROCESS = "process"
     CONTRACT = "contract"
+    ASSET = "asset"
 
 
 _WORK = ("user", "metadata", "store")
@@ -41,6 +42,12 @@ _PLAIN = {
         *("tokens_per_second", "ttft_ms", "prompt_tokens", "burst_tokens", "weight", "tier"),
         "replace",
     ),
+    "assets.add": ("kind", "name", "title", "bytes", "run", "resume", "label"),
+    "assets.label": (
+        *("jurisdictions", "storage", "classification", "purposes", "derived_purposes"),
+        *("retention_days", "for_ever"),
+    ),
+    "assets.export": ("destination", "recipient"),
     "policies.apply": ("files",),
     "policies.explain": ("action", "place"),
     "deployments.scale": ("replicas",),
@@ -54,6 +61,10 @@ _PLAIN = {
     "completions": (*_TEXTS, "prompt"),
     "embeddings": (*_WORK, "input", "encoding_format", "dimensions"),
 }
+_OF_AN_ASSET = (
+    *("show", "upload", "give_up", "put_part", "finish", "share", "label", "export"),
+    *("read_part", "exported", "erase"),
+)
 #: Where a caller can name something: operation and parameter, or operation and property of a body.
 #: None: a value that names nothing of anybody's.
 SLOTS: dict[str, Kind | None] = {
@@ -79,6 +90,17 @@ SLOTS: dict[str, Kind | None] = {
     "deployments.show.name": Kind.DEPLOYMENT,
     "deployments.scale.name": Kind.DEPLOYMENT,
     "deployments.remove.name": Kind.DEPLOYMENT,
+    "assets.list.tenant": Kind.TENANT,
+    "assets.list.erased": None,
+    "assets.add:tenant": Kind.TENANT,
+    "assets.add:parents": Kind.ASSET,
+    **{f"assets.{name}.asset": Kind.ASSET for name in _OF_AN_ASSET},
+    "assets.put_part.number": None,
+    "assets.read_part.number": None,
+    "assets.read_part.export": Kind.RECORD,
+    "assets.exported.export": Kind.RECORD,
+    "assets.share:add": Kind.TENANT,
+    "assets.share:remove": Kind.TENANT,
     "contracts.list.tenant": Kind.TENANT,
     "contracts.list.ended": None,
     "contracts.add:tenant": Kind.TENANT,
@@ -122,7 +144,12 @@ SLOTS: dict[str, Kind | None] = {
 }
 
 #: What a base request of each operation sends, a tenant's own names in it; "{…}" are put in.
-BODIES: dict[str, dict[str, Any]] = {
+BODIES: dict[str, dict[str, Any] | bytes] = {
+    "assets.add": {"kind": "dataset", "name": "n", "bytes": 0, "parents": ["{asset}"]},
+    "assets.put_part": b"x",
+    "assets.share": {"add": ["{tenant}"]},
+    "assets.label": {},
+    "assets.export": {},
     "tenants.add": {"name": "{tenant}"},
     "keys.add": {"models": ["{deployment}"]},
     "deployments.add": {"name": "{deployment}", "model": "{model}"},
@@ -148,13 +175,14 @@ BODIES: dict[str, dict[str, Any]] = {
     "embeddings": {"model": "{deployment}", "input": "Hi"},
 }
 #: Values of what names nothing.
-VALUES = {"period": "day", "month": "2026-01", "path": "0/999", "log": "00000000"}
+VALUES = {"period": "day", "month": "2026-01", "path": "0/999", "log": "00000000", "number": "0"}
 
 #: Operations that show a tenant's keys something of their own, or of everybody's.
 OPEN = frozenset(
     {
         *("openapi", "healthz", "readyz", "checkpoint", "tenants.list", "keys.list", "keys.add"),
         *("receipts.get", "receipts.key", "records.export", "usage", "vkey"),
+        *("assets.list", "assets.show", "assets.finish", "assets.label", "assets.export"),
         *("contracts.list", "contracts.report", "contracts.page"),
         *("invoices.get", "invoices.page", "budgets.list"),
         *("chat.completions", "completions", "embeddings", "models", "models.one"),
@@ -163,14 +191,27 @@ OPEN = frozenset(
 #: Operations whose answer about what a tenant may not see is not a 4xx: a key may be limited to
 #: deployments that are not there (yet), which says nothing of those that are.
 NOT_REFUSED = frozenset(
-    {"keys.add:models", "contracts.report.deployment", "contracts.page.deployment"}
+    {
+        *("keys.add:models", "contracts.report.deployment", "contracts.page.deployment"),
+        *("assets.share:add", "assets.share:remove"),
+    }
 )
 #: Their own thing is ended by the base request, so it is asked for apart.
-ENDING = frozenset({"keys.revoke", "keys.rotate"})
+ENDING = frozenset({"keys.revoke", "keys.rotate", "assets.erase"})
 
 #: Every command: what it is for a tenant's key. "files": reads or rules the home's own files, which
 #: only their owner can; else the words that name a thing, with what stands for the name.
 COMMANDS: dict[str, list[tuple[Kind, list[str]]] | str] = {
+    "inland asset add": [
+        (Kind.TENANT, ["/etc/passwd", "--name", "n", "--tenant", "{}"]),
+        (Kind.ASSET, ["/etc/passwd", "--name", "n", "--from", "{}"]),
+    ],
+    "inland asset erase": [(Kind.ASSET, ["{}", "--yes", "-o", "/dev/null"])],
+    "inland asset export": [(Kind.ASSET, ["{}", "-o", "/dev/null"])],
+    "inland asset label": [(Kind.ASSET, ["{}", "--purposes", "train"])],
+    "inland asset list": [(Kind.TENANT, ["--tenant", "{}"])],
+    "inland asset share": [(Kind.ASSET, ["{}", "--with", "alpha"])],
+    "inland asset show": [(Kind.ASSET, ["{}"])],
     "inland budget list": [(Kind.TENANT, ["--tenant", "{}"])],
     "inland budget remove": [(Kind.TENANT, ["--tenant", "{}", "--period", "day"])],
     "inland budget set": [

@@ -31,7 +31,10 @@ from tests.factory.isolation.table import COMMANDS, ENDING, NOT_REFUSED, OPEN, S
 from tests.factory.running import MODEL
 
 #: Where alpha named something itself (a limit of its own key, what it was refused), it is told so.
-SAID_ITSELF = ('"models":["private"]', '"deployment":"private"')
+SAID_ITSELF = (
+    *('"models":["private"]', '"deployment":"private"'),
+    *('"shared_with":["beta","zeta"]', '"shared_with":["beta"]'),
+)
 
 pytestmark = pytest.mark.timeout(600)
 

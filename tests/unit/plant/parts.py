@@ -6,25 +6,36 @@ from dataclasses import dataclass, field, replace
 from hashlib import shake_256
 from pathlib import Path
 
+from sqlalchemy.engine import URL
+
 from inland.adapters.files.policies import PolicyFiles
 from inland.adapters.files.secrets import SecretFolder
 from inland.adapters.sql.database import Database, sqlite_url
 from inland.domain.labels import EVERYONE, public_label
+from inland.domain.limits import Limits
 from inland.domain.places import Place
 from inland.domain.plant import Deployment, EngineKind, Feature, Model
 from inland.domain.snapshot import Secrets, Snapshot
 from inland.ledger import canonical
+from inland.plant.asset_claims import Claims
+from inland.plant.asset_rulings import AssetRulings
+from inland.plant.asset_upkeep import AssetUpkeep
+from inland.plant.assets import Assets
 from inland.plant.budgets import Budgets
 from inland.plant.changes import Changes
 from inland.plant.contracts import Contracts
 from inland.plant.declared import Declared, reconcile
 from inland.plant.deployments import Deployments
 from inland.plant.draining import Draining
+from inland.plant.erasing import Erasing
+from inland.plant.exports import Exports
 from inland.plant.keys import Keys
 from inland.plant.policies import Policies
 from inland.plant.prices import PriceList
 from inland.plant.tenants import Tenants
+from inland.plant.uploads import Uploads
 from inland.ports.runner import EngineSpec, ProcessState, ProcessView
+from tests.vaults import folder_vault
 
 SITE = Place("local", "DE", "DE")
 MODEL = Model("smol", public_label(), (EVERYONE,), "sha256:00", "smol.gguf", declared=True)
@@ -144,12 +155,12 @@ def settled(clock: HandClock) -> Draining:
 class Plant:
     """All the plant's parts over `home`."""
 
-    def __init__(self, home: Path, most: int = 1000) -> None:
-        """`most`: tenants, keys and deployments that it may have, of each."""
+    def __init__(self, home: Path, most: int = 1000, url: str | URL | None = None) -> None:
+        """`most`: tenants, keys and deployments that it may have, of each. `url`: of a database."""
         (home / "keys").mkdir(exist_ok=True)
-        self.home = home
+        self.home, self.url = home, url
         self.clock, self.entropy, self.feed = HandClock(), Counting(), NotedFeed()
-        self.store = Database(sqlite_url(home / "inland.db"), synchronous="OFF")
+        self.store = Database(url or sqlite_url(home / "inland.db"), synchronous="OFF")
         with self.store.write() as transaction:
             if transaction.books.current_log() is None:
                 transaction.books.open_log("test", bytes(32))
@@ -165,6 +176,15 @@ class Plant:
         self.policies = Policies(self.changes, self.folder)
         self.deployments = Deployments(self.changes, SITE, self.folder, most)
         self.contracts = Contracts(self.changes, most)
+        self.vault, self.claims = folder_vault(home), Claims()
+        self.limits = Limits()
+        self.rulings = AssetRulings(self.changes, SITE)
+        self.assets = Assets(self.changes, self.vault, self.rulings)
+        shared = (self.changes, self.vault, self.assets, self.rulings, self.claims)
+        self.uploads = Uploads(*shared, self.limits)
+        self.exports = Exports(*shared)
+        self.erasing = Erasing(self.changes, self.vault, self.rulings, self.claims)
+        self.upkeep = AssetUpkeep(self.changes, self.uploads, self.exports, self.erasing)
 
     def begin(self, declared: Declared | None = None) -> None:
         """What a control does when it starts."""

@@ -18,6 +18,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from inland.adapters.sql import migrations
+from inland.adapters.sql.assets import SqlAssets
 from inland.adapters.sql.billing import SqlBilling
 from inland.adapters.sql.books import SqlBooks
 from inland.adapters.sql.copies import keep_copy
@@ -41,12 +42,13 @@ _log = logging.getLogger(__name__)
 
 
 class SqlTransaction:
-    """One open transaction: the nouns, the books and the bills over one connection."""
+    """One open transaction: the nouns, the assets, the books and the bills over one connection."""
 
     def __init__(self, connection: Connection) -> None:
         self.state = SqlState(connection)
         self.books = SqlBooks(connection)
         self.billing = SqlBilling(connection)
+        self.assets = SqlAssets(connection)
 
 
 class Database:

@@ -1,0 +1,233 @@
+"""Assets in SQL: names and titles are ciphertext here, digests are keyed. Only plain SQL that
+SQLite and PostgreSQL share."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator
+from dataclasses import asdict
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    Column,
+    ColumnElement,
+    Connection,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
+
+from inland.adapters.sql.schema_base import Int64, metadata
+from inland.adapters.sql.state import _label as label_of
+from inland.adapters.sql.state import _label_row as label_row
+from inland.adapters.sql.upsert import upsert
+from inland.domain.assets import Action, AssetKind, AssetState
+from inland.domain.labels import EVERYONE
+from inland.ports.assets import AssetRow, Intent, Part
+
+#: Values in one `IN (...)`.
+_CHUNK = 5000
+
+ASSETS = Table(
+    "assets",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("tenant", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("name", LargeBinary, nullable=False),
+    Column("title", LargeBinary, nullable=False),
+    Column("name_mac", String, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("state", String, nullable=False, index=True),
+    Column("label", JSON, nullable=False),
+    Column("bytes", Int64, nullable=False),
+    Column("digest", String, nullable=False),
+    Column("run", String, nullable=False),
+    Column("resume", String, nullable=False),
+    Column("created_unix_us", Int64, nullable=False),
+    Column("touched_unix_s", Int64, nullable=False),
+    Column("ends_unix_s", Int64, nullable=True, index=True),
+    Column("erased_by", String, nullable=True),
+    Index("ix_assets_tenant_name_mac", "tenant", "name_mac"),
+)
+SHARES = Table(
+    "asset_shares",
+    metadata,
+    Column("asset", String, primary_key=True),
+    Column("tenant", String, primary_key=True, index=True),
+)
+#: `position`: the parent's place among those that were named.
+PARENTS = Table(
+    "asset_parents",
+    metadata,
+    Column("asset", String, primary_key=True),
+    Column("parent", String, primary_key=True, index=True),
+    Column("position", Integer, nullable=False),
+)
+PARTS = Table(
+    "asset_parts",
+    metadata,
+    Column("asset", String, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("digest", String, nullable=False),
+    Column("proof", LargeBinary, nullable=False),
+)
+INTENTS = Table(
+    "asset_intents",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("asset", String, nullable=False, index=True),
+    Column("act", String, nullable=False),
+    Column("who", String, nullable=False),
+    Column("since_unix_s", Int64, nullable=False),
+    Column("details", JSON, nullable=False),
+)
+_PUT_PART = upsert(PARTS)
+_COLUMNS = [column.name for column in ASSETS.columns]
+
+
+class SqlAssets:
+    """`ports.assets.AssetTables` over one SQLAlchemy connection, inside its transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def asset(self, asset: str) -> AssetRow | None:
+        return next(iter(self._found(ASSETS.c.id == asset)), None)
+
+    def assets(self, tenant: str | None) -> list[AssetRow]:
+        if tenant is None:
+            return self._found(None)
+        shared = select(SHARES.c.asset).where(SHARES.c.tenant.in_([tenant, EVERYONE]))
+        return self._found(or_(ASSETS.c.tenant == tenant, ASSETS.c.id.in_(shared)))
+
+    def some(self, ids: Collection[str]) -> list[AssetRow]:
+        return [row for chunk in _chunks(ids) for row in self._found(ASSETS.c.id.in_(chunk))]
+
+    def put_asset(self, row: AssetRow) -> None:
+        for table in (ASSETS, SHARES, PARENTS):
+            key = table.c.id if table is ASSETS else table.c.asset
+            self._connection.execute(delete(table).where(key == row.id))
+        values = {name: getattr(row, name) for name in _COLUMNS}
+        values |= {"kind": row.kind.value, "state": row.state.value, "label": label_row(row.label)}
+        self._connection.execute(insert(ASSETS).values(**values))
+        shares = [{"asset": row.id, "tenant": tenant} for tenant in row.shared_with]
+        parents = [
+            {"asset": row.id, "parent": parent, "position": position}
+            for position, parent in enumerate(row.parents)
+        ]
+        for table, rows in ((SHARES, shares), (PARENTS, parents)):
+            if rows:
+                self._connection.execute(insert(table), rows)
+
+    def remove_asset(self, asset: str) -> None:
+        for key in (ASSETS.c.id, SHARES.c.asset, PARENTS.c.asset, PARTS.c.asset):
+            self._connection.execute(delete(key.table).where(key == asset))
+
+    def children(self, ids: Collection[str]) -> set[str]:
+        found: set[str] = set()
+        for chunk in _chunks(ids):
+            query = select(PARENTS.c.asset).where(PARENTS.c.parent.in_(chunk))
+            found |= set(self._connection.execute(query).scalars())
+        return found
+
+    def newest_version(self, tenant: str, kind: AssetKind, name_mac: str) -> int:
+        query = select(func.max(ASSETS.c.version)).where(
+            ASSETS.c.tenant == tenant,
+            ASSETS.c.kind == kind.value,
+            ASSETS.c.name_mac == name_mac,
+        )
+        return self._connection.execute(query).scalar_one() or 0
+
+    def uploads(self, tenant: str | None = None) -> list[AssetRow]:
+        uploading = ASSETS.c.state == AssetState.UPLOADING.value
+        own = uploading if tenant is None else uploading & (ASSETS.c.tenant == tenant)
+        return self._found(own)
+
+    def ended(self, unix_s: int, limit: int) -> list[AssetRow]:
+        live = ASSETS.c.state == AssetState.LIVE.value
+        query = select(ASSETS.c.id).where(live, ASSETS.c.ends_unix_s <= unix_s)
+        ids = self._connection.execute(query.order_by(ASSETS.c.ends_unix_s).limit(limit)).scalars()
+        return self.some(list(ids))
+
+    def count(self) -> int:
+        query = select(func.count()).select_from(ASSETS)
+        query = query.where(ASSETS.c.state != AssetState.ERASED.value)
+        return self._connection.execute(query).scalar_one()
+
+    def parts(self, asset: str) -> dict[int, Part]:
+        query = select(PARTS.c.number, PARTS.c.digest, PARTS.c.proof).where(PARTS.c.asset == asset)
+        found = (Part(*row) for row in self._connection.execute(query.order_by(PARTS.c.number)))
+        return {part.number: part for part in found}
+
+    def put_part(self, asset: str, part: Part, unix_s: int) -> None:
+        touch = update(ASSETS).where(ASSETS.c.id == asset).values(touched_unix_s=unix_s)
+        self._connection.execute(touch)
+        self._connection.execute(_PUT_PART, {"asset": asset, **asdict(part)})
+
+    def remove_parts(self, asset: str) -> None:
+        self._connection.execute(delete(PARTS).where(PARTS.c.asset == asset))
+
+    def intents(self) -> list[Intent]:
+        query = select(INTENTS).order_by(INTENTS.c.since_unix_s, INTENTS.c.id)
+        return [_intent(row) for row in self._connection.execute(query).mappings()]
+
+    def intent(self, intent: str) -> Intent | None:
+        query = select(INTENTS).where(INTENTS.c.id == intent)
+        row = self._connection.execute(query).mappings().first()
+        return None if row is None else _intent(row)
+
+    def put_intent(self, intent: Intent) -> None:
+        self.remove_intent(intent.id)
+        values = {column.name: getattr(intent, column.name) for column in INTENTS.columns}
+        self._connection.execute(insert(INTENTS).values(**values | {"act": intent.act.value}))
+
+    def remove_intent(self, intent: str) -> None:
+        self._connection.execute(delete(INTENTS).where(INTENTS.c.id == intent))
+
+    def _found(self, where: ColumnElement[bool] | None) -> list[AssetRow]:
+        query = select(ASSETS) if where is None else select(ASSETS).where(where)
+        query = query.order_by(ASSETS.c.created_unix_us, ASSETS.c.id)
+        rows = [dict(row) for row in self._connection.execute(query).mappings()]
+        ids = [row["id"] for row in rows]
+        shares = self._beside(SHARES, SHARES.c.tenant, SHARES.c.tenant, ids)
+        parents = self._beside(PARENTS, PARENTS.c.parent, PARENTS.c.position, ids)
+        return [_asset(row, parents[row["id"]], shares[row["id"]]) for row in rows]
+
+    def _beside(
+        self, table: Table, column: Column[Any], order: Column[Any], ids: Collection[str]
+    ) -> dict[str, list[str]]:
+        """What another table says of each of `ids`."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for chunk in _chunks(ids):
+            query = select(table.c.asset, column).where(table.c.asset.in_(chunk)).order_by(order)
+            for asset, value in self._connection.execute(query):
+                found[asset].append(value)
+        return found
+
+
+def _chunks(ids: Collection[str]) -> Iterator[list[str]]:
+    rest = iter(ids)
+    while chunk := list(islice(rest, _CHUNK)):
+        yield chunk
+
+
+def _asset(row: dict[str, Any], parents: list[str], shares: list[str]) -> AssetRow:
+    typed = {
+        "kind": AssetKind(row["kind"]),
+        "state": AssetState(row["state"]),
+        "label": label_of(row["label"]),
+    }
+    return AssetRow(**{**row, **typed}, parents=tuple(parents), shared_with=tuple(sorted(shares)))
+
+
+def _intent(row: Any) -> Intent:
+    return Intent(**{**row, "act": Action(row["act"])})

@@ -1,0 +1,417 @@
+"""/factory/v1/assets: labelled data of tenants, in parts. What a key may not see is not there."""
+
+from typing import Annotated, Self, TypeVar
+
+from fastapi import APIRouter, Depends, Path, Request
+from fastapi.responses import Response
+from pydantic import Field
+
+from inland.api.access import Caller, caller_for
+from inland.api.control import Control
+from inland.api.problems import holds, may
+from inland.api.shapes import Shape
+from inland.domain.assets import Asset, AssetKind, AssetState
+from inland.domain.errors import BadInput
+from inland.domain.labels import Classification, Purpose
+from inland.plant.asset_terms import AssetTerms
+from inland.plant.erasing import Erased
+from inland.plant.exports import Export
+from inland.plant.labels import checked_place
+from inland.plant.uploads import NewAsset, Upload
+
+router = APIRouter(prefix="/factory/v1/assets", tags=["assets"])
+
+OCTETS = "application/octet-stream"
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {OCTETS: {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+_Codes = Annotated[list[str], Field(min_length=1, max_length=64)]
+_Purposes = Annotated[list[Purpose], Field(max_length=5)]
+_Value = TypeVar("_Value")
+#: A destination that is none of the factory's places.
+_ELSEWHERE = "elsewhere"
+
+
+class Terms(Shape):
+    """Fields of a label; what is left out stays as it is."""
+
+    jurisdictions: _Codes | None = None
+    storage: _Codes | None = None
+    classification: Classification | None = None
+    purposes: _Purposes | None = None
+    derived_purposes: _Purposes | None = None
+    retention_days: int | None = Field(default=None, ge=1, le=36_500)
+    for_ever: bool = False
+
+    def asked(self) -> AssetTerms:
+        """What the plant is asked."""
+        return AssetTerms(
+            jurisdictions=_tuple(self.jurisdictions),
+            storage=_tuple(self.storage),
+            classification=self.classification,
+            purposes=_tuple(self.purposes),
+            derived_purposes=_tuple(self.derived_purposes),
+            retention_days=self.retention_days,
+            for_ever=self.for_ever,
+        )
+
+
+class AssetLabel(Shape):
+    """An asset's label. `storage`: where it may be stored, `jurisdictions`: where processed."""
+
+    jurisdictions: list[str]
+    storage: list[str]
+    classification: Classification
+    purposes: list[Purpose]
+    derived_purposes: list[Purpose]
+    retention_days: int | None
+
+
+class AddAsset(Shape):
+    """An asset to add. `resume`: a word for the very content, by which a cut upload is found."""
+
+    tenant: str | None = Field(default=None, max_length=63)
+    kind: AssetKind
+    name: str = Field(min_length=1, max_length=200)
+    title: str = Field(default="", max_length=1000)
+    bytes: int = Field(ge=0, lt=1 << 53)
+    parents: list[str] = Field(default=[], max_length=64)
+    run: str = Field(default="", max_length=64)
+    resume: str = Field(default="", max_length=256)
+    label: Terms = Terms()
+
+
+class UploadView(Shape):
+    """An upload under way. `received`: the parts that are there, of `parts`, from 0 on."""
+
+    id: str
+    tenant: str
+    bytes: int
+    parts: int
+    part_bytes: int
+    received: list[int]
+
+    @classmethod
+    def of(cls, upload: Upload) -> Self:
+        """An upload as it is shown."""
+        return cls(
+            id=upload.id,
+            tenant=upload.tenant,
+            bytes=upload.bytes,
+            parts=upload.parts,
+            part_bytes=upload.part_bytes,
+            received=list(upload.received),
+        )
+
+
+class AssetView(Shape):
+    """One version of an asset. `name` and `title`: null where its keys are withdrawn or gone.
+    `digest`: keyed by the tenant. `shared_with`: null for whom it is shared with."""
+
+    id: str
+    tenant: str
+    kind: AssetKind
+    name: str | None
+    title: str | None
+    version: int
+    state: AssetState
+    label: AssetLabel
+    shared_with: list[str] | None
+    bytes: int
+    digest: str | None
+    parents: list[str]
+    run: str
+    created_unix_us: int
+    ends_unix_s: int | None
+
+    @classmethod
+    def of(cls, asset: Asset, caller: Caller) -> Self:
+        """An asset as it is shown: with whom else it is shared is its owner's to know."""
+        label, own = asset.label, caller.tenant in {None, asset.tenant}
+        return cls(
+            id=asset.id,
+            tenant=asset.tenant,
+            kind=asset.kind,
+            name=asset.name,
+            title=asset.title,
+            version=asset.version,
+            state=asset.state,
+            label=AssetLabel(
+                jurisdictions=list(label.jurisdictions),
+                storage=list(label.stored_in),
+                classification=label.classification,
+                purposes=list(label.purposes),
+                derived_purposes=list(label.derived_purposes),
+                retention_days=label.retention_days,
+            ),
+            shared_with=list(asset.shared_with) if own else None,
+            bytes=asset.bytes,
+            digest=(asset.digest or None) if own else None,
+            parents=list(asset.parents) if own else [],
+            run=asset.run if own else "",
+            created_unix_us=asset.created_unix_us,
+            ends_unix_s=asset.ends_unix_s,
+        )
+
+
+class Sharing(Shape):
+    """Tenants that may see and use it, or no more; `*`: every one."""
+
+    add: list[str] = Field(default=[], max_length=256)
+    remove: list[str] = Field(default=[], max_length=256)
+
+
+class NewExport(Shape):
+    """Where the content goes (`CC`, or `CC/CC`: where it will stand, who operates that; null: this
+    site), and whom the caller will seal it for."""
+
+    destination: str | None = Field(default=None, max_length=8)
+    recipient: str = Field(default="", max_length=128)
+
+
+class ExportView(Shape):
+    """An export under way: `parts` parts are to be read and then it is to be finished."""
+
+    id: str
+    asset: str
+    bytes: int
+    parts: int
+    part_bytes: int
+
+    @classmethod
+    def of(cls, export: Export) -> Self:
+        """An export as it is shown."""
+        return cls(
+            id=export.id,
+            asset=export.asset.id,
+            bytes=export.asset.bytes,
+            parts=export.parts,
+            part_bytes=export.part_bytes,
+        )
+
+
+class Exported(Shape):
+    """`record`: the id of the record that says it has left."""
+
+    record: str
+
+
+class ErasedView(Shape):
+    """What an erase came to. `record`: the id of the one whose receipt is the certificate. `kept`:
+    how many assets made of it are there still, which `why` tells."""
+
+    id: str
+    record: str
+    erased: list[str]
+    kept: int
+    why: str
+
+    @classmethod
+    def of(cls, erased: Erased) -> Self:
+        """As it is shown."""
+        return cls(
+            id=erased.asset,
+            record=erased.record,
+            erased=list(erased.erased),
+            kept=erased.kept,
+            why=erased.why,
+        )
+
+
+AssetId = Annotated[str, Path(max_length=64)]
+Number = Annotated[int, Path(ge=0, lt=1 << 31)]
+
+
+@router.get("", responses=may(404))
+def assets(
+    request: Request,
+    caller: Annotated[Caller, Depends(caller_for("assets.list"))],
+    tenant: str | None = None,
+    erased: bool = False,  # noqa: FBT001, FBT002 - a query parameter
+) -> list[AssetView]:
+    """All that the caller may see, or a tenant's own; with `erased`, what is left of those too."""
+    control: Control = request.app.state.control
+    whose = None if tenant is None else caller.reach(tenant)
+    found = control.assets.all(caller.key, whose, erased=erased)
+    return [AssetView.of(one, caller) for one in found]
+
+
+@router.post("", status_code=201, responses=may(400, 404, 409))
+def add(
+    request: Request,
+    body: AddAsset,
+    caller: Annotated[Caller, Depends(caller_for("assets.add"))],
+) -> UploadView:
+    """Begin to upload an asset, or go on with one that was cut; it shows when it is whole."""
+    control: Control = request.app.state.control
+    tenant = caller.reach(body.tenant)
+    if tenant is None:
+        raise BadInput("tenant", "say whose it is")
+    wanted = NewAsset(
+        tenant=tenant,
+        kind=body.kind,
+        name=body.name,
+        bytes=body.bytes,
+        title=body.title,
+        terms=body.label.asked(),
+        parents=tuple(body.parents),
+        run=body.run,
+        resume=body.resume,
+    )
+    return UploadView.of(control.uploads.begin(caller.key, wanted))
+
+
+@router.get("/{asset}", responses=may(404))
+def show(
+    request: Request,
+    asset: AssetId,
+    caller: Annotated[Caller, Depends(caller_for("assets.show"))],
+) -> AssetView:
+    """One asset."""
+    control: Control = request.app.state.control
+    return AssetView.of(control.assets.show(caller.key, asset), caller)
+
+
+@router.get("/{asset}/upload", responses=may(404))
+def upload(
+    request: Request,
+    asset: AssetId,
+    caller: Annotated[Caller, Depends(caller_for("assets.upload"))],
+) -> UploadView:
+    """Which parts of an upload are there."""
+    control: Control = request.app.state.control
+    return UploadView.of(control.uploads.received(caller.key, asset))
+
+
+@router.delete("/{asset}/upload", status_code=204, responses=may(404))
+def give_up(
+    request: Request,
+    asset: AssetId,
+    caller: Annotated[Caller, Depends(caller_for("assets.give_up"))],
+) -> None:
+    """Remove an upload under way, as if it had never been."""
+    control: Control = request.app.state.control
+    control.uploads.give_up(caller.key, asset)
+
+
+async def _content(request: Request) -> bytes:
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != OCTETS:
+        raise BadInput("content-type", f"a part is {OCTETS}")
+    return await request.body()
+
+
+@router.put(
+    "/{asset}/parts/{number}", status_code=204, responses=may(400, 404), openapi_extra=_BODY
+)
+def put_part(
+    request: Request,
+    asset: AssetId,
+    number: Number,
+    caller: Annotated[Caller, Depends(caller_for("assets.put_part"))],
+    content: Annotated[bytes, Depends(_content)],
+) -> None:
+    """A part of an upload, sealed and durable when this answers. Every part but the last has
+    `part_bytes`; one that is there is replaced."""
+    control: Control = request.app.state.control
+    control.uploads.put(caller.key, asset, number, content)
+
+
+@router.post("/{asset}/finish", responses=may(404, 409))
+def finish(
+    request: Request,
+    asset: AssetId,
+    caller: Annotated[Caller, Depends(caller_for("assets.finish"))],
+) -> AssetView:
+    """Make an upload whose parts are all there an asset: the next version of its name."""
+    control: Control = request.app.state.control
+    return AssetView.of(control.uploads.finish(caller.key, asset), caller)
+
+
+@router.post("/{asset}/share", responses=may(400, 404, 409))
+def share(
+    request: Request,
+    asset: AssetId,
+    body: Sharing,
+    caller: Annotated[Caller, Depends(caller_for("assets.share"))],
+) -> AssetView:
+    """Let other tenants see and use it, or no more."""
+    control: Control = request.app.state.control
+    found = control.assets.share(caller.key, asset, body.add, body.remove)
+    return AssetView.of(found, caller)
+
+
+@router.post("/{asset}/label", responses=may(400, 404, 409))
+def label(
+    request: Request,
+    asset: AssetId,
+    body: Terms,
+    caller: Annotated[Caller, Depends(caller_for("assets.label"))],
+) -> AssetView:
+    """Change its label; to allow more takes an admin of its owner."""
+    control: Control = request.app.state.control
+    return AssetView.of(control.assets.relabel(caller.key, asset, body.asked()), caller)
+
+
+@router.post("/{asset}/exports", status_code=201, responses=may(400, 404, 409))
+def export(
+    request: Request,
+    asset: AssetId,
+    body: NewExport,
+    caller: Annotated[Caller, Depends(caller_for("assets.export"))],
+) -> ExportView:
+    """Begin to take its content away, which is a decision with a destination."""
+    control: Control = request.app.state.control
+    destination = None
+    if body.destination is not None:
+        stands, _, operated = body.destination.partition("/")
+        destination = checked_place(_ELSEWHERE, stands, operated or None)
+    begun = control.exports.begin(caller.key, asset, destination, body.recipient)
+    return ExportView.of(begun)
+
+
+@router.get(
+    "/{asset}/exports/{export}/parts/{number}",
+    response_class=Response,
+    responses=may(400, 404, 409) | holds(OCTETS),
+)
+def read_part(
+    request: Request,
+    asset: AssetId,
+    export: Annotated[str, Path(max_length=64)],
+    number: Number,
+    caller: Annotated[Caller, Depends(caller_for("assets.read_part"))],
+) -> Response:
+    """The content of a part."""
+    control: Control = request.app.state.control
+    data = control.exports.part(caller.key, asset, export, number)
+    return Response(data, media_type=OCTETS, headers={"cache-control": "no-store"})
+
+
+@router.post("/{asset}/exports/{export}/finish", responses=may(404, 409))
+def exported(
+    request: Request,
+    asset: AssetId,
+    export: Annotated[str, Path(max_length=64)],
+    caller: Annotated[Caller, Depends(caller_for("assets.exported"))],
+) -> Exported:
+    """Say that all of it was read: what has left is on the books."""
+    control: Control = request.app.state.control
+    return Exported(record=control.exports.finish(caller.key, asset, export))
+
+
+@router.post("/{asset}/erase", responses=may(404, 409))
+def erase(
+    request: Request,
+    asset: AssetId,
+    caller: Annotated[Caller, Depends(caller_for("assets.erase"))],
+) -> ErasedView:
+    """Destroy its key, and those of what its tenant made of it: answers when nothing opens."""
+    control: Control = request.app.state.control
+    return ErasedView.of(control.erasing.erase(caller.key, asset))
+
+
+def _tuple(values: list[_Value] | None) -> tuple[_Value, ...] | None:
+    return None if values is None else tuple(values)

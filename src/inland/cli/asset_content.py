@@ -1,0 +1,102 @@
+"""An asset's content on its way: a few parts at a time, none of it held whole."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+
+from inland.adapters.archive.recipient import seal_for
+from inland.cli.failures import Failed
+from inland.cli.files import replacing
+from inland.cli.progress import bytes_bar
+
+if TYPE_CHECKING:
+    from inland.client import FactoryClient
+
+#: Parts under way at once, each of `part_bytes`.
+AT_ONCE = 3
+
+_Done = TypeVar("_Done")
+
+
+def uploaded(factory: "FactoryClient", path: Path, wanted: dict[str, Any]) -> dict[str, Any]:
+    """The asset that a file became; parts that are there already are not sent again."""
+    with path.open("rb") as file:
+        word, size = _word(file), path.stat().st_size
+        upload = factory.add_asset({**wanted, "bytes": size, "resume": word})
+        asset, step, there = upload["id"], upload["part_bytes"], set(upload["received"])
+        missing = [number for number in range(upload["parts"]) if number not in there]
+
+        def send(number: int) -> None:
+            data = os.pread(file.fileno(), step, number * step)
+            factory.put_asset_part(asset, number, data)
+
+        with bytes_bar(f"Adding {path.name}") as advance:
+            done = size - sum(_length(size, step, number) for number in missing)
+            for number, _ in _in_turn(send, missing):
+                done += _length(size, step, number)
+                advance(done, size)
+        if _word(file) != word:
+            factory.give_up_asset(asset)
+            raise Failed(f"{path} was changed while it was added: add it again")
+    return factory.finish_asset(asset)
+
+
+def fetched(
+    factory: "FactoryClient",
+    asset: str,
+    output: Path,
+    destination: str | None,
+    recipient: str | None,
+) -> dict[str, Any]:
+    """Content into a file, sealed for `recipient` where there is one; the file is there at last."""
+    export = factory.export_asset(asset, {"destination": destination, "recipient": recipient or ""})
+    size, step = export["bytes"], export["part_bytes"]
+
+    def fetch(number: int) -> bytes:
+        return factory.asset_part(asset, export["id"], number)
+
+    def content(advance: Callable[[int, int], None]) -> Iterator[bytes]:
+        for number, data in _in_turn(fetch, range(export["parts"])):
+            yield data
+            advance(min((number + 1) * step, size), size)
+
+    with replacing(output) as file:
+        with bytes_bar(f"Exporting to {output.name}") as advance:
+            if recipient is None:
+                for data in content(advance):
+                    file.write(data)
+            else:
+                seal_for(recipient, content(advance), file)
+        told = factory.finish_export(asset, export["id"])
+    sealed = recipient is not None
+    return {"id": asset, "file": str(output), "bytes": size, "sealed": sealed, **told}
+
+
+def _word(file: BinaryIO) -> str:
+    """What stays the same as long as a file does: which one it is, how long, and when changed."""
+    told = os.fstat(file.fileno())
+    facts = (told.st_dev, told.st_ino, told.st_size, told.st_mtime_ns, told.st_ctime_ns)
+    return "-".join(map(str, facts))
+
+
+def _length(size: int, step: int, number: int) -> int:
+    return min(step, size - number * step)
+
+
+def _in_turn(work: Callable[[int], _Done], numbers: Iterable[int]) -> Iterator[tuple[int, _Done]]:
+    """Each number and what `work` made of it, in order, a few of them under way at once."""
+    under_way: deque[tuple[int, Future[_Done]]] = deque()
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        try:
+            for number in numbers:
+                under_way.append((number, pool.submit(work, number)))
+                if len(under_way) >= AT_ONCE:
+                    done, made = under_way.popleft()
+                    yield done, made.result()
+            for done, made in under_way:
+                yield done, made.result()
+        finally:
+            pool.shutdown(cancel_futures=True)

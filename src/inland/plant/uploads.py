@@ -1,0 +1,301 @@
+"""Uploads: an asset's content comes part by part, goes on where it was cut, and shows when whole.
+
+What nobody went on with for `limits.upload_s` is removed, its key and parts with it.
+"""
+
+from dataclasses import dataclass, field, replace
+
+from inland.domain.assets import (
+    PART_BYTES,
+    Action,
+    Asset,
+    AssetKind,
+    AssetState,
+    part_bytes,
+    part_count,
+)
+from inland.domain.errors import BadInput, Conflict, NotFound
+from inland.domain.labels import Label
+from inland.domain.limits import Limits
+from inland.domain.plant import Key
+from inland.plant.asset_claims import Claims
+from inland.plant.asset_rulings import AssetRulings, closed, unknown
+from inland.plant.asset_terms import AssetTerms
+from inland.plant.assets import (
+    MAX_NAME_CHARS,
+    MAX_TITLE_CHARS,
+    Assets,
+    demand_live,
+    ends_unix_s,
+    intend,
+    label_facts,
+    mac,
+    owned,
+    seen,
+    soonest,
+    undo,
+)
+from inland.plant.changes import Changes
+from inland.plant.tenants import refuse_beyond
+from inland.ports.assets import AssetRow, AssetTables, Intent, Part
+from inland.ports.store import Transaction
+from inland.ports.vault import PartName, Vault
+
+ID_BYTES = 16
+MAX_PARENTS, MAX_RUN_CHARS, MAX_RESUME_CHARS = 64, 64, 256
+#: Most parts of one asset: four TiB.
+MAX_PARTS = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class NewAsset:
+    """What somebody wants to add. `resume`: a word for the very content, by which a cut upload is
+    found again; empty for one that is not to be."""
+
+    tenant: str
+    kind: AssetKind
+    name: str
+    bytes: int
+    title: str = ""
+    terms: AssetTerms = field(default_factory=AssetTerms)
+    parents: tuple[str, ...] = ()
+    run: str = ""
+    resume: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """An upload under way: how many parts it has and which were received."""
+
+    id: str
+    tenant: str
+    bytes: int
+    parts: int
+    received: tuple[int, ...]
+    part_bytes: int = PART_BYTES
+
+
+class Uploads:
+    """Uploads of one factory. Any number of threads may put parts, of one upload too."""
+
+    def __init__(
+        self,
+        changes: Changes,
+        vault: Vault,
+        assets: Assets,
+        rulings: AssetRulings,
+        claims: Claims,
+        limits: Limits,
+    ) -> None:
+        self._changes = changes
+        self._vault = vault
+        self._assets = assets
+        self._rulings = rulings
+        self._claims = claims
+        self._limits = limits
+
+    def begin(self, who: Key, wanted: NewAsset) -> Upload:
+        """Begin, or go on with the one of the same name and `resume`.
+
+        Raises BadInput, Conflict, Denied, NotFound, and what the vault does.
+        """
+        _check(wanted)
+        key = self._tenants_key(wanted.tenant)
+        now_us = self._changes.clock.unix_us()
+        row = AssetRow(
+            id=self._changes.entropy(ID_BYTES).hex(),
+            tenant=wanted.tenant,
+            kind=wanted.kind,
+            name=self._vault.seal(wanted.tenant, wanted.name),
+            title=self._vault.seal(wanted.tenant, wanted.title) if wanted.title else b"",
+            name_mac=mac(key, b"name", wanted.name.encode()),
+            version=0,
+            state=AssetState.UPLOADING,
+            label=self._label(who, wanted),
+            bytes=wanted.bytes,
+            digest="",
+            run=wanted.run,
+            resume=mac(key, b"resume", wanted.resume.encode()) if wanted.resume else "",
+            created_unix_us=now_us,
+            touched_unix_s=now_us // 1_000_000,
+            parents=wanted.parents,
+        )
+        decided = self._rulings.demand(who, Action.STORE, row)
+        with self._changes.act(who.id) as (transaction, book):
+            under_way = transaction.assets.uploads(row.tenant)
+            for other in under_way:
+                if row.resume and _goes_on(other, row):
+                    return _upload(transaction.assets, other)
+            refuse_beyond(self._limits.uploads_per_tenant, len(under_way), "uploads_per_tenant")
+            refuse_beyond(self._limits.assets, transaction.assets.count(), "assets")
+            transaction.assets.put_asset(row)
+            facts = {"kind": row.kind.value, "bytes": row.bytes, **decided.facts()}
+            intend((transaction, book), Action.STORE, row, who.id, now_us, **facts)
+        return Upload(row.id, row.tenant, row.bytes, part_count(row.bytes), ())
+
+    def received(self, who: Key, asset: str) -> Upload:
+        """What is there of an upload. Raises NotFound."""
+        with self._changes.store.read() as transaction:
+            return _upload(transaction.assets, _uploading(transaction.assets, who, asset))
+
+    def put(self, who: Key, asset: str, number: int, data: bytes) -> None:
+        """Take a part; durable when it returns. One that is there is replaced.
+
+        Raises BadInput, NotFound, and what the vault does.
+        """
+        with self._changes.store.read() as transaction:
+            row = _uploading(transaction.assets, who, asset)
+        wanted = part_bytes(row.bytes, number)
+        if not wanted or len(data) != wanted:
+            raise BadInput("part", f"part {number} of {row.bytes} bytes has {wanted} bytes")
+        self._rulings.demand(who, Action.STORE, row)
+        with self._claims.part(asset):
+            with self._changes.store.read() as transaction:
+                _uploading(transaction.assets, who, asset)
+            found = mac(self._vault.digest_key(row.tenant), data)
+            proof = self._vault.put(PartName(row.tenant, asset, number), data)
+            now_s = self._changes.clock.unix_us() // 1_000_000
+            with self._changes.store.write() as transaction:
+                transaction.assets.put_part(asset, Part(number, found, proof), now_s)
+
+    def finish(self, who: Key, asset: str) -> Asset:
+        """Make it an asset: the next version of its name. One that is made is shown again.
+
+        Raises Conflict where parts are missing, NotFound.
+        """
+        with self._changes.store.read() as transaction:
+            row = owned(transaction.assets, who, asset)
+        key = self._vault.digest_key(row.tenant)
+        with self._claims.whole(asset), self._changes.act(who.id) as (transaction, book):
+            row = owned(transaction.assets, who, asset)
+            if row.state is AssetState.UPLOADING:
+                decided = self._rulings.demand(who, Action.STORE, row)
+                row = self._made(transaction, key, row)
+                intents = [one for one in transaction.assets.intents() if one.asset == asset]
+                for intent in intents:
+                    transaction.assets.remove_intent(intent.id)
+                book("asset.add", asset, intent=intents[0].id, **_facts(row), **decided.facts())
+        demand_live(row)
+        return self._assets.opened(row)
+
+    def give_up(self, who: Key, asset: str) -> None:
+        """Remove an upload. Raises NotFound, and what the vault does."""
+        with self._changes.store.read() as transaction:
+            row = _uploading(transaction.assets, who, asset)
+            (intent,) = [one for one in transaction.assets.intents() if one.asset == asset]
+        self._remove(row, intent, who.id, "given up")
+
+    def settle(self, intent: Intent) -> None:
+        """Remove an upload that nobody went on with for `limits.upload_s`."""
+        with self._changes.store.read() as transaction:
+            row = transaction.assets.asset(intent.asset)
+        quiet_s = self._changes.clock.unix_us() // 1_000_000 - (row.touched_unix_s if row else 0)
+        if row is not None and quiet_s > self._limits.upload_s:
+            self._remove(row, intent, "factory", f"nobody went on with it for {quiet_s} s")
+
+    def _remove(self, row: AssetRow, intent: Intent, who: str, why: str) -> None:
+        """The key first, then parts; the row goes last, so that a cut removal is done again."""
+        with self._claims.whole(row.id):
+            with self._changes.store.read() as transaction:
+                there = transaction.assets.asset(row.id)
+            if there is None or there.state is not AssetState.UPLOADING:
+                return
+            self._vault.erase(row.tenant, row.id)
+            with self._changes.act(who) as (transaction, book):
+                transaction.assets.remove_asset(row.id)
+                undo((transaction, book), intent, row.tenant, why)
+
+    def _made(self, transaction: Transaction, key: bytes, row: AssetRow) -> AssetRow:
+        assets = transaction.assets
+        parts = assets.parts(row.id)
+        missing = [n for n in range(part_count(row.bytes)) if n not in parts]
+        if missing:
+            raise Conflict("the upload", f"part {missing[0]} is missing, and {len(missing)} in all")
+        now_us = self._changes.clock.unix_us()
+        parents = [parent.ends_unix_s for parent in assets.some(row.parents)]
+        made = replace(
+            row,
+            state=AssetState.LIVE,
+            version=assets.newest_version(row.tenant, row.kind, row.name_mac) + 1,
+            digest=mac(key, *(bytes.fromhex(parts[n].digest) for n in sorted(parts))),
+            resume="",
+            created_unix_us=now_us,
+            ends_unix_s=soonest([ends_unix_s(row.label, now_us), *parents]),
+        )
+        assets.put_asset(made)
+        return made
+
+    def _tenants_key(self, tenant: str) -> bytes:
+        with self._changes.store.read() as transaction:
+            found = transaction.state.tenant(tenant)
+        if found is None:
+            raise NotFound(f"tenant {tenant!r}")
+        return self._vault.digest_key(tenant)
+
+    def _label(self, who: Key, wanted: NewAsset) -> Label:
+        """What is asked for, as far as the tenant's label and the parents' let it."""
+        with self._changes.store.read() as transaction:
+            tenant = transaction.state.tenant(wanted.tenant)
+            if tenant is None:
+                raise NotFound(f"tenant {wanted.tenant!r}")
+            parents = [_parent(transaction.assets, who, wanted, each) for each in wanted.parents]
+        return wanted.terms.of_new(tenant.label, [closed(parent) for parent in parents])
+
+
+def _parent(assets: AssetTables, who: Key, wanted: NewAsset, asset: str) -> AssetRow:
+    """One that the new asset is made from. Raises BadInput, Conflict, NotFound."""
+    row = seen(assets, replace(who, tenant=wanted.tenant), asset)
+    demand_live(row)
+    if row.kind is AssetKind.SUITE:
+        raise BadInput("parents", f"{asset} is a suite: it judges, and is no parent")
+    return row
+
+
+def _check(wanted: NewAsset) -> None:
+    bounds = (
+        ("name", wanted.name, MAX_NAME_CHARS),
+        ("title", wanted.title, MAX_TITLE_CHARS),
+        ("run", wanted.run, MAX_RUN_CHARS),
+        ("resume", wanted.resume, MAX_RESUME_CHARS),
+    )
+    for what, text, most in bounds:
+        if len(text) > most or not text.isprintable():
+            raise BadInput(what, f"give at most {most} printable characters")
+    if not wanted.name.strip():
+        raise BadInput("name", "give it a name")
+    if not 0 <= wanted.bytes <= MAX_PARTS * PART_BYTES:
+        raise BadInput("bytes", f"an asset has at most {MAX_PARTS * PART_BYTES} bytes")
+    if len(set(wanted.parents)) != len(wanted.parents) or len(wanted.parents) > MAX_PARENTS:
+        raise BadInput("parents", f"name at most {MAX_PARENTS}, each once")
+
+
+def _uploading(assets: AssetTables, who: Key, asset: str) -> AssetRow:
+    row = owned(assets, who, asset)
+    if row.state is not AssetState.UPLOADING:
+        raise unknown(asset)
+    return row
+
+
+def _goes_on(other: AssetRow, row: AssetRow) -> bool:
+    """Whether an upload under way is of the same content, to be the same asset."""
+    names = [(one.resume, one.kind, one.name_mac, one.bytes, one.parents) for one in (other, row)]
+    return names[0] == names[1] and other.label == row.label
+
+
+def _upload(assets: AssetTables, row: AssetRow) -> Upload:
+    received = tuple(sorted(assets.parts(row.id)))
+    return Upload(row.id, row.tenant, row.bytes, part_count(row.bytes), received)
+
+
+def _facts(row: AssetRow) -> dict[str, object]:
+    return {
+        "tenant": row.tenant,
+        "asset_kind": row.kind.value,
+        "version": row.version,
+        "bytes": row.bytes,
+        "digest": row.digest,
+        "parents": list(row.parents),
+        "run": row.run,
+        "ends_unix_s": row.ends_unix_s,
+        **label_facts(row.label),
+    }

@@ -1,0 +1,83 @@
+"""A plant with tenants whose keys add assets, and parts small enough to have several of."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy.engine import URL
+
+from inland.domain.assets import AssetKind
+from inland.domain.plant import Key, Role
+from inland.plant.asset_terms import AssetTerms
+from inland.plant.uploads import NewAsset
+from tests.unit.plant.parts import Plant
+
+#: Bytes of a part in these tests.
+STEP = 64
+CANARY = b"canary-7c1f-in-the-coal-mine"
+
+
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parts of `STEP` bytes, wherever their size is looked at."""
+    for place in ("domain.assets", "plant.uploads", "plant.exports"):
+        monkeypatch.setattr(f"inland.{place}.PART_BYTES", STEP)
+
+
+class World:
+    """`admin`, `member`: keys of acme; `other`: one of demo; `operator`: staff."""
+
+    def __init__(self, home: Path, url: str | URL | None = None) -> None:
+        self.plant = Plant(home, url=url)
+        self.plant.begin()
+        for tenant in ("acme", "demo"):
+            self.plant.tenants.add("op", tenant)
+        keys = self.plant.keys
+        self.admin, _ = keys.add("op", "acme", Role.TENANT_ADMIN)
+        self.member, _ = keys.add("op", "acme", Role.MEMBER)
+        self.other, _ = keys.add("op", "demo", Role.TENANT_ADMIN)
+        self.operator, _ = keys.add("op", None, Role.OPERATOR)
+
+    def again(self) -> "World":
+        """The same home after a restart of control: nothing of memory is left."""
+        self.plant.store.close()
+        made = object.__new__(World)
+        made.plant = Plant(self.plant.home, url=self.plant.url)
+        made.plant.changes.refresh()
+        made.plant.clock.now_s = self.plant.clock.now_s
+        made.plant.entropy = self.plant.entropy
+        made.plant.changes.entropy = self.plant.entropy
+        for name in ("admin", "member", "other", "operator"):
+            setattr(made, name, getattr(self, name))
+        return made
+
+    def begin(self, data: bytes, who: Key | None = None, **more) -> str:
+        key = who or self.member
+        wanted = {"tenant": key.tenant or "acme", "kind": AssetKind.DATASET, "name": "corpus"}
+        return self.plant.uploads.begin(key, NewAsset(**wanted | {"bytes": len(data)} | more)).id
+
+    def put(self, asset: str, data: bytes, who: Key | None = None) -> None:
+        for number in range(-(-len(data) // STEP)):
+            part = data[number * STEP :][:STEP]
+            self.plant.uploads.put(who or self.member, asset, number, part)
+
+    def add(self, data: bytes = CANARY * 7, who: Key | None = None, **more) -> str:
+        """A whole upload; the asset's id."""
+        asset = self.begin(data, who, **more)
+        self.put(asset, data, who)
+        return self.plant.uploads.finish(who or self.member, asset).id
+
+    def read(self, asset: str, who: Key | None = None) -> bytes:
+        """A whole export."""
+        key = who or self.member
+        export = self.plant.exports.begin(key, asset)
+        parts = [
+            self.plant.exports.part(key, asset, export.id, number) for number in range(export.parts)
+        ]
+        self.plant.exports.finish(key, asset, export.id)
+        return b"".join(parts)
+
+    def said(self, what: str) -> list[dict]:
+        """The records of one kind of act, in order."""
+        return [one for one in self.plant.records() if one.get("what") == what]
+
+
+TIGHT = AssetTerms(purposes=())
