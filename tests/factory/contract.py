@@ -233,7 +233,11 @@ def _assets(factory: Running, folder: Path) -> Narrowing:
         assert http.get(f"{path}/{held}/exports/{read}/parts/0").content == b"content"
     named = {
         **dict.fromkeys(("show", "finish", "share", "export", "read_part", "exported"), held),
-        "label": labelled, "erase": doomed, "upload": waits, "put_part": waits, "give_up": left,
+        "label": labelled,
+        "erase": doomed,
+        "upload": waits,
+        "put_part": waits,
+        "give_up": left,
     }
     return {
         **_ASSETS,

@@ -26,8 +26,7 @@ from sqlalchemy import (
 )
 
 from inland.adapters.sql.schema_base import Int64, metadata
-from inland.adapters.sql.state import _label as label_of
-from inland.adapters.sql.state import _label_row as label_row
+from inland.adapters.sql.state import label_of, label_row
 from inland.adapters.sql.upsert import upsert
 from inland.domain.assets import Action, AssetKind, AssetState
 from inland.domain.labels import EVERYONE

@@ -160,7 +160,7 @@ class SqlState:
             TENANTS,
             {
                 "id": tenant.id,
-                "label": _label_row(tenant.label),
+                "label": label_row(tenant.label),
                 "suspended": tenant.suspended,
                 "declared": tenant.declared,
             },
@@ -198,7 +198,7 @@ class SqlState:
             MODELS,
             {
                 "id": model.id,
-                "label": _label_row(model.label),
+                "label": label_row(model.label),
                 "shared_with": list(model.shared_with),
                 "digest": model.digest,
                 "file": model.file,
@@ -326,7 +326,7 @@ class SqlState:
 
 
 def _tenant(row: Row) -> Tenant:
-    return Tenant(row["id"], _label(row["label"]), row["suspended"], row["declared"])
+    return Tenant(row["id"], label_of(row["label"]), row["suspended"], row["declared"])
 
 
 def _key(row: Row) -> Key:
@@ -347,7 +347,7 @@ def _key(row: Row) -> Key:
 def _model(row: Row) -> Model:
     return Model(
         id=row["id"],
-        label=_label(row["label"]),
+        label=label_of(row["label"]),
         shared_with=tuple(row["shared_with"]),
         digest=row["digest"],
         file=row["file"],
@@ -406,7 +406,7 @@ def _place(row: Row) -> Place:
     return Place(row["id"], row["stands"], row["operated"], Known(row["known"]))
 
 
-def _label_row(label: Label) -> dict[str, Any]:
+def label_row(label: Label) -> dict[str, Any]:
     return {
         "owner": label.owner,
         "jurisdictions": list(label.jurisdictions),
@@ -418,7 +418,7 @@ def _label_row(label: Label) -> dict[str, Any]:
     }
 
 
-def _label(row: Row) -> Label:
+def label_of(row: Row) -> Label:
     return Label(
         owner=row["owner"],
         jurisdictions=tuple(row["jurisdictions"]),
