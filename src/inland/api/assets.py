@@ -235,7 +235,7 @@ def assets(
     """All that the caller may see, or a tenant's own; with `erased`, what is left of those too."""
     control: Control = request.app.state.control
     whose = None if tenant is None else caller.reach(tenant)
-    found = control.assets.all(caller.key, whose, erased=erased)
+    found = control.assets.known.all(caller.key, whose, erased=erased)
     return [AssetView.of(one, caller) for one in found]
 
 
@@ -261,7 +261,7 @@ def add(
         run=body.run,
         resume=body.resume,
     )
-    return UploadView.of(control.uploads.begin(caller.key, wanted))
+    return UploadView.of(control.assets.uploads.begin(caller.key, wanted))
 
 
 @router.get("/{asset}", responses=may(404))
@@ -272,7 +272,7 @@ def show(
 ) -> AssetView:
     """One asset."""
     control: Control = request.app.state.control
-    return AssetView.of(control.assets.show(caller.key, asset), caller)
+    return AssetView.of(control.assets.known.show(caller.key, asset), caller)
 
 
 @router.get("/{asset}/upload", responses=may(404))
@@ -283,7 +283,7 @@ def upload(
 ) -> UploadView:
     """Which parts of an upload are there."""
     control: Control = request.app.state.control
-    return UploadView.of(control.uploads.received(caller.key, asset))
+    return UploadView.of(control.assets.uploads.received(caller.key, asset))
 
 
 @router.delete("/{asset}/upload", status_code=204, responses=may(404))
@@ -294,7 +294,7 @@ def give_up(
 ) -> None:
     """Remove an upload under way, as if it had never been."""
     control: Control = request.app.state.control
-    control.uploads.give_up(caller.key, asset)
+    control.assets.uploads.give_up(caller.key, asset)
 
 
 async def _content(request: Request) -> bytes:
@@ -316,7 +316,7 @@ def put_part(
     """A part of an upload, sealed and durable when this answers. Every part but the last has
     `part_bytes`; one that is there is replaced."""
     control: Control = request.app.state.control
-    control.uploads.put(caller.key, asset, number, content)
+    control.assets.uploads.put(caller.key, asset, number, content)
 
 
 @router.post("/{asset}/finish", responses=may(404, 409))
@@ -327,7 +327,7 @@ def finish(
 ) -> AssetView:
     """Make an upload whose parts are all there an asset: the next version of its name."""
     control: Control = request.app.state.control
-    return AssetView.of(control.uploads.finish(caller.key, asset), caller)
+    return AssetView.of(control.assets.uploads.finish(caller.key, asset), caller)
 
 
 @router.post("/{asset}/share", responses=may(400, 404, 409))
@@ -339,7 +339,7 @@ def share(
 ) -> AssetView:
     """Let other tenants see and use it, or no more."""
     control: Control = request.app.state.control
-    found = control.assets.share(caller.key, asset, body.add, body.remove)
+    found = control.assets.known.share(caller.key, asset, body.add, body.remove)
     return AssetView.of(found, caller)
 
 
@@ -352,7 +352,7 @@ def label(
 ) -> AssetView:
     """Change its label; to allow more takes an admin of its owner."""
     control: Control = request.app.state.control
-    return AssetView.of(control.assets.relabel(caller.key, asset, body.asked()), caller)
+    return AssetView.of(control.assets.known.relabel(caller.key, asset, body.asked()), caller)
 
 
 @router.post("/{asset}/exports", status_code=201, responses=may(400, 404, 409))
@@ -368,7 +368,7 @@ def export(
     if body.destination is not None:
         stands, _, operated = body.destination.partition("/")
         destination = checked_place(_ELSEWHERE, stands, operated or None)
-    begun = control.exports.begin(caller.key, asset, destination, body.recipient)
+    begun = control.assets.exports.begin(caller.key, asset, destination, body.recipient)
     return ExportView.of(begun)
 
 
@@ -386,7 +386,7 @@ def read_part(
 ) -> Response:
     """The content of a part."""
     control: Control = request.app.state.control
-    data = control.exports.part(caller.key, asset, export, number)
+    data = control.assets.exports.part(caller.key, asset, export, number)
     return Response(data, media_type=OCTETS, headers={"cache-control": "no-store"})
 
 
@@ -399,7 +399,7 @@ def exported(
 ) -> Exported:
     """Say that all of it was read: what has left is on the books."""
     control: Control = request.app.state.control
-    return Exported(record=control.exports.finish(caller.key, asset, export))
+    return Exported(record=control.assets.exports.finish(caller.key, asset, export))
 
 
 @router.post("/{asset}/erase", responses=may(404, 409))
@@ -410,7 +410,7 @@ def erase(
 ) -> ErasedView:
     """Destroy its key, and those of what its tenant made of it: answers when nothing opens."""
     control: Control = request.app.state.control
-    return ErasedView.of(control.erasing.erase(caller.key, asset))
+    return ErasedView.of(control.assets.erasing.erase(caller.key, asset))
 
 
 def _tuple(values: list[_Value] | None) -> tuple[_Value, ...] | None:

@@ -8,15 +8,13 @@ from inland.api.totals import Totals
 from inland.domain.limits import Limits
 from inland.domain.places import Place
 from inland.ledger.records import Record
-from inland.plant.assets import Assets
+from inland.plant.asset_room import AssetRoom
 from inland.plant.books.public import PublicLedger
 from inland.plant.budgets import Budgets
 from inland.plant.changes import Changes
 from inland.plant.contracts import Contracts
 from inland.plant.deployments import Deployments
-from inland.plant.erasing import Erasing
 from inland.plant.explain import Explain
-from inland.plant.exports import Exports
 from inland.plant.invoices import Invoices
 from inland.plant.keys import Keys
 from inland.plant.measuring import Measuring
@@ -27,7 +25,6 @@ from inland.plant.replicas import Replicas
 from inland.plant.reports import Reports
 from inland.plant.tenants import Tenants
 from inland.plant.ticker import Ticker
-from inland.plant.uploads import Uploads
 from inland.ports.books import UsageRow
 from inland.ports.clock import Clock
 from inland.ports.runner import Runner
@@ -91,10 +88,7 @@ class Control:
     keys: Keys
     models: Models
     deployments: Deployments
-    assets: Assets
-    uploads: Uploads
-    exports: Exports
-    erasing: Erasing
+    assets: AssetRoom
     contracts: Contracts
     reports: Reports
     measuring: Measuring

@@ -40,10 +40,7 @@ from inland.decide.shares import Shares
 from inland.domain.errors import InlandError
 from inland.domain.plant import EngineKind
 from inland.plant.allowances import Allowances
-from inland.plant.asset_claims import Claims
-from inland.plant.asset_rulings import AssetRulings
-from inland.plant.asset_upkeep import AssetUpkeep
-from inland.plant.assets import Assets
+from inland.plant.asset_room import asset_room
 from inland.plant.books.books import Books
 from inland.plant.books.public import PublicLedger
 from inland.plant.budgets import Budgets
@@ -53,9 +50,7 @@ from inland.plant.declared import Declared, reconcile
 from inland.plant.deployments import Deployments
 from inland.plant.draining import Draining
 from inland.plant.driving import Drivable, EngineDriver
-from inland.plant.erasing import Erasing
 from inland.plant.explain import Explain
-from inland.plant.exports import Exports
 from inland.plant.invoices import Invoices
 from inland.plant.keys import Keys
 from inland.plant.measuring import Measuring
@@ -67,7 +62,6 @@ from inland.plant.replicas import EngineRoom, Replicas
 from inland.plant.reports import Reports
 from inland.plant.tenants import Tenants
 from inland.plant.ticker import Controller, Ticker
-from inland.plant.uploads import Uploads
 from inland.ports.engine import Prober
 
 if TYPE_CHECKING:
@@ -147,12 +141,7 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
     }
     replicas = Replicas(changes, runner, probers, _engine_room(home, isolation), probes, draining)
     contracts = Contracts(changes, limits.contracts)
-    vault, claims = _vault(files), Claims()
-    rulings = AssetRulings(changes, site)
-    assets = Assets(changes, vault, rulings)
-    uploads = Uploads(changes, vault, assets, rulings, claims, limits)
-    exports = Exports(changes, vault, assets, rulings, claims)
-    erasing = Erasing(changes, vault, rulings, claims)
+    assets = asset_room(changes, _vault(files), site, limits)
     steps = [
         Controller("feed", lambda: _end_unless(feed.is_alive())),
         Controller("shares", feed.look),
@@ -163,7 +152,7 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
         Controller("allowances", allowances.step),
         Controller("totals", lambda: totals.keep(feed.heard())),
         Controller("refitting", Refitting(changes, feed.heard).step),
-        Controller("assets", AssetUpkeep(changes, uploads, exports, erasing).step),
+        Controller("assets", assets.upkeep.step),
     ]
     ticker = Ticker(steps, _step_failed)
     control = Control(
@@ -178,9 +167,6 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
         models=Models(changes),
         deployments=Deployments(changes, site, folder, limits.deployments),
         assets=assets,
-        uploads=uploads,
-        exports=exports,
-        erasing=erasing,
         contracts=contracts,
         reports=Reports(store, books, clock, int(limits.queue_s + limits.answer_s)),
         measuring=Measuring(changes, _driver(clock), _aside),

@@ -109,13 +109,7 @@ def _made(factory: Running) -> Stage:
         )["id"]
         for tenant, deployment in (("alpha", MODEL), ("beta", "private"))
     }
-    assets = {
-        tenant: factory.json(
-            *("asset", "add", str(factory.home / "factory.toml"), "--tenant", tenant),
-            *("--name", f"{tenant} data", "--kind", "dataset"),
-        )["id"]
-        for tenant in ("alpha", "beta")
-    }
+    assets = _assets(factory)
     foreign = {
         Kind.TENANT: "beta",
         Kind.KEY: ids["beta"],
@@ -156,6 +150,17 @@ def _made(factory: Running) -> Stage:
         "beta",
     )
     return Stage(factory, keys, ids, foreign, unknown, own, marks)
+
+
+def _assets(factory: Running) -> dict[str, str]:
+    """An asset of each tenant's, by its tenant."""
+    file = str(factory.home / "factory.toml")
+    return {
+        tenant: factory.json("asset", "add", file, "--tenant", tenant, "--name", f"{tenant} data")[
+            "id"
+        ]
+        for tenant in ("alpha", "beta")
+    }
 
 
 def _answer(factory: Running, key: str, model: str) -> str:

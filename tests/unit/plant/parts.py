@@ -17,23 +17,17 @@ from inland.domain.places import Place
 from inland.domain.plant import Deployment, EngineKind, Feature, Model
 from inland.domain.snapshot import Secrets, Snapshot
 from inland.ledger import canonical
-from inland.plant.asset_claims import Claims
-from inland.plant.asset_rulings import AssetRulings
-from inland.plant.asset_upkeep import AssetUpkeep
-from inland.plant.assets import Assets
+from inland.plant.asset_room import asset_room
 from inland.plant.budgets import Budgets
 from inland.plant.changes import Changes
 from inland.plant.contracts import Contracts
 from inland.plant.declared import Declared, reconcile
 from inland.plant.deployments import Deployments
 from inland.plant.draining import Draining
-from inland.plant.erasing import Erasing
-from inland.plant.exports import Exports
 from inland.plant.keys import Keys
 from inland.plant.policies import Policies
 from inland.plant.prices import PriceList
 from inland.plant.tenants import Tenants
-from inland.plant.uploads import Uploads
 from inland.ports.runner import EngineSpec, ProcessState, ProcessView
 from tests.vaults import folder_vault
 
@@ -176,15 +170,11 @@ class Plant:
         self.policies = Policies(self.changes, self.folder)
         self.deployments = Deployments(self.changes, SITE, self.folder, most)
         self.contracts = Contracts(self.changes, most)
-        self.vault, self.claims = folder_vault(home), Claims()
-        self.limits = Limits()
-        self.rulings = AssetRulings(self.changes, SITE)
-        self.assets = Assets(self.changes, self.vault, self.rulings)
-        shared = (self.changes, self.vault, self.assets, self.rulings, self.claims)
-        self.uploads = Uploads(*shared, self.limits)
-        self.exports = Exports(*shared)
-        self.erasing = Erasing(self.changes, self.vault, self.rulings, self.claims)
-        self.upkeep = AssetUpkeep(self.changes, self.uploads, self.exports, self.erasing)
+        self.vault, self.limits = folder_vault(home), Limits()
+        self.room = asset_room(self.changes, self.vault, SITE, self.limits)
+        self.assets, self.uploads = self.room.known, self.room.uploads
+        self.exports, self.erasing = self.room.exports, self.room.erasing
+        self.upkeep = self.room.upkeep
 
     def begin(self, declared: Declared | None = None) -> None:
         """What a control does when it starts."""
