@@ -2,12 +2,39 @@
 
 import pytest
 
+from inland.adapters.egress.blocking import BlockingDoor
+from inland.adapters.egress.calls import Calls
+from inland.adapters.egress.door import origin
 from inland.adapters.files.disk import Disk
 from inland.adapters.files.forgetful import ForgetfulDisk
 from inland.adapters.vault.embedded_keys import EmbeddedKeys
 from inland.adapters.vault.folder_blobs import FolderBlobs
+from inland.adapters.vault.openbao_keys import OpenBaoKeys
+from inland.adapters.vault.s3_blobs import Patience, S3Blobs
 from inland.adapters.vault.sealed_vault import SealedVault
+from tests.servers import openbao, s3
 from tests.vaults import factory_key, needed_folders, vault_of
+
+#: What a call to a server may take in the tests of one that does not answer, in seconds.
+LIMIT_S = 2.0
+
+
+@pytest.fixture(scope="session")
+def openbao_server(tmp_path_factory):
+    with openbao.running(tmp_path_factory.mktemp("bao")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory):
+    with s3.running(tmp_path_factory.mktemp("s3")) as server:
+        yield server
+
+
+@pytest.fixture
+def door():
+    """Lets out to this machine, whatever the port."""
+    return BlockingDoor(lambda host, port, inside: ("test",) if host == "127.0.0.1" else ())
 
 
 @pytest.fixture
@@ -17,10 +44,29 @@ def files(tmp_path):
     return made
 
 
-@pytest.fixture(params=["embedded"])
+@pytest.fixture
+def opened(door):
+    """Makes keys on a server, and ends their calls afterwards."""
+    made = []
+
+    def keys(url: str, token: str, mount: str, limit_s: float = LIMIT_S) -> OpenBaoKeys:
+        calls = Calls(door, "keys", origin(url), limit_s)
+        made.append(calls)
+        return OpenBaoKeys(calls, lambda: token, mount)
+
+    yield keys
+    for calls in made:
+        calls.close()
+
+
+@pytest.fixture(params=["embedded", "openbao"])
 def reopened(request, files):
     """Opens the keys anew, as a process does that starts."""
-    return lambda: EmbeddedKeys(files, factory_key)
+    if request.param == "embedded":
+        return lambda: EmbeddedKeys(files, factory_key)
+    server, opened = (request.getfixturevalue(name) for name in ("openbao_server", "opened"))
+    mount, token = server.mount()
+    return lambda: opened(server.url, token, mount, 30.0)
 
 
 @pytest.fixture
@@ -28,10 +74,26 @@ def keys(reopened):
     return reopened()
 
 
-@pytest.fixture(params=["folder", "memory"])
+@pytest.fixture
+def stored(door):
+    """Makes blobs in a bucket, and closes them afterwards."""
+    made = []
+
+    def blobs(bucket, patience: Patience | None = None) -> S3Blobs:
+        made.append(S3Blobs(bucket, door, patience))
+        return made[-1]
+
+    yield blobs
+    for one in made:
+        one.close()
+
+
+@pytest.fixture(params=["folder", "memory", "s3"])
 def blobs(request, files):
     if request.param == "folder":
         return FolderBlobs(files)
+    if request.param == "s3":
+        return request.getfixturevalue("stored")(request.getfixturevalue("s3_server").bucket())
     memory = ForgetfulDisk().process("test")
     needed_folders(memory)
     return FolderBlobs(memory)

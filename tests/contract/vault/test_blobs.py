@@ -61,10 +61,12 @@ def test_a_listing_is_of_any_length(blobs):
 
 
 def test_threads_share_a_store(blobs):
+    """Each its own names, in one folder too."""
+
     def work(which: int) -> None:
         for number in range(10):
             blobs.put(f"parts/{which}/{number}", bytes([which]) * 1000)
-            blobs.put(f"shared/{number}", bytes([which]) * 1000)
+            blobs.put(f"shared/{which}-{number}", bytes([which]) * 1000)
             blobs.remove(f"parts/{which}/{number}")
 
     threads = [threading.Thread(target=work, args=(which,)) for which in range(4)]
@@ -73,9 +75,9 @@ def test_threads_share_a_store(blobs):
     for thread in threads:
         thread.join()
     assert list(blobs.names("parts/")) == []
-    assert len(list(blobs.names("shared/"))) == 10
-    for name in blobs.names("shared/"):
-        assert len(set(blobs.get(name))) == 1
+    assert len(list(blobs.names("shared/"))) == 40
+    for which in range(4):
+        assert {blobs.get(f"shared/{which}-{n}") for n in range(10)} == {bytes([which]) * 1000}
 
 
 @pytest.mark.parametrize("name", ["../a", "a/../b", "/a", "a//b", "", "a\0b", "ä", "a/.b"])

@@ -1,0 +1,137 @@
+"""`ports.blobs` in an S3 bucket, through `obstore` and the door.
+
+What was put is asked for again before `put` returns: a server that did not take it, or shows an
+older one, is away rather than believed. What it answers later is the vault's to check.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import obstore
+from obstore.exceptions import BaseError, NotFoundError
+from obstore.store import S3Store
+
+from inland.adapters.egress.blocking import BlockingDoor
+from inland.adapters.egress.door import Origin
+from inland.adapters.egress.proxy import Proxy
+from inland.adapters.vault.folder_blobs import NAME
+from inland.ports.blobs import BlobsAway
+
+#: Listed at once.
+_PAGE = 1000
+_WHY_CHARS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """Where it is, and what opens it. `prefix`: put before every name."""
+
+    endpoint: Origin
+    name: str
+    region: str
+    access_key: str = field(repr=False)
+    secret_key: str = field(repr=False)
+    prefix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Seconds for a connection, for one request and for all its repeats."""
+
+    connect_s: float = 5.0
+    request_s: float = 30.0
+    retries_s: float = 10.0
+    retries: int = 3
+
+
+class S3Blobs:
+    """The blobs of one bucket. Threads may share it."""
+
+    def __init__(
+        self, bucket: Bucket, door: BlockingDoor, patience: Patience | None = None
+    ) -> None:
+        wait, to = patience or Patience(), bucket.endpoint
+        self._proxy = Proxy(door, "blobs").__enter__()
+        self._prefix = f"{bucket.prefix.strip('/')}/" if bucket.prefix.strip("/") else ""
+        self._store = S3Store(
+            bucket.name,
+            endpoint=f"{'https' if to.tls else 'http'}://{to.authority}{to.path}",
+            region=bucket.region or "us-east-1",
+            access_key_id=bucket.access_key,
+            secret_access_key=bucket.secret_key,
+            virtual_hosted_style_request=False,
+            client_options={
+                "allow_http": not to.tls,
+                "proxy_url": self._proxy.url,
+                "connect_timeout": timedelta(seconds=wait.connect_s),
+                "timeout": timedelta(seconds=wait.request_s),
+            },
+            retry_config={
+                "max_retries": wait.retries,
+                "retry_timeout": timedelta(seconds=wait.retries_s),
+            },
+        )
+
+    def close(self) -> None:
+        """Let no more connections out."""
+        self._proxy.close()
+
+    def put(self, name: str, data: bytes) -> None:
+        path = self._at(name)
+        with self._asking():
+            put = obstore.put(self._store, path, data, use_multipart=False)
+            if not self._shows(path, data, put["e_tag"]):
+                raise BlobsAway("the server shows something else than it just took")
+
+    def get(self, name: str) -> bytes | None:
+        path = self._at(name)
+        with self._asking():
+            try:
+                return bytes(obstore.get(self._store, path).bytes())
+            except (NotFoundError, FileNotFoundError):
+                return None
+
+    def remove(self, name: str) -> None:
+        path = self._at(name)
+        with self._asking():
+            try:
+                obstore.delete(self._store, path)
+                obstore.head(self._store, path)
+            except (NotFoundError, FileNotFoundError):
+                return
+        raise BlobsAway("the server still shows what it just removed")
+
+    def names(self, under: str = "") -> Iterator[str]:
+        folder = under.rpartition("/")[0]
+        with self._asking():
+            pages = obstore.list(self._store, f"{self._prefix}{folder}" or None, chunk_size=_PAGE)
+            found = sorted(str(one["path"]) for page in pages for one in page)
+        for path in found:
+            name = path.removeprefix(self._prefix)
+            if path.startswith(self._prefix) and name.startswith(under):
+                yield name
+
+    def _shows(self, path: str, data: bytes, e_tag: str | None) -> bool:
+        """Whether what lies there is what was put: by its ETag, else by all its bytes."""
+        if e_tag is not None:
+            seen = obstore.head(self._store, path)
+            return seen["size"] == len(data) and seen["e_tag"] == e_tag
+        return bytes(obstore.get(self._store, path).bytes()) == data
+
+    def _at(self, name: str) -> str:
+        assert NAME.match(name), name
+        return f"{self._prefix}{name}"
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        """Whatever goes wrong, the store is away: what it answered is nowhere believed."""
+        try:
+            yield
+        except (BaseError, OSError, ValueError) as error:
+            raise BlobsAway(_line(error)) from None
+
+
+def _line(why: object) -> str:
+    return " ".join(str(why).split())[:_WHY_CHARS]
