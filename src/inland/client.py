@@ -62,11 +62,12 @@ class FactoryClient:
     def tenants(self) -> list[dict[str, Any]]:
         return self._list("tenants")
 
-    def add_tenant(self, name: str, jurisdictions: list[str] | None) -> dict[str, Any]:
+    def add_tenant(
+        self, name: str, jurisdictions: list[str] | None, storage: list[str] | None = None
+    ) -> dict[str, Any]:
         """Add a tenant; without jurisdictions its label is the site's."""
-        body: dict[str, Any] = {"name": name}
-        if jurisdictions is not None:
-            body["jurisdictions"] = jurisdictions
+        given = {"jurisdictions": jurisdictions, "storage": storage}
+        body = {"name": name} | {field: one for field, one in given.items() if one is not None}
         return self._object("POST", "tenants", body=body)
 
     def suspend_tenant(self, name: str) -> dict[str, Any]:

@@ -312,6 +312,7 @@ def _narrowing(factory: Running, model: str, answer: str, spare: list[str]) -> N
         **_asks(turn),
         "NewTenant:name": {"enum": ["grown", "fodder", "No Name"]},
         "NewTenant:jurisdictions": {"enum": [None, ["DE"], ["Atlantis"]]},
+        "NewTenant:storage": {"enum": [None, ["EU"], ["Atlantis"]]},
         "NewDeployment:name": {"enum": ["made", "Not This"]},
         "NewDeployment:engine": {"enum": ["llama.cpp"]},
         "NewDeployment:model": {"enum": [model, "nothing"]},

@@ -29,9 +29,10 @@ class PlaceView(Shape):
 
 
 class LabelView(Shape):
-    """A sovereignty label."""
+    """A sovereignty label. `storage`: where it may be stored, null for the same."""
 
     jurisdictions: list[str]
+    storage: list[str] | None = None
     classification: Classification
     purposes: list[Purpose]
 
@@ -40,6 +41,7 @@ class LabelView(Shape):
         """A label as it is shown."""
         return cls(
             jurisdictions=list(label.jurisdictions),
+            storage=None if label.storage is None else list(label.storage),
             classification=label.classification,
             purposes=list(label.purposes),
         )

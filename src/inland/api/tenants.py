@@ -16,10 +16,12 @@ router = APIRouter(prefix="/factory/v1/tenants", tags=["tenants"])
 
 
 class NewTenant(Shape):
-    """A tenant to add; without jurisdictions its label covers the site."""
+    """A tenant to add; without jurisdictions its label covers the site. `storage`: where what is
+    its own may be stored, if that is not where it may be processed."""
 
     name: str = Field(max_length=63)
     jurisdictions: list[str] | None = Field(default=None, min_length=1, max_length=64)
+    storage: list[str] | None = Field(default=None, min_length=1, max_length=64)
     classification: Classification = Classification.INTERNAL
     purposes: list[Purpose] = Field(default=[Purpose.SERVE], min_length=1, max_length=5)
 
@@ -62,7 +64,12 @@ def add(
     """Add a tenant."""
     control: Control = request.app.state.control
     tenant = control.tenants.add(
-        caller.name, body.name, body.jurisdictions, body.classification, body.purposes
+        caller.name,
+        body.name,
+        body.jurisdictions,
+        body.classification,
+        body.purposes,
+        body.storage,
     )
     return TenantView.of(tenant)
 

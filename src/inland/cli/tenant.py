@@ -24,12 +24,18 @@ def add(
             show_default="the site's",
         ),
     ] = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(
+            help="Where what is its own may be stored, CC,….", show_default="where it is processed"
+        ),
+    ] = None,
     home: HomeOption = None,
     json: JsonOption = False,
 ) -> None:
     """Add a tenant."""
     with calling(home) as factory:
-        told = factory.add_tenant(name, split(jurisdictions))
+        told = factory.add_tenant(name, split(jurisdictions), split(storage))
     hint = call(f"key add --tenant {name}", home_of(home).root)
     show.as_json(told) if json else show.line(f"tenant {name} added; give it a key: {hint}")
 

@@ -107,6 +107,14 @@ def rules(text: str) -> dict[str, Rule]:
     return found
 
 
+def rules_about(text: str, kind: str) -> str:
+    """Those of a text that can be about a resource of that type, as Cedar's JSON; ValueError as for
+    `rules`. The others never match such a question: their scope says so."""
+    policies = dict(_policies(text))
+    found = {i: one for i, one in policies.items() if _about(one["resource"]) in {None, kind}}
+    return json.dumps({"templates": {}, "staticPolicies": found, "templateLinks": []})
+
+
 def rule_texts(text: str) -> dict[str, str]:
     """Each rule's Cedar text by its `@id`, as Cedar itself writes it; ValueError as for `rules`."""
     texts = {}
@@ -212,8 +220,9 @@ def _policies(text: str) -> list[tuple[str, dict[str, Any]]]:
 
 def _about(scope: dict[str, Any]) -> str | None:
     """The type in `resource is T` or `resource == T::"id"`."""
-    kind = scope.get("entity_type") or (scope.get("entity") or {}).get("type")
-    return None if kind is None else str(kind)
+    if scope["op"] == "is":
+        return str(scope["entity_type"])
+    return str(scope["entity"]["type"]) if scope["op"] == "==" and "entity" in scope else None
 
 
 def _named_endpoint(scope: dict[str, Any]) -> str | None:

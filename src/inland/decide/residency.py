@@ -30,10 +30,10 @@ from inland.decide.entities import (
 from inland.decide.policy_set import PARSED_SCHEMA, endpoint_name
 from inland.decide.rulebook import (
     Answer,
-    Rulebook,
     Verdict,
     refused,
     request_of,
+    rulebook_of,
     uids_of,
     unseen,
 )
@@ -52,7 +52,7 @@ class Residency:
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
-        self._rulebook = Rulebook(snapshot.policy_text)
+        self._rulebook = rulebook_of(snapshot.policy_text)
         self._assets = AssetUse(snapshot, self._rulebook)
         self._broken: str | None = None
         named = {rule.endpoint for rule in self._rulebook.rules.values() if rule.endpoint}

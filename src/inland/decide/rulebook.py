@@ -2,12 +2,16 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import cedarpy
 
 from inland.decide.entities import Entity, Uid, action_uid, reference, uid_of
-from inland.decide.policy_set import Rule, rules
+from inland.decide.policy_set import Rule, rules, rules_about
+
+#: Texts whose rules are kept parsed.
+KEPT_TEXTS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +45,10 @@ class Rulebook:
     def __init__(self, text: str) -> None:
         self.broken: str | None = None
         self.rules: dict[str, Rule] = {}
+        self._text = text
+        self._about: dict[str, cedarpy.PolicySet] = {}
         try:
             self.rules = rules(text)
-            self._policies = cedarpy.PolicySet.from_str(text)
         except ValueError as error:
             self.broken = str(error)
 
@@ -61,13 +66,20 @@ class Rulebook:
             if (kind, name) not in present:
                 return refused(f'{kind}::"{name}" is not in the snapshot')
         try:
-            result = cedarpy.is_authorized(request, self._policies, entities)
+            policies = self._rules_about(request["resource"]["type"])
+            result = cedarpy.is_authorized(request, policies, entities)
         except Exception as error:  # noqa: BLE001 - whatever fails, no decision means no
             return refused(f"the question could not be asked: {error}")
         named = result.diagnostics.id_annotations_by_reason
         errors = tuple(str(one) for one in result.diagnostics.errors)
         decided = tuple(sorted(named.get(one, one) for one in result.diagnostics.reasons))
         return Answer(result.allowed and not errors, decided, errors)
+
+    def _rules_about(self, kind: str) -> cedarpy.PolicySet:
+        """Those that can decide about a resource of that type, parsed at the first question."""
+        if kind not in self._about:
+            self._about[kind] = cedarpy.PolicySet.from_json_str(rules_about(self._text, kind))
+        return self._about[kind]
 
     def remedy(self, answer: Answer, facts: str) -> str:
         """What would turn a no into a yes, beside the facts that it was decided on."""
@@ -81,6 +93,12 @@ class Rulebook:
             if rule is not None
         ]
         return f"{'; '.join(says)} ({facts})"
+
+
+@lru_cache(KEPT_TEXTS)
+def rulebook_of(text: str) -> Rulebook:
+    """The rulebook of a text; most snapshots have the text of the one before."""
+    return Rulebook(text)
 
 
 def refused(error: str) -> Answer:

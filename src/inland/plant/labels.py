@@ -16,18 +16,23 @@ def checked_label(
     purposes: Iterable[str] = (Purpose.SERVE,),
 ) -> Label:
     """A label from text. Raises BadInput naming what is wrong."""
-    codes = tuple(dict.fromkeys(code.strip().upper() for code in jurisdictions))
-    if not 0 < len(codes) <= MAX_JURISDICTIONS:
-        raise BadInput("jurisdictions", f"give 1 to {MAX_JURISDICTIONS} codes")
-    for code in codes:
-        if not is_jurisdiction(code):
-            why = f"{code!r} is no ISO 3166-1 alpha-2 code, EU, EEA, ZZ or WORLD"
-            raise BadInput("jurisdictions", why)
+    codes = checked_codes("jurisdictions", jurisdictions)
     try:
         uses = tuple(dict.fromkeys(Purpose(purpose) for purpose in purposes))
         return Label(owner, codes, Classification(classification), uses)
     except ValueError as error:
         raise BadInput("label", str(error)) from None
+
+
+def checked_codes(field: str, jurisdictions: Iterable[str]) -> tuple[str, ...]:
+    """Jurisdictions from text. Raises BadInput naming what is wrong."""
+    codes = tuple(dict.fromkeys(code.strip().upper() for code in jurisdictions))
+    if not 0 < len(codes) <= MAX_JURISDICTIONS:
+        raise BadInput(field, f"give 1 to {MAX_JURISDICTIONS} codes")
+    for code in codes:
+        if not is_jurisdiction(code):
+            raise BadInput(field, f"{code!r} is no ISO 3166-1 alpha-2 code, EU, EEA, ZZ or WORLD")
+    return codes
 
 
 def checked_place(place: str, stands: str, operated: str | None = None) -> Place:

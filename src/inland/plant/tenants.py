@@ -9,7 +9,7 @@ from inland.domain.labels import FACTORY, Classification, Label, Purpose
 from inland.domain.places import Place
 from inland.domain.plant import Tenant
 from inland.plant.changes import FACTORY_FILE, Change, Changes
-from inland.plant.labels import checked_label, site_label
+from inland.plant.labels import checked_codes, checked_label, site_label
 from inland.ports.state import StateTables
 
 RECORD_KEY_BYTES = 32
@@ -38,8 +38,10 @@ class Tenants:
         jurisdictions: Iterable[str] | None = None,
         classification: str = Classification.INTERNAL,
         purposes: Iterable[str] = (Purpose.SERVE,),
+        storage: Iterable[str] | None = None,
     ) -> Tenant:
-        """A new tenant; its label covers the site unless `jurisdictions` are given.
+        """A new tenant; its label covers the site unless `jurisdictions` are given, and what is
+        its own is stored where it may be processed unless `storage` says where else.
 
         Raises BadInput, or Conflict when the name is taken.
         """
@@ -47,6 +49,8 @@ class Tenants:
         label = site_label(name, self._site)
         if jurisdictions is not None:
             label = checked_label(name, jurisdictions, classification, purposes)
+        if storage is not None:
+            label = replace(label, storage=checked_codes("storage", storage))
         with self._changes.store.read() as transaction:
             _refuse_taken(transaction.state, name)
         keep_record_key(self._changes, name)
@@ -109,6 +113,7 @@ def label_details(label: Label) -> dict[str, object]:
     """A label as records say it."""
     return {
         "jurisdictions": list(label.jurisdictions),
+        "storage": list(label.stored_in),
         "classification": label.classification.value,
         "purposes": [purpose.value for purpose in label.purposes],
     }

@@ -31,7 +31,7 @@ _TEXTS = (
 )
 #: Properties of bodies that name nothing of anybody's, by operation.
 _PLAIN = {
-    "tenants.add": ("jurisdictions", "classification", "purposes"),
+    "tenants.add": ("jurisdictions", "storage", "classification", "purposes"),
     "keys.add": ("role", "expires"),
     "keys.rotate": ("overlap_s",),
     "deployments.add": (

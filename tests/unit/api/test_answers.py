@@ -22,12 +22,15 @@ def test_a_tenant_is_added_listed_suspended_and_resumed(factory):
     made = operator.post("/factory/v1/tenants", json={"name": "new", "jurisdictions": ["US"]})
     assert made.status_code == 201
     assert made.json()["label"]["jurisdictions"] == ["US"]
+    apart = {"name": "apart", "jurisdictions": ["EU"], "storage": ["DE"]}
+    label = operator.post("/factory/v1/tenants", json=apart).json()["label"]
+    assert (label["jurisdictions"], label["storage"]) == (["EU"], ["DE"])
     assert operator.post("/factory/v1/tenants", json={"name": "new"}).status_code == 409
     assert operator.post("/factory/v1/tenants/new/suspend").json()["suspended"] is True
     assert operator.post("/factory/v1/tenants/new/resume").json()["suspended"] is False
     assert operator.post("/factory/v1/tenants/nope/suspend").status_code == 404
     names = [one["id"] for one in operator.get("/factory/v1/tenants").json()]
-    assert names == ["acme", "demo", "new"]
+    assert names == ["acme", "apart", "demo", "new"]
     assert [t["id"] for t in factory.as_("acme-admin").get("/factory/v1/tenants").json()] == [
         "acme"
     ]
@@ -42,6 +45,7 @@ def test_a_tenant_is_added_listed_suspended_and_resumed(factory):
         {"name": "operator"},
         {"name": "a", "jurisdictions": []},
         {"name": "a", "jurisdictions": ["Atlantis"]},
+        {"name": "a", "storage": ["Atlantis"]},
         {"name": "a", "purposes": ["spy"]},
     ],
 )

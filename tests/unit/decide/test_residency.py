@@ -190,6 +190,22 @@ def test_operators_and_auditors_use_no_model():
         assert not Residency(replace(snapshot, keys=keys)).decide_serve("k", "d").allowed
 
 
+@pytest.mark.parametrize("files", [default_files(), None])
+def test_nothing_is_served_to_a_tenant_that_withdrew_its_keys(files):
+    """By rules from before there were keys to withdraw, too."""
+    earlier = {
+        "use.cedar": default_files()["use.cedar"].split('@id("use.withdrawn")')[0],
+        "border.cedar": default_files()["border.cedar"],
+    }
+    snapshot = allowed_snapshot(files or earlier)
+    out = replace(snapshot.tenants["acme"], withdrawn=True)
+    verdict = Residency(replace(snapshot, tenants={"acme": out})).decide_serve("k", "d")
+    assert not verdict.allowed
+    assert verdict.rules == (("use.withdrawn",) if files else ())
+    suspended = Residency(replace(snapshot, tenants={"acme": replace(out, suspended=True)}))
+    assert not suspended.decide_serve("k", "d").allowed
+
+
 def test_a_tenant_may_be_asked_about_as_a_whole_and_at_any_place():
     decider = Residency(allowed_snapshot())
     here, there = Place("asked", "DE", "DE"), Place("asked", "DE", "US")
