@@ -1,6 +1,7 @@
 """Pieces put together again, by choice: what an official client ends up with, and commits to."""
 
 from collections.abc import Sequence
+from operator import attrgetter
 
 import msgspec
 
@@ -63,9 +64,12 @@ class Choice(msgspec.Struct, gc=False):
     def committed(self) -> str:
         """What the record commits to: the text, or text and calls as canonical JSON."""
         if not self.calls:
-            return self.text
+            return "".join(self.texts)
         calls = [call.written() for call in self.calls]
         return canonical.encode({"content": self.text or None, "tool_calls": calls}).decode()
+
+
+_finish_of = attrgetter("finish")
 
 
 class Assembly:
@@ -82,11 +86,11 @@ class Assembly:
 
     def complete(self) -> bool:
         """Whether every choice came to its end."""
-        return None not in [choice.finish for choice in self.choices]
+        return None not in map(_finish_of, self.choices)
 
     def committed(self) -> list[str]:
         """Per choice, what the record commits to."""
-        return [choice.committed() for choice in self.choices]
+        return list(map(Choice.committed, self.choices))
 
     def tokens(self) -> int:
         """Tokens in the pieces added, by the engine's running count (else one a piece)."""

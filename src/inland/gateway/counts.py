@@ -6,8 +6,6 @@ every honest engine, and narrow enough that a lie never costs more than what was
 
 from collections.abc import Sequence
 
-import msgspec
-
 from inland.domain.errors import Damaged
 from inland.domain.plant import Deployment, EngineKind
 from inland.ports.engine import CallPart, Chat, Counts, Embedding, Piece, Work
@@ -26,14 +24,14 @@ TEMPLATE_TOKENS = 4096
 CONTEXT_TOKENS = 1 << 20
 
 
-class _Sent(msgspec.Struct, gc=False):
+class _Sent:
     """What came of one choice. `tokens`: the engine's running count; `size`: in characters."""
 
-    pieces: int = 0
-    tokens: int = 0
-    size: int = 0
-    calls: int = 0
-    is_finished: bool = False
+    __slots__ = ("calls", "is_finished", "pieces", "size", "tokens")
+
+    def __init__(self) -> None:
+        self.pieces = self.tokens = self.size = self.calls = 0
+        self.is_finished = False
 
 
 class Ceiling:

@@ -12,10 +12,19 @@ from inland.gateway.errors import Refused, internal
 if TYPE_CHECKING:
     from inland.gateway.protocol import Connection
 
-_STATUS = {
-    int(status): b"HTTP/1.1 %d %b\r\n" % (status, status.phrase.encode()) for status in HTTPStatus
-}
 
+
+class _Lines(dict[int, bytes]):
+    """The first line of an answer, by its status."""
+
+    def __missing__(self, status: int) -> bytes:
+        return b"HTTP/1.1 %d Unknown\r\n" % status
+
+
+STATUS_LINES = _Lines(
+    (int(status), b"HTTP/1.1 %d %b\r\n" % (status, status.phrase.encode()))
+    for status in HTTPStatus
+)
 
 #: What every path of the token path begins with.
 TOKEN_PATH = b"/v1/"
@@ -57,11 +66,6 @@ class Owner(Protocol):
     def resume(self) -> None: ...
 
 
-def status_line(status: int) -> bytes:
-    """The first line of an answer."""
-    return _STATUS.get(status) or b"HTTP/1.1 %d Unknown\r\n" % status
-
-
 class Exchange(msgspec.Struct, eq=False):
     """The answering side of one request. Every method is harmless once the caller is gone.
 
@@ -89,7 +93,7 @@ class Exchange(msgspec.Struct, eq=False):
         self.started = True
         self.connection.write(
             b"%b%bcontent-length: %d\r\n%b\r\n%b"
-            % (status_line(status), headers, len(body), keep, sent)
+            % (STATUS_LINES[status], headers, len(body), keep, sent)
         )
         self._over(keep_alive=self._keep_alive)
 
@@ -97,7 +101,7 @@ class Exchange(msgspec.Struct, eq=False):
         """An answer whose headers say all there is to say of its body's length."""
         keep = b"" if self._keep_alive else b"connection: close\r\n"
         self.started = True
-        self.connection.write(b"%b%b%b\r\n" % (status_line(status), headers, keep))
+        self.connection.write(b"%b%b%b\r\n" % (STATUS_LINES[status], headers, keep))
         self._over(keep_alive=self._keep_alive)
 
     def refuse(self, refused: Refused) -> None:
@@ -120,7 +124,7 @@ class Exchange(msgspec.Struct, eq=False):
         self._keep_alive = self._keep_alive and self.chunked
         keep = b"" if self._keep_alive else b"connection: close\r\n"
         framing = b"transfer-encoding: chunked\r\n" if self.chunked else b""
-        lines = (status_line(status), headers, keep, framing, b"\r\n")
+        lines = (STATUS_LINES[status], headers, keep, framing, b"\r\n")
         self.connection.write(b"".join(lines))
 
     def write(self, data: bytes) -> None:

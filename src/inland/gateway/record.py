@@ -5,9 +5,8 @@ whole record (a test holds that), at the price of one bytes formatting.
 """
 
 import re
+from dataclasses import dataclass, field
 from typing import Any
-
-import msgspec
 
 from inland.domain.labels import Label
 from inland.domain.plant import Deployment, Key, Model, Replica, Tenant
@@ -40,7 +39,8 @@ _GAPS = {
 _MARK = re.compile(r'"<<gap:(\w+)>>"')
 
 
-class Facts(msgspec.Struct, gc=False):
+@dataclass(slots=True)
+class Facts:
     """What a request turns out to be, filled in as it becomes known.
 
     `salt`: 32 hex digits. `input`, `output` (per choice): commitments. `guard`: what was found,
@@ -53,7 +53,7 @@ class Facts(msgspec.Struct, gc=False):
     salt: str = ""
     outcome: str = ""
     billed: bool = False
-    output: list[str] = []
+    output: list[str] = field(default_factory=list)
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cached_tokens: int = 0

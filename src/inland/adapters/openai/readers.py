@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from inland.adapters.openai.events import EventStream, stream_bytes
-from inland.adapters.openai.wire import ANSWER, CHUNK, Answer, Chunk
+from inland.adapters.openai.wire import ANSWER, CHUNK, Answer, AnswerChoice, Chunk
 from inland.domain.errors import Damaged
 from inland.ports.engine import Counts, Piece, Work
 
@@ -86,7 +86,7 @@ class Whole:
 
     def close(self) -> list[Piece]:
         answer = ANSWER.decode(self._received)
-        pieces = [choice.piece() for choice in answer.choices]
+        pieces = list(map(AnswerChoice.piece, answer.choices))
         if answer.data:
             pieces += [vector.piece() for vector in answer.data]
         self._counts = _counted(answer, pieces)

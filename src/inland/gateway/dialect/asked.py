@@ -12,7 +12,7 @@ from inland.domain.capabilities import Known
 from inland.domain.limits import Limits
 from inland.domain.plant import Feature
 from inland.gateway.assembly import Assembly
-from inland.gateway.errors import invalid, unavailable
+from inland.gateway.errors import Refused, invalid, unavailable
 from inland.ports.engine import Counts, Piece, Work
 
 _USAGE = (
@@ -110,8 +110,8 @@ class Sampling(Accepted, forbid_unknown_fields=True, gc=False, kw_only=True):
             raise invalid("n", f"`n` is at most {most} here.")
         if self.seed is not None and not -(1 << 63) <= self.seed < 1 << 63:
             raise invalid("seed", "`seed` is a 64-bit integer.")
-        if self.max_tokens is not None:
-            check_tokens("max_tokens", self.max_tokens, limits)
+        if self.max_tokens is not None and self.max_tokens > limits.answer_tokens:
+            raise too_many_tokens("max_tokens", limits)
 
     def stops(self, limits: Limits) -> list[str] | None:
         """The stop sequences. Raises Refused."""
@@ -125,10 +125,9 @@ class Sampling(Accepted, forbid_unknown_fields=True, gc=False, kw_only=True):
         return stops or None
 
 
-def check_tokens(name: str, asked: int, limits: Limits) -> None:
-    """Raises Refused where more tokens are asked for than an answer may have."""
-    if asked > limits.answer_tokens:
-        raise invalid(name, f"`{name}` is at most {limits.answer_tokens} here.")
+def too_many_tokens(name: str, limits: Limits) -> Refused:
+    """More are asked for than an answer may have."""
+    return invalid(name, f"`{name}` is at most {limits.answer_tokens} here.")
 
 
 def check_needs(needs: Iterable[Need], known: dict[Feature, Known], model: str) -> None:

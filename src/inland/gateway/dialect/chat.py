@@ -6,6 +6,7 @@ A developer's message is a system message: chat templates know no other.
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import count
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -19,7 +20,7 @@ from inland.gateway.dialect.asked import (
     Positive,
     Said,
     Sampling,
-    check_tokens,
+    too_many_tokens,
     usage,
 )
 from inland.gateway.dialect.decoding import decoder
@@ -241,7 +242,8 @@ class ChatBody(Sampling, forbid_unknown_fields=True, gc=False, kw_only=True):
         if older is not None and older != newer:
             text = "`max_tokens` and `max_completion_tokens` differ; give one."
             raise invalid("max_tokens", text)
-        check_tokens("max_completion_tokens", newer, limits)
+        if newer > limits.answer_tokens:
+            raise too_many_tokens("max_completion_tokens", limits)
         return newer
 
     def _task(self, limits: Limits) -> Chat:
@@ -304,9 +306,8 @@ class ChatBody(Sampling, forbid_unknown_fields=True, gc=False, kw_only=True):
                 return False
 
     def whole(self, said: Said, assembly: Assembly, counts: Counts) -> bytes:
-        spoken = [self._choice(*numbered) for numbered in enumerate(assembly.choices)]
-        names = (said.id.encode(), said.created, encode(said.model))
-        return _WHOLE % (*names, b",".join(spoken), usage(counts))
+        spoken = b",".join(map(self._choice, count(), assembly.choices))
+        return _WHOLE % (said.id.encode(), said.created, encode(said.model), spoken, usage(counts))
 
     def _choice(self, index: int, choice: Choice) -> bytes:
         text = choice.text
