@@ -168,7 +168,8 @@ class Desk:
     def _key(self, rulings: Rulings, incoming: Incoming, route: str) -> Key:
         """The caller's live key. Raises Refused, on the books where the tenant is known."""
         unix_us = self._shared.clock.unix_us
-        known = rulings.proofs.recall(incoming.authorization, unix_us)
+        shown = incoming.shown or keys.shown(incoming.authorization)
+        known = rulings.proofs.recall(shown, unix_us)
         if known is not None:
             return known
         try:
@@ -181,7 +182,7 @@ class Desk:
         except Refused as refused:
             self._note(key, None, refused, route)
             raise
-        rulings.proofs.keep(incoming.authorization, key)
+        rulings.proofs.keep(shown, key)
         return key
 
     def _caller(self, incoming: Incoming) -> str:

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from inland.gateway.protocol import Connection
 
 
-
 class _Lines(dict[int, bytes]):
     """The first line of an answer, by its status."""
 
@@ -22,8 +21,7 @@ class _Lines(dict[int, bytes]):
 
 
 STATUS_LINES = _Lines(
-    (int(status), b"HTTP/1.1 %d %b\r\n" % (status, status.phrase.encode()))
-    for status in HTTPStatus
+    (int(status), b"HTTP/1.1 %d %b\r\n" % (status, status.phrase.encode())) for status in HTTPStatus
 )
 
 #: What every path of the token path begins with.
@@ -41,6 +39,7 @@ class Incoming(msgspec.Struct, gc=False):
     keep_alive: bool
     chunks: bool  # the caller understands a chunked answer (HTTP/1.1)
     source: bytes = b""  # where it comes from, as `Sources` tells them apart
+    shown: bytes = b""  # `keys.shown` of its authorization, where that was reckoned before
 
 
 def is_token_path(target: bytes) -> bool:

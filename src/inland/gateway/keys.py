@@ -15,7 +15,7 @@ _TENANT_ROLES = frozenset({Role.TENANT_ADMIN, Role.MEMBER})
 
 
 class Proofs:
-    """Keys that were proved and found usable under one snapshot, by the hash of what showed them.
+    """Keys that were proved and found usable under one snapshot, by what showed them (`shown`).
 
     Only hashes are looked up, so how long that takes says nothing of a secret. Bounded: beyond
     `most`, proved anew.
@@ -25,18 +25,23 @@ class Proofs:
         self._most = most
         self._keys: dict[bytes, Key] = {}
 
-    def recall(self, authorization: bytes | None, unix_us: Callable[[], int]) -> Key | None:
+    def recall(self, shown: bytes, unix_us: Callable[[], int]) -> Key | None:
         """The key that was proved with the same header, unless it may have expired since."""
-        key = self._keys.get(sha256(authorization or b"").digest())
+        key = self._keys.get(shown)
         if key is None or key.expires_unix_s is None:
             return key
         return key if unix_us() < key.expires_unix_s * 1_000_000 else None
 
-    def keep(self, authorization: bytes | None, key: Key) -> None:
+    def keep(self, shown: bytes, key: Key) -> None:
         """It was proved, and passed `check`."""
         if len(self._keys) >= self._most:
             self._keys.clear()
-        self._keys[sha256(authorization or b"").digest()] = key
+        self._keys[shown] = key
+
+
+def shown(authorization: bytes | None) -> bytes:
+    """What a header is known by that may show a key: its hash."""
+    return sha256(authorization or b"").digest()
 
 
 def prove(snapshot: Snapshot, authorization: bytes | None) -> Key:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from enum import Enum, auto
+from hashlib import sha256
 
 import msgspec
 from msgspec.structs import replace
@@ -28,7 +29,6 @@ from inland.gateway.refusals import LEFT, folded, left
 from inland.gateway.rulings import Ruling
 from inland.gateway.shared import Shared
 from inland.gateway.stalls import Stalls
-from inland.ledger.canonical import entry as entry_of
 from inland.ledger.frames import FrameKind
 from inland.ledger.records import BILLED, COMPLETE, FAILED, HUNG_UP
 from inland.ports.engine import Call, Counts, Embedding, End, Ending, Piece, Target, Work
@@ -50,6 +50,9 @@ class Phase(Enum):
     ENDING = auto()  # the engine was told to stop; its last counts are awaited
     RECORDING = auto()
     OVER = auto()
+
+
+_AT_AN_ENGINE = frozenset({Phase.RUNNING, Phase.MOVING, Phase.ENDING})
 
 
 class Order(msgspec.Struct, frozen=True, gc=False):
@@ -393,7 +396,7 @@ class Request:
 
     def is_running(self) -> bool:
         """Whether an engine works on it."""
-        return self.phase in {Phase.RUNNING, Phase.MOVING, Phase.ENDING}
+        return self.phase in _AT_AN_ENGINE
 
     def _cancel(self, then: Phase = Phase.ENDING) -> None:
         before, self.phase = self.phase, then
@@ -427,7 +430,7 @@ class Request:
         self._settle_facts(counts)
         self._hold.record(self._facts)
         data = self._template.fill(self._facts)
-        self._entry = entry_of(data).hex()
+        self._entry = sha256(data).hexdigest()  # `canonical.entry`, as it is told
         self._shared.journal.append(FrameKind.RECORD, data, self._durable)
 
     def _settle_facts(self, counts: Counts) -> None:

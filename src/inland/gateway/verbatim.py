@@ -11,6 +11,7 @@ from hmac import compare_digest
 from msgspec.structs import replace
 
 from inland.gateway.exchange import Incoming
+from inland.gateway.keys import shown
 
 #: Digits of a length that is looked at here; what is longer is parsed.
 LENGTH_DIGITS = 9
@@ -55,6 +56,7 @@ class Verbatim:
             said.keep_alive,
             said.chunks,
             said.source,
+            said.shown,
         )
 
 
@@ -67,4 +69,5 @@ def verbatim(data: bytes, said: Incoming) -> Verbatim | None:
     found = _LENGTH.search(data, 0, end)
     if found is None or int(found[1]) != len(said.body):
         return None
-    return Verbatim(data[:end], found.span(1), replace(said, body=b""))
+    known = replace(said, body=b"", shown=shown(said.authorization))
+    return Verbatim(data[:end], found.span(1), known)

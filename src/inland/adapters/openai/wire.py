@@ -3,7 +3,7 @@
 import struct
 from base64 import b64decode, b64encode
 from math import isfinite
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -284,6 +284,7 @@ CHUNK = msgspec.json.Decoder(Chunk)
 ANSWER = msgspec.json.Decoder(Answer)
 ERROR = msgspec.json.Decoder(ErrorAnswer)
 ENCODER = msgspec.json.Encoder()
+_WITH_USAGE = StreamOptions()
 
 #: How much of an engine's error text is passed on.
 ERROR_CHARACTERS = 500
@@ -330,35 +331,29 @@ def body_of(work: Work, model: str, *, stream: bool) -> Body:
     """`work` for an engine that calls the model `model`."""
     match work.task:
         case Chat() as chat:
-            return _chat(chat, work, _sampled(work, model, stream=stream))
+            return _chat(chat, work, model, stream=stream)
         case Completion(prompts):
             return CompletionBody(
                 prompt=prompts[0] if len(prompts) == 1 else prompts,
                 logprobs=(work.top_logprobs or 0) if work.logprobs else None,
-                **_sampled(work, model, stream=stream),
+                model=model,
+                stream=stream,
+                stream_options=_WITH_USAGE if stream else None,
+                n=work.n,
+                max_tokens=work.max_tokens,
+                stop=work.stop,
+                seed=work.seed,
+                temperature=work.temperature,
+                top_p=work.top_p,
+                presence_penalty=work.presence_penalty,
+                frequency_penalty=work.frequency_penalty,
             )
         case Embedding(texts, dimensions):
             one = texts[0] if len(texts) == 1 else texts
             return EmbeddingBody(model=model, input=one, dimensions=dimensions)
 
 
-def _sampled(work: Work, model: str, *, stream: bool) -> dict[str, Any]:
-    return {
-        "model": model,
-        "stream": stream,
-        "stream_options": StreamOptions() if stream else None,
-        "n": work.n,
-        "max_tokens": work.max_tokens,
-        "stop": work.stop,
-        "seed": work.seed,
-        "temperature": work.temperature,
-        "top_p": work.top_p,
-        "presence_penalty": work.presence_penalty,
-        "frequency_penalty": work.frequency_penalty,
-    }
-
-
-def _chat(chat: Chat, work: Work, sampled: dict[str, Any]) -> ChatBody:
+def _chat(chat: Chat, work: Work, model: str, *, stream: bool) -> ChatBody:
     chosen = ChosenBody(NameBody(chat.function)) if chat.function is not None else None
     return ChatBody(
         messages=chat.messages,
@@ -368,7 +363,17 @@ def _chat(chat: Chat, work: Work, sampled: dict[str, Any]) -> ChatBody:
         tool_choice=chosen or chat.tool_choice,
         parallel_tool_calls=chat.parallel_tool_calls,
         response_format=_format(chat.json) if chat.json else None,
-        **sampled,
+        model=model,
+        stream=stream,
+        stream_options=_WITH_USAGE if stream else None,
+        n=work.n,
+        max_tokens=work.max_tokens,
+        stop=work.stop,
+        seed=work.seed,
+        temperature=work.temperature,
+        top_p=work.top_p,
+        presence_penalty=work.presence_penalty,
+        frequency_penalty=work.frequency_penalty,
     )
 
 

@@ -5,7 +5,7 @@ also as LiteLLM keeps it. The name of a result's function is taken where its cal
 A developer's message is a system message: chat templates know no other.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import count
 from typing import Annotated, Any, Literal
 
@@ -198,7 +198,8 @@ class ChatBody(Sampling, forbid_unknown_fields=True, gc=False, kw_only=True):
     response_format: AsText | AsObject | AsSchema | None = None
 
     def needs(self) -> list[Need]:
-        needs = [_CHAT, *_needed_by(self.messages)]
+        needs = [_CHAT]
+        _add_needs(needs, self.messages)
         if self.tools:
             needs.append(("tools", Feature.TOOLS))
         if self.tool_choice not in _LEFT_TO_THE_MODEL:
@@ -328,9 +329,8 @@ class ChatBody(Sampling, forbid_unknown_fields=True, gc=False, kw_only=True):
 decode = decoder(ChatBody)
 
 
-def _needed_by(messages: list[Turn]) -> Iterable[Need]:
+def _add_needs(needs: list[Need], messages: list[Turn]) -> None:
     """Each feature once, for the message that takes it first."""
-    needs: list[Need] = []
     system = tools = False
     for at, turn in enumerate(messages):
         if isinstance(turn, User):
@@ -343,7 +343,6 @@ def _needed_by(messages: list[Turn]) -> Iterable[Need]:
             tools = True
             field = "role" if isinstance(turn, Tool) else "tool_calls"
             needs.append((f"messages[{at}].{field}", Feature.TOOLS))
-    return needs
 
 
 def _check_names(messages: list[Turn]) -> None:
