@@ -19,7 +19,6 @@ from inland.domain.limits import Limits
 from inland.gateway.dialect.routes import ROUTES, Route
 from inland.gateway.errors import Refused
 from inland.gateway.exchange import Exchange, Incoming
-from inland.gateway.json_bounds import check_json
 from inland.gateway.protocol import Connection
 from inland.gateway.relay import framed
 from inland.gateway.sources import Peer
@@ -156,8 +155,7 @@ def _is_short(refused: Refused) -> None:
 
 def _ask(route: Route, data: bytes) -> None:
     try:
-        check_json(data, LIMITS)
-        asked = route.decode(data)
+        asked = route.decode(data, LIMITS)
         list(asked.needs())
         work = asked.work(LIMITS, 4)
     except Refused as refused:

@@ -236,8 +236,6 @@ class Budgets:
     def hold(self, ruling: Ruling, unix_us: int) -> Free:
         """Of a request that arrived at `unix_us`, its record's time: by this it is priced, and in a
         period."""
-        if not ruling.budgets:
-            return FREE
         pots = [self._pot(budget, unix_us // _US) for budget in ruling.budgets]
         return Hold(self, pots, price_at(ruling.prices, unix_us))
 

@@ -35,7 +35,6 @@ from inland.gateway.errors import (
     unknown_key,
 )
 from inland.gateway.exchange import Exchange, Incoming, is_token_path
-from inland.gateway.json_bounds import check_json
 from inland.gateway.lane import Lane
 from inland.gateway.protocol import Connection
 from inland.gateway.refusals import Folded, folded
@@ -230,12 +229,13 @@ class Desk:
         key = self._key(rulings, incoming, route.name)
         try:
             self._hold(exchange, key)
-            check_json(incoming.body, self.limits)
-            asked = route.decode(incoming.body)
+            asked = route.decode(incoming.body, self.limits)
         except Refused as refused:
             self._note(key, None, refused, route.name)
             raise
-        ruling = self._allowed(rulings, key, asked.model, route)
+        ruling = rulings.of(key, asked.model)
+        if ruling is None or not ruling.allowed:
+            raise self._disallowed(ruling, key, asked.model, route)
         try:
             body = incoming.body
             work, watch = self._work(ruling, asked, len(body)), None
@@ -246,18 +246,15 @@ class Desk:
             self._shared.refusals.add(folded(ruling, refused, route.name))
             raise
 
-    def _allowed(self, rulings: Rulings, key: Key, model: str, route: Route) -> Ruling:
-        """The ruling that allows it. Raises Refused, on the books."""
-        ruling = rulings.of(key, model)
+    def _disallowed(self, ruling: Ruling | None, key: Key, model: str, route: Route) -> Refused:
+        """What is told of a ruling that does not allow it, or is none; on the books."""
         if ruling is None or not ruling.verdict.visible:
             refused = no_such_model(model)
             self._note(key, model, refused, route.name)
-            raise refused
-        if not ruling.allowed:
+        else:
             refused = denied(model, ruling.verdict.rules, ruling.verdict.remedy)
             self._shared.refusals.add(folded(ruling, refused, route.name))
-            raise refused
-        return ruling
+        return refused
 
     def _work(self, ruling: Ruling, asked: Asked, size: int) -> Work:
         """What an engine is to do. Raises Refused."""

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from inland.domain.errors import Damaged
 from inland.domain.plant import Replica
+from inland.gateway.budgets import FREE, Free
 from inland.gateway.counts import Ceiling
 from inland.gateway.delivery import Delivery, StreamDelivery, WholeDelivery
 from inland.gateway.dialect.asked import Asked, Said
@@ -141,7 +142,9 @@ class Request:
         said = Said(record_id, now_us // 1_000_000, ruling.deployment.name)
         delivery = StreamDelivery if order.work.stream else WholeDelivery
         self._delivery: Delivery = delivery(order.asked, said, self._ceiling.choices, exchange)
-        self._hold = shared.budgets.hold(ruling, now_us)
+        self._hold: Free = FREE
+        if ruling.budgets:
+            self._hold = shared.budgets.hold(ruling, now_us)
         self._call: Call | None = None
         self._template: Template | None = None
         self._counts = _NOTHING

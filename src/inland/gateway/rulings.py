@@ -69,8 +69,13 @@ class Ruling:
         self.supports = known(deployment, snapshot.replicas.values())
         secret = secrets.record_keys.get(key.tenant)
         self.record_keys = None if secret is None else RecordKeys(secret)
-        #: Allowed, and everything its record needs is there.
-        self.allowed = verdict.allowed and self.model is not None and self.record_keys is not None
+        #: Allowed, known of, and everything its record needs is there.
+        self.allowed = (
+            verdict.allowed
+            and verdict.visible
+            and self.model is not None
+            and self.record_keys is not None
+        )
         self.upstream_key = secrets.upstream_keys.get(deployment.name)
         self.snapshot_version = snapshot.version
         self.policy_digest = snapshot.policy_digest

@@ -29,7 +29,7 @@ def pattern(text: str) -> dict[str, Any]:
 def ask(limits: Limits = Limits(), **fields: object) -> None:  # noqa: B008
     """Raises Refused where the fields are."""
     body = {"model": "m", "messages": [{"role": "user", "content": "?"}], **fields}
-    chat.decode(json.dumps(body).encode()).work(limits, 4)
+    chat.decode(json.dumps(body).encode(), limits).work(limits, 4)
 
 
 def answer(schema: dict[str, Any]) -> dict[str, object]:

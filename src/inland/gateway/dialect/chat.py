@@ -260,7 +260,9 @@ class ChatBody(Sampling, forbid_unknown_fields=True, gc=False, kw_only=True):
         if answers:
             _check_names(self.messages)
         if self.tools is None:
-            choice = self._chosen_of_none()
+            choice = None
+            if self.tool_choice is not None or self.parallel_tool_calls:
+                choice = self._chosen_of_none()
             json = self.response_format is not None and self._json(limits)
             return Chat(messages, [], choice, None, self.parallel_tool_calls, json)
         tools = self._tools(self.tools, limits)

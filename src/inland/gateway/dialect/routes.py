@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from inland.domain.limits import Limits
 from inland.gateway.dialect import chat, completions, embeddings
 from inland.gateway.dialect.asked import Asked
 
@@ -12,7 +13,7 @@ class Route:
     """One path. `name`: what records and metrics call it. `decode` raises Refused."""
 
     name: str
-    decode: Callable[[bytes], Asked]
+    decode: Callable[[bytes, Limits], Asked]
 
 
 ROUTES: dict[bytes, Route] = {
