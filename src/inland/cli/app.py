@@ -13,6 +13,7 @@ from inland.cli import (
     deploy,
     doctor,
     down,
+    egress,
     guard,
     invoice,
     key,
@@ -60,6 +61,7 @@ app.add_typer(receipt.app, name="receipt")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(record.app, name="record")
 app.add_typer(process.app, name="process")
+app.add_typer(egress.app, name="egress")
 
 
 def run(argv: list[str] | None = None) -> None:

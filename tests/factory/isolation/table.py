@@ -274,6 +274,8 @@ COMMANDS: dict[str, list[tuple[Kind, list[str]]] | str] = {
     "inland up": "files",
     "inland usage": [(Kind.TENANT, ["--tenant", "{}"])],
     "inland verify": "files",
+    "inland egress prove": "files",
+    "inland egress verify": "files",
 }
 
 

@@ -25,10 +25,10 @@ def leave_network() -> None:
     user, group = os.geteuid(), os.getegid()
     if _libc.unshare(_NEW_USER | _NEW_NET) != 0:
         raise OSError(ctypes.get_errno(), "no network namespace for this process")
-    _stay(user, group)
+    stay(user, group)
 
 
-def _stay(user: int, group: int) -> None:
+def stay(user: int, group: int) -> None:
     """Who it is in the new user namespace: who it was. Without it, programs that ask who runs them
     hear of nobody."""
     own = Path("/proc/self")

@@ -1,0 +1,164 @@
+"""What no namespace closes is closed by a filter of system calls (seccomp), whose notes count.
+
+A socket that is neither of this machine's files nor of its network (virtual machines' `vsock`
+above all, which knows no namespace), raw frames, another's namespace: refused and told. Keys of the
+kernel, io_uring (which no filter sees into), programs in the kernel: refused. Sources: seccomp(2),
+seccomp_unotify(2), `include/uapi/linux/seccomp.h`.
+"""
+
+import ctypes
+import errno
+import fcntl
+import os
+import platform
+import struct
+from contextlib import suppress
+from dataclasses import dataclass
+
+from inland.adapters.silence.bpf import (
+    AND,
+    ANY_BIT,
+    AT_LEAST,
+    EQUAL,
+    LOAD,
+    RETURN,
+    Instruction,
+    do,
+    either,
+    packed,
+    when,
+)
+
+_SET_FILTER, _NEW_LISTENER = 1, 8
+_ALLOW, _ERRNO, _KILL, _TELL = 0x7FFF0000, 0x00050000, 0x80000000, 0x7FC00000
+_NUMBER, _ARCH = 0, 4
+_NEW_NET = 0x40000000
+_UNIX, _INET, _NETLINK, _INET6, _ALG = 1, 2, 16, 10, 38
+_TYPES, _STREAM, _DATAGRAM = 0xF, 1, 2
+#: Numbers beyond are those of x86-64's other calling convention.
+_X32 = 0x40000000
+
+#: Receive a note, answer it; `_IOWR('!', …)` over the structures below.
+_RECEIVE, _ANSWER = 0xC0502100, 0xC0182101
+_NOTE = struct.Struct("=QIIiIQ6Q")
+_REPLY = struct.Struct("=QqiI")
+_CONTINUE = 1
+
+_FAMILIES = {17: "packet", 40: "vsock"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Calls:
+    """An architecture's name for itself, and its numbers of system calls."""
+
+    arch: int
+    seccomp: int
+    socket: int
+    setns: int
+    namespaces: tuple[int, int]
+    refused: tuple[int, ...]
+    #: Its flags lie in memory, where a filter sees nothing: libraries then use `clone`.
+    clone3: int = 435
+
+
+#: refused: add_key, request_key, keyctl, bpf, perf_event_open, open_by_handle_at, io_uring's three.
+_MACHINES = {
+    "x86_64": _Calls(
+        *(0xC000003E, 317, 41, 308, (56, 272)), (248, 249, 250, 321, 298, 304, 425, 426, 427)
+    ),
+    "aarch64": _Calls(
+        *(0xC00000B7, 277, 198, 268, (220, 97)), (217, 218, 219, 280, 241, 265, 425, 426, 427)
+    ),
+}
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def is_known() -> bool:
+    """Whether this machine's system calls are known here."""
+    return platform.machine() in _MACHINES
+
+
+class _Program(ctypes.Structure):
+    _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_void_p))
+
+
+def install() -> int:
+    """Hold this process and all it starts to the filter; the descriptor that notes are read from.
+
+    It must have given up new privileges. Raises OSError where the kernel refuses.
+    """
+    calls = _MACHINES[platform.machine()]
+    text = packed(program(calls))
+    kept = ctypes.create_string_buffer(text, len(text))
+    told = _Program(len(text) // 8, ctypes.cast(kept, ctypes.c_void_p))
+    where = (calls.seccomp, _SET_FILTER, _NEW_LISTENER, ctypes.byref(told))
+    found = int(_libc.syscall(*where))
+    if found < 0:
+        error = ctypes.get_errno()
+        raise OSError(error, f"no filter of system calls: {os.strerror(error)}")
+    return found
+
+
+def program(calls: _Calls) -> list[Instruction]:
+    """The filter: each block looks at one system call, and falls through where it is another."""
+    network = [do(LOAD, _argument(0)), *when(_NEW_NET, [do(RETURN, _TELL)], ANY_BIT)]
+    made = [do(LOAD, _ARCH), (EQUAL, 1, 0, calls.arch), do(RETURN, _KILL), do(LOAD, _NUMBER)]
+    made += when(_X32, [do(RETURN, _ERRNO | errno.ENOSYS)], AT_LEAST)
+    made += when(calls.socket, _socket())
+    made += when(calls.setns, [do(RETURN, _TELL)])
+    made += when(calls.clone3, [do(RETURN, _ERRNO | errno.ENOSYS)])
+    for number in calls.namespaces:
+        made += when(number, [*network, do(RETURN, _ALLOW)])
+    for number in calls.refused:
+        made += when(number, [do(RETURN, _ERRNO | errno.EPERM)])
+    return [*made, do(RETURN, _ALLOW)]
+
+
+def _socket() -> list[Instruction]:
+    allow = [do(RETURN, _ALLOW)]
+    of_network = [do(LOAD, _argument(1)), do(AND, _TYPES), *either((_STREAM, _DATAGRAM), allow)]
+    routes = [do(LOAD, _argument(2)), *when(0, allow)]
+    return [
+        do(LOAD, _argument(0)),
+        *when(_UNIX, allow),
+        *either((_INET, _INET6), [*of_network, do(RETURN, _TELL)]),
+        *when(_NETLINK, [*routes, do(RETURN, _ERRNO | errno.EPROTONOSUPPORT)]),
+        *when(_ALG, [do(RETURN, _ERRNO | errno.EAFNOSUPPORT)]),
+        do(RETURN, _TELL),
+    ]
+
+
+def _argument(number: int) -> int:
+    return 16 + 8 * number
+
+
+def answer(listener: int) -> str | None:
+    """Read a note and answer it: what was tried, in a word; None where who tried it is gone."""
+    note = bytearray(_NOTE.size)
+    try:
+        fcntl.ioctl(listener, _RECEIVE, note)
+    except OSError:
+        return None
+    number, _, _, call, _, _, *arguments = _NOTE.unpack(note)
+    what, error = _tried(call, arguments)
+    reply = _REPLY.pack(number, 0, -error, 0 if error else _CONTINUE)
+    with suppress(OSError):  # killed meanwhile; it tried all the same
+        fcntl.ioctl(listener, _ANSWER, bytearray(reply))
+    return what
+
+
+#: What is counted and let happen: a network of its own has no way out and no interface.
+NETWORK = "network-namespace"
+
+
+def _tried(call: int, arguments: list[int]) -> tuple[str, int]:
+    calls = _MACHINES[platform.machine()]
+    if call == calls.setns:
+        return "setns", errno.EPERM
+    if call == calls.socket:
+        family = arguments[0] & 0xFFFFFFFF
+        if family in {_INET, _INET6}:
+            return "raw", errno.EPERM
+        return _FAMILIES.get(family, f"family-{family}"), errno.EAFNOSUPPORT
+    return NETWORK, 0
