@@ -57,7 +57,7 @@ def test_every_test_a_document_names_exists():
 def _wrong_in(shown: str) -> str | None:
     """What is wrong with a command that a document shows; None when it could be typed."""
     known = reference.tree()
-    words = shown.split()
+    words = shown.partition(" -- ")[0].split()  # what stands behind is another program's
     command = known.get(" ".join(words[:2])) or known.get(" ".join(words[:3]))
     if command is None:
         return f"{shown}: no such command"
