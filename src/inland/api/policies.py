@@ -13,7 +13,6 @@ from inland.api.problems import may, unseen
 from inland.api.shapes import LabelView, PlaceView, Shape
 from inland.api.waiting import wait_for
 from inland.domain.errors import BadInput
-from inland.domain.labels import Purpose
 from inland.plant.explain import Question
 
 router = APIRouter(prefix="/factory/v1/policies", tags=["policies"])
@@ -26,7 +25,8 @@ class PolicySet(Shape):
 
 
 class Asked(Shape):
-    """A receipt's reference; or who (a key's id or a tenant), what for, what, and where."""
+    """A receipt's reference; or who (a key's id or a tenant), what for, what (a deployment, a model
+    or an asset), where, and where to."""
 
     ref: str | None = Field(default=None, max_length=128)
     who: str | None = Field(default=None, max_length=128)
@@ -36,6 +36,8 @@ class Asked(Shape):
     deployment: str | None = Field(default=None, max_length=63)
     model: str | None = Field(default=None, max_length=256)
     place: str | None = Field(default=None, max_length=16)
+    asset: str | None = Field(default=None, max_length=64)
+    destination: str | None = Field(default=None, max_length=16)
 
 
 class PoliciesView(Shape):
@@ -57,8 +59,10 @@ class _Explained(Shape):
     decided_by: list[str]
     rules: dict[str, str]
     policy: str
-    action: Purpose
+    action: str
     deployment: str | None
+    asset: str | None
+    destination: PlaceView | None
 
 
 class ExplainedRecord(_Explained):
@@ -77,13 +81,13 @@ class ExplainedRecord(_Explained):
 
 
 class ExplainedQuestion(_Explained):
-    """What would be decided now. `visible`: whether the caller may know the model at all."""
+    """What would be decided now. `visible`: whether the caller may know of it at all."""
 
     remedy: str
     visible: bool
     snapshot: int
     who: str
-    model: str
+    model: str | None
     place: PlaceView
 
 
@@ -127,5 +131,6 @@ async def explain(
     who = body.key or body.who or body.tenant
     if who is None:
         raise BadInput("who", "give a receipt's reference, or a key or a tenant")
-    asked = Question(who, body.action, body.deployment, body.model, body.place)
+    what = (body.deployment, body.model, body.place, body.asset, body.destination)
+    asked = Question(who, body.action, *what)
     return await run_in_threadpool(control.explain.question, asked)

@@ -177,7 +177,7 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
             files, store, clock, limits.answer_s, lambda: books.alarms or books.left()
         ),
         replicas=replicas,
-        explain=Explain(changes, books),
+        explain=Explain(changes, books, site),
         books=books,
         runner=runner,
         feed=feed,

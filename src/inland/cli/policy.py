@@ -97,9 +97,11 @@ def explain(
     action: Annotated[str, typer.Option(help="What for.")] = "serve",
     deployment: Annotated[str | None, typer.Option(help="What: a deployment.")] = None,
     model: Annotated[str | None, typer.Option(help="What: a model.")] = None,
+    asset: Annotated[str | None, typer.Option(help="What: an asset's id.")] = None,
     place: Annotated[
         str | None, typer.Option(help="Where: CC, or CC/CC with who operates it.")
     ] = None,
+    to: Annotated[str | None, typer.Option(help="Where to, of an asset: as --place.")] = None,
     home: HomeOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -109,7 +111,8 @@ def explain(
         question = {"ref": reference}
     elif tenant or key:
         who = {"who": key or tenant, "action": action}
-        what = {"deployment": deployment, "model": model, "place": place}
+        what = {"deployment": deployment, "model": model, "asset": asset}
+        what |= {"place": place, "destination": to}
         question = who | {name: value for name, value in what.items() if value is not None}
     else:
         raise Failed("say whose decision: a receipt's reference, or --tenant or --key")
@@ -124,7 +127,7 @@ def _explained(told: dict[str, Any]) -> None:
     place = told.get("place") or {}
     if place:
         show.line(f"place: stands in {place.get('stands')}, operated from {place.get('operated')}")
-    for name in ("model", "deployment", "remedy", "policy"):
+    for name in ("model", "deployment", "asset", "remedy", "policy"):
         if told.get(name):
             show.line(f"{name}: {told[name]}")
     for text in (told.get("rules") or {}).values():

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from inland.domain.assets import Asset, AssetKind
 from inland.domain.errors import BadInput, Conflict, NotFound
-from inland.domain.labels import EVERYONE, Label, canonical, meet, passed_on
+from inland.domain.labels import EVERYONE, Label, canonical, loosened, meet, passed_on
 
 
 class Parent(Protocol):
@@ -51,19 +51,39 @@ def derived(owner: str, parents: Sequence[Parent]) -> Label:
     Raises Clash where that is nothing, NotFound for a parent that `owner` may not see, BadInput for
     an evaluation suite, which judges and is no parent.
     """
-    if not parents:
-        raise BadInput("parents", "what is made of nothing has no parents: give it a label")
     for parent in parents:
         if parent.label.owner != owner and not {EVERYONE, owner} & set(parent.shared_with):
             raise NotFound(f"asset {parent.id!r}")
         if isinstance(parent, Asset) and parent.kind is AssetKind.SUITE:
             raise BadInput("parents", f"{parent.id} is an evaluation suite: it judges, no more")
-    labels = {one.id: replace(passed_on(one.label), owner=owner) for one in parents}
-    label = _all(labels.values())
+    label = allowed_of(owner, parents)
     for field, of in _NEEDED.items():
         if not of(label):
-            raise _clash(field, labels)
+            raise _clash(field, _passed_on(owner, parents))
     return label
+
+
+def allowed_of(owner: str, parents: Sequence[Parent]) -> Label:
+    """What all of `parents` allow of what `owner` made of them, which may be nothing."""
+    if not parents:
+        raise BadInput("parents", "what is made of nothing has no parents: give it a label")
+    return _all(_passed_on(owner, parents).values())
+
+
+def demand_within(new: Label, old: Label, parents: Sequence[Parent]) -> None:
+    """Raise BadInput where a change allows something new that its parents do not allow of it."""
+    if not parents:
+        return
+    most = allowed_of(new.owner, parents)
+    changed = {one.field for one in loosened(new, old)}
+    for beyond in loosened(new, most):
+        if beyond.field in changed:
+            why = f"its parents allow {beyond.was}: ask for no more, or loosen their labels first"
+            raise BadInput(beyond.field, why)
+
+
+def _passed_on(owner: str, parents: Sequence[Parent]) -> dict[str, Label]:
+    return {one.id: replace(passed_on(one.label), owner=owner) for one in parents}
 
 
 def _all(labels: Iterable[Label]) -> Label:

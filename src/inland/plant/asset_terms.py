@@ -58,7 +58,7 @@ class AssetTerms:
         most = derived(tenant.owner, parents)
         label = self.over(most)
         for more in loosened(label, most):
-            why = f"its parents allow {more.was}: ask for no more, or loosen its label afterwards"
+            why = f"its parents allow {more.was}: ask for no more, or loosen their labels first"
             raise BadInput(more.field, why)
         return label
 

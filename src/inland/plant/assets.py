@@ -12,6 +12,7 @@ from inland.domain.assets import Action, Asset, AssetState
 from inland.domain.errors import BadInput, Conflict, NotFound
 from inland.domain.ids import is_name
 from inland.domain.labels import EVERYONE, Label, loosened
+from inland.domain.lineage import demand_within
 from inland.domain.plant import Key
 from inland.plant.asset_rulings import AssetRulings, closed, unknown
 from inland.plant.asset_terms import AssetTerms
@@ -85,18 +86,21 @@ class Assets:
 
     def relabel(self, who: Key, asset: str, terms: AssetTerms) -> Asset:
         """Another label; a decision of its own where it allows more, and the record says in what.
+        Never more than what the asset was made of allows.
 
         Raises BadInput, Denied, NotFound.
         """
         with self._changes.act(who.id) as (transaction, book):
             row = live(transaction.assets, who, asset)
             label = terms.over(row.label)
+            parents = transaction.assets.some(row.parents)
+            demand_within(label, row.label, [closed(each) for each in parents])
             more = loosened(label, row.label)
             decided = self._rulings.demand(who, Action.LOOSEN if more else Action.TIGHTEN, row)
             if label != row.label:
                 ends = ends_unix_s(label, row.created_unix_us)
-                parents = [each.ends_unix_s for each in transaction.assets.some(row.parents)]
-                row = replace(row, label=label, ends_unix_s=soonest([ends, *parents]))
+                ends_before = [each.ends_unix_s for each in parents]
+                row = replace(row, label=label, ends_unix_s=soonest([ends, *ends_before]))
                 transaction.assets.put_asset(row)
                 facts = {"tenant": row.tenant, "role": who.role.value, **label_facts(label)}
                 wider = {one.field: [one.was, one.now] for one in more}

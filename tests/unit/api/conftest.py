@@ -130,7 +130,7 @@ class Factory:
             budgets=plant.budgets,
             invoices=Invoices(Disk(home), plant.store, plant.clock, 600, lambda: ()),
             replicas=self.replicas,
-            explain=Explain(plant.changes, self.books),
+            explain=Explain(plant.changes, self.books, SITE),
             books=self.books,
             runner=self.runner,
             feed=self.feed,

@@ -8,9 +8,12 @@ import pytest
 from inland.adapters.files.disk import Disk
 from inland.api import waiting
 from inland.decide.policy_set import default_files
+from inland.domain.assets import AssetKind
 from inland.domain.limits import Limits
+from inland.domain.plant import Role
 from inland.ledger.commitments import record_key
 from inland.plant.books.tile_files import TileFiles
+from inland.plant.uploads import NewAsset
 from inland.ports.runner import ProcessState
 from tests.unit.api.conftest import RECORD
 
@@ -96,6 +99,21 @@ def test_policies_are_applied_whole_and_explained(factory, monkeypatch):
     assert (now["decision"], now["decided_by"]) == ("deny", ["never"])
     assert operator.post("/factory/v1/policies/explain", json={"ref": "x"}).status_code == 404
     assert operator.post("/factory/v1/policies/explain", json={}).status_code == 400
+
+
+def test_a_decision_about_an_asset_is_explained_to_staff(factory):
+    admin = next(one for one in factory.plant.keys.all() if one.role is Role.TENANT_ADMIN)
+    wanted = NewAsset(tenant=str(admin.tenant), kind=AssetKind.DATASET, name="n", bytes=0)
+    asset = factory.plant.uploads.begin(admin, wanted).id
+    factory.plant.uploads.finish(admin, asset)
+    asked = {"who": admin.id, "action": "export", "asset": asset, "destination": "US"}
+    operator, path = factory.as_("operator"), "/factory/v1/policies/explain"
+    told = operator.post(path, json=asked).json()
+    assert (told["decision"], told["asset"], told["model"]) == ("deny", asset, None)
+    assert told["decided_by"] == ["asset.destination", "asset.destination.use"]
+    assert (told["destination"]["stands"], told["place"]["stands"]) == ("US", "DE")
+    assert operator.post(path, json={**asked, "asset": "no"}).status_code == 404
+    assert factory.as_("acme-admin").post(path, json=asked).status_code == 403
 
 
 def test_readiness_says_what_it_waits_for(factory):

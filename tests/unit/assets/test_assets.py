@@ -162,6 +162,27 @@ def test_loosening_a_label_takes_an_admin_of_its_owner_and_leaves_a_record(world
     assert second["details"]["role"] == "tenant-admin"
 
 
+def test_what_is_made_of_an_asset_is_never_labelled_beyond_what_that_allows(world: World):
+    """Not by its owner's admin either: the parent may be another tenant's."""
+    held = AssetTerms(derived_purposes=(Purpose.TRAIN, Purpose.SERVE))
+    theirs = world.add(who=world.other, terms=held)
+    world.plant.assets.share(world.other, theirs, ["acme"])
+    made = world.add(parents=(theirs, world.add()))
+    for wider in (
+        AssetTerms(purposes=(Purpose.TRAIN, Purpose.EXPORT)),
+        AssetTerms(jurisdictions=("DE", "FR")),
+        AssetTerms(derived_purposes=tuple(Purpose)),
+    ):
+        with pytest.raises(BadInput, match="its parents allow"):
+            world.plant.assets.relabel(world.admin, made, wider)
+    world.plant.assets.relabel(world.admin, made, AssetTerms(purposes=()))
+    again = world.plant.assets.relabel(world.admin, made, AssetTerms(purposes=(Purpose.TRAIN,)))
+    assert again.label.purposes == (Purpose.TRAIN,)
+    loose = AssetTerms(derived_purposes=tuple(Purpose))
+    world.plant.assets.relabel(world.other, theirs, loose)
+    world.plant.assets.relabel(world.admin, made, AssetTerms(purposes=(Purpose.EXPORT,)))
+
+
 def test_an_export_is_a_decision_with_its_destination(world: World):
     asset = world.add()
     with pytest.raises(Denied, match="export"):

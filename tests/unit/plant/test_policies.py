@@ -5,6 +5,7 @@ import pytest
 from inland.decide.policy_set import default_files, policy_digest, split_files
 from inland.domain.errors import BadInput
 from inland.plant.explain import Explain, Question
+from tests.unit.plant.parts import SITE
 
 EXTRA = '@id("nobody")\nforbid (principal, action, resource);\n'
 
@@ -63,7 +64,7 @@ def test_a_record_is_explained_by_the_policy_of_its_time(plant):
         "policy": digest,
         "place": {"stands": "DE"},
     }
-    explain = Explain(plant.changes, _OneRecord(record))
+    explain = Explain(plant.changes, _OneRecord(record), SITE)
     then = explain.record("r1")
     assert "containsAny" in then["rules"]["use"]
     plant.policies.apply(
@@ -75,7 +76,7 @@ def test_a_record_is_explained_by_the_policy_of_its_time(plant):
 def test_a_question_is_answered_by_the_policy_in_force(plant):
     plant.tenants.add("op", "acme")
     plant.tenants.add("op", "held", ["US"])
-    explain = Explain(plant.changes, _OneRecord({"id": "", "tenant": None}))
+    explain = Explain(plant.changes, _OneRecord({"id": "", "tenant": None}), SITE)
     assert explain.question(Question("acme", deployment="smollm2"))["decision"] == "allow"
     denied = explain.question(Question("held", deployment="smollm2"))
     assert denied["decision"] == "deny"
