@@ -142,6 +142,12 @@ def isolation(seed: int) -> int:
     return subprocess.run(argv, cwd=ROOT, check=False).returncode
 
 
+def asset_kills(seed: int) -> int:
+    """Fifty `kill -9` during upload, export and erase of assets; prints its own line."""
+    argv = [sys.executable, "-m", "tests.chaos.asset_kills", "--seed", str(seed)]
+    return subprocess.run(argv, cwd=ROOT, check=False).returncode
+
+
 #: Every figure by name, in the order they run.
 FIGURES = {
     "laws": laws,
@@ -158,6 +164,7 @@ FIGURES = {
     "policies": policies,
     "fairness": fairness,
     "isolation": isolation,
+    "asset-kills": asset_kills,
 }
 
 

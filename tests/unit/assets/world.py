@@ -5,48 +5,64 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import URL
 
+from inland.adapters.files.clock import SystemEntropy
+from inland.domain import assets
 from inland.domain.assets import AssetKind
 from inland.domain.plant import Key, Role
+from inland.plant import exports, uploads
 from inland.plant.asset_terms import AssetTerms
 from inland.plant.uploads import NewAsset
 from tests.unit.plant.parts import Plant
 
 #: Bytes of a part in these tests.
 STEP = 64
+PLACES = (assets, uploads, exports)
+_KEYS = {
+    "admin": ("acme", Role.TENANT_ADMIN),
+    "member": ("acme", Role.MEMBER),
+    "other": ("demo", Role.TENANT_ADMIN),
+    "operator": (None, Role.OPERATOR),
+}
 CANARY = b"canary-7c1f-in-the-coal-mine"
 
 
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Parts of `STEP` bytes, wherever their size is looked at."""
-    for place in ("domain.assets", "plant.uploads", "plant.exports"):
-        monkeypatch.setattr(f"inland.{place}.PART_BYTES", STEP)
+    for place in PLACES:
+        monkeypatch.setattr(f"{place.__name__}.PART_BYTES", STEP)
+
+
+def set_small_parts() -> None:
+    """The same for the rest of a process."""
+    for place in PLACES:
+        place.PART_BYTES = STEP  # type: ignore[attr-defined]
 
 
 class World:
-    """`admin`, `member`: keys of acme; `other`: one of demo; `operator`: staff."""
+    """`admin`, `member`: keys of acme; `other`: one of demo; `operator`: staff.
+
+    A home that is there already goes on as after a restart of control.
+    """
 
     def __init__(self, home: Path, url: str | URL | None = None) -> None:
         self.plant = Plant(home, url=url)
-        self.plant.begin()
-        for tenant in ("acme", "demo"):
-            self.plant.tenants.add("op", tenant)
-        keys = self.plant.keys
-        self.admin, _ = keys.add("op", "acme", Role.TENANT_ADMIN)
-        self.member, _ = keys.add("op", "acme", Role.MEMBER)
-        self.other, _ = keys.add("op", "demo", Role.TENANT_ADMIN)
-        self.operator, _ = keys.add("op", None, Role.OPERATOR)
+        self.plant.entropy = self.plant.changes.entropy = SystemEntropy()
+        keys = self.plant.keys.all()
+        if not keys:
+            self.plant.begin()
+            for tenant in ("acme", "demo"):
+                self.plant.tenants.add("op", tenant)
+            for whose, role in _KEYS.values():
+                self.plant.keys.add("op", whose, role)
+            keys = self.plant.keys.all()
+        known = {(key.tenant, key.role): key for key in keys}
+        self.admin, self.member, self.other, self.operator = (known[one] for one in _KEYS.values())
 
     def again(self) -> "World":
         """The same home after a restart of control: nothing of memory is left."""
         self.plant.store.close()
-        made = object.__new__(World)
-        made.plant = Plant(self.plant.home, url=self.plant.url)
-        made.plant.changes.refresh()
+        made = World(self.plant.home, self.plant.url)
         made.plant.clock.now_s = self.plant.clock.now_s
-        made.plant.entropy = self.plant.entropy
-        made.plant.changes.entropy = self.plant.entropy
-        for name in ("admin", "member", "other", "operator"):
-            setattr(made, name, getattr(self, name))
         return made
 
     def begin(self, data: bytes, who: Key | None = None, **more) -> str:

@@ -28,6 +28,7 @@ from inland.plant.keys import Keys
 from inland.plant.policies import Policies
 from inland.plant.prices import PriceList
 from inland.plant.tenants import Tenants
+from inland.ports.clock import Entropy
 from inland.ports.runner import EngineSpec, ProcessState, ProcessView
 from tests.vaults import folder_vault
 
@@ -153,7 +154,8 @@ class Plant:
         """`most`: tenants, keys and deployments that it may have, of each. `url`: of a database."""
         (home / "keys").mkdir(exist_ok=True)
         self.home, self.url = home, url
-        self.clock, self.entropy, self.feed = HandClock(), Counting(), NotedFeed()
+        self.clock, self.feed = HandClock(), NotedFeed()
+        self.entropy: Entropy = Counting()
         self.store = Database(url or sqlite_url(home / "inland.db"), synchronous="OFF")
         with self.store.write() as transaction:
             if transaction.books.current_log() is None:
