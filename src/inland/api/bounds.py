@@ -77,16 +77,18 @@ def _is_octets(scope: Scope) -> bool:
 
 async def _body(receive: Receive, limit_bytes: int) -> bytes | None:
     """The whole body; None when it is beyond the limit."""
-    body = bytearray()
+    pieces, size = [], 0
     while True:
         message = await receive()
         if message["type"] != "http.request":
-            return bytes(body)
-        body += message.get("body", b"")
-        if len(body) > limit_bytes:
+            return b"".join(pieces)
+        piece = message.get("body", b"")
+        pieces.append(piece)
+        size += len(piece)
+        if size > limit_bytes:
             return None
         if not message.get("more_body", False):
-            return bytes(body)
+            return b"".join(pieces)
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
