@@ -77,7 +77,8 @@ def _is_octets(scope: Scope) -> bool:
 
 async def _body(receive: Receive, limit_bytes: int) -> bytes | None:
     """The whole body; None when it is beyond the limit."""
-    pieces, size = [], 0
+    pieces: list[bytes] = []
+    size = 0
     while True:
         message = await receive()
         if message["type"] != "http.request":
