@@ -3,13 +3,15 @@
 The parser refuses most of what could be read two ways; what is refused here does not rest on that.
 """
 
-from inland.gateway.errors import INVALID, Refused, bad_request
+from inland.domain.limits import Limits
+from inland.gateway.errors import INVALID, Refused, bad_request, too_large
 
 #: More digits than any length that could be accepted.
 _DIGITS = 18
 _NOTED = frozenset({b"authorization", b"content-length", b"expect", b"transfer-encoding"})
 #: What differs between requests of one client, and is read each time.
 _VARYING = frozenset({b"authorization", b"content-length"})
+_VERSIONS = frozenset({"1.0", "1.1"})
 _BLANKS = b" \t"
 
 Headers = list[tuple[bytes, bytes]]
@@ -72,6 +74,21 @@ class Head:
             else:
                 self.length = _length(value.strip(_BLANKS))
         return True
+
+    def check(self, version: str, target: bytes, limits: Limits) -> None:
+        """Hold it, and what it asks for, to the limits. Raises Refused."""
+        if version not in _VERSIONS or (self.length is None and version != "1.1"):
+            raise bad_request("That is not HTTP/1.1 as RFC 9112 has it.")
+        if len(self.headers) > limits.headers:
+            raise Refused(431, INVALID, "too_many_headers", "Too many headers.")
+        if self.size + len(target) > limits.header_bytes:
+            raise Refused(431, INVALID, "headers_too_large", "The headers are too large.")
+        if len(target) > limits.target_bytes:
+            raise Refused(414, INVALID, "target_too_long", "The path and query are too long.")
+        if not target.startswith(b"/") or b"#" in target:
+            raise bad_request("The target must be a path.")
+        if self.length is not None and self.length > limits.body_bytes:
+            raise too_large("body", limits.body_bytes)
 
     def _note(self, name: bytes, value: bytes) -> None:
         if name == b"authorization":

@@ -23,7 +23,6 @@ _FOREVER = float("inf")
 _SLICE_BYTES = 8 << 10
 #: What may lead to none of the parser's calls: line ends, chunk sizes and their extensions.
 _FRAMING_BYTES = 64 << 10
-_VERSIONS = frozenset({"1.0", "1.1"})
 #: Headers of an upgrade that is not made; without them the request is an ordinary one.
 _UPGRADE = frozenset({b"connection", b"http2-settings", b"upgrade"})
 #: Bodies up to this are read before the key is looked at: they cost less than looking twice.
@@ -72,7 +71,7 @@ class Connection(asyncio.Protocol):
         self._head: Head | None = None  # of the last request, let in from `_source`
         self._verbatim: Verbatim | None = None  # of a request like it
         self._is_steady = False  # the last head was like the one before, and is no special case
-        self._source = self._path = b""
+        self._source = self._half = b""  # `_half`: a head known verbatim, whose body is to come
         self._parser = httptools.HttpRequestParser(self)
         self._waiting: deque[Incoming] = deque()
         self._exchange: Exchange | None = None
@@ -138,6 +137,8 @@ class Connection(asyncio.Protocol):
         if self._lingering:
             self._discard(len(data))
             return
+        if self._half:
+            data, self._half, self._begun = self._half + data, b"", False
         if len(data) <= _SLICE_BYTES and not self._unread:
             if self._verbatim is None or not self._is_again(self._verbatim, data):
                 self._parse(data)
@@ -148,17 +149,23 @@ class Connection(asyncio.Protocol):
 
     def _is_again(self, verbatim: Verbatim, data: bytes) -> bool:
         """Take in a whole request like one before; whether it is one, and within limits."""
-        again = None if self._begun else verbatim.again(data)
-        if again is None:
+        size = None if self._begun else verbatim.size(data)
+        if size is None:
             return False
-        size = len(again.body)
-        if size > min(
-            self._limits.body_bytes, self._limits.bodies_bytes - self._desk.receiving_bytes
-        ):
-            return False
-        self._raw_bytes = 0
-        self._waiting.append(again)
-        return True
+        head, body = size
+        room = min(self._limits.body_bytes, self._limits.bodies_bytes - self._desk.receiving_bytes)
+        if head + body == len(data) and body <= room:
+            self._raw_bytes = 0
+            self._in_head = True
+            self._waiting.append(verbatim.again(data, head))
+            return True
+        if head == len(data) and body <= min(room, _SLICE_BYTES - head):
+            self._half, self._begun, self._in_head = data, True, False
+            self._target = verbatim.target
+            if self._exchange is None:
+                self.deadline = self._desk.about_now + self._limits.body_s
+            return True
+        return False
 
     def _parse(self, data: bytes | memoryview) -> None:
         is_new = not self._begun
@@ -173,10 +180,11 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserError:
             self._refuse(bad_request("That is not HTTP/1.1 as RFC 9112 has it."))
         else:
+            said = self._waiting[-1] if self._ended_message else self._incoming
             if not self._ended_message:
                 self._check_raw(len(data))
-            elif is_new and self._is_steady and self._verbatim is None and type(data) is bytes:
-                self._verbatim = verbatim(data, self._waiting[-1])
+            if is_new and said is not None and self._is_steady and self._verbatim is None:
+                self._verbatim = verbatim(bytes(data), said)
         if upgrade_at is not None:
             self._go_on_without_upgrade(data[upgrade_at:])
 
@@ -242,35 +250,16 @@ class Connection(asyncio.Protocol):
         """Within limits, and let in. Raises Refused."""
         head = self._head
         if head is not None and head.is_like(self._headers):
-            self._check_head(head, version)
+            head.check(version, self._target, self._limits)
             room = self._limits.header_bytes - LENGTH_DIGITS  # for a length of more digits
             self._is_steady = not head.expects and head.size + len(self._target) <= room
             return head
         self._is_steady, self._verbatim = False, None
         head = Head(self._headers)
-        self._check_head(head, version)
+        head.check(version, self._target, self._limits)
         self._source = self._desk.admit(head.headers, self.peer)
         self._head = head
         return head
-
-    def _check_head(self, head: Head, version: str) -> None:
-        if version not in _VERSIONS or (head.length is None and version != "1.1"):
-            raise bad_request("That is not HTTP/1.1 as RFC 9112 has it.")
-        if len(self._headers) > self._limits.headers:
-            raise Refused(431, INVALID, "too_many_headers", "Too many headers.")
-        if head.size + len(self._target) > self._limits.header_bytes:
-            raise Refused(431, INVALID, "headers_too_large", "The headers are too large.")
-        if self._target != self._path:
-            self._check_target()
-        if head.length is not None and head.length > self._limits.body_bytes:
-            raise too_large("body", self._limits.body_bytes)
-
-    def _check_target(self) -> None:
-        if len(self._target) > self._limits.target_bytes:
-            raise Refused(414, INVALID, "target_too_long", "The path and query are too long.")
-        if not self._target.startswith(b"/") or b"#" in self._target:
-            raise bad_request("The target must be a path.")
-        self._path = self._target
 
     def on_body(self, data: bytes) -> None:
         self._body_bytes += len(data)

@@ -30,21 +30,28 @@ class Verbatim:
         self._before, self._length, self._after = head[: self._at], head[self._at : end], head[end:]
         self._said = said
 
-    def again(self, data: bytes) -> Incoming | None:
-        """The request that all of `data` is, if its head is this one."""
-        at, after, said = self._at, self._after, self._said
+    @property
+    def target(self) -> bytes:
+        return self._said.target
+
+    def size(self, data: bytes) -> tuple[int, int] | None:
+        """How long this head is in `data`, and the body behind it; None where it is another."""
+        at, after = self._at, self._after
         end = data.find(b"\r", at, at + LENGTH_DIGITS + 1)
-        if end < 0:
-            return None
-        length, start = data[at:end], end + len(after)
-        if not length.isdigit() or int(length) != len(data) - start:
+        digits, start = data[at:end], end + len(after)
+        if end < 0 or not digits.isdigit():
             return None
         # A key is among these bytes: how long this takes does not say where they differ.
         if not compare_digest(data[:at], self._before):
             return None
         if not compare_digest(data[end:start], after):
             return None
-        headers = said.headers
+        return start, int(digits)
+
+    def again(self, data: bytes, start: int) -> Incoming:
+        """The request that all of `data` is; its body begins at `start`."""
+        said = self._said
+        headers, length = said.headers, data[self._at : start - len(self._after)]
         if length != self._length:
             headers = [(name, length if name == b"content-length" else v) for name, v in headers]
         return Incoming(
@@ -61,13 +68,13 @@ class Verbatim:
 
 
 def verbatim(data: bytes, said: Incoming) -> Verbatim | None:
-    """What tells `said` again, which the parser made of `data`; None where that is not all of it,
-    or where no length frames it."""
+    """What tells `said` again, which the parser made of `data`, its body yet to come or all there;
+    None where that is not all of it, or where no length frames it."""
     end = data.find(_END) + len(_END)
     if end + len(said.body) != len(data):
         return None
     found = _LENGTH.search(data, 0, end)
-    if found is None or int(found[1]) != len(said.body):
+    if found is None:
         return None
     known = replace(said, body=b"", shown=shown(said.authorization))
     return Verbatim(data[:end], found.span(1), known)

@@ -62,10 +62,29 @@ def heard(reads: list[bytes]) -> tuple[list[Any], bytes, bool]:
     return told
 
 
-@settings(max_examples=400)
-@given(asked())
-def test_each_request_in_a_read_of_its_own_is_taken_as_byte_by_byte(requests: list[bytes]) -> None:
-    whole = heard(requests)
+def _reads(request: bytes, cuts: int) -> list[bytes]:
+    """A request in one read, or its head in one of its own, and the body in up to two."""
+    if cuts == 0:
+        return [request]
+    head = request.find(b"\r\n\r\n") + 4
+    reads = [request[:head], request[head:]] if cuts < 3 else [request[:cuts], request[cuts:]]
+    if cuts == 2:
+        reads[1:] = [reads[1][:5], reads[1][5:]]
+    return [one for one in reads if one]
+
+
+@settings(max_examples=600)
+@given(asked(), st.data())
+def test_requests_in_few_reads_are_taken_as_byte_by_byte(requests: list[bytes], data: Any) -> None:
+    cuts = st.sampled_from([0, 0, 0, 1, 1, 2, 40, 160])
+    usual = data.draw(cuts)
+    reads: list[bytes] = []
+    for one in requests:
+        few = _reads(one, usual if data.draw(st.integers(0, 4)) else data.draw(cuts))
+        if reads and data.draw(st.integers(0, 7)) == 0:
+            reads[-1] += few.pop(0)
+        reads += few
+    whole = heard(reads)
     in_bytes = [bytes([byte]) for one in requests for byte in one]
     asked_for, written, closed = heard(in_bytes)
     assert whole[0] == asked_for
@@ -122,6 +141,37 @@ def test_from_the_third_on_the_parser_is_not_asked_whatever_the_length() -> None
 )
 def test_what_is_not_byte_for_byte_the_same_is_parsed(other: bytes) -> None:
     assert fed([_asked(b"{}")] * 9 + [other]) == 3
+
+
+def test_a_head_and_its_body_may_come_apart() -> None:
+    asked_for = [_asked(b"x" * size) for size in (3, 4, 1, 999, 0, 7)]
+    assert fed([read for one in asked_for for read in _reads(one, 1)]) == 4
+    broken = [read for one in asked_for for read in _reads(one, 2)]
+    assert fed(broken) == 4 + 2 + 2  # a body that itself comes apart: parsed with its head
+
+
+def test_of_two_requests_in_one_read_neither_is_told_for_the_other() -> None:
+    one = _asked(b"{}")
+    other = one.replace(b"/v1/", b"/v2/")
+    asked_for, _, _ = heard([one, one + other, one, other])
+    assert [target[2:3] for _, target, _, _ in asked_for] == [b"1", b"1", b"2", b"1", b"2"]
+
+
+def test_a_body_that_does_not_follow_its_head_is_waited_for_no_longer_than_any() -> None:
+    for times in (1, 4):
+        desk, transport = Desk(), Transport()
+        connection = Connection(desk)
+        connection.connection_made(transport)
+        for _ in range(times):
+            connection.data_received(_asked(b"{}"))
+        connection.data_received(_asked(b"{}").replace(b"/v1/", b"/factory/v1/"))
+        connection.data_received(_asked(b"{}")[:-2])
+        connection.sweep(LIMITS.body_s - 1)
+        assert b" 408 " not in transport.written
+        connection.sweep(LIMITS.body_s)
+        assert transport.written.count(b" 408 ") == 1
+        assert b"application/json" in transport.written
+        assert len(desk.asked) == times + 1
 
 
 @pytest.mark.parametrize("head", [b"Connection: close\r\n", b"Expect: 100-continue\r\n"])

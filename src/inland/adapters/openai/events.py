@@ -49,7 +49,9 @@ class EventStream:
         if self._left_bytes < 0:
             raise Damaged("engine's stream", "it is longer than any answer")
         if not self._rest and not self._done and _is_one(data):  # as an engine writes them
-            return [data[5:].strip()]
+            event = data[5:].strip()
+            if event != _DONE:
+                return [event]
         lines = data.split(b"\n")
         rest = lines.pop()
         if lines and self._rest:
@@ -71,6 +73,6 @@ class EventStream:
 
 
 def _is_one(data: bytes) -> bool:
-    """Whether it is one event, whole, and not the last."""
+    """Whether it is one event, and whole."""
     whole = data.endswith(b"\n\n") and data.startswith(_DATA) and data.count(b"\n") == 2
-    return whole and len(data) <= EVENT_BYTES and data[5:].strip() != _DONE
+    return whole and len(data) <= EVENT_BYTES
