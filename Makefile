@@ -8,7 +8,7 @@ FACTORY ?=
 PORT    ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install up check fix packages test soak bench-gateway bench-noisy bench-replay bench-stream bench-memory bench-journal bench-cost wheel
+.PHONY: help install up check fix packages test soak bench-gateway bench-noisy bench-replay bench-stream bench-memory bench-journal bench-cost bench-guard wheel
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +73,10 @@ bench-journal: install  ## What appending to the journal and booking its records
 bench-cost: install  ## What the token path's Python costs a request and an event, one JSON line each
 	$(BIN)/python -m bench.token_path_cost
 	$(BIN)/python -m bench.token_path_cost --stream
+
+bench-guard: install  ## What a guard adds to a request and an event, one JSON line each
+	$(BIN)/python -m bench.guard_cost
+	$(BIN)/python -m bench.guard_cost --numbers
 
 wheel: install  ## Build a wheel into dist/
 	$(BIN)/python -m pip wheel -qq --disable-pip-version-check --no-deps -w dist .

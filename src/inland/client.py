@@ -234,6 +234,16 @@ class FactoryClient:
         """`tenant`, `key`, `unit` and `period` of it."""
         self._call("DELETE", "budgets", names)
 
+    def guards(self) -> list[dict[str, Any]]:
+        return self._list("guards")
+
+    def set_guard(self, body: dict[str, Any]) -> dict[str, Any]:
+        """`name`, `act`, `finds`, `patterns`, `on`, `deployment`, `tenant`."""
+        return self._object("POST", "guards", body=body)
+
+    def remove_guard(self, name: str) -> None:
+        self._call("DELETE", f"guards/{_part(name)}")
+
     def invoice(self, tenant: str, month: str) -> dict[str, Any]:
         """The invoice of `month`, YYYY-MM."""
         params = {"tenant": tenant, "month": month}

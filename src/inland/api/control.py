@@ -15,6 +15,7 @@ from inland.plant.changes import Changes
 from inland.plant.contracts import Contracts
 from inland.plant.deployments import Deployments
 from inland.plant.explain import Explain
+from inland.plant.guards import Guards
 from inland.plant.invoices import Invoices
 from inland.plant.keys import Keys
 from inland.plant.measuring import Measuring
@@ -93,6 +94,7 @@ class Control:
     reports: Reports
     measuring: Measuring
     policies: Policies
+    guards: Guards
     prices: PriceList
     budgets: Budgets
     invoices: Invoices

@@ -51,6 +51,7 @@ from inland.plant.deployments import Deployments
 from inland.plant.draining import Draining
 from inland.plant.driving import Drivable, EngineDriver
 from inland.plant.explain import Explain
+from inland.plant.guards import Guards
 from inland.plant.invoices import Invoices
 from inland.plant.keys import Keys
 from inland.plant.measuring import Measuring
@@ -171,6 +172,7 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
         reports=Reports(store, books, clock, int(limits.queue_s + limits.answer_s)),
         measuring=Measuring(changes, _driver(clock), _aside),
         policies=Policies(changes, folder),
+        guards=Guards(changes, limits.guards),
         prices=PriceList(changes, limits.prices),
         budgets=Budgets(changes, limits.budgets),
         invoices=Invoices(
@@ -220,6 +222,7 @@ def _begin(home: Home, parts: _Parts) -> None:
         keys=first_keys.read(home.first_keys),
         upstream_keys=upstream_keys.read(declaration),
         permitted_endpoints=declaration.permitted_endpoints,
+        guards=declaration.guards,
     )
     reconcile(parts.changes, declared, PolicyFiles(home.policies))
     parts.control.contracts.declare(declaration.contracts)

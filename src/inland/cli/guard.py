@@ -7,8 +7,10 @@ from typing import Annotated, Any
 import typer
 
 from inland.cli import show
+from inland.cli.factory import calling
 from inland.cli.failures import Failed
 from inland.cli.options import HomeOption, JsonOption
+from inland.domain.guards import Act, Guard, Side
 
 app = typer.Typer(help="Find secrets and personal numbers.", no_args_is_help=True)
 
@@ -18,6 +20,64 @@ Finds = Annotated[list[str] | None, typer.Option("--find", help="A recogniser; r
 Patterns = Annotated[
     list[str] | None, typer.Option("--pattern", help="A regular expression; repeatable.")
 ]
+
+
+@app.command("set")
+def set_(
+    name: Annotated[str, typer.Argument(help="What records call it.", metavar="NAME")],
+    *,
+    act: Annotated[Act, typer.Option(help="What is done about it.")],
+    find: Finds = None,
+    pattern: Patterns = None,
+    on: Annotated[
+        list[Side] | None, typer.Option(help="Where; repeatable.", show_default="both")
+    ] = None,
+    deployment: Annotated[
+        str | None, typer.Option(help="Of one deployment.", show_default="every one")
+    ] = None,
+    tenant: Annotated[
+        str | None, typer.Option(help="Of one tenant.", show_default="every one")
+    ] = None,
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Look for something from now on, or anew: in force everywhere when this returns."""
+    body: dict[str, Any] = {
+        "name": name,
+        "act": act.value,
+        "finds": find or [],
+        "patterns": pattern or [],
+        "on": [side.value for side in on or Side],
+        "deployment": deployment,
+        "tenant": tenant,
+    }
+    with calling(home) as factory:
+        told = factory.set_guard(body)
+    if json:
+        show.as_json(told)
+        return
+    whose = f"{tenant or 'every tenant'} on {deployment or 'every deployment'}"
+    show.line(f"{name}: {act.value} in {' and '.join(told['on'])} of {whose}, in force")
+
+
+@app.command("list")
+def list_(home: HomeOption = None, json: JsonOption = False) -> None:
+    """List guards."""
+    with calling(home) as factory:
+        guards = factory.guards()
+    show.rows(guards, _GUARDS, json_too=json)
+
+
+@app.command()
+def remove(
+    name: Annotated[str, typer.Argument(metavar="NAME")],
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Look no more by a guard."""
+    with calling(home) as factory:
+        factory.remove_guard(name)
+    show.as_json({"name": name}) if json else show.line(f"guard {name} is removed")
 
 
 @app.command("test")
@@ -33,7 +93,6 @@ def look(
     from inland.decide.guard.recognisers import RECOGNISERS
     from inland.decide.guard.rules import Rules
     from inland.decide.guard.scanning import found_in
-    from inland.domain.guards import Act, Guard
 
     del home
     named = tuple(find or ()) if find or pattern else tuple(RECOGNISERS)
@@ -78,6 +137,16 @@ def _row(text: str, lines: list[int], start: int, end: int) -> dict[str, Any]:
     return {"line": line, "column": start - lines[line - 1] + 1, "text": text[start:end]}
 
 
+_GUARDS: list[show.Column] = [
+    ("NAME", show.field("name")),
+    ("ACT", show.field("act")),
+    ("FINDS", show.field("finds")),
+    ("PATTERNS", show.field("patterns")),
+    ("ON", show.field("on")),
+    ("DEPLOYMENT", lambda row: row["deployment"] or "every one"),
+    ("TENANT", lambda row: row["tenant"] or "every one"),
+    ("DECLARED", show.field("declared")),
+]
 _FOUND: list[show.Column] = [
     ("LINE", show.field("line")),
     ("COLUMN", show.field("column")),

@@ -150,6 +150,7 @@ class Limits:
     upload_s: int = _limit(
         86_400, 60, 30 * 86_400, "seconds", "an upload nobody goes on with is removed after"
     )
+    guards: int = _limit(64, 1, 256, "guards", "in one factory")
 
     @classmethod
     def of(cls, said: Mapping[str, Any]) -> "Limits":

@@ -88,6 +88,11 @@ class _Text:
             self._noting.feed(text)
         return text if self._holding is None else self._holding.feed(text)
 
+    def whole(self, text: str) -> str:
+        if self._noting is not None:
+            self._noting.whole(text)
+        return text if self._holding is None else self._holding.whole(text)
+
     def end(self) -> str:
         if self._noting is not None:
             self._noting.end()
@@ -158,7 +163,7 @@ class _Reader:
     def text(self, where: str, text: str, *, is_json: bool = False) -> str:
         """A text as it may go on. Raises Refused."""
         seen = _Text(self._look, is_json=is_json)
-        out = seen.feed(text) + seen.end()
+        out = seen.whole(text)
         if seen.blocked is not None:
             raise _refused(where, seen.blocked)
         self.counts.update(dict(seen.counts()))
@@ -169,8 +174,7 @@ class _Reader:
     def fixed(self, where: str, text: str, *, is_json: bool = False) -> None:
         """A text that nothing may take the place of. Raises Refused."""
         seen = _Text(self._look, is_json=is_json)
-        seen.feed(text)
-        seen.end()
+        seen.whole(text)
         found = dict(seen.counts())
         for rule in found:
             if rule.act is not Act.NOTE:

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass, field, replace
 
+from inland.domain.guards import Guard
 from inland.domain.places import Place
 from inland.domain.plant import Deployment, Key, Model, Tenant
 from inland.plant.changes import FACTORY_FILE, Change, Changes
 from inland.plant.deployments import drop_deployment, put_deployment, refuse_private_literal
+from inland.plant.guards import declare_guards
 from inland.plant.models import put_model
 from inland.plant.policies import permit_endpoint
 from inland.plant.tenants import check_tenant_name, keep_record_key, label_details, put_tenant
@@ -26,13 +28,14 @@ class Declared:
     keys: tuple[Key, ...] = ()
     upstream_keys: dict[str, str] = field(default_factory=dict, repr=False)
     permitted_endpoints: tuple[str, ...] = ()
+    guards: tuple[Guard, ...] = ()
 
 
 def reconcile(changes: Changes, declared: Declared, folder: PolicyFolder) -> None:
     """Make the state agree with the file, in one change, or in none where it does already.
 
-    What is no longer declared: deployments go; tenants, keys and models stay, no longer marked. A
-    tenant suspended or a key revoked or rotated by command stays so. Raises BadInput,
+    What is no longer declared: deployments and guards go; tenants, keys and models stay, no longer
+    marked. A tenant suspended or a key revoked or rotated by command stays so. Raises BadInput,
     Conflict or Denied.
     """
     for tenant in declared.tenants:
@@ -46,6 +49,7 @@ def reconcile(changes: Changes, declared: Declared, folder: PolicyFolder) -> Non
         _models(change, declared.models)
         written = _deployments(change, declared)
         _keys(change, declared.keys)
+        declare_guards(change, declared.guards)
         gone = before - change.state.deployments().keys()
     for name in gone:
         changes.secrets.forget_upstream_key(name)

@@ -35,6 +35,7 @@ def build_snapshot(
         replicas=_ordered(state.replicas()),
         contracts=_ordered(state.contracts()),
         profiles=_ordered(profiles_in_force(state)),
+        guards=_ordered(state.guards()),
         **({} if billing is None else _budgets(billing)),
     )
 

@@ -13,6 +13,7 @@ from inland.api.control import Control
 from inland.domain.plant import EngineKind, Role
 from inland.plant.books.public import PublicLedger
 from inland.plant.explain import Explain
+from inland.plant.guards import Guards
 from inland.plant.invoices import Invoices
 from inland.plant.measuring import Measuring
 from inland.plant.models import Models
@@ -118,6 +119,7 @@ class Factory:
             secrets=plant.secrets,
             changes=plant.changes,
             tenants=plant.tenants,
+            guards=Guards(plant.changes, 8),
             keys=plant.keys,
             models=Models(plant.changes),
             deployments=plant.deployments,

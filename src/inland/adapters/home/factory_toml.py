@@ -16,6 +16,7 @@ from inland.adapters.home.table import Table
 from inland.domain.capabilities import OF_UPSTREAM
 from inland.domain.contracts import Contract, Tier
 from inland.domain.errors import BadInput, NotFound
+from inland.domain.guards import Act, Guard, Side
 from inland.domain.labels import EVERYONE, FACTORY, Classification, Label, Purpose, public_label
 from inland.domain.limits import Limits
 from inland.domain.places import WORLD, Place, is_country, is_jurisdiction
@@ -51,6 +52,7 @@ class Declaration:
     upstream_key_files: dict[str, Path] = field(default_factory=dict)
     permitted_endpoints: tuple[str, ...] = ()
     contracts: tuple[Contract, ...] = ()
+    guards: tuple[Guard, ...] = ()
     limits: Limits = field(default_factory=Limits)
     database: DatabaseServer | None = None
 
@@ -86,6 +88,7 @@ def parse(text: str, home: Path) -> Declaration:
     models = tuple(_model(table) for table in top.tables("model"))
     parts = [_deployment(table, site, home) for table in top.tables("deployment")]
     contracts = tuple(_contract(table) for table in top.tables("contract"))
+    guards = tuple(_guard(table) for table in top.tables("guard"))
     top.done()
     deployments = tuple(part.deployment for part in parts)
     declaration = Declaration(
@@ -99,6 +102,7 @@ def parse(text: str, home: Path) -> Declaration:
         upstream_key_files={p.deployment.name: p.key_file for p in parts if p.key_file},
         permitted_endpoints=tuple(p.deployment.name for p in parts if p.permit_endpoint),
         contracts=contracts,
+        guards=guards,
         limits=limits,
         database=database,
     )
@@ -242,6 +246,22 @@ def _contract(table: Table) -> Contract:
     return contract
 
 
+def _guard(table: Table) -> Guard:
+    """Whether it can be looked for is known when it is put in force."""
+    guard = Guard(
+        name=table.name("name"),
+        act=table.choice("act", Act, Act.BLOCK),
+        finds=table.texts("finds", ()),
+        patterns=table.texts("patterns", ()),
+        on=table.choices("on", Side, tuple(Side)),
+        deployment=table.text("deployment", "") or None,
+        tenant=table.text("tenant", "") or None,
+        declared=True,
+    )
+    table.done()
+    return guard
+
+
 def _url(table: Table) -> str:
     url = table.text("url")
     try:
@@ -268,6 +288,7 @@ def _check_references(declaration: Declaration) -> None:
         ("tenant", [tenant.id for tenant in declaration.tenants]),
         ("model", [model.id for model in declaration.models]),
         ("deployment", [deployment.name for deployment in declaration.deployments]),
+        ("guard", [guard.name for guard in declaration.guards]),
     ):
         most = getattr(declaration.limits, f"{noun}s", len(names))
         if len(names) > most:

@@ -43,6 +43,7 @@ def factory_toml(first: FirstFactory) -> str:
         + _MODEL.format(first=first)
         + _UPSTREAM
         + _CONTRACT.format(first=first)
+        + _GUARD
         + _DATABASE
         + _LIMITS
         + commented()
@@ -155,6 +156,18 @@ _CONTRACT = """
 # burst_tokens = 0              # beyond the rate and still reserved
 # weight = 1                    # its part of what nobody reserved
 # tier = "standard"             # interactive, standard, batch
+"""
+
+_GUARD = """
+# What is looked for in what tenants send and are answered (`inland guard recognisers`):
+# [[guard]]
+# name = "numbers"
+# finds = ["card", "iban"]
+# patterns = ['sk-[A-Za-z0-9]{20,}']
+# act = "redact"                # block, redact, note
+# on = ["input", "output"]
+# deployment = ""               # one; every one unless said
+# tenant = ""                   # likewise
 """
 
 _DATABASE = """

@@ -24,6 +24,7 @@ from sqlalchemy import (
 from inland.adapters.sql.schema_base import Int64, metadata
 from inland.domain.capacity import Profile
 from inland.domain.contracts import Contract, Tier
+from inland.domain.guards import Guard
 from inland.domain.labels import Classification, Label, Purpose
 from inland.domain.places import Known, Place
 from inland.domain.plant import (
@@ -125,6 +126,12 @@ CONTRACTS = Table(
     Column("declared", Boolean, nullable=False),
     Column("since_unix_s", Int64, nullable=False),
     Column("until_unix_s", Int64, nullable=True),
+)
+GUARDS = Table(
+    "guards",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("guard", JSON, nullable=False),
 )
 POLICIES = Table(
     "policies",
@@ -260,6 +267,15 @@ class SqlState:
 
     def remove_profile(self, deployment: str) -> None:
         self._connection.execute(delete(PROFILES).where(PROFILES.c.deployment == deployment))
+
+    def guards(self) -> dict[str, Guard]:
+        return {row["name"]: msgspec.convert(row["guard"], Guard) for row in self._rows(GUARDS)}
+
+    def put_guard(self, guard: Guard) -> None:
+        self._put(GUARDS, {"name": guard.name, "guard": msgspec.to_builtins(guard)})
+
+    def remove_guard(self, name: str) -> None:
+        self._connection.execute(delete(GUARDS).where(GUARDS.c.name == name))
 
     def contracts(self, *, ended: bool = False) -> dict[str, Contract]:
         in_force = CONTRACTS.c.until_unix_s.is_(None)

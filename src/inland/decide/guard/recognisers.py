@@ -6,25 +6,30 @@ digits that a hyphen or a full stop joins to it.
 """
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from inland.decide.guard import nationals, payments
+from inland.decide.guard.automata import Automaton
 from inland.decide.guard.patterns import Pattern, read
 
 _SEPARATORS = str.maketrans("", "", " .-")
 #: What ties one number to another, and that as a pattern.
-_JOINS, _JOIN = "-.", "[-.]?"
+_JOINS, _JOIN = ("-", "."), "[-.]?"
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """One way to write a number. `begun`: every beginning of it, and of what would make it longer;
-    `at` matches it where it begins."""
+    """One way to write a number. `begun`: every beginning of it and of what makes it longer."""
 
     pattern: Pattern
     begun: str
-    at: "re.Pattern[str]" = field(repr=False)
+
+    @property
+    def is_of_digits(self) -> bool:
+        """Whether it begins with a digit; it begins with a letter otherwise."""
+        begun = re.compile(self.begun)
+        return any(begun.fullmatch(digit) for digit in "0123456789")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,28 +41,68 @@ class Recogniser:
     forms: tuple[Form, ...]
     check: Callable[[str], bool]
 
-    def end(self, text: str, start: int) -> int | None:
-        """Where the number ends that begins at `start` in a folded `text`, if one does."""
-        if _is_joined(text, start - 1, start - 2):
-            return None
-        for form in self.forms:
-            found = form.at.match(text, start)
-            if found is None or _goes_on(text, found.end()):
+
+class Numbers:
+    """Some recognisers, asked together. `first`: one of them."""
+
+    __slots__ = ("_of_digits", "_of_letters", "automaton", "first")
+
+    def __init__(self, recognisers: Sequence[tuple[int, Recogniser]]) -> None:
+        """Each with what it is called in what is found."""
+        asked = [(rule, one.check, form) for rule, one in recognisers for form in one.forms]
+        self.first = {recognisers[0][0]}
+        self._of_digits = _Forms([one for one in asked if one[2].is_of_digits])
+        self._of_letters = _Forms([one for one in asked if not one[2].is_of_digits])
+        self.automaton = Automaton(edged("|".join(form.pattern.written for *_, form in asked)))
+
+    def at(self, text: str, start: int) -> tuple[int, set[int]]:
+        """Where the longest number ends that begins at `start` in a folded `text`, and whose it
+        is; nobody's where none does."""
+        last, whose = start, set[int]()
+        if start > 1 and _joins(text[start - 2 : start][::-1]):
+            return last, whose
+        forms = self._of_digits if text[start].isdigit() else self._of_letters
+        for rule, check, number in forms.at(text, start):
+            end = start + len(number)
+            if end < last or _goes_on(text[end : end + 2]):
                 continue
-            if self.check(found[0].translate(_SEPARATORS).upper()):
-                return found.end()
-        return None
+            if check(number.translate(_SEPARATORS).upper()):
+                whose = {*whose, rule} if end == last else {rule}
+                last = end
+        return last, whose
 
 
-def _goes_on(text: str, end: int) -> bool:
-    return text[end : end + 1].isalnum() or _is_joined(text, end, end + 1)
+class _Forms:
+    """Forms that are tried at one place: one call says which fit."""
+
+    __slots__ = ("_asked", "_at")
+
+    def __init__(self, asked: Sequence[tuple[int, Callable[[str], bool], Form]]) -> None:
+        self._asked = [(rule, check) for rule, check, _ in asked]
+        self._at = re.compile("".join(f"(?=({form.pattern.written})?)" for *_, form in asked))
+
+    def at(self, text: str, start: int) -> Iterator[tuple[int, Callable[[str], bool], str]]:
+        """Those that fit at `start`, with what fits."""
+        found = self._at.match(text, start)
+        assert found is not None, "each form may be missing"
+        for (rule, check), number in zip(self._asked, found.groups(), strict=True):
+            if number is not None:
+                yield rule, check, number
 
 
-def _is_joined(text: str, join: int, other: int) -> bool:
-    """Whether a hyphen or a full stop at `join` ties a digit at `other` to a number."""
-    if not 0 <= min(join, other) <= max(join, other) < len(text):
-        return False
-    return text[join] in _JOINS and text[other].isdigit()
+def edged(form: str) -> str:
+    """It where a word begins, or behind an underscore."""
+    return rf"(?:\b|_)(?:{form})"
+
+
+def _goes_on(rest: str) -> bool:
+    """Whether what follows a number makes it a longer one."""
+    return rest[:1].isalnum() or _joins(rest)
+
+
+def _joins(two: str) -> bool:
+    """Whether a hyphen or a full stop ties a digit to a number, seen from the number."""
+    return two[:1] in _JOINS and two[1:].isdigit()
 
 
 def _recogniser(
@@ -65,10 +110,7 @@ def _recogniser(
 ) -> Recogniser:
     patterns = [read(f"(?i){form}" if caseless else form) for form in forms]
     ways = [read(f"(?i)(?:{form}){_JOIN}" if caseless else f"(?:{form}){_JOIN}") for form in forms]
-    made = tuple(
-        Form(one, way.begun, re.compile(one.written))
-        for one, way in zip(patterns, ways, strict=True)
-    )
+    made = tuple(Form(one, way.begun) for one, way in zip(patterns, ways, strict=True))
     return Recogniser(name, says, made, check)
 
 

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from inland.decide.guard.automata import Automaton
 from inland.decide.guard.patterns import Pattern, pattern
-from inland.decide.guard.recognisers import RECOGNISERS, Form, Recogniser
+from inland.decide.guard.recognisers import RECOGNISERS, Form, Numbers, Recogniser, edged
 from inland.domain.errors import BadInput
 from inland.domain.guards import Act, Guard
 
@@ -48,23 +48,23 @@ class Rules:
     def __init__(self, guards: tuple[Guard, ...]) -> None:
         """Raises BadInput for what cannot be looked for."""
         self.rules: list[Rule] = []
-        self._numbers: list[tuple[int, Recogniser]] = []
+        asked: list[tuple[int, Recogniser]] = []
         self._patterns: list[tuple[int, Automaton]] = []
         forms: list[Form] = []
         patterns: list[Pattern] = []
         for guard in guards:
             for name in guard.finds:
                 one = _recogniser(name)
-                self._numbers.append((self._add(guard, name), one))
+                asked.append((self._add(guard, name), one))
                 forms += one.forms
             for text in guard.patterns:
                 said = pattern(text)
                 self._patterns.append((self._add(guard, guard.name), Automaton(said.written)))
                 patterns.append(said)
-        numbers = [_edge("|".join(one.pattern.written for one in forms))] if forms else []
-        begun = [_edge(one.begun) for one in forms] + [one.begun for one in patterns]
+        numbers = [edged("|".join(one.pattern.written for one in forms))] if forms else []
+        begun = [edged(one.begun) for one in forms] + [one.begun for one in patterns]
         self.least = min(one.least for one in (*(form.pattern for form in forms), *patterns))
-        self._number = Automaton(numbers[0]) if numbers else None
+        self._numbers = Numbers(asked) if asked else None
         self._any = Automaton("|".join([*numbers, *(one.written for one in patterns)]))
         self._tail = Automaton(rf"(?:{'|'.join(begun)})\z")
 
@@ -98,27 +98,19 @@ class Rules:
         self, text: str, since: int, before: int, resume: dict[int, int]
     ) -> Iterator[Span]:
         """Numbers, none inside another: the longest that begin the furthest to the left."""
-        if self._number is None:
+        numbers = self._numbers
+        if numbers is None:
             return
         data = text.encode("ascii", "replace")  # a byte a character
-        since = max([since, *(resume.get(rule, 0) for rule, _ in self._numbers)])
-        at, left = self._number.first_byte(data, since), LOOKED_AT
+        since = max([since, *resume.values()]) if resume else since
+        at, left = numbers.automaton.first_byte(data, since), LOOKED_AT
         while at is not None and at < before:
             start = at + (data[at] == _UNDERSCORE)
             left -= 1
-            ends = [(rule, one.end(text, start)) for rule, one in self._numbers]
-            if not left:
-                ends = [(self._numbers[0][0], len(text))]
-            last = max((end for _, end in ends if end is not None), default=start + 1)
-            for rule, end in ends:
-                if end == last:
-                    yield Span(start, end, rule)
-            at = self._number.first_byte(data, last)
-
-
-def _edge(form: str) -> str:
-    """It where a word begins, or behind an underscore."""
-    return rf"(?:\b|_)(?:{form})"
+            end, whose = numbers.at(text, start) if left else (len(text), numbers.first)
+            for rule in whose:
+                yield Span(start, end, rule)
+            at = numbers.automaton.first_byte(data, max(end, start + 1))
 
 
 def _recogniser(name: str) -> Recogniser:
@@ -127,6 +119,13 @@ def _recogniser(name: str) -> Recogniser:
         known = ", ".join(RECOGNISERS)
         raise BadInput("find", f"there is no recogniser {name!r}; there are {known}")
     return found
+
+
+def check(guards: tuple[Guard, ...]) -> None:
+    """Raises BadInput where these cannot be looked for, each alone or all of them at once."""
+    for act in (Act.NOTE, Act.BLOCK):
+        some = tuple(one for one in guards if (one.act is Act.NOTE) == (act is Act.NOTE))
+        ready(some)
 
 
 @lru_cache(maxsize=256)

@@ -74,6 +74,10 @@ class Scanner:
         """What may go on once `text` came."""
         return self._look(self._pending + text, at_end=False)
 
+    def whole(self, text: str) -> str:
+        """What is left of a text that is there whole: `feed` and `end` in one."""
+        return self._look(text, at_end=True)
+
     def end(self) -> str:
         """The rest: nothing follows."""
         return self._look(self._pending, at_end=True)

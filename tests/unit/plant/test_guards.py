@@ -1,0 +1,82 @@
+"""Guards are set, changed and removed; what cannot be looked for is refused whole."""
+
+from dataclasses import replace
+
+import pytest
+
+from inland.domain.errors import BadInput, Conflict, NotFound
+from inland.domain.guards import Act, Guard, Side
+from inland.plant.declared import Declared
+from inland.plant.guards import Guards
+from inland.plant.snapshots import build_snapshot
+from tests.unit.plant.parts import SITE
+
+CARDS = Guard("cards", Act.REDACT, ("card",), (r"sk-[a-z]{8,}",), (Side.INPUT,), tenant="acme")
+
+
+@pytest.fixture
+def guards(plant):
+    plant.tenants.add("op", "acme")
+    return Guards(plant.changes, 2)
+
+
+def snapshot(plant):
+    with plant.store.read() as transaction:
+        return build_snapshot(transaction.state, "factory")
+
+
+def test_a_guard_is_in_the_snapshot_as_it_was_set(plant, guards):
+    assert guards.set("op", CARDS) == CARDS
+    assert snapshot(plant).guards == {"cards": CARDS}
+    anew = replace(CARDS, act=Act.BLOCK, on=(Side.OUTPUT,), tenant=None)
+    guards.set("op", anew)
+    assert guards.all() == [anew]
+    guards.remove("op", "cards")
+    assert snapshot(plant).guards == {}
+    with pytest.raises(NotFound):
+        guards.remove("op", "cards")
+
+
+@pytest.mark.parametrize(
+    ("changed", "error"),
+    [
+        ({"name": "Not A Name"}, BadInput),
+        ({"finds": (), "patterns": ()}, BadInput),
+        ({"finds": ("nobody",)}, BadInput),
+        ({"patterns": ("^x",)}, BadInput),
+        ({"patterns": tuple(f"x{n}" for n in range(40))}, BadInput),
+        ({"patterns": (r"(?:\w{500}){500}",)}, BadInput),
+        ({"on": ()}, BadInput),
+        ({"tenant": "nobody"}, NotFound),
+        ({"deployment": "nothing"}, NotFound),
+    ],
+)
+def test_what_cannot_be_is_refused_and_nothing_changes(plant, guards, changed, error):
+    guards.set("op", CARDS)
+    before = snapshot(plant)
+    with pytest.raises(error):
+        guards.set("op", replace(CARDS, **changed))
+    assert snapshot(plant) == before
+
+
+def test_there_are_no_more_than_the_limit(guards):
+    for name in ("a", "b"):
+        guards.set("op", replace(CARDS, name=name))
+    with pytest.raises(Conflict, match=r"limits\.guards"):
+        guards.set("op", replace(CARDS, name="c"))
+    guards.set("op", replace(CARDS, name="b", act=Act.NOTE))
+
+
+def test_what_the_file_declares_is_changed_there_alone(plant, guards):
+    guards.set("op", replace(CARDS, name="mine"))
+    declared = Declared(SITE, guards=(CARDS,))
+    plant.begin(declared)
+    assert [one.name for one in guards.all()] == ["cards", "mine"]
+    for change in (lambda: guards.set("op", CARDS), lambda: guards.remove("op", "cards")):
+        with pytest.raises(Conflict, match=r"factory\.toml"):
+            change()
+    version = snapshot(plant).version
+    plant.begin(declared)
+    assert snapshot(plant).version == version, "nothing changed"
+    plant.begin(Declared(SITE))
+    assert [one.name for one in guards.all()] == ["mine"]
