@@ -132,13 +132,14 @@ class Residency:
         asset: Asset,
         place: Place,
         destination: Place | None = None,
+        run: str = "",
     ) -> Verdict:
         """As `decide_asset`, of any unlimited key of a tenant too, and with the rules that decided
         also where the key may not know of the asset: for those who may know everything."""
         key = self._key_of(key_or_tenant)
         if key is None:
             return unseen("no such key or tenant")
-        return self._assets.explain(key, Question(action, asset, place, destination))
+        return self._assets.explain(key, Question(action, asset, place, destination, run))
 
     def decide_connect(self, host: str, port: int, *, private: bool) -> Verdict:
         """May the factory connect to `host`? `private`: its address is inside a network.
