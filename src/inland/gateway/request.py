@@ -9,7 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from inland.domain.errors import Damaged
-from inland.domain.plant import Replica
+from inland.domain.plant import EngineKind, Replica
 from inland.gateway.budgets import FREE, Free
 from inland.gateway.counts import Ceiling
 from inland.gateway.delivery import Delivery, StreamDelivery, WholeDelivery
@@ -183,17 +183,16 @@ class Request:
         self.replica = replica
         if work.stream and not self._opened:
             self._open(self._template)
-        engine = shared.engines[ruling.deployment.engine]
-        self._call = engine.call(self._seated(target(shared, ruling, replica), replica), work, self)
+        kind, found = ruling.deployment.engine, target(shared, ruling, replica)
+        if kind is EngineKind.LLAMA_CPP and not isinstance(work.task, Embedding):
+            found = self._seated(found, replica)  # texts to embed are read beside the slots
+        self._call = shared.engines[kind].call(found, work, self)
         if self._stalls.is_now:
             self._call.pause()
 
     def _seated(self, found: Target, replica: Replica) -> Target:
-        """With the slot that it works in, where that is ours to say."""
-        task = self._work.task
-        if found.salt is not None or isinstance(task, Embedding):  # it works beside the slots
-            return found
-        seat = self._lane.seat(self, replica, task)
+        """With the slot that it works in."""
+        seat = self._lane.seat(self, replica, self._work.task)
         if seat is None:
             return found
         self._ceiling.reuse = seat.reuse
