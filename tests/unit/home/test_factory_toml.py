@@ -10,6 +10,7 @@ from inland.adapters.home.factory_toml import parse
 from inland.adapters.home.template import FirstFactory, FirstModel, factory_toml
 from inland.domain.contracts import Contract, Tier
 from inland.domain.errors import BadInput, NotFound
+from inland.domain.guards import Act, Guard, Side
 from inland.domain.labels import Classification, Purpose
 from inland.domain.limits import Limits
 from inland.domain.places import Place
@@ -201,3 +202,21 @@ def test_the_contract_shown_in_a_new_file_is_one() -> None:
 def test_a_contract_that_makes_no_sense_is_refused(wrong: str) -> None:
     with pytest.raises(BadInput, match="contract"):
         parse(TEXT.replace("[limits]", f"{wrong}\n[limits]"), HOME)
+
+
+def test_a_guard_is_declared_with_what_it_looks_for() -> None:
+    said = '[site]\njurisdiction = "DE"\n[[guard]]\nname = "numbers"\nfinds = ["card", "iban"]\n'
+    more = 'patterns = [\'sk-[a-z]{8}\']\nact = "redact"\non = ["output"]\ntenant = "acme"\n'
+    assert parse(said + more, HOME).guards == (
+        Guard(
+            *("numbers", Act.REDACT, ("card", "iban"), ("sk-[a-z]{8}",), (Side.OUTPUT,)),
+            tenant="acme",
+            declared=True,
+        ),
+    )
+    (plain,) = parse(said, HOME).guards
+    assert (plain.act, plain.on) == (Act.BLOCK, (Side.INPUT, Side.OUTPUT))
+    with pytest.raises(BadInput, match="declared twice"):
+        parse(said + said.partition("\n\n")[0].replace('[site]\njurisdiction = "DE"\n', ""), HOME)
+    with pytest.raises(BadInput, match="no setting colour"):
+        parse(said + 'colour = "red"\n', HOME)

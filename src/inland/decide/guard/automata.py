@@ -7,7 +7,7 @@ import re2
 from inland.domain.errors import BadInput
 
 #: Memory that one expression may take, automata included, in bytes.
-MEMORY_BYTES = 32 * 1024 * 1024
+MEMORY_BYTES = 16 * 1024 * 1024
 
 
 class Automaton:

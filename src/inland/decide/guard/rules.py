@@ -128,7 +128,7 @@ def check(guards: tuple[Guard, ...]) -> None:
         ready(some)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def ready(guards: tuple[Guard, ...]) -> Rules | None:
     """The rules of `guards`, made once; None of none."""
     return Rules(guards) if guards else None
