@@ -28,8 +28,8 @@ def test_a_guard_is_set_seen_and_removed(factory):
         ({"patterns": ["(a"]}, 400),
         ({"tenant": "nobody"}, 404),
         ({"deployment": "nothing"}, 404),
-        ({"act": "shout"}, 400),
-        ({"on": []}, 400),
+        ({"act": "shout"}, 422),
+        ({"on": []}, 422),
     ],
 )
 def test_what_cannot_be_is_refused_whole(factory, changed, status):
