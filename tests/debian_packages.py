@@ -17,7 +17,7 @@ TESTS = {
     "postgresql": "/usr/lib/postgresql",
     "strace": "strace",
 }
-BENCHES = {"nginx-light": "nginx", "wrk": "wrk", "gcc": "gcc"}
+BENCHES = {"age": "age", "nginx-light": "nginx", "wrk": "wrk", "gcc": "gcc"}
 #: Debian keeps daemons here, off a plain user's PATH.
 DAEMONS = "/usr/sbin:/sbin"
 

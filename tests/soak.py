@@ -148,6 +148,12 @@ def asset_kills(seed: int) -> int:
     return subprocess.run(argv, cwd=ROOT, check=False).returncode
 
 
+def asset_bytes(seed: int) -> int:
+    """A file of 1 GiB through `inland asset`, beside the same through age; prints its own line."""
+    argv = [sys.executable, "-m", "tests.asset_bytes", "--seed", str(seed)]
+    return subprocess.run(argv, cwd=ROOT, check=False).returncode
+
+
 #: Every figure by name, in the order they run.
 FIGURES = {
     "laws": laws,
@@ -165,6 +171,7 @@ FIGURES = {
     "fairness": fairness,
     "isolation": isolation,
     "asset-kills": asset_kills,
+    "asset-bytes": asset_bytes,
 }
 
 

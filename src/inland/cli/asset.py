@@ -1,7 +1,8 @@
 """`inland asset`: tenants' labelled data: added, shown, shared, taken away, erased."""
 
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +14,12 @@ from inland.cli.files import put_whole
 from inland.cli.options import HomeOption, JsonOption, split
 from inland.domain.assets import AssetKind
 from inland.domain.labels import Classification
+
+if TYPE_CHECKING:
+    from inland.client import FactoryClient
+
+#: Looks for a certificate, some seconds each.
+LOOKS = 10
 
 app = typer.Typer(help="Add, list, share, export and erase tenants' data.", no_args_is_help=True)
 
@@ -208,13 +215,23 @@ def erase(
     with calling(home) as factory:
         told: dict[str, Any] = factory.erase_asset(asset)
         file = output or Path(f"{asset}.erased.json")
-        put_whole(file, factory.receipt(told["record"]))
+        put_whole(file, _certificate(factory, told["record"]))
     if json:
         show.as_json({**told, "certificate": str(file)})
         return
     show.line(f"{asset} is erased, {len(told['erased'])} in all; certified in {file}")
     if told["kept"]:
         show.line(f"{told['kept']} made of it are there still: {told['why']}")
+
+
+def _certificate(factory: "FactoryClient", record: str) -> bytes:
+    """The receipt of an erase's record, once a checkpoint covers it."""
+    from inland.client import Refused
+
+    for _ in range(LOOKS):
+        with suppress(Refused):  # each look waits for a while by itself
+            return factory.receipt(record)
+    raise Failed(f"it is erased, and not certified yet: inland receipt get {record} -o FILE")
 
 
 def _terms(
