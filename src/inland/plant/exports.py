@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 
 from inland.domain.assets import PART_BYTES, Action, Asset, part_bytes, part_count
-from inland.domain.errors import BadInput, Conflict, NotFound
+from inland.domain.errors import BadInput, Conflict, Damaged, NotFound
 from inland.domain.places import Place
 from inland.domain.plant import Key
 from inland.plant.asset_claims import Claims
@@ -95,8 +95,10 @@ class Exports:
         with self._claims.part(asset):
             self._found(who, asset, export)
             with self._changes.store.read() as transaction:
-                proof = transaction.assets.parts(asset)[number].proof
-            data = self._vault.get(PartName(row.tenant, asset, number), proof)
+                there = transaction.assets.part(asset, number)
+            if there is None:
+                raise Damaged(f"asset {asset}", f"nothing is known of its part {number}")
+            data = self._vault.get(PartName(row.tenant, asset, number), there.proof)
         with self._lock:
             under_way.read.add(number)
             under_way.touched_s = self._changes.clock.monotonic()

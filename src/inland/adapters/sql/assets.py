@@ -167,6 +167,12 @@ class SqlAssets:
         found = (Part(*row) for row in self._connection.execute(query.order_by(PARTS.c.number)))
         return {part.number: part for part in found}
 
+    def part(self, asset: str, number: int) -> Part | None:
+        query = select(PARTS.c.number, PARTS.c.digest, PARTS.c.proof)
+        query = query.where(PARTS.c.asset == asset, PARTS.c.number == number)
+        row = self._connection.execute(query).one_or_none()
+        return None if row is None else Part(*row)
+
     def put_part(self, asset: str, part: Part, unix_s: int) -> None:
         touch = update(ASSETS).where(ASSETS.c.id == asset).values(touched_unix_s=unix_s)
         self._connection.execute(touch)
