@@ -154,8 +154,9 @@ class SqlAssets:
     def ended(self, unix_s: int, limit: int) -> list[AssetRow]:
         live = ASSETS.c.state == AssetState.LIVE.value
         query = select(ASSETS.c.id).where(live, ASSETS.c.ends_unix_s <= unix_s)
-        ids = self._connection.execute(query.order_by(ASSETS.c.ends_unix_s).limit(limit)).scalars()
-        return self.some(list(ids))
+        query = query.order_by(ASSETS.c.ends_unix_s, ASSETS.c.created_unix_us, ASSETS.c.id)
+        ids = list(self._connection.execute(query.limit(limit)).scalars())
+        return sorted(self.some(ids), key=lambda row: ids.index(row.id))
 
     def count(self) -> int:
         query = select(func.count()).select_from(ASSETS)
