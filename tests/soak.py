@@ -14,7 +14,7 @@ from inland.domain.plant import EngineKind
 from tests.chaos.liars import LIES as LIES_BY_NAME
 from tests.chaos.liars import mutated
 from tests.chaos.lies import hold
-from tests.factory import cache_timing
+from tests.factory import cache_timing, carried
 from tests.factory.idle import soak as idle_connections
 from tests.factory.running import Running
 from tests.fuzz.soak import fuzz
@@ -116,6 +116,14 @@ def cache(seed: int) -> int:
     return int(not figure["holds"])
 
 
+def bundle(seed: int) -> int:
+    """A factory carried in a bundle to where no network is, and its smoke test there."""
+    with tempfile.TemporaryDirectory(prefix="inl-") as folder:
+        figure = carried.measure(Path(folder))
+    print(json.dumps({"soak": "bundle", "seed": seed, **figure}))
+    return int(not figure["holds"])
+
+
 def idle(seed: int) -> int:
     """Ten thousand connections that say nothing, and what they cost."""
     with tempfile.TemporaryDirectory() as folder:
@@ -165,6 +173,7 @@ FIGURES = {
     "scale": scale,
     "report": report,
     "cache": cache,
+    "bundle": bundle,
     "idle": idle,
     "fuzz": fuzz,
     "policies": policies,

@@ -97,6 +97,20 @@ class FactoryClient:
         record that leads from that to it."""
         return self._object("POST", "log/rotate-key", body={"why": why})
 
+    def models(self) -> list[dict[str, Any]]:
+        return self._list("models")
+
+    def model(self, name: str) -> dict[str, Any]:
+        return self._object("GET", f"models/{_part(name)}")
+
+    def pull_model(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Returns when it has begun; `model_pull` tells how it goes."""
+        return self._object("POST", "models/pull", body=body)
+
+    def model_pull(self, name: str) -> dict[str, Any]:
+        """The one under way, or the last since control began."""
+        return self._object("GET", f"models/{_part(name)}/pull")
+
     def deployments(self) -> list[dict[str, Any]]:
         return self._list("deployments")
 

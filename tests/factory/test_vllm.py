@@ -20,6 +20,7 @@ from inland.adapters.weights.digest import file_sha256
 from tests.contract.engine import vllm_stand_in
 from tests.factory.running import Running, running
 from tests.factory.test_replicas import Callers, pid_of, until
+from tests.unit.weights.hostile import safetensors
 
 NAME = "two"  # as the callers of `test_replicas` know it
 DECLARED = """
@@ -39,7 +40,7 @@ def factory(tmp_path_factory: pytest.TempPathFactory, model_file: Path) -> Itera
     model.mkdir()
     path.mkdir()
     (model / "config.json").write_text("{}")
-    (model / "model.safetensors").write_bytes(b"weights")
+    (model / "model.safetensors").write_bytes(safetensors())
     program = path / "vllm"
     program.write_text(f"#!{sys.executable}\n{Path(vllm_stand_in.__file__).read_text()}")
     program.chmod(0o700)

@@ -22,12 +22,14 @@ from inland.plant.measuring import Measuring
 from inland.plant.models import Models
 from inland.plant.policies import Policies
 from inland.plant.prices import PriceList
+from inland.plant.pulls import Pulls
 from inland.plant.replicas import Replicas
 from inland.plant.reports import Reports
 from inland.plant.tenants import Tenants
 from inland.plant.ticker import Ticker
 from inland.ports.books import UsageRow
 from inland.ports.clock import Clock
+from inland.ports.intake import Intake
 from inland.ports.runner import Runner
 from inland.ports.secrets import SecretStore
 from inland.ports.store import Store
@@ -88,6 +90,8 @@ class Control:
     tenants: Tenants
     keys: Keys
     models: Models
+    pulls: Pulls
+    intake: Intake
     deployments: Deployments
     assets: AssetRoom
     contracts: Contracts

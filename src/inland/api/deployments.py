@@ -1,4 +1,4 @@
-"""/factory/v1/deployments and /factory/v1/models."""
+"""/factory/v1/deployments: models being served."""
 
 from typing import Annotated, Self
 
@@ -9,10 +9,10 @@ from inland.api.access import Caller, caller_for
 from inland.api.control import Control
 from inland.api.problems import may
 from inland.api.profiles import ProfileView
-from inland.api.shapes import LabelView, PlaceView, Shape
+from inland.api.shapes import PlaceView, Shape
 from inland.domain.capabilities import MEANING, OF_UPSTREAM, Known, table
 from inland.domain.errors import NotFound
-from inland.domain.plant import Deployment, EngineKind, Feature, Model, Replica, ReplicaState
+from inland.domain.plant import Deployment, EngineKind, Feature, Replica, ReplicaState
 from inland.plant.deployments import Order
 
 router = APIRouter(prefix="/factory/v1", tags=["deployments"])
@@ -117,30 +117,6 @@ class Removed(Shape):
     removed: bool
 
 
-class ModelView(LabelView):
-    """A model asset with its label."""
-
-    id: str
-    owner: str
-    shared_with: list[str]
-    digest: str | None
-    licence: str | None
-    declared: bool
-
-    @classmethod
-    def of_model(cls, model: Model) -> Self:
-        """A model as it is shown."""
-        return cls(
-            **LabelView.of(model.label).model_dump(),
-            id=model.id,
-            owner=model.label.owner,
-            shared_with=list(model.shared_with),
-            digest=model.digest,
-            licence=model.licence,
-            declared=model.declared,
-        )
-
-
 @router.get("/deployments")
 def deployments(
     request: Request, caller: Annotated[Caller, Depends(caller_for("deployments.list"))]
@@ -216,13 +192,3 @@ def remove(
     control: Control = request.app.state.control
     control.deployments.remove(caller.name, name)
     return Removed(name=name, removed=True)
-
-
-@router.get("/models")
-def models(
-    request: Request, caller: Annotated[Caller, Depends(caller_for("models.list"))]
-) -> list[ModelView]:
-    """All model assets."""
-    del caller
-    control: Control = request.app.state.control
-    return [ModelView.of_model(model) for model in control.models.all()]

@@ -68,7 +68,7 @@ def _run(asked: argparse.Namespace, home: Home) -> int:
     if asked.role == "engine":
         from inland.bootstrap.engine import run_engine
 
-        return run_engine(asked.spec, asked.lifeline)
+        return run_engine(home, asked.spec, asked.lifeline)
     if asked.role == "gateway":
         from inland.bootstrap.gateway import run_gateway
         from inland.decide.slots import Share

@@ -36,6 +36,7 @@ from inland.api.control import Control
 from inland.api.totals import Totals
 from inland.bootstrap.books import FACTORY, database
 from inland.bootstrap.certificate import Renewal
+from inland.bootstrap.models import bringing
 from inland.decide.shares import Shares
 from inland.domain.errors import InlandError
 from inland.domain.plant import EngineKind
@@ -58,6 +59,7 @@ from inland.plant.measuring import Measuring
 from inland.plant.models import Models
 from inland.plant.policies import Policies
 from inland.plant.prices import PriceList
+from inland.plant.pulls import Pulls
 from inland.plant.refitting import Refitting
 from inland.plant.replicas import EngineRoom, Replicas
 from inland.plant.reports import Reports
@@ -143,6 +145,7 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
     replicas = Replicas(changes, runner, probers, _engine_room(home, isolation), probes, draining)
     contracts = Contracts(changes, limits.contracts)
     assets = asset_room(changes, _vault(files), site, limits)
+    intake = bringing(home, isolation, changes)
     steps = [
         Controller("feed", lambda: _end_unless(feed.is_alive())),
         Controller("shares", feed.look),
@@ -166,6 +169,8 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
         tenants=Tenants(changes, site, limits.tenants),
         keys=Keys(changes, limits.keys),
         models=Models(changes),
+        pulls=Pulls(changes, intake, _aside, limits.models),
+        intake=intake,
         deployments=Deployments(changes, site, folder, limits.deployments),
         assets=assets,
         contracts=contracts,
@@ -331,9 +336,9 @@ def _aside(run: Callable[[], None]) -> None:
         try:
             run()
         except Exception:  # noqa: BLE001 - told to who asks for it; here it is only logged
-            _log.exception("a measurement failed")
+            _log.exception("what ran aside failed")
 
-    threading.Thread(target=guarded, name="measuring", daemon=True).start()
+    threading.Thread(target=guarded, name="aside", daemon=True).start()
 
 
 def _thread(name: str, run: Callable[[], None]) -> threading.Thread:

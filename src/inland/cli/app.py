@@ -9,6 +9,7 @@ from inland.cli import (
     asset,
     backup,
     budget,
+    bundle,
     contract,
     deploy,
     doctor,
@@ -18,6 +19,7 @@ from inland.cli import (
     invoice,
     key,
     ledger,
+    model,
     policy,
     price,
     process,
@@ -50,6 +52,8 @@ app.command("restore")(backup.restore)
 app.command("verify")(verify.verify)
 app.add_typer(tenant.app, name="tenant")
 app.add_typer(key.app, name="key")
+app.add_typer(model.app, name="model")
+app.add_typer(bundle.app, name="bundle")
 app.add_typer(deploy.app, name="deploy")
 app.add_typer(asset.app, name="asset")
 app.add_typer(contract.app, name="contract")

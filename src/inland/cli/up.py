@@ -19,6 +19,7 @@ from inland.adapters.processes.client import SupervisorClient
 from inland.adapters.processes.listeners import prove_free
 from inland.adapters.weights.cache import WeightsCache
 from inland.cli import show
+from inland.cli.declared_models import ready_models
 from inland.cli.factory import home_of
 from inland.cli.failures import Failed
 from inland.cli.first_start import first_start, refuse_other_site, say_site
@@ -33,7 +34,6 @@ from inland.cli.listening import (
     SelfSignedOption,
     certificate_of,
 )
-from inland.cli.models import ready_models
 from inland.cli.options import HomeOption, JsonOption
 from inland.cli.progress import waiting
 from inland.cli.reached import Reached, reached
@@ -96,9 +96,8 @@ def up(
         listening = heard.on(declared.listening)
         prove_free(chosen, listening.bind)
         certificate = certificate_of(found, listening)
-        if not keys:
-            with _interruptible():
-                ready_models(found, declared, cache, offline=offline, wheel=model_wheel)
+        with _interruptible():
+            ready_models(found, declared, cache, offline=offline, wheel=model_wheel)
         running = start(
             found,
             port=chosen,

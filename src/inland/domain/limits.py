@@ -142,6 +142,7 @@ class Limits:
     tenants: int = _limit(1024, 1, 65_536, "tenants", "in one factory")
     keys: int = _limit(65_536, 1, 1_048_576, "keys", "in one factory, revoked ones included")
     deployments: int = _limit(256, 1, 4096, "deployments", "in one factory")
+    models: int = _limit(1024, 1, 65_536, "models", "in one factory")
     contracts: int = _limit(4096, 0, 65_536, "contracts", "in force in one factory")
     prices: int = _limit(4096, 1, 65_536, "prices", "in one factory, past ones included")
     budgets: int = _limit(4096, 1, 65_536, "budgets", "in one factory")

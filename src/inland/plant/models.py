@@ -1,5 +1,7 @@
 """Model assets: known locally by their weights' hash, or only by the server that has them."""
 
+from typing import Any
+
 from inland.domain.errors import BadInput, Conflict, NotFound
 from inland.domain.ids import is_name
 from inland.domain.labels import EVERYONE, public_label
@@ -46,8 +48,8 @@ def upstream_model(change: Change, name: str) -> Model:
     return model
 
 
-def put_model(change: Change, model: Model) -> None:
-    """Write a model and book it."""
+def put_model(change: Change, model: Model, **details: Any) -> None:
+    """Write a model and book it, with more of what is known of it."""
     change.state.put_model(model)
     change.book(
         "model.add",
@@ -57,4 +59,5 @@ def put_model(change: Change, model: Model) -> None:
         shared_with=list(model.shared_with),
         declared=model.declared,
         **label_details(model.label),
+        **details,
     )

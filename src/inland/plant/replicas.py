@@ -212,7 +212,7 @@ def wanted_engines(
     """
     more = sorted((one.deployment, one.id) for one in leaving)
     local = [
-        (replica, one, models[one.model].file)
+        (replica, one, models[one.model])
         for _, one in sorted(deployments.items())
         if one.engine.is_ours and one.model in models
         for replica in [*_names(one), *(id_ for of, id_ in more if of == one.name)]
@@ -225,7 +225,7 @@ def wanted_engines(
         EngineSpec(
             replica=replica,
             alias=one.name,
-            model_file=_below(room.models, str(file)),
+            model_file=_below(room.models, str(model.file)),
             socket=socket_path(room.sockets, replica),
             slots=one.slots,
             context=one.context,
@@ -234,8 +234,10 @@ def wanted_engines(
             isolation=room.holds(one.engine),
             engine=one.engine.value,
             accelerators=accelerators.get(replica, ()),
+            model=model.id,
+            digest=(model.digest or "").removeprefix("sha256:"),
         )
-        for replica, one, file in local
+        for replica, one, model in local
     )
 
 

@@ -23,7 +23,8 @@ class EngineSpec:
     `engine`: the kind of program. `model_file`: absolute path of its weights. `socket`: the unix
     socket it serves on. `alias`: the deployment's name. `threads`: as the deployment has them.
     `cores`: the CPU numbers it is pinned to, `accelerators`: those it sees; empty means any.
-    `isolation` is an order: a process that cannot have it ends.
+    `isolation` is an order: a process that cannot have it ends. `model`, `digest`: what the factory
+    knows its weights as (SHA-256, hex); a process whose weights do not verify as that ends.
     """
 
     replica: str
@@ -37,6 +38,8 @@ class EngineSpec:
     isolation: str = "none"
     engine: str = "llama.cpp"
     accelerators: tuple[int, ...] = ()
+    model: str = ""
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from inland.adapters.files.disk import Disk
+from inland.adapters.weights.bringing import Bringing
+from inland.adapters.weights.shelf import Shelf
 from inland.api.app import build_app
 from inland.api.control import Control
 from inland.domain.plant import EngineKind, Role
@@ -17,6 +19,7 @@ from inland.plant.guards import Guards
 from inland.plant.invoices import Invoices
 from inland.plant.measuring import Measuring
 from inland.plant.models import Models
+from inland.plant.pulls import Pulls
 from inland.plant.replicas import EngineRoom, Replicas
 from inland.plant.reports import Reports
 from inland.plant.ticker import Ticker
@@ -93,6 +96,10 @@ class ToyFeed:
         return self.alive
 
 
+def _no_fetcher():
+    raise AssertionError("nothing is fetched here")
+
+
 class Factory:
     """A client per role over one plant; `as_("acme-admin")` and so on."""
 
@@ -111,6 +118,7 @@ class Factory:
             settled(plant.clock),
         )
         (home / "ledger" / "tile" / "0").mkdir(parents=True)
+        intake = Bringing(Shelf(home), "none", _no_fetcher)
         self.control = Control(
             factory="test",
             site=SITE,
@@ -122,6 +130,8 @@ class Factory:
             guards=Guards(plant.changes, 8),
             keys=plant.keys,
             models=Models(plant.changes),
+            pulls=Pulls(plant.changes, intake, lambda run: run(), 1024),
+            intake=intake,
             deployments=plant.deployments,
             assets=plant.room,
             contracts=plant.contracts,

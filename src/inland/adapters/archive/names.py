@@ -1,7 +1,7 @@
 """What may be in a backup, by path, and in which order: everything else is refused, both ways.
 
-The order is strict, so nothing can be in it twice. The log's signing key is never among it: a
-restored factory signs a log of its own.
+The order is strict, so nothing can be in it twice. Signing keys, the log's and the
+models', are never among it: a restored factory signs with its own.
 """
 
 import re
@@ -19,7 +19,7 @@ _SECTIONS = (HEAD, DATABASE, FACTORY_TOML, CERTIFICATE, *FOLDERS, MANIFEST)
 PATH_CHARS = 200
 _DEPTH = 10
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}\Z")
-_SIGNING_KEY = re.compile(r"keys/logs?(?:[./-].*)?\Z")
+_SIGNING_KEY = re.compile(r"keys/(?:logs?(?:[./-].*)?|(?:models|bundles)\..*)\Z")
 
 #: Where a part stands among the others: its section, then its path.
 Place = tuple[int, str]
@@ -36,7 +36,7 @@ def place(path: str) -> Place | None:
 
 
 def is_signing_key(path: str) -> bool:
-    """Whether the log's signing key may lie at `path`, in whatever form it is kept."""
+    """Whether a signing key, the log's or the models', may lie at `path`, in whatever form."""
     return _SIGNING_KEY.match(path) is not None
 
 

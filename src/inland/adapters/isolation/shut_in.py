@@ -48,9 +48,10 @@ def without_files(isolation: str) -> str:
     return NETWORK if isolation == KERNEL else NONE
 
 
-def shut_in(isolation: str, readable: tuple[Path, ...], socket_folder: Path) -> None:
+def shut_in(isolation: str, readable: tuple[Path, ...], socket_folder: Path | None = None) -> None:
     """Hold this process to `isolation`: it reads the interpreter and `readable`, makes sockets in
-    `socket_folder`, and has no network and no core dumps. Must run before any thread starts.
+    `socket_folder` if in any, and has no network and no core dumps. Must run before any thread
+    starts.
 
     Raises OSError where the kernel refuses: the caller ends rather than run with less.
     """
@@ -66,10 +67,12 @@ def _interpreter() -> set[Path]:
     return paths | {Path(p) for p in sys.path if p} | {Path(__file__).parents[3]}
 
 
-def _allowed(readable: tuple[Path, ...], socket_folder: Path) -> list[Allowed]:
+def _allowed(readable: tuple[Path, ...], socket_folder: Path | None) -> list[Allowed]:
     inside = [Allowed(path, READ) for path in _interpreter()]
     inside += [Allowed(Path(p), READ) for p in _SYSTEM]
     inside += [Allowed(Path(p), READ_FILE | READ_DIR) for p in _FACTS]
     inside += [Allowed(Path(p), READ_FILE | WRITE_FILE) for p in _DEVICES]
     inside += [Allowed(path, READ_FILE) for path in readable]
-    return [*inside, Allowed(socket_folder, MAKE_SOCK | REMOVE_FILE)]
+    if socket_folder is not None:
+        inside.append(Allowed(socket_folder, MAKE_SOCK | REMOVE_FILE))
+    return inside

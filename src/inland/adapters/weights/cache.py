@@ -45,6 +45,12 @@ class WeightsCache:
         with download(model, self.folder, self.environment, progress) as fetched:
             return self._unpack(model, fetched, quiet)
 
+    def keep(self, model: Embedded, weights: Path) -> None:
+        """A copy of the model's file, from wherever it came, in the cache. Raises Damaged."""
+        self._make_folder()
+        with weights.open("rb") as source:
+            put(source, self.path(model), model.file_sha256, model.file_bytes, quiet)
+
     def put_into(self, model: Embedded, target: Path, progress: Progress = quiet) -> None:
         """A copy of the cached file at `target`, checked on the way.
 

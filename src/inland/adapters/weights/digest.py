@@ -14,6 +14,7 @@ from inland.domain.errors import Damaged
 Progress = Callable[[int, int], None]
 _CHUNK_BYTES = 1024 * 1024
 _PART = ".part-"
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 
 def quiet(_done: int, _total: int) -> None:
@@ -44,7 +45,7 @@ def put(source: BinaryIO, target: Path, sha256: str, size: int, progress: Progre
     """
     sweep(target.parent, f"{target.name}{_PART}")
     part = target.with_name(f"{target.name}{_PART}{secrets.token_hex(4)}")
-    fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    fd = os.open(part, _NEW, 0o600)
     try:
         with os.fdopen(fd, "wb") as file:
             hold(fd)
@@ -56,6 +57,25 @@ def put(source: BinaryIO, target: Path, sha256: str, size: int, progress: Progre
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+def keep(path: Path, data: bytes) -> None:
+    """Write a small file, synced, there whole or not at all."""
+    part = path.with_name(f"{path.name}{_PART}{secrets.token_hex(4)}")
+    try:
+        with os.fdopen(os.open(part, _NEW, 0o600), "wb") as file:
+            file.write(data)
+        settle(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def settle(part: Path, target: Path) -> None:
+    """Give a file that is whole its name, durably."""
+    with part.open("rb") as file:
+        os.fsync(file.fileno())
+    part.replace(target)
+    sync_folder(target.parent)
 
 
 def _compare(what: str, found: str, expected: str) -> None:

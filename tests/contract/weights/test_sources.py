@@ -1,0 +1,238 @@
+"""Each source brings what it names, through the door alone; what was cut is gone on from.
+
+The hub, the index and the store are stood in for by servers of our own over real TLS: the real
+ones cannot be reached by a test. Their shapes are from the documents that the sources name.
+"""
+
+import hashlib
+import io
+import json
+import ssl
+import zipfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from inland.adapters.egress.blocking import BlockingDoor
+from inland.adapters.egress.fetching import Fetcher, NotFetched
+from inland.adapters.egress.http import client
+from inland.adapters.isolation.shut_in import available
+from inland.adapters.weights.intake import Intake, NotTaken
+from inland.adapters.weights.shelf import Shelf
+from inland.adapters.weights.sources.bucket import BucketSource
+from inland.adapters.weights.sources.hub import HubSource
+from inland.adapters.weights.sources.source import Source
+from inland.adapters.weights.sources.wheel import WheelSource, take_out
+from inland.domain.errors import BadInput, Denied, NotFound
+from inland.ports.intake import Arrived, Order
+from tests.contract.weights.origin import Origin, origin
+from tests.unit.weights import hostile
+
+WEIGHTS = hostile.gguf(tensors=(hostile.tensor("t", (100_000,), 0),), data=bytes(range(250)) * 1600)
+SHA256 = hashlib.sha256(WEIGHTS).hexdigest()
+MOST = 1 << 30
+
+
+class Net:
+    """Two servers, and a door that lets to those in `allowed`."""
+
+    def __init__(self, hub: Origin, cdn: Origin, trusting: ssl.SSLContext) -> None:
+        self.hub, self.cdn = hub, cdn
+        self.allowed = {hub.name, cdn.name}
+        door = BlockingDoor(
+            lambda host, port, inside: ("rule",) if host in self.allowed else (),
+            resolve=lambda host, port: ["127.0.0.1"],
+            context=trusting,
+        )
+        self.fetcher = Fetcher(lambda: client(door, "model"))
+
+
+@pytest.fixture
+def net(tmp_path: Path) -> Iterator[Net]:
+    trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    with ExitStack() as stack:
+        hub = stack.enter_context(origin("hub.example", tmp_path / "hub", trusting))
+        cdn = stack.enter_context(origin("cdn.example", tmp_path / "cdn", trusting))
+        yield Net(hub, cdn, trusting)
+
+
+def quiet(_done: int, _total: int) -> None:
+    pass
+
+
+def hubbed(net: Net, sha256: str = SHA256) -> HubSource:
+    """A file kept by LFS: the hub says its hash and sends to another host."""
+    path = "/org/repo/resolve/main/model.gguf"
+    net.hub.redirect(path, f"{net.cdn.url}/blob?sig=1", X_Linked_Etag=f'"{sha256}"')
+    net.cdn.file("/blob", WEIGHTS)
+    return HubSource(net.fetcher, "org/repo/model.gguf", net.hub.url, "secret-token")
+
+
+def test_a_hubs_file_comes_by_its_resolve_url_and_its_hash_is_told(
+    net: Net, tmp_path: Path
+) -> None:
+    part, seen = tmp_path / "part", []
+    brought = hubbed(net).bring(part, MOST, lambda *at: seen.append(at))
+    assert part.read_bytes() == WEIGHTS
+    assert brought.sha256 == SHA256
+    assert brought.hosts == (f"hub.example:{net.hub.port}", f"cdn.example:{net.cdn.port}")
+    assert seen[-1] == (len(WEIGHTS), len(WEIGHTS))
+    ((_, at_hub),), ((_, at_cdn),) = net.hub.asked, net.cdn.asked
+    assert at_hub["authorization"] == "Bearer secret-token"
+    assert "authorization" not in at_cdn
+
+
+def test_what_was_cut_is_gone_on_from(net: Net, tmp_path: Path) -> None:
+    part, source = tmp_path / "part", hubbed(net)
+    net.cdn.cuts = [100_000]
+    with pytest.raises(NotFetched):
+        source.bring(part, MOST, quiet)
+    has = part.stat().st_size
+    assert 0 < has <= 100_000
+    source.bring(part, MOST, quiet)
+    assert part.read_bytes() == WEIGHTS
+    assert net.cdn.asked[-1][1]["range"] == f"bytes={has}-"
+
+
+def test_what_changed_meanwhile_is_fetched_anew(net: Net, tmp_path: Path) -> None:
+    part, source = tmp_path / "part", hubbed(net)
+    net.cdn.cuts = [100_000]
+    with pytest.raises(NotFetched):
+        source.bring(part, MOST, quiet)
+    net.cdn.file("/blob", WEIGHTS[::-1])
+    source.bring(part, MOST, quiet)
+    assert part.read_bytes() == WEIGHTS[::-1]
+    part.write_bytes(part.read_bytes() + b"more")  # beyond what the server has
+    source.bring(part, MOST, quiet)
+    assert part.read_bytes() == WEIGHTS[::-1]
+
+
+def test_each_host_on_the_way_is_decided(net: Net, tmp_path: Path) -> None:
+    source = hubbed(net)
+    net.allowed = {"hub.example"}
+    with pytest.raises(Denied, match=r"cdn\.example"):
+        source.bring(tmp_path / "part", MOST, quiet)
+    net.allowed = set()
+    with pytest.raises(Denied, match=r"hub\.example"):
+        source.bring(tmp_path / "part", MOST, quiet)
+    assert net.cdn.asked == []
+
+
+@pytest.mark.parametrize(
+    ("to", "why"),
+    [("http://cdn.example/blob", "from https"), ("/org/repo/resolve/main/model.gguf", "redirects")],
+)
+def test_no_redirect_leaves_tls_or_goes_round(net: Net, to: str, why: str, tmp_path: Path) -> None:
+    source = hubbed(net)
+    net.hub.redirect("/org/repo/resolve/main/model.gguf", to)
+    with pytest.raises(NotFetched, match=why):
+        source.bring(tmp_path / "part", MOST, quiet)
+
+
+def test_more_than_there_is_room_for_is_not_taken(net: Net, tmp_path: Path) -> None:
+    with pytest.raises(NotFetched, match="more than 1000 bytes"):
+        hubbed(net).bring(tmp_path / "part", 1000, quiet)
+
+
+def test_errors_of_a_server_are_told(net: Net, tmp_path: Path) -> None:
+    source = hubbed(net)
+    net.hub.answers.clear()
+    with pytest.raises(NotFetched, match=r"resolve/main/model\.gguf could not be fetched: .* 404"):
+        source.bring(tmp_path / "part", MOST, quiet)
+
+
+@pytest.mark.parametrize("spec", ["repo", "../a/b/c", "a/b/../../c", "a/b", "a/b/c@", "a b/c/d"])
+def test_what_names_no_file_of_a_repository_is_refused(net: Net, spec: str) -> None:
+    with pytest.raises(BadInput, match="ORG/REPO/FILE"):
+        HubSource(net.fetcher, spec).url()
+
+
+def indexed(net: Net, members: dict[str, bytes], *, lie: bool = False) -> WheelSource:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+        metadata = "Metadata-Version: 2.4\nName: tiny-weights\nLicense-Expression: CC0-1.0\n"
+        archive.writestr("tiny_weights-1.0.dist-info/METADATA", metadata)
+    wheel = out.getvalue()
+    name = "tiny_weights-1.0-py3-none-any.whl"
+    sha256 = "0" * 64 if lie else hashlib.sha256(wheel).hexdigest()
+    rows = [{"filename": name, "url": f"../../{name}", "hashes": {"sha256": sha256}}]
+    rows.insert(0, {"filename": "tiny-weights-1.0.tar.gz", "url": "x", "hashes": {}})
+    net.hub.file("/simple/tiny-weights/", json.dumps({"files": rows}).encode())
+    net.hub.file(f"/{name}", wheel)
+    return WheelSource(net.fetcher, "Tiny.Weights==1.0", f"{net.hub.url}/simple")
+
+
+def test_a_wheels_member_comes_by_the_index_and_its_hash(net: Net, tmp_path: Path) -> None:
+    part = tmp_path / "part"
+    brought = indexed(net, {"tiny_weights/m.gguf": WEIGHTS}).bring(part, MOST, quiet)
+    assert part.read_bytes() == WEIGHTS
+    assert brought.licence == "CC0-1.0"
+    assert "simple" in net.hub.asked[0][1]["accept"]
+    from inland.domain.errors import Damaged
+
+    with pytest.raises(Damaged, match="sha256"):
+        indexed(net, {"tiny_weights/m.gguf": WEIGHTS}, lie=True).bring(part, MOST, quiet)
+    with pytest.raises(NotFound, match=r"2\.0"):
+        WheelSource(net.fetcher, "tiny-weights==2.0", f"{net.hub.url}/simple").bring(
+            part, MOST, quiet
+        )
+
+
+def test_a_wheel_says_which_of_its_files(net: Net, tmp_path: Path) -> None:
+    source = indexed(net, {"a/x.gguf": WEIGHTS, "a/y.gguf": WEIGHTS})
+    with pytest.raises(NotTaken, match=r"a/x\.gguf, a/y\.gguf"):
+        taken(tmp_path, source)
+
+
+def test_a_wheel_unpacks_to_no_more_than_there_is_room_for(tmp_path: Path) -> None:
+    from inland.adapters.weights.formats.window import Refused
+
+    path = tmp_path / "bomb.whl"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a/m.gguf", bytes(50_000_000))
+    with pytest.raises(Refused, match="more than 1000000 bytes"):
+        take_out(path, None, tmp_path / "out", 1_000_000)
+    path.write_bytes(b"no wheel")
+    with pytest.raises(Refused, match="not the wheel"):
+        take_out(path, None, tmp_path / "out", 1_000_000)
+
+
+def test_a_stores_object_comes_by_a_signed_url(net: Net, tmp_path: Path) -> None:
+    net.hub.file("/bucket/models/m.gguf", WEIGHTS)
+    part = tmp_path / "part"
+    where = ("bucket/models/m.gguf", net.hub.url, "eu-central-1")
+    BucketSource(net.fetcher, *where, "ID:SECRET").bring(part, MOST, quiet)
+    assert part.read_bytes() == WEIGHTS
+    query = net.hub.asked[-1][0].partition("?")[2]
+    assert "X-Amz-Signature=" in query
+    assert "ID%2F" in query
+    assert "SECRET" not in query
+    BucketSource(net.fetcher, *where).bring(part, MOST, quiet)
+    assert "?" not in net.hub.asked[-1][0]
+    net.hub.answers.clear()
+    with pytest.raises(NotFetched) as failed:
+        BucketSource(net.fetcher, *where, "ID:SECRET").bring(part, MOST, quiet)
+    assert "Signature" not in str(failed.value)
+
+
+def taken(tmp_path: Path, source: Source) -> Arrived:
+    root = tmp_path / "home"
+    for folder in ("models", "keys"):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+    return Intake(Shelf(root), available()).take(Order("m", "hf:x"), source, quiet)
+
+
+def test_what_is_not_what_its_source_says_is_refused(net: Net, tmp_path: Path) -> None:
+    with pytest.raises(NotTaken, match="its source says"):
+        taken(tmp_path, hubbed(net, sha256="1" * 64))
+    net.cdn.cuts = [100_000]
+    with pytest.raises(NotFetched):
+        taken(tmp_path, hubbed(net))
+    arrived = taken(tmp_path, hubbed(net))
+    assert arrived.sha256 == SHA256
+    assert len(arrived.hosts) == 2
+    assert any("range" in asked for _, asked in net.cdn.asked)
