@@ -1,5 +1,6 @@
 """A home of every earlier schema comes forward: nothing in it is lost, changed or unprovable."""
 
+import hashlib
 import json
 import shutil
 import signal
@@ -23,6 +24,7 @@ from inland.ledger import notes, receipts
 from tests.factory.running import free_port, verify_outside
 from tests.fixtures.homes import write_home
 from tests.fixtures.homes.older import OlderHome, revisions, unpack
+from tests.unit.weights import hostile
 
 START_S = 60.0
 #: How long control may take to book what an older gateway left on its journal.
@@ -165,11 +167,21 @@ def test_a_home_is_written_by_the_code_at_hand(tmp_path: Path) -> None:
     assert write_home.write(again).read_bytes() == packed.read_bytes()
 
 
+def _clean_model(home: Path) -> None:
+    """The packed weights are a few bytes that no start takes for a model's: others, declared."""
+    weights = home / "models" / "tiny.gguf"
+    was, data = hashlib.sha256(weights.read_bytes()).hexdigest(), hostile.gguf()
+    weights.write_bytes(data)
+    toml = home / "factory.toml"
+    toml.write_text(toml.read_text().replace(was, hashlib.sha256(data).hexdigest()))
+
+
 def test_a_home_of_a_newer_version_is_refused_in_one_clear_line(older: OlderHome) -> None:
     file = older.home / "inland.db"
     with closing(sqlite3.connect(file)) as connection, connection:
         connection.execute("UPDATE alembic_version SET version_num = '9998'")
     before = file.read_bytes()
+    _clean_model(older.home)
     argv = [str(Path(sys.executable).with_name("inland"))]
     for words in (["ledger", "check"], ["up", "--detach", "--port", str(free_port())]):
         whole = [*argv, *words, "--home", str(older.home)]
