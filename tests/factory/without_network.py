@@ -38,9 +38,9 @@ def made(bundle: Path, sha256: str, vkey: Path, folder: Path, port: str) -> dict
     with bundle.open("rb") as file:
         assert hashlib.file_digest(file, "sha256").hexdigest() == sha256
     run = _Runs(folder)
-    run("tar", "-xf", str(bundle), "wheels", "requirements.txt")
+    run("tar", "-xf", str(bundle), "wheels", "requirements")
     run(os.path.realpath(sys.executable), "-m", "venv", "venv")
-    wheels = ["--no-index", "--find-links", "wheels", "--require-hashes", "-r", "requirements.txt"]
+    wheels = ["--no-index", "--find-links", "wheels", "--require-hashes", "-r", "requirements"]
     run("venv/bin/pip", "install", "--quiet", "--disable-pip-version-check", *wheels)
     inland = "venv/bin/inland"
     told = run(

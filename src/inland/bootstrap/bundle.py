@@ -58,7 +58,7 @@ def export(
         say("gathering wheels")
         (aside / "wheels").mkdir()
         gather(aside / "wheels", wheels, given.environment)
-        (aside / "requirements.txt").write_text(requirements(aside / "wheels"))
+        (aside / "requirements").write_text(requirements(aside / "wheels"))
         say("hashing")
         paths = dict(_paths(home, aside))
         manifest = _manifest(paths)
@@ -77,7 +77,7 @@ def export(
 
 def _paths(home: Home, aside: Path) -> Iterator[tuple[str, Path]]:
     """Every file of the bundle, by its path in it."""
-    yield "requirements.txt", aside / "requirements.txt"
+    yield "requirements", aside / "requirements"
     for wheel in (aside / "wheels").glob("*.whl"):
         yield f"wheels/{wheel.name}", wheel
     for policy in home.policies.glob("*.cedar*"):

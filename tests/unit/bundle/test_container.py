@@ -19,7 +19,7 @@ from inland.domain.errors import Conflict, Damaged
 FILES = {
     "models/m/weights.gguf": b"weights" * 1000,
     "policies/a.cedar": b"permit (principal, action, resource);",
-    "requirements.txt": b"",
+    "requirements": b"",
     "wheels/a-1.0-py3-none-any.whl": b"wheel",
 }
 

@@ -19,7 +19,7 @@ _DEPTH = 10
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,199}\Z")
 _LINE = re.compile(r"([0-9a-f]{64}) (0|[1-9][0-9]{0,12}) (\S+)\Z")
 _FOLDERS = frozenset({"wheels", "models", "policies"})
-_FILES = frozenset({"requirements.txt"})
+_FILES = frozenset({"requirements"})
 
 
 @dataclass(frozen=True, slots=True)
