@@ -29,7 +29,6 @@ from inland.plant.tenants import Tenants
 from inland.plant.ticker import Ticker
 from inland.ports.books import UsageRow
 from inland.ports.clock import Clock
-from inland.ports.intake import Intake
 from inland.ports.runner import Runner
 from inland.ports.secrets import SecretStore
 from inland.ports.store import Store
@@ -91,7 +90,6 @@ class Control:
     keys: Keys
     models: Models
     pulls: Pulls
-    intake: Intake
     deployments: Deployments
     assets: AssetRoom
     contracts: Contracts

@@ -138,14 +138,10 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
     probes = ThreadPoolExecutor(PROBES, "probe")
     totals = Totals()
     draining = Draining(feed.works_on, clock, limits.drain_s)
-    probers: dict[EngineKind, Prober] = {
-        EngineKind.LLAMA_CPP: LlamaCppProber(),
-        EngineKind.VLLM: VllmProber(),
-    }
-    replicas = Replicas(changes, runner, probers, _engine_room(home, isolation), probes, draining)
+    room = _engine_room(home, isolation)
+    replicas = Replicas(changes, runner, _probers(), room, probes, draining)
     contracts = Contracts(changes, limits.contracts)
     assets = asset_room(changes, _vault(files), site, limits)
-    intake = bringing(home, isolation, changes)
     steps = [
         Controller("feed", lambda: _end_unless(feed.is_alive())),
         Controller("shares", feed.look),
@@ -169,8 +165,7 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
         tenants=Tenants(changes, site, limits.tenants),
         keys=Keys(changes, limits.keys),
         models=Models(changes),
-        pulls=Pulls(changes, intake, _aside, limits.models),
-        intake=intake,
+        pulls=Pulls(changes, bringing(home, isolation, changes), _aside, limits.models),
         deployments=Deployments(changes, site, folder, limits.deployments),
         assets=assets,
         contracts=contracts,
@@ -200,6 +195,10 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
 def _vault(files: Disk) -> SealedVault:
     keys = EmbeddedKeys(files, FactoryKey(files, FactorySecret(Source.FILE), "keys/vault"))
     return SealedVault(keys, FolderBlobs(files))
+
+
+def _probers() -> dict[EngineKind, Prober]:
+    return {EngineKind.LLAMA_CPP: LlamaCppProber(), EngineKind.VLLM: VllmProber()}
 
 
 def _engine_room(home: Home, isolation: str) -> EngineRoom:

@@ -14,7 +14,7 @@ from inland.domain.labels import EVERYONE, public_label
 from inland.domain.plant import Model
 from inland.plant.changes import Changes
 from inland.plant.models import put_model
-from inland.ports.intake import Arrived, Intake, Order
+from inland.ports.intake import Arrived, Intake, Order, Provenance
 from inland.ports.state import StateTables
 
 #: Pulls under way at once, and those over that are remembered.
@@ -60,6 +60,10 @@ class Pulls:
         self._most = most_models
         self._lock = Lock()
         self._last: dict[str, Pull] = {}
+
+    def provenance(self, model: Model) -> Provenance:
+        """What is kept of a model whose weights are here."""
+        return self._intake.provenance(model)
 
     def last(self, name: str) -> Pull:
         """The pull under way or the last of that name since control began. Raises NotFound."""

@@ -131,7 +131,6 @@ class Factory:
             keys=plant.keys,
             models=Models(plant.changes),
             pulls=Pulls(plant.changes, intake, lambda run: run(), 1024),
-            intake=intake,
             deployments=plant.deployments,
             assets=plant.room,
             contracts=plant.contracts,
