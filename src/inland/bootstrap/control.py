@@ -35,8 +35,8 @@ from inland.adapters.vllm.probe import counters as vllm_counters
 from inland.api.control import Control
 from inland.api.totals import Totals
 from inland.bootstrap.books import FACTORY, database
+from inland.bootstrap.bringing import bringing
 from inland.bootstrap.certificate import Renewal
-from inland.bootstrap.models import bringing
 from inland.decide.shares import Shares
 from inland.domain.errors import InlandError
 from inland.domain.plant import EngineKind

@@ -1,12 +1,13 @@
 """An engine process: one replica of a deployment, held in before it reads a stranger's byte."""
 
 import json
+from pathlib import Path
 
 from inland import settings
 from inland.adapters.home.layout import Home
 from inland.adapters.llama_cpp.serve import serve
 from inland.adapters.processes.protocol import spec_from
-from inland.bootstrap.models import demand_verified
+from inland.adapters.weights.shelf import Shelf
 from inland.domain.plant import EngineKind
 from inland.ports.runner import EngineSpec
 
@@ -15,7 +16,7 @@ def run_engine(home: Home, spec_json: str, lifeline: int | None) -> int:
     """Serve what `spec_json` asks for, once its weights verify. Raises Damaged where they do not,
     OSError where its isolation is not to be had."""
     spec = spec_from(json.loads(spec_json))
-    demand_verified(home, spec)
+    Shelf(home.root).verify(spec.model, Path(spec.model_file), spec.digest)
     if spec.engine == EngineKind.VLLM:
         return _run_vllm(spec, lifeline)
     serve(spec, lifeline)

