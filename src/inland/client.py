@@ -16,6 +16,8 @@ from inland.domain.errors import Busy, InlandError
 CALL_LIMIT_S = 30.0
 #: A month of records is read for a report.
 REPORT_LIMIT_S = 300.0
+#: And until every part of a vault was opened.
+CHECK_LIMIT_S = 24 * 3600.0
 _RETRY_AFTER_S = 2
 _WHY_CHARS = 2000
 
@@ -229,6 +231,24 @@ class FactoryClient:
 
     def usage(self, tenant: str | None, since: str | None = None) -> list[dict[str, Any]]:
         return self._list("usage", {"tenant": tenant, "since": since})
+
+    def vault(self) -> dict[str, Any]:
+        return self._object("GET", "vault")
+
+    def check_vault(self, *, repair: bool) -> list[dict[str, Any]]:
+        """All that is wrong, once every part was opened."""
+        path, body = "vault/check", {"repair": repair}
+        found: list[dict[str, Any]] = self._call(
+            "POST", path, body=body, limit_s=CHECK_LIMIT_S
+        ).json()
+        return found
+
+    def withdraw_keys(self, tenant: str | None) -> dict[str, Any]:
+        """Returns when nothing of the tenant opens and no gateway serves it."""
+        return self._object("POST", "vault/withdraw", body={"tenant": tenant})
+
+    def give_back_keys(self, tenant: str | None) -> dict[str, Any]:
+        return self._object("POST", "vault/give-back", body={"tenant": tenant})
 
     def prices(self) -> list[dict[str, Any]]:
         return self._list("prices")

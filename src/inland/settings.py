@@ -7,7 +7,17 @@ from pathlib import Path
 
 #: What children get of the environment: enough to find Python, its libraries and a language.
 #: Proxies and credentials stay behind.
-_FOR_CHILDREN = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "PYTHONPATH", "VIRTUAL_ENV", "TMPDIR")
+_FOR_CHILDREN = (
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "PYTHONPATH",
+    "VIRTUAL_ENV",
+    "TMPDIR",
+    "CREDENTIALS_DIRECTORY",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +25,7 @@ class Settings:
     """`home`: the factory's folder unless a command names one. `cache`: files all homes share.
 
     `api_key`: whose key every command calls control with (INLAND_API_KEY); else the operator's.
+    `credentials`: the folder of systemd's credentials, where the service has any.
     `environment` is the whole of it, for pip alone; `child_environment` is what the factory's
     processes run with.
     """
@@ -22,6 +33,7 @@ class Settings:
     home: Path
     cache: Path
     api_key: str | None = field(default=None, repr=False)
+    credentials: Path | None = None
     environment: dict[str, str] = field(default_factory=dict, repr=False)
     child_environment: dict[str, str] = field(default_factory=dict, repr=False)
 
@@ -36,9 +48,14 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
         home=Path(given.get("INLAND_HOME") or data / "inland").absolute(),
         cache=Path(given.get("INLAND_CACHE") or cache / "inland").absolute(),
         api_key=given.get("INLAND_API_KEY") or None,
+        credentials=_folder(given.get("CREDENTIALS_DIRECTORY")),
         environment=given,
         child_environment=_for_children(given),
     )
+
+
+def _folder(text: str | None) -> Path | None:
+    return Path(text) if text else None
 
 
 def _for_children(given: Mapping[str, str]) -> dict[str, str]:

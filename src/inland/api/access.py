@@ -84,6 +84,10 @@ ACCESS: dict[str, frozenset[Role]] = {
     "invoices.get": _READING,
     "invoices.page": _READING,
     "log.rotate": _OPERATOR,
+    "vault.status": _WATCHING,
+    "vault.check": _OPERATOR,
+    "vault.withdraw": _ADMINS,
+    "vault.give-back": _ADMINS,
 }
 #: Operations by which a suspended tenant's keys would change something.
 _CHANGING = frozenset(

@@ -27,6 +27,7 @@ from inland.api import (
     records,
     site_log,
     tenants,
+    vault,
 )
 from inland.api.access import ACCESS
 from inland.api.bounds import Bounds
@@ -67,6 +68,7 @@ NOUNS = (
     budgets,
     invoices,
     site_log,
+    vault,
 )
 
 

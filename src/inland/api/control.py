@@ -27,6 +27,7 @@ from inland.plant.replicas import Replicas
 from inland.plant.reports import Reports
 from inland.plant.tenants import Tenants
 from inland.plant.ticker import Ticker
+from inland.plant.vault import VaultRoom
 from inland.ports.books import UsageRow
 from inland.ports.clock import Clock
 from inland.ports.runner import Runner
@@ -107,6 +108,7 @@ class Control:
     feed: FeedView
     ticker: Ticker
     ledger: PublicLedger
+    vault: VaultRoom
     limits: Limits = field(default_factory=Limits)
     #: What gateways counted since this control began, at `began_unix_s`.
     totals: Totals = field(default_factory=Totals)

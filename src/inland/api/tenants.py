@@ -32,6 +32,7 @@ class TenantView(Shape):
     id: str
     label: LabelView
     suspended: bool
+    withdrawn: bool
     declared: bool
 
     @classmethod
@@ -41,6 +42,7 @@ class TenantView(Shape):
             id=tenant.id,
             label=LabelView.of(tenant.label),
             suspended=tenant.suspended,
+            withdrawn=tenant.withdrawn,
             declared=tenant.declared,
         )
 

@@ -21,6 +21,7 @@ from inland.adapters.home import factory_toml
 from inland.adapters.home.factory_toml import Declaration
 from inland.adapters.home.layout import Home
 from inland.adapters.sql.database import Database, sqlite_url
+from inland.adapters.vault.folder_blobs import ROOT as VAULT
 from inland.adapters.weights.digest import sync_folder
 from inland.adapters.weights.leftovers import hold, sweep
 from inland.bootstrap.books import database
@@ -35,7 +36,9 @@ Bar = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
 SMALL_LIMIT_BYTES = 4 << 20
 _PAGE_BYTES = 4096
 #: What a home has at its top that is in a backup, or made by the next start.
-_KEPT_OR_MADE = frozenset({*names.FOLDERS, names.FACTORY_TOML, names.CERTIFICATE, "run", "logs"})
+_KEPT_OR_MADE = frozenset(
+    {*names.FOLDERS, names.FACTORY_TOML, names.CERTIFICATE, VAULT, "run", "logs"}
+)
 #: How folders are named that a backup is made in.
 _ASIDE = ".inland-backup-"
 #: Files on their way to their name, of whoever writes them.
@@ -176,9 +179,10 @@ def _settings(home: Home, *, with_models: bool) -> tuple[list[Part], list[LeftOu
         if names.place(name) is not None:
             with suppress(FileNotFoundError):  # renamed or removed since it was listed
                 parts.append(whole(name, _read_small(path)))
-        elif not names.is_signing_key(name):
+        elif not names.is_signing_key(name) and not names.is_of_vault(name):
             left_out.append(LeftOut(name, "a name that no backup takes"))
     left_out += [LeftOut(name, "is no part of a factory") for name in _strange(home.root)]
+    left_out += _of_vault(home)
     declared = factory_toml.read(home.factory_toml)
     for name, path, sha256 in _weights(home, declared):
         if with_models and names.place(name) is not None and path.is_file():
@@ -191,6 +195,14 @@ def _settings(home: Home, *, with_models: bool) -> tuple[list[Part], list[LeftOu
         if not path.is_relative_to(home.root / "keys")
     ]
     return parts, left_out
+
+
+def _of_vault(home: Home) -> Iterator[LeftOut]:
+    """Content comes from its own store; keys, wrapped or not, from nowhere but where they are."""
+    if any((home.root / VAULT).glob("[!.]*")):
+        yield LeftOut(VAULT, "content of assets: copy the folder, it is sealed")
+    if any((home.root / names.ASSET_KEYS / "keys").glob("*/*")):
+        yield LeftOut(names.ASSET_KEYS, "keys of assets: what is erased stays so in every backup")
 
 
 def named_files(declared: Declaration) -> list[Path]:

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from inland import __version__
+from inland import __version__, settings
 from inland.adapters.feed.server import FeedServer
 from inland.adapters.files.clock import SystemClock, SystemEntropy
 from inland.adapters.files.disk import Disk
@@ -19,6 +19,7 @@ from inland.adapters.files.secrets import SecretFolder
 from inland.adapters.home import factory_toml, first_keys, upstream_keys
 from inland.adapters.home.layout import Home
 from inland.adapters.home.listening import Listening
+from inland.adapters.home.vault_table import VaultSaid
 from inland.adapters.host.machine import accelerators
 from inland.adapters.isolation.shut_in import available, without_files
 from inland.adapters.llama_cpp.probe import LlamaCppProber, counters
@@ -26,10 +27,6 @@ from inland.adapters.processes.client import SupervisorClient
 from inland.adapters.processes.lifeline import exit_when_closed
 from inland.adapters.processes.roles import GATEWAY
 from inland.adapters.sql.database import Database
-from inland.adapters.vault.embedded_keys import EmbeddedKeys
-from inland.adapters.vault.factory_key import FactoryKey, FactorySecret, Source
-from inland.adapters.vault.folder_blobs import FolderBlobs
-from inland.adapters.vault.sealed_vault import SealedVault
 from inland.adapters.vllm.probe import VllmProber
 from inland.adapters.vllm.probe import counters as vllm_counters
 from inland.api.control import Control
@@ -37,6 +34,8 @@ from inland.api.totals import Totals
 from inland.bootstrap.books import FACTORY, database
 from inland.bootstrap.bringing import bringing
 from inland.bootstrap.certificate import Renewal
+from inland.bootstrap.outbound import Outbound
+from inland.bootstrap.vault import open_vault
 from inland.decide.shares import Shares
 from inland.domain.errors import InlandError
 from inland.domain.plant import EngineKind
@@ -65,7 +64,10 @@ from inland.plant.replicas import EngineRoom, Replicas
 from inland.plant.reports import Reports
 from inland.plant.tenants import Tenants
 from inland.plant.ticker import Controller, Ticker
+from inland.plant.vault import Parts as VaultParts
+from inland.plant.vault import VaultRoom
 from inland.ports.engine import Prober
+from inland.ports.keys import KeysAway
 
 if TYPE_CHECKING:
     import uvicorn
@@ -75,6 +77,8 @@ if TYPE_CHECKING:
 
 #: Pause between two bookings, in seconds; a receipt waits for the next one.
 BOOK_S = 1.0
+#: Pause between two looks at whose keys are withdrawn, in seconds.
+VAULT_S = 1.0
 #: How far booking gives way to others on its core (nice, 0 to 19).
 BOOK_NICE = 10
 #: Engines proved at the same time, and calls answered at the same time.
@@ -109,6 +113,7 @@ def run_control(home: Home, name: str, lifeline: int | None, listening: Listenin
         threads = [
             _thread("books", lambda: _book(parts.books, ended)),
             _thread("ticker", lambda: parts.control.ticker.run(SystemClock(), ended.is_set)),
+            _thread("vault", lambda: _look_at_vault(parts.control.vault, ended)),
         ]
         _serve(home, parts, name)
         ended.set()
@@ -134,14 +139,14 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
     changes = Changes(store, feed, secrets, clock, entropy, FACTORY)
     folder = PolicyFiles(home.policies)
     said = factory_toml.read(home.factory_toml)
-    site, limits = said.site, said.limits
-    probes = ThreadPoolExecutor(PROBES, "probe")
+    site, limits, probes = said.site, said.limits, ThreadPoolExecutor(PROBES, "probe")
     totals = Totals()
     draining = Draining(feed.works_on, clock, limits.drain_s)
     room = _engine_room(home, isolation)
     replicas = Replicas(changes, runner, _probers(), room, probes, draining)
     contracts = Contracts(changes, limits.contracts)
-    assets = asset_room(changes, _vault(files), site, limits)
+    kept = _vault(home, said.vault, changes)
+    assets = asset_room(changes, kept.vault, site, limits)
     steps = [
         Controller("feed", lambda: _end_unless(feed.is_alive())),
         Controller("shares", feed.look),
@@ -185,6 +190,7 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
         feed=feed,
         ticker=ticker,
         ledger=PublicLedger(files),
+        vault=VaultRoom(changes, kept),
         limits=limits,
         totals=totals,
         began_unix_s=clock.unix_us() / 1e6,
@@ -192,9 +198,9 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
     return _Parts(store, books, feed, runner, changes, control)
 
 
-def _vault(files: Disk) -> SealedVault:
-    keys = EmbeddedKeys(files, FactoryKey(files, FactorySecret(Source.FILE), "keys/vault"))
-    return SealedVault(keys, FolderBlobs(files))
+def _vault(home: Home, said: VaultSaid, changes: Changes) -> VaultParts:
+    credentials = settings.from_environment().credentials
+    return open_vault(home, said, credentials, Outbound(changes).allows)
 
 
 def _probers() -> dict[EngineKind, Prober]:
@@ -227,6 +233,7 @@ def _begin(home: Home, parts: _Parts) -> None:
         upstream_keys=upstream_keys.read(declaration),
         permitted_endpoints=declaration.permitted_endpoints,
         guards=declaration.guards,
+        permitted_urls=declaration.vault.urls(),
     )
     reconcile(parts.changes, declared, PolicyFiles(home.policies))
     parts.control.contracts.declare(declaration.contracts)
@@ -294,6 +301,22 @@ def _book(books: Books, ended: threading.Event) -> None:
             books.tick()
         except Exception:  # noqa: BLE001 - whatever it was, the journals still hold it
             _log.exception("booking failed; it is tried again")
+
+
+def _look_at_vault(vault: VaultRoom, ended: threading.Event) -> None:
+    """Withdrawals, each second: who keeps the keys may answer slowly, so no other loop waits."""
+    away = ""
+    while not ended.wait(VAULT_S):
+        try:
+            vault.step()
+        except KeysAway as error:
+            if error.why != away:
+                _log.error("keys are away", extra={"why": error.why})
+            away = error.why
+        except Exception:  # noqa: BLE001 - it is tried again
+            _log.exception("a look at the vault failed")
+        else:
+            away = ""
 
 
 def _end_unless(alive: bool) -> None:  # noqa: FBT001 - reads as prose

@@ -29,6 +29,7 @@ from inland.cli import (
     tenant,
     up,
     usage,
+    vault,
     verify,
 )
 from inland.cli.failures import FAULT, INTERRUPTED, describe, describe_fault
@@ -66,6 +67,7 @@ app.add_typer(ledger.app, name="ledger")
 app.add_typer(record.app, name="record")
 app.add_typer(process.app, name="process")
 app.add_typer(egress.app, name="egress")
+app.add_typer(vault.app, name="vault")
 
 
 def run(argv: list[str] | None = None) -> None:

@@ -51,6 +51,7 @@ def list_(home: HomeOption = None, json: JsonOption = False) -> None:
         ("CLASSIFICATION", show.field("label.classification")),
         ("PURPOSES", show.field("label.purposes")),
         ("SUSPENDED", show.field("suspended")),
+        ("WITHDRAWN", show.field("withdrawn")),
         ("DECLARED", show.field("declared")),
     ]
     show.rows(tenants, columns, json_too=json)

@@ -75,6 +75,15 @@ def suspended(tenant: str) -> Refused:
     )
 
 
+def withdrawn(tenant: str) -> Refused:
+    return Refused(
+        403,
+        PERMISSION,
+        "keys_withdrawn",
+        f"Tenant {tenant} has withdrawn its keys; it can give them back (inland vault give-back).",
+    )
+
+
 def not_for_models(role: str) -> Refused:
     return Refused(
         403,

@@ -7,7 +7,7 @@ from hmac import compare_digest
 from inland.domain.api_keys import split_api_key
 from inland.domain.plant import Key, Role
 from inland.domain.snapshot import Snapshot
-from inland.gateway.errors import ended_key, not_for_models, suspended, unknown_key
+from inland.gateway.errors import ended_key, not_for_models, suspended, unknown_key, withdrawn
 
 _SCHEME = b"bearer "
 _NOBODY = "0" * 64
@@ -71,6 +71,8 @@ def check(snapshot: Snapshot, key: Key, now_unix_s: int) -> None:
         raise unknown_key()
     if tenant.suspended:
         raise suspended(tenant.id)
+    if tenant.withdrawn:
+        raise withdrawn(tenant.id)
 
 
 def _parse(authorization: bytes | None) -> tuple[str, bytes]:

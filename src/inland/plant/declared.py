@@ -9,7 +9,7 @@ from inland.plant.changes import FACTORY_FILE, Change, Changes
 from inland.plant.deployments import drop_deployment, put_deployment, refuse_private_literal
 from inland.plant.guards import declare_guards
 from inland.plant.models import put_model
-from inland.plant.policies import permit_endpoint
+from inland.plant.policies import permit_endpoint, permit_url
 from inland.plant.tenants import check_tenant_name, keep_record_key, label_details, put_tenant
 from inland.ports.policies import PolicyFolder
 
@@ -19,6 +19,7 @@ class Declared:
     """All that a factory's file declares. `upstream_keys`: deployment → bearer token.
 
     `permitted_endpoints`: deployments whose private address the operator allowed there.
+    `permitted_urls`: servers that the factory itself needs (keys, blobs).
     """
 
     site: Place
@@ -29,6 +30,7 @@ class Declared:
     upstream_keys: dict[str, str] = field(default_factory=dict, repr=False)
     permitted_endpoints: tuple[str, ...] = ()
     guards: tuple[Guard, ...] = ()
+    permitted_urls: tuple[str, ...] = ()
 
 
 def reconcile(changes: Changes, declared: Declared, folder: PolicyFolder) -> None:
@@ -48,6 +50,8 @@ def reconcile(changes: Changes, declared: Declared, folder: PolicyFolder) -> Non
         _tenants(change, declared.tenants)
         _models(change, declared.models)
         written = _deployments(change, declared)
+        for url in declared.permitted_urls:
+            written |= permit_url(change, url)
         _keys(change, declared.keys)
         declare_guards(change, declared.guards)
         gone = before - change.state.deployments().keys()
@@ -63,7 +67,8 @@ def _tenants(change: Change, declared: tuple[Tenant, ...]) -> None:
         if before is None:
             put_tenant(change, tenant)
             continue
-        wanted = replace(tenant, suspended=tenant.suspended or before.suspended)
+        suspended = tenant.suspended or before.suspended
+        wanted = replace(tenant, suspended=suspended, withdrawn=before.withdrawn)
         if wanted != before:
             change.state.put_tenant(wanted)
             details = {"suspended": wanted.suspended, **label_details(wanted.label)}

@@ -89,13 +89,20 @@ def put_policy(change: Change, text: str) -> None:
 
 
 def permit_endpoint(change: Change, deployment: Deployment) -> dict[str, str]:
-    """Add the rule that names a deployment's server; the file it went into, empty if it was there.
-
-    Raises BadInput where the deployment has no server.
-    """
-    endpoint = url_endpoint(deployment.url) if deployment.url else None
-    if endpoint is None:
+    """As `permit_url`, for a deployment's server. Raises BadInput where it has none."""
+    if not deployment.url:
         raise BadInput("permit-endpoint", "only a deployment with a URL has an endpoint")
+    return permit_url(change, deployment.url)
+
+
+def permit_url(change: Change, url: str) -> dict[str, str]:
+    """Add the rule that names a server; the file it went into, empty if it was there.
+
+    Raises BadInput where the URL names none.
+    """
+    endpoint = url_endpoint(url)
+    if endpoint is None:
+        raise BadInput("permit-endpoint", f"{url} has no host and port")
     files = current_files(change.state)
     rule = endpoint_rule(*endpoint)
     if set(rules(rule)) <= set(rules(join_files(files))):

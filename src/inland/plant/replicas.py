@@ -18,6 +18,7 @@ from inland.domain.plant import (
     Model,
     Replica,
     ReplicaState,
+    Tenant,
 )
 from inland.plant.changes import Change, Changes
 from inland.plant.draining import Draining
@@ -88,7 +89,8 @@ class Replicas:
         answers for the processes."""
         with self._changes.store.read() as transaction:
             state = transaction.state
-            deployments, models = state.deployments(), state.models()
+            models = state.models()
+            deployments = _readable(state.deployments(), models, state.tenants())
             written, version = state.replicas(), state.version()
         views = {
             view.replica: view
@@ -195,6 +197,19 @@ class Replicas:
             self._runner.report_ready(view.name, life[0])
             self._proven[spec.replica] = life
             del self._probes[spec.replica]
+
+
+def _readable(
+    deployments: dict[str, Deployment], models: dict[str, Model], tenants: dict[str, Tenant]
+) -> dict[str, Deployment]:
+    """Those whose weights may be held in the clear: while their owner's keys are withdrawn nothing
+    of it runs, and nothing waits for that."""
+    withdrawn = {name for name, tenant in tenants.items() if tenant.withdrawn}
+    return {
+        name: one
+        for name, one in deployments.items()
+        if one.model not in models or models[one.model].label.owner not in withdrawn
+    }
 
 
 def wanted_engines(

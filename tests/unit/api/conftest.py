@@ -147,6 +147,7 @@ class Factory:
             feed=self.feed,
             ticker=Ticker([], lambda *_: None),
             ledger=PublicLedger(Disk(home)),
+            vault=plant.vault_room,
         )
         self.app = build_app(self.control)
         self.keys: dict[str, str] = {}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sqlalchemy.engine import URL
 
+from inland.adapters.files.disk import Disk
 from inland.adapters.files.policies import PolicyFiles
 from inland.adapters.files.secrets import SecretFolder
 from inland.adapters.sql.database import Database, sqlite_url
@@ -28,9 +29,10 @@ from inland.plant.keys import Keys
 from inland.plant.policies import Policies
 from inland.plant.prices import PriceList
 from inland.plant.tenants import Tenants
+from inland.plant.vault import Parts, VaultRoom
 from inland.ports.clock import Entropy
 from inland.ports.runner import EngineSpec, ProcessState, ProcessView
-from tests.vaults import folder_vault
+from tests.vaults import vault_of
 
 SITE = Place("local", "DE", "DE")
 MODEL = Model("smol", public_label(), (EVERYONE,), "sha256:00", "smol.gguf", declared=True)
@@ -172,7 +174,9 @@ class Plant:
         self.policies = Policies(self.changes, self.folder)
         self.deployments = Deployments(self.changes, SITE, self.folder, most)
         self.contracts = Contracts(self.changes, most)
-        self.vault, self.limits = folder_vault(home), Limits()
+        self.vault, self.vault_keys, self.blobs = vault_of(Disk(home))
+        self.limits = Limits()
+        self.vault_room = VaultRoom(self.changes, Parts(self.vault_keys, self.blobs, self.vault))
         self.room = asset_room(self.changes, self.vault, SITE, self.limits)
         self.assets, self.uploads = self.room.known, self.room.uploads
         self.exports, self.erasing = self.room.exports, self.room.erasing

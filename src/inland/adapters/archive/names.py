@@ -12,6 +12,8 @@ HEAD, MANIFEST, DIGEST = "inland-backup.json", "manifest.jsonl", "sha256"
 DATABASE, FACTORY_TOML, CERTIFICATE = "inland.db", "factory.toml", "tls.crt"
 #: The last head that was signed; it comes with the books.
 LAST_HEAD = "keys/head"
+#: Keys of assets, and what opens them.
+ASSET_KEYS = "keys/vault"
 #: Folders of a home that a backup may hold files of.
 FOLDERS = ("policies", "keys", "records", "journal", "ledger", "models")
 _SECTIONS = (HEAD, DATABASE, FACTORY_TOML, CERTIFICATE, *FOLDERS, MANIFEST)
@@ -32,12 +34,19 @@ def place(path: str) -> Place | None:
         return None
     if (len(parts) > 1) != (parts[0] in FOLDERS) or not all(map(_PART.match, parts)):
         return None
-    return None if is_signing_key(path) else (_SECTIONS.index(parts[0]), path)
+    if is_signing_key(path) or is_of_vault(path):
+        return None
+    return _SECTIONS.index(parts[0]), path
 
 
 def is_signing_key(path: str) -> bool:
     """Whether a signing key, the log's or the models', may lie at `path`, in whatever form."""
     return _SIGNING_KEY.match(path) is not None
+
+
+def is_of_vault(path: str) -> bool:
+    """Whether it may be a key of an asset, or open one: what is erased stays so in every backup."""
+    return path == ASSET_KEYS or path.startswith(f"{ASSET_KEYS}/")
 
 
 def demand_after(before: Place | None, path: str) -> Place:

@@ -10,9 +10,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from inland.adapters.egress.door import origin
-from inland.adapters.home import listening
+from inland.adapters.home import listening, vault_table
 from inland.adapters.home.listening import Listening
 from inland.adapters.home.table import Table
+from inland.adapters.home.vault_table import VaultSaid
 from inland.domain.capabilities import OF_UPSTREAM
 from inland.domain.contracts import Contract, Tier
 from inland.domain.errors import BadInput, NotFound
@@ -55,6 +56,7 @@ class Declaration:
     guards: tuple[Guard, ...] = ()
     limits: Limits = field(default_factory=Limits)
     database: DatabaseServer | None = None
+    vault: VaultSaid = field(default_factory=VaultSaid)
 
 
 def read(path: Path) -> Declaration:
@@ -83,6 +85,7 @@ def parse(text: str, home: Path) -> Declaration:
     listens = listening.from_table(serve, home)
     serve.done()
     database = _database(top.table("database"), home)
+    vault = vault_table.from_table(top.table("vault"), home)
     limits = Limits.of(top.table("limits").rest())
     tenants = tuple(_tenant(table, site) for table in top.tables("tenant"))
     models = tuple(_model(table) for table in top.tables("model"))
@@ -105,6 +108,7 @@ def parse(text: str, home: Path) -> Declaration:
         guards=guards,
         limits=limits,
         database=database,
+        vault=vault,
     )
     _check_references(declaration)
     return declaration

@@ -45,6 +45,7 @@ def factory_toml(first: FirstFactory) -> str:
         + _CONTRACT.format(first=first)
         + _GUARD
         + _DATABASE
+        + _VAULT
         + _LIMITS
         + commented()
     )
@@ -176,6 +177,25 @@ _DATABASE = """
 # [database]
 # url = "postgresql://inland@db.example.org/inland"
 # password_file = "keys/database"
+"""
+
+_VAULT = """
+# Content of assets rests sealed below vault/, each asset under a key of its own. Keys are kept in
+# keys/vault, under a passphrase, or the systemd credential inland-vault, or a file beside them; or
+# on an OpenBao server. What is chosen here before the first asset stays: nothing moves by itself.
+# [vault]
+# keys = "embedded"             # or "openbao"
+# passphrase_file = "/run/inland/passphrase"      # read at start; it need not stay
+# key_server = "https://bao.example.org:8200"
+# key_server_mount = "transit"
+# key_server_token_file = "keys/vault/token"      # or the credential inland-openbao
+# key_server_ca = "ca.pem"      # whom its certificate is from, if not the system's authorities
+# blobs = "folder"              # or "s3"
+# s3_endpoint = "https://s3.example.org"
+# s3_bucket = "inland"
+# s3_region = "us-east-1"
+# s3_prefix = ""
+# s3_key_file = "keys/vault/s3" # two lines: access key, secret key
 """
 
 _LIMITS = """

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Table,
     Text,
     delete,
+    false,
     insert,
     select,
     update,
@@ -52,6 +53,7 @@ TENANTS = Table(
     Column("label", JSON, nullable=False),
     Column("suspended", Boolean, nullable=False),
     Column("declared", Boolean, nullable=False),
+    Column("withdrawn", Boolean, nullable=False, server_default=false()),
 )
 KEYS = Table(
     "keys",
@@ -170,6 +172,7 @@ class SqlState:
                 "label": label_row(tenant.label),
                 "suspended": tenant.suspended,
                 "declared": tenant.declared,
+                "withdrawn": tenant.withdrawn,
             },
         )
 
@@ -342,7 +345,13 @@ class SqlState:
 
 
 def _tenant(row: Row) -> Tenant:
-    return Tenant(row["id"], label_of(row["label"]), row["suspended"], row["declared"])
+    return Tenant(
+        row["id"],
+        label_of(row["label"]),
+        suspended=row["suspended"],
+        declared=row["declared"],
+        withdrawn=row["withdrawn"],
+    )
 
 
 def _key(row: Row) -> Key:

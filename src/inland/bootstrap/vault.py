@@ -1,0 +1,111 @@
+"""The vault as factory.toml says it, put together: keys, blobs, and the door they go through."""
+
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+
+from inland.adapters.egress.blocking import BlockingDoor
+from inland.adapters.egress.calls import Calls
+from inland.adapters.egress.judging import Allow
+from inland.adapters.egress.uses import Uses
+from inland.adapters.files.disk import Disk
+from inland.adapters.home.layout import Home
+from inland.adapters.home.vault_table import BlobsIn, KeysBy, VaultSaid, server
+from inland.adapters.vault.embedded_keys import ROOT, EmbeddedKeys
+from inland.adapters.vault.factory_key import (
+    CREDENTIAL,
+    FactoryKey,
+    FactorySecret,
+    Source,
+    read_secret,
+)
+from inland.adapters.vault.folder_blobs import FolderBlobs
+from inland.adapters.vault.openbao_keys import OpenBaoKeys
+from inland.adapters.vault.sealed_vault import SealedVault
+from inland.domain.errors import BadInput
+from inland.plant.vault import Parts
+from inland.ports.blobs import Blobs
+from inland.ports.keys import Keys, KeysAway
+
+#: What one call to the key server may take, in seconds.
+KEY_SERVER_S = 5.0
+#: The systemd credential that holds its token.
+TOKEN_CREDENTIAL = "inland-openbao"  # noqa: S105 - a name
+
+
+def factory_secret(said: VaultSaid, credentials: Path | None) -> FactorySecret:
+    """A passphrase's file where one is named, else a credential where there is one, else a file."""
+    if said.passphrase_file is not None:
+        return FactorySecret(Source.PASSPHRASE, said.passphrase_file)
+    if credentials is not None and (credentials / CREDENTIAL).exists():
+        return FactorySecret(Source.CREDENTIAL, credentials / CREDENTIAL)
+    return FactorySecret(Source.FILE)
+
+
+def open_vault(
+    home: Home, said: VaultSaid, credentials: Path | None, allow: Allow, uses: Uses | None = None
+) -> Parts:
+    """Nothing is asked of a server yet. Raises BadInput for files that cannot be used."""
+    keys, blobs = _keys(home, said, credentials, allow, uses), _blobs(home, said, allow, uses)
+    return Parts(keys, blobs, SealedVault(keys, blobs), said.keys.value, said.blobs.value)
+
+
+def _keys(
+    home: Home, said: VaultSaid, credentials: Path | None, allow: Allow, uses: Uses | None
+) -> Keys:
+    if said.keys is KeysBy.EMBEDDED:
+        files = Disk(home.root)
+        return EmbeddedKeys(files, FactoryKey(files, factory_secret(said, credentials), ROOT))
+    door = BlockingDoor(allow, uses=uses, context=_trusting(said.key_server_ca))
+    calls = Calls(door, "keys", server(said.key_server, "key_server"), KEY_SERVER_S)
+    return OpenBaoKeys(calls, _token(said, credentials), said.key_server_mount)
+
+
+def _token(said: VaultSaid, credentials: Path | None) -> Callable[[], str]:
+    """Read anew each time: whoever renews it writes the file."""
+
+    def token() -> str:
+        file = said.key_server_token_file
+        if file is None and credentials is not None:
+            file = credentials / TOKEN_CREDENTIAL
+        if file is None:
+            raise KeysAway("no token for the key server: name key_server_token_file in [vault]")
+        try:
+            return read_secret(file).decode("ascii")
+        except UnicodeDecodeError:
+            raise KeysAway(f"{file} holds no token") from None
+
+    return token
+
+
+def _trusting(ca: Path | None) -> ssl.SSLContext | None:
+    if ca is None:
+        return None
+    try:
+        return ssl.create_default_context(cafile=ca)
+    except OSError as error:
+        raise BadInput("vault", f"key_server_ca: {ca}: {error}") from None
+
+
+def _blobs(home: Home, said: VaultSaid, allow: Allow, uses: Uses | None) -> Blobs:
+    if said.blobs is BlobsIn.FOLDER:
+        return FolderBlobs(Disk(home.root))
+    try:
+        from inland.adapters.vault.s3_blobs import Bucket, S3Blobs
+    except ImportError:
+        raise BadInput("vault", 'blobs = "s3" needs: pip install "inland[s3]"') from None
+    assert said.s3_key_file is not None
+    access, secret = _s3_key(said.s3_key_file)
+    at = server(said.s3_endpoint, "s3_endpoint")
+    bucket = Bucket(at, said.s3_bucket, said.s3_region, access, secret, said.s3_prefix)
+    return S3Blobs(bucket, BlockingDoor(allow, uses=uses))
+
+
+def _s3_key(file: Path) -> tuple[str, str]:
+    try:
+        lines = read_secret(file).decode("ascii").split()
+    except (KeysAway, UnicodeDecodeError) as error:
+        raise BadInput("vault", f"s3_key_file: {error}") from None
+    if len(lines) != 2:
+        raise BadInput("vault", f"s3_key_file: {file} holds two lines: access key, secret key")
+    return lines[0], lines[1]

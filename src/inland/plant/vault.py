@@ -1,0 +1,190 @@
+"""The vault as people ask for it: how it is, what is wrong in it, and whose keys are withdrawn.
+
+A withdrawal is in the state first, so gateways refuse, and with whoever keeps the keys next; what
+stopped in between is finished by `step`.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from threading import Lock
+
+from inland.domain.assets import AssetState, part_count
+from inland.domain.errors import Damaged
+from inland.domain.plant import Tenant
+from inland.plant.changes import Changes
+from inland.plant.tenants import found_tenant
+from inland.ports.blobs import Blobs, BlobsAway
+from inland.ports.keys import KeyGone, Keys, KeysAway, KeyWithdrawn
+from inland.ports.vault import PartName, Unreadable, Vault
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What the books say of an asset's content. `parts`: how many there are, None while some may
+    still come."""
+
+    tenant: str
+    parts: int | None
+
+
+class Wrong(StrEnum):
+    """What `check` finds."""
+
+    ORPHAN = "orphan"  # content or a key of an asset that is on no books
+    MISSING = "missing"  # a part that should be there is not
+    DAMAGED = "damaged"  # a part, or a key, that is not what was written
+    KEYLESS = "keyless"  # the key is gone, so nothing of it can be read
+    WITHDRAWN = "withdrawn"  # it could not be looked at: its tenant withdrew its keys
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong. `tenant` is empty where nothing says whose it was; `part` is None
+    where it is about the whole asset."""
+
+    wrong: Wrong
+    tenant: str
+    asset: str
+    part: int | None = None
+    repaired: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class VaultStatus:
+    """How it is. `keys`, `blobs`: what keeps them; `away`: why one cannot be used, else empty."""
+
+    keys: str
+    blobs: str
+    keys_away: str
+    blobs_away: str
+    withdrawn: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the vault is made of, and what its two keepers are called."""
+
+    keys: Keys
+    blobs: Blobs
+    vault: Vault
+    keys_kind: str = "embedded"
+    blobs_kind: str = "folder"
+
+
+class VaultRoom:
+    """The vault of one factory."""
+
+    def __init__(self, changes: Changes, parts: Parts) -> None:
+        self._changes = changes
+        self._parts = parts
+        self._lock = Lock()
+
+    def status(self) -> VaultStatus:
+        """Asks both keepers."""
+        keys_away = blobs_away = ""
+        try:
+            self._parts.keys.withdrawn()
+        except KeysAway as away:
+            keys_away = away.why
+        try:
+            next(iter(self._parts.blobs.names("parts/")), None)
+        except BlobsAway as away:
+            blobs_away = away.why
+        withdrawn = tuple(sorted(self._withdrawn()))
+        kinds = self._parts.keys_kind, self._parts.blobs_kind
+        return VaultStatus(*kinds, keys_away, blobs_away, withdrawn)
+
+    def withdraw(self, who: str, tenant: str) -> Tenant:
+        """Nothing of the tenant opens, and no gateway serves it, when it returns.
+
+        Raises NotFound; KeysAway, where its requests are refused already and the keys follow when
+        their keeper is back.
+        """
+        found_tenant(self._changes, tenant)
+        with self._lock:
+            self._mark(who, tenant, withdrawn=True)
+            try:
+                self._parts.keys.withdraw(tenant)
+            finally:
+                self._changes.wait_current()
+        return found_tenant(self._changes, tenant)
+
+    def give_back(self, who: str, tenant: str) -> Tenant:
+        """What the tenant has opens again, and it is served. Raises NotFound, KeysAway."""
+        found_tenant(self._changes, tenant)
+        with self._lock:
+            self._parts.keys.give_back(tenant)
+            self._mark(who, tenant, withdrawn=False)
+        return found_tenant(self._changes, tenant)
+
+    def step(self) -> None:
+        """Make state and keeper agree where a stop or an absence left them apart. A tenant that is
+        withdrawn by either is withdrawn. Raises KeysAway."""
+        with self._lock:
+            here, there = self._withdrawn(), self._parts.keys.withdrawn()
+            for tenant in here - there:
+                self._parts.keys.withdraw(tenant)
+            for tenant in there - here:
+                self._mark("vault", tenant, withdrawn=True)
+
+    def check(self, *, repair: bool) -> Iterator[Finding]:
+        """Everything that is wrong; with `repair` what belongs to nobody is removed. What is being
+        uploaded meanwhile is left alone. Raises KeysAway, BlobsAway."""
+        there = list(self._parts.vault.assets())
+        known = self._known()  # after what is there: whatever was put since has a row before it
+        for tenant, asset in there:
+            if asset not in known:
+                if repair:
+                    self._parts.vault.erase(tenant, asset)
+                yield Finding(Wrong.ORPHAN, tenant, asset, repaired=repair)
+        for asset, stored in sorted(known.items()):
+            yield from self._examined(asset, stored)
+
+    def _examined(self, asset: str, stored: Stored) -> Iterator[Finding]:
+        if stored.parts is None:
+            return
+        there = set(self._parts.vault.parts(asset))
+        for number in range(stored.parts):
+            wrong = self._wrong(PartName(stored.tenant, asset, number), there=number in there)
+            if wrong in {Wrong.KEYLESS, Wrong.WITHDRAWN}:  # of all its parts
+                yield Finding(wrong, stored.tenant, asset)
+                return
+            if wrong is not None:
+                yield Finding(wrong, stored.tenant, asset, number)
+
+    def _wrong(self, part: PartName, *, there: bool) -> Wrong | None:
+        if not there:
+            return Wrong.MISSING
+        try:
+            self._parts.vault.get(part)
+        except (Unreadable, Damaged):
+            return Wrong.DAMAGED
+        except KeyGone:
+            return Wrong.KEYLESS
+        except KeyWithdrawn:
+            return Wrong.WITHDRAWN
+        return None
+
+    def _known(self) -> Mapping[str, Stored]:
+        """The assets that may have content, by id."""
+        with self._changes.store.read() as transaction:
+            rows = transaction.assets.assets(None)
+        whole = {row.id: row.state is AssetState.LIVE for row in rows}
+        return {
+            row.id: Stored(row.tenant, part_count(row.bytes) if whole[row.id] else None)
+            for row in rows
+            if row.state is not AssetState.ERASED
+        }
+
+    def _withdrawn(self) -> set[str]:
+        with self._changes.store.read() as transaction:
+            tenants = transaction.state.tenants()
+        return {name for name, tenant in tenants.items() if tenant.withdrawn}
+
+    def _mark(self, who: str, tenant: str, *, withdrawn: bool) -> None:
+        with self._changes.change(who) as change:
+            found = change.state.tenant(tenant)
+            if found is not None and found.withdrawn != withdrawn:
+                change.state.put_tenant(replace(found, withdrawn=withdrawn))
+                change.book("vault.withdraw" if withdrawn else "vault.give-back", tenant)
