@@ -78,5 +78,9 @@ bench-guard: install  ## What a guard adds to a request and an event, one JSON l
 	$(BIN)/python -m bench.guard_cost
 	$(BIN)/python -m bench.guard_cost --numbers
 
+bench-vault: install  ## 1 GB into the vault and back beside age, one JSON line
+	@$(BIN)/python tests/debian_packages.py --bench
+	$(BIN)/python -m bench.vault
+
 wheel: install  ## Build a wheel into dist/
 	$(BIN)/python -m pip wheel -qq --disable-pip-version-check --no-deps -w dist .

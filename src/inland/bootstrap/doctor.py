@@ -4,12 +4,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from inland import __version__
+from inland import __version__, settings
 from inland.adapters.files.clock import SystemClock
 from inland.adapters.files.disk import Disk
 from inland.adapters.home import factory_toml
 from inland.adapters.home.factory_toml import Declaration
 from inland.adapters.home.layout import Home
+from inland.adapters.home.vault_table import KeysBy
 from inland.adapters.host.clocks import behind, jumped
 from inland.adapters.host.findings import Finding, Health, good
 from inland.adapters.host.machine import machine
@@ -17,11 +18,14 @@ from inland.adapters.host.private import ancestors, private
 from inland.adapters.processes import lock
 from inland.adapters.processes.client import SupervisorClient
 from inland.adapters.tls import findings as tls
+from inland.adapters.vault.factory_key import read_secret
 from inland.adapters.weights.digest import demand
 from inland.bootstrap.books import check_ledger, database, schema
+from inland.bootstrap.vault import factory_secret
 from inland.domain.errors import InlandError
 from inland.ledger import canonical
 from inland.plant.books import journals
+from inland.ports.keys import KeysAway
 from inland.ports.runner import ProcessState
 from inland.ports.store import Transaction
 
@@ -44,6 +48,7 @@ def examine(home: Home, say: Callable[[str], None] = lambda _: None) -> list[Fin
     for name, path, digest in files:
         say(f"examining model {name}")
         found.append(_model(name, path, digest))
+    found.append(_vault_keys(declared))
     say("examining the books")
     return [*found, *_books(home), _processes(home)]
 
@@ -54,6 +59,25 @@ def _files(home: Home, declared: Declaration) -> list[tuple[str, Path, str]]:
         for model in declared.models
         if model.file is not None and model.digest is not None
     ]
+
+
+def _vault_keys(declared: Declaration) -> Finding:
+    """What the keys of assets are under."""
+    said, what = declared.vault, "vault keys"
+    if said.keys is KeysBy.OPENBAO:
+        return good(what, f"on the key server {said.key_server}")
+    secret = factory_secret(said, settings.from_environment().credentials)
+    if secret.file is None:
+        remedy = (
+            "give [vault] a passphrase_file, or the service the credential inland-vault, before"
+        )
+        told = "under a file beside them: who reads the home reads every asset"
+        return Finding(what, Health.WARN, told, f"{remedy} the first asset")
+    try:
+        read_secret(secret.file)
+    except KeysAway as away:
+        return Finding(what, Health.WARN, away.why, "the factory needs it when it starts")
+    return good(what, f"under a {secret.source}")
 
 
 def _model(name: str, path: Path, digest: str) -> Finding:
