@@ -250,6 +250,9 @@ class FactoryClient:
     def give_back_keys(self, tenant: str | None) -> dict[str, Any]:
         return self._object("POST", "vault/give-back", body={"tenant": tenant})
 
+    def egress(self) -> list[dict[str, Any]]:
+        return self._list("egress")
+
     def prices(self) -> list[dict[str, Any]]:
         return self._list("prices")
 

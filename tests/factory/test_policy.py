@@ -3,6 +3,7 @@
 import json
 import socketserver
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -90,6 +91,23 @@ def test_tenant_held_to_a_country_is_refused_at_an_upstream_elsewhere(
         *("policy", "explain", "--tenant", "held", "--action", "serve", "--deployment", abroad)
     )
     assert now["decision"] == "deny"
+
+
+def test_where_the_factory_connected_is_on_its_books(
+    factory: Running, abroad: str, upstream: socketserver.BaseServer
+) -> None:
+    factory.run("tenant", "add", "traced", "--jurisdictions", "US,DE")
+    factory.key("traced")
+    factory.client("traced").chat.completions.create(model=abroad, messages=ASK)
+    endpoint = f"127.0.0.1:{upstream.server_address[1]}"
+    until = time.monotonic() + 30
+    while not (uses := [u for u in factory.json("egress", "list") if u["endpoint"] == endpoint]):
+        assert time.monotonic() < until, "the use was never told"
+        time.sleep(0.2)
+    (one,) = uses
+    assert (one["why"], one["who"]) == ("upstream", "gateway-0")
+    assert one["rules"]
+    assert one["count"] >= 1
 
 
 def test_explain_speaks_of_the_policy_that_decided_then(factory: Running, tmp_path: Path) -> None:

@@ -76,6 +76,7 @@ ACCESS: dict[str, frozenset[Role]] = {
     "receipts.key": TENANT_ROLES,
     "records.export": _READING,
     "usage": _ALL,
+    "egress.list": _WATCHING,
     "prices.list": _WATCHING,
     "prices.set": _OPERATOR,
     "budgets.list": _READING,

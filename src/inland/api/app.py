@@ -11,6 +11,7 @@ from inland.api import (
     contract,
     contracts,
     deployments,
+    egress,
     guards,
     health,
     invoices,
@@ -67,6 +68,7 @@ NOUNS = (
     prices,
     budgets,
     invoices,
+    egress,
     site_log,
     vault,
 )

@@ -20,6 +20,7 @@ from inland.plant.invoices import Invoices
 from inland.plant.keys import Keys
 from inland.plant.measuring import Measuring
 from inland.plant.models import Models
+from inland.plant.outbound import Outbound
 from inland.plant.policies import Policies
 from inland.plant.prices import PriceList
 from inland.plant.pulls import Pulls
@@ -99,6 +100,7 @@ class Control:
     policies: Policies
     guards: Guards
     prices: PriceList
+    outbound: Outbound
     budgets: Budgets
     invoices: Invoices
     replicas: Replicas

@@ -37,6 +37,7 @@ HELP = {
     "replica_requests": "Requests that each replica works on, of those that work on any.",
     "journals_writable": "Gateways that can write their journal; the others answer 503.",
     "relayed": "Requests passed on to control.",
+    "connections_out": "Connections to other machines; those without rules were refused.",
     "turned_away": "Connections and requests refused before anyone looked at them, by why.",
     "ttft_seconds": "Time to the first token.",
     "inter_token_seconds": "Time between tokens of a stream.",

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from inland import __version__, settings
+from inland.adapters.egress.blocking import BlockingDoor
 from inland.adapters.feed.server import FeedServer
 from inland.adapters.files.clock import SystemClock, SystemEntropy
 from inland.adapters.files.disk import Disk
@@ -35,12 +36,14 @@ from inland.bootstrap.books import FACTORY, database
 from inland.bootstrap.bringing import bringing
 from inland.bootstrap.certificate import Renewal
 from inland.bootstrap.outbound import Outbound
+from inland.bootstrap.ways_out import control_door
 from inland.bootstrap.vault import open_vault
 from inland.decide.shares import Shares
 from inland.domain.errors import InlandError
 from inland.domain.plant import EngineKind
 from inland.plant.allowances import Allowances
 from inland.plant.asset_room import asset_room
+from inland.plant import outbound as ways
 from inland.plant.books.books import Books
 from inland.plant.books.public import PublicLedger
 from inland.plant.budgets import Budgets
@@ -119,6 +122,7 @@ def run_control(home: Home, name: str, lifeline: int | None, listening: Listenin
         ended.set()
         for thread in threads:
             thread.join()
+        parts.control.outbound.close()
         parts.changes.note("factory", "factory.stop", name)
         parts.books.tick()
     finally:
@@ -132,9 +136,8 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
     store = database(home.root)
     books = Books(files, store, clock, entropy, FACTORY)
     runner = SupervisorClient(home.supervisor_socket)
-    socket_ = home.root / "run" / "feed.sock"
     allowances = Allowances(store, clock, books.unsettled, books.damaged)
-    feed = FeedServer(socket_, clock, lambda: _gateway_pids(runner), Shares(), allowances.answer)
+    feed = _feed(home, clock, runner, allowances)
     secrets = SecretFolder(home.root / "keys")
     changes = Changes(store, feed, secrets, clock, entropy, FACTORY)
     folder = PolicyFiles(home.policies)
@@ -159,7 +162,8 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
         Controller("refitting", Refitting(changes, feed.heard).step),
         Controller("assets", assets.upkeep.step),
     ]
-    ticker = Ticker(steps, _step_failed)
+    door, outbound, out = _ways_out(changes, feed)
+    ticker = Ticker(steps + out, _step_failed)
     control = Control(
         factory=FACTORY,
         site=site,
@@ -170,7 +174,7 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
         tenants=Tenants(changes, site, limits.tenants),
         keys=Keys(changes, limits.keys),
         models=Models(changes),
-        pulls=Pulls(changes, bringing(home, isolation, changes), _aside, limits.models),
+        pulls=Pulls(changes, bringing(home, isolation, door), _aside, limits.models),
         deployments=Deployments(changes, site, folder, limits.deployments),
         assets=assets,
         contracts=contracts,
@@ -179,6 +183,7 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
         policies=Policies(changes, folder),
         guards=Guards(changes, limits.guards),
         prices=PriceList(changes, limits.prices),
+        outbound=outbound,
         budgets=Budgets(changes, limits.budgets),
         invoices=Invoices(
             files, store, clock, limits.answer_s, lambda: books.alarms or books.left()
@@ -201,6 +206,23 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
 def _vault(home: Home, said: VaultSaid, changes: Changes) -> VaultParts:
     credentials = settings.from_environment().credentials
     return open_vault(home, said, credentials, Outbound(changes).allows)
+
+
+def _feed(
+    home: Home, clock: SystemClock, runner: SupervisorClient, allowances: Allowances
+) -> FeedServer:
+    path = home.root / "run" / "feed.sock"
+    return FeedServer(path, clock, lambda: _gateway_pids(runner), Shares(), allowances.answer)
+
+
+def _ways_out(
+    changes: Changes, feed: FeedServer
+) -> tuple[BlockingDoor, ways.Outbound, list[Controller]]:
+    """Control's door, the books of every process's, and what keeps both."""
+    door = control_door(changes)
+    outbound = ways.Outbound(changes, feed.heard, door.uses.by_labels)
+    steps = [Controller("outbound", outbound.step), Controller("door", door.recheck)]
+    return door, outbound, steps
 
 
 def _probers() -> dict[EngineKind, Prober]:

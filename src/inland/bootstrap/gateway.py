@@ -5,7 +5,7 @@ import logging
 import os
 import signal
 import socket
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,7 @@ from inland.adapters.openai.client import OpenAI
 from inland.adapters.processes.client import SupervisorClient
 from inland.adapters.processes.lifeline import exit_when_closed
 from inland.adapters.vllm.client import Vllm
-from inland.decide.residency import Residency
+from inland.bootstrap.ways_out import InForce
 from inland.decide.slots import Share
 from inland.domain.errors import InlandError
 from inland.domain.ids import UUID7_RANDOM_BYTES, WriterId, uuid7
@@ -36,6 +36,7 @@ from inland.domain.plant import EngineKind
 from inland.domain.snapshot import Secrets, Snapshot
 from inland.gateway.gateway import Gateway
 from inland.gateway.hosts import Hosts
+from inland.plant.outbound import COUNTED, LABELS
 
 if TYPE_CHECKING:
     from inland.adapters.tls.served import Served
@@ -46,28 +47,6 @@ LOOK_S = 1.0
 #: Files a gateway opens beside its callers' connections: calls to engines, journal, feed.
 _OTHER_FILES = 1024
 _log = logging.getLogger("inland.gateway")
-
-
-@dataclass(slots=True)
-class _InForce:
-    """What decides now; the door asks it too, for connections that requests need."""
-
-    residency: Residency | None = None
-    connects: dict[tuple[str, int, bool], tuple[str, ...]] = field(default_factory=dict)
-
-    def take(self, snapshot: Snapshot) -> Residency:
-        self.residency, self.connects = Residency(snapshot), {}
-        return self.residency
-
-    def may_connect(self, host: str, port: int, private: bool) -> tuple[str, ...]:  # noqa: FBT001
-        """The rules that allow it. Decided once for each endpoint: as many as deployments."""
-        if self.residency is None:
-            return ()
-        asked = (host, port, private)
-        if asked not in self.connects:
-            verdict = self.residency.decide_connect(host, port, private=private)
-            self.connects[asked] = verdict.rules if verdict.allowed else ()
-        return self.connects[asked]
 
 
 def run_gateway(
@@ -100,7 +79,7 @@ async def _serve(
     clock, entropy = SystemClock(), SystemEntropy()
     writer = WriterId(uuid7(clock.unix_us() // 1000, entropy(UUID7_RANDOM_BYTES)))
     journal = JournalWriter(Disk(home.root), writer, loop, _end_at_once)
-    in_force = _InForce()
+    in_force = InForce()
     door = Door(in_force.may_connect, why="upstream", connect_s=bounds.upstream_connect_s)
     upstreams = OpenAI(door)
     served = _served(home, listening)
@@ -138,6 +117,7 @@ async def _serve(
 
     def metrics() -> dict[str, Any]:
         told = gateway.metrics()
+        told["counters"][COUNTED] = {"labels": list(LABELS), "series": door.uses.series()}
         if served is not None:
             told["gauges"] |= _certificate_gauges(name, served)
         return told

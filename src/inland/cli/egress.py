@@ -6,14 +6,35 @@ from typing import Annotated
 import typer
 
 from inland.cli import show
-from inland.cli.factory import made_home
+from inland.cli.factory import calling, made_home
 from inland.cli.failures import Failed
 from inland.cli.files import put_whole, read_bytes, read_text
 from inland.cli.options import HomeOption, JsonOption
+from inland.cli.times import utc
 
 app = typer.Typer(
     help="What goes out of the factory, and proof that nothing does.", no_args_is_help=True
 )
+
+
+@app.command("list")
+def list_(home: HomeOption = None, json: JsonOption = False) -> None:
+    """List where the factory itself connected to: why, by which rule, how often, since when.
+
+    Of the last 200,000 entries of the site log, and up to now.
+    """
+    with calling(home) as factory:
+        uses = factory.egress()
+    columns: list[show.Column] = [
+        ("ENDPOINT", show.field("endpoint")),
+        ("WHY", show.field("why")),
+        ("BY", show.field("who")),
+        ("RULES", lambda row: row["rules"] or "refused"),
+        ("COUNT", show.field("count")),
+        ("SINCE", lambda row: utc(row["since"])),
+        ("LAST", lambda row: utc(row["last"])),
+    ]
+    show.rows(uses, columns, json_too=json)
 
 
 @app.command(context_settings={"allow_interspersed_args": False})

@@ -283,6 +283,7 @@ COMMANDS: dict[str, list[tuple[Kind, list[str]]] | str] = {
         (Kind.ASSET, ["--tenant", "alpha", "--asset", "{}"]),
     ],
     "inland price list": [],
+    "inland egress list": [],
     "inland price set": [
         (
             Kind.DEPLOYMENT,

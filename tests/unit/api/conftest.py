@@ -19,6 +19,7 @@ from inland.plant.guards import Guards
 from inland.plant.invoices import Invoices
 from inland.plant.measuring import Measuring
 from inland.plant.models import Models
+from inland.plant.outbound import Outbound
 from inland.plant.pulls import Pulls
 from inland.plant.replicas import EngineRoom, Replicas
 from inland.plant.reports import Reports
@@ -139,6 +140,7 @@ class Factory:
             policies=plant.policies,
             prices=plant.prices,
             budgets=plant.budgets,
+            outbound=Outbound(plant.changes, self.feed.heard, dict),
             invoices=Invoices(Disk(home), plant.store, plant.clock, 600, lambda: ()),
             replicas=self.replicas,
             explain=Explain(plant.changes, self.books, SITE),

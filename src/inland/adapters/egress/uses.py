@@ -42,3 +42,14 @@ class Uses:
         """All that was counted since the start; it never goes back."""
         with self._lock:
             return dict(self._counts)
+
+    def by_labels(self) -> dict[tuple[str, str, str], int]:
+        """As `counts`, by endpoint, reason, and rules with a space between."""
+        return {
+            (use.endpoint, use.why, " ".join(use.rules)): count
+            for use, count in self.counts().items()
+        }
+
+    def series(self) -> list[list[object]]:
+        """As metrics tell counts: the labels, and how many."""
+        return [[list(labels), count] for labels, count in self.by_labels().items()]
