@@ -6,8 +6,6 @@ from inland.adapters.egress.blocking import BlockingDoor
 from inland.adapters.home.layout import Home
 from inland.adapters.weights.bringing import Bringing
 from inland.adapters.weights.shelf import Shelf
-from inland.decide.residency import Residency
-from inland.plant.changes import Changes
 
 if TYPE_CHECKING:
     from inland.adapters.egress.fetching import Fetcher
@@ -16,18 +14,13 @@ if TYPE_CHECKING:
 SILENCE_S = 60.0
 
 
-def bringing(home: Home, isolation: str, changes: Changes) -> Bringing:
-    """Into that home."""
-
-    def allow(host: str, port: int, private: bool) -> tuple[str, ...]:  # noqa: FBT001
-        verdict = Residency(changes.snapshot()).decide_connect(host, port, private=private)
-        return verdict.rules if verdict.allowed else ()
+def bringing(home: Home, isolation: str, door: BlockingDoor) -> Bringing:
+    """Into that home, through that door."""
 
     def fetcher() -> "Fetcher":
         from inland.adapters.egress.fetching import Fetcher
         from inland.adapters.egress.http import client
 
-        door = BlockingDoor(allow)
         return Fetcher(lambda: client(door, "model", timeout_s=SILENCE_S))
 
     return Bringing(Shelf(home.root), isolation, fetcher)

@@ -36,14 +36,14 @@ from inland.bootstrap.books import FACTORY, database
 from inland.bootstrap.bringing import bringing
 from inland.bootstrap.certificate import Renewal
 from inland.bootstrap.outbound import Outbound
-from inland.bootstrap.ways_out import control_door
 from inland.bootstrap.vault import open_vault
+from inland.bootstrap.ways_out import control_door
 from inland.decide.shares import Shares
 from inland.domain.errors import InlandError
 from inland.domain.plant import EngineKind
+from inland.plant import outbound as ways
 from inland.plant.allowances import Allowances
 from inland.plant.asset_room import asset_room
-from inland.plant import outbound as ways
 from inland.plant.books.books import Books
 from inland.plant.books.public import PublicLedger
 from inland.plant.budgets import Budgets
