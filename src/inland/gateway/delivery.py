@@ -107,10 +107,10 @@ class StreamDelivery:
     def take(self, pieces: Sequence[Piece]) -> bool:
         """Relay `pieces`, or hold them; whether more may come at once."""
         self._assembly.add(pieces)
-        if self._may_begin:
-            self._write(pieces)
-        else:
+        if not self._may_begin:
             self._held += pieces
+        elif pieces:  # a guard may hold back all of them: then nothing has begun
+            self._write(pieces)
         return self._may_begin
 
     def _write(self, pieces: Sequence[Piece]) -> None:

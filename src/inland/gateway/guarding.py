@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from inland.decide.guard.rules import Rule, ready
+from inland.decide.guard.rules import Allowance, Rule, ready
 from inland.decide.guard.scanning import Scanner
 from inland.domain.guards import Act, Guard, Side
 from inland.gateway.errors import INVALID, Refused, invalid
@@ -79,9 +79,13 @@ class _Text:
 
     __slots__ = ("_holding", "_noting")
 
-    def __init__(self, look: Look, *, is_json: bool = False) -> None:
-        self._holding = None if look.holding is None else Scanner(look.holding, is_json=is_json)
-        self._noting = None if look.noting is None else Scanner(look.noting, is_json=is_json)
+    def __init__(
+        self, look: Look, *, is_json: bool = False, allowance: Allowance | None = None
+    ) -> None:
+        self._holding, self._noting = (
+            None if rules is None else Scanner(rules, is_json=is_json, allowance=allowance)
+            for rules in (look.holding, look.noting)
+        )
 
     def feed(self, text: str) -> str:
         if self._noting is not None:
@@ -117,6 +121,7 @@ class _Reader:
 
     def __init__(self, look: Look) -> None:
         self._look = look
+        self._allowance = Allowance()  # one for all its texts: they are read in one go
         self.counts: Counter[Rule] = Counter()
         self.grown_bytes = 0
 
@@ -162,7 +167,7 @@ class _Reader:
 
     def text(self, where: str, text: str, *, is_json: bool = False) -> str:
         """A text as it may go on. Raises Refused."""
-        seen = _Text(self._look, is_json=is_json)
+        seen = _Text(self._look, is_json=is_json, allowance=self._allowance)
         out = seen.whole(text)
         if seen.blocked is not None:
             raise _refused(where, seen.blocked)
@@ -173,7 +178,7 @@ class _Reader:
 
     def fixed(self, where: str, text: str, *, is_json: bool = False) -> None:
         """A text that nothing may take the place of. Raises Refused."""
-        seen = _Text(self._look, is_json=is_json)
+        seen = _Text(self._look, is_json=is_json, allowance=self._allowance)
         seen.whole(text)
         found = dict(seen.counts())
         for rule in found:

@@ -62,6 +62,10 @@ def declare_guards(change: Change, declared: tuple[Guard, ...]) -> None:
     there = change.state.guards()
     for guard in declared:
         _check_alone(guard)
+        try:
+            _check_names(change.state, guard)
+        except NotFound as error:
+            raise BadInput(f"guard {guard.name}", str(error)) from None
         wanted = replace(guard, declared=True)
         if there.pop(guard.name, None) != wanted:
             put_guard(change, wanted)

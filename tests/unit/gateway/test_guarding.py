@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from inland.decide.guard.rules import LOOKED_AT
 from inland.domain.guards import Act, Guard, Side
 from inland.ledger.commitments import RecordKeys
 from inland.ports.engine import CallPart, Chat, Completion, Embedding, End, Ending, Piece
@@ -366,3 +367,28 @@ async def test_an_engine_that_lies_after_a_cut_is_told_of():
         assert b"[DONE]" not in body
         (record,) = made.journal.records()
         assert (record["outcome"], record["billed"]) == ("failed", False)
+
+
+@in_loop
+async def test_numbers_are_counted_over_all_texts_of_a_request():
+    half = "4111 1111 1111 1112. " * (LOOKED_AT // 2 + 1)
+    turns = [{"role": "user", "content": half}] * 2
+    async with guarded(cards(Act.BLOCK, Side.INPUT)) as (_, one):
+        error = await refused(one, json.dumps({"model": "smol", "messages": turns}).encode())
+        assert (error["code"], error["param"]) == ("guard_blocked", "messages[1].content")
+
+
+@in_loop
+async def test_a_stream_of_which_all_is_held_has_not_begun_and_may_be_made_anew():
+    async with guarded(cards(Act.REDACT, Side.OUTPUT)) as (made, one):
+        made.engine.answer = None
+        one.ask(told("go", stream=True))
+        (call,) = await made.calls(1)
+        await made.until(lambda: not call.paused)
+        call.say("4111 ", "1111 ")
+        call.end(End(Ending.GONE, call.counts()))
+        *_, anew = await made.calls(2)
+        anew.say("well")
+        anew.finish()
+        reply = await one.reply()
+        assert (reply.status, texts(reply.body)[0]) == (200, "well")

@@ -80,3 +80,10 @@ def test_what_the_file_declares_is_changed_there_alone(plant, guards):
     assert snapshot(plant).version == version, "nothing changed"
     plant.begin(Declared(SITE))
     assert [one.name for one in guards.all()] == ["mine"]
+
+
+@pytest.mark.parametrize("changed", [{"tenant": "acne"}, {"deployment": "smoll"}])
+def test_a_declared_guard_of_nobody_is_refused(plant, guards, changed):
+    with pytest.raises(BadInput, match=r"guard cards: no such .*(acne|smoll)"):
+        plant.begin(Declared(SITE, guards=(replace(CARDS, **changed),)))
+    assert guards.all() == []

@@ -14,6 +14,16 @@ _UNFINISHED = re.compile(r"(?<!\\)(?:\\\\)*(\\(?:u[0-9a-fA-F]{0,3})?)\Z")
 _CONTROLS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _REPLACEMENT = "\ufffd"
 _MINUS = "\u2212"
+#: Not seen either, though of other categories: fillers, a blank, selectors of variants.
+_BLANKS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0") | frozenset(
+    chr(point)
+    for first, last in ((0x180B, 0x180F), (0xFE00, 0xFE0F), (0xE0100, 0xE01EF))
+    for point in range(first, last + 1)
+)
+#: Characters that are remembered with what they become, at most.
+_MOST_REMEMBERED = 10_000
+#: What one character becomes is no longer than this, in characters: else it is left as it is.
+_LONGEST = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +65,17 @@ class _Table(dict[int, int]):
     def __missing__(self, point: int) -> int:
         sign = chr(point)
         plain = _plain(sign)
-        if len(plain) == 1:
-            self[point] = ord(plain)
-        else:
-            self.others[sign] = plain
-            self[point] = point
-        return self[point]
+        if len(plain) != 1:
+            self.others[sign] = plain  # some thousands in all of Unicode
+        if len(self) >= _MOST_REMEMBERED:
+            self.clear()
+        made = self[point] = ord(plain) if len(plain) == 1 else point
+        return made
 
 
 def _plain(sign: str) -> str:
+    if sign in _BLANKS:
+        return ""
     match category(sign):
         case "Cf":
             return ""  # joiners, marks of direction: nothing that is seen
@@ -76,7 +88,8 @@ def _plain(sign: str) -> str:
         case "Nd":
             return str(decimal(sign))
         case _:
-            return "-" if sign == _MINUS else normalize("NFKC", sign)
+            plain = "-" if sign == _MINUS else normalize("NFKC", sign)
+            return plain if len(plain) <= _LONGEST else sign
 
 
 _TABLE = _Table()

@@ -1,8 +1,8 @@
 """Recognisers: numbers of persons and of money, by what they look like and how they prove true.
 
 A number is found as people write it, together or with a space or a hyphen where such are put, and
-never inside a longer one: nothing that is a letter or a digit may touch it, nor a further group of
-digits that a hyphen or a full stop joins to it.
+never inside a longer one: no letter from A to Z and no digit may touch it (other scripts put no
+space there), nor a further group of digits that a hyphen or a full stop joins to it.
 """
 
 import re
@@ -66,7 +66,7 @@ class Numbers:
             end = start + len(number)
             if end < last or _goes_on(text[end : end + 2]):
                 continue
-            if check(number.translate(_SEPARATORS).upper()):
+            if _proves(check, number.translate(_SEPARATORS).upper()):
                 whose = {*whose, rule} if end == last else {rule}
                 last = end
         return last, whose
@@ -79,7 +79,8 @@ class _Forms:
 
     def __init__(self, asked: Sequence[tuple[int, Callable[[str], bool], Form]]) -> None:
         self._asked = [(rule, check) for rule, check, _ in asked]
-        self._at = re.compile("".join(f"(?=({form.pattern.written})?)" for *_, form in asked))
+        ways = "".join(f"(?=({form.pattern.written})?)" for *_, form in asked)
+        self._at = re.compile(ways, re.ASCII)  # or `(?i)[A-Z]` has the dotted capital I too
 
     def at(self, text: str, start: int) -> Iterator[tuple[int, Callable[[str], bool], str]]:
         """Those that fit at `start`, with what fits."""
@@ -97,7 +98,14 @@ def edged(form: str) -> str:
 
 def _goes_on(rest: str) -> bool:
     """Whether what follows a number makes it a longer one."""
-    return rest[:1].isalnum() or _joins(rest)
+    return (rest[:1].isascii() and rest[:1].isalnum()) or _joins(rest)
+
+
+def _proves(check: Callable[[str], bool], number: str) -> bool:
+    try:
+        return check(number)
+    except Exception:  # noqa: BLE001 - a fault here ends no request; what is unsure is kept back
+        return True
 
 
 def _joins(two: str) -> bool:

@@ -14,9 +14,16 @@ from inland.decide.guard.recognisers import RECOGNISERS, Form, Numbers, Recognis
 from inland.domain.errors import BadInput
 from inland.domain.guards import Act, Guard
 
-#: Numbers looked at in one text, at most: what follows them is taken for found.
-LOOKED_AT = 10_000
+#: Numbers looked at for one request, or in one text, at most: what follows is taken for found.
+LOOKED_AT = 2_000
 _UNDERSCORE = ord("_")
+
+
+@dataclass(slots=True)
+class Allowance:
+    """How many numbers may yet be looked at."""
+
+    left: int = LOOKED_AT
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +72,7 @@ class Rules:
         begun = [edged(one.begun) for one in forms] + [one.begun for one in patterns]
         self.least = min(one.least for one in (*(form.pattern for form in forms), *patterns))
         self._numbers = Numbers(asked) if asked else None
+        self._of_numbers = frozenset(rule for rule, _ in asked)
         self._any = Automaton("|".join([*numbers, *(one.written for one in patterns)]))
         self._tail = Automaton(rf"(?:{'|'.join(begun)})\z")
 
@@ -78,7 +86,14 @@ class Rules:
         found = self._tail.first(text, since)
         return len(text) if found is None else found
 
-    def spans(self, text: str, since: int, before: int, resume: dict[int, int]) -> list[Span]:
+    def spans(
+        self,
+        text: str,
+        since: int,
+        before: int,
+        resume: dict[int, int],
+        allowance: Allowance | None = None,
+    ) -> list[Span]:
         """What begins from `since` on and before `before`, in order. `resume`: by rule, where its
         last match ended, and its next begins at the earliest."""
         if before <= since or len(text) - since < self.least:
@@ -86,7 +101,8 @@ class Rules:
         first = self._any.first(text, since)
         if first is None or first >= before:
             return []
-        found = list(self._found_numbers(text, first, before, resume))
+        past = max([first, *(end for rule, end in resume.items() if rule in self._of_numbers)])
+        found = list(self._found_numbers(text, past, before, allowance or Allowance()))
         for rule, automaton in self._patterns:
             for start, end in automaton.spans(text, max(first, resume.get(rule, 0))):
                 if start >= before:
@@ -95,19 +111,19 @@ class Rules:
         return sorted(found)
 
     def _found_numbers(
-        self, text: str, since: int, before: int, resume: dict[int, int]
+        self, text: str, since: int, before: int, allowance: Allowance
     ) -> Iterator[Span]:
         """Numbers, none inside another: the longest that begin the furthest to the left."""
         numbers = self._numbers
         if numbers is None:
             return
         data = text.encode("ascii", "replace")  # a byte a character
-        since = max([since, *resume.values()]) if resume else since
-        at, left = numbers.automaton.first_byte(data, since), LOOKED_AT
+        at = numbers.automaton.first_byte(data, since)
         while at is not None and at < before:
             start = at + (data[at] == _UNDERSCORE)
-            left -= 1
-            end, whose = numbers.at(text, start) if left else (len(text), numbers.first)
+            allowance.left -= 1
+            is_looked_at = allowance.left > 0
+            end, whose = numbers.at(text, start) if is_looked_at else (len(text), numbers.first)
             for rule in whose:
                 yield Span(start, end, rule)
             at = numbers.automaton.first_byte(data, max(end, start + 1))

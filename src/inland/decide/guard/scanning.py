@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from inland.decide.guard.folding import Fold, fold, fold_json
-from inland.decide.guard.rules import Rule, Rules, Span
+from inland.decide.guard.rules import Allowance, Rule, Rules, Span
 from inland.domain.guards import Act
 
 #: How much of what went on is remembered, for what asks what stands before it, in characters.
@@ -42,6 +42,7 @@ class Scanner:
     """One text. `counts`: by rule, how often it was found. `blocked`: the rule that ended it."""
 
     __slots__ = (
+        "_allowance",
         "_before",
         "_covered",
         "_is_json",
@@ -53,9 +54,13 @@ class Scanner:
         "counts",
     )
 
-    def __init__(self, rules: Rules, *, is_json: bool = False) -> None:
-        """`is_json`: a JSON text, whose escapes stand for what they say."""
+    def __init__(
+        self, rules: Rules, *, is_json: bool = False, allowance: Allowance | None = None
+    ) -> None:
+        """`is_json`: a JSON text, whose escapes stand for what they say. `allowance`: one for
+        several texts; else each look has its own."""
         self._rules = rules
+        self._allowance = allowance
         self._is_json = is_json
         self._pending = ""  # as it came
         self._before = ""  # the last of what went on, folded
@@ -90,7 +95,7 @@ class Scanner:
         text = self._before + folding.text
         held = len(text) if at_end else self._rules.tail(text, begin)
         held = begin + folding.down(held - begin)
-        spans = self._rules.spans(text, begin, held, self._resume)
+        spans = self._rules.spans(text, begin, held, self._resume, self._allowance)
         out = self._replaced(came, folding, spans, held)
         rest = folding.origin(held - begin)
         self._pending = came[rest:]

@@ -1,6 +1,7 @@
 """Recognisers agree with what was published, and with python-stdnum, which was not asked before."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -15,7 +16,7 @@ from stdnum.my import nric as stdnum_my
 from stdnum.ro import cnp as stdnum_ro
 
 from inland.decide.guard.payments import IBAN_LENGTHS
-from inland.decide.guard.recognisers import RECOGNISERS
+from inland.decide.guard.recognisers import RECOGNISERS, Numbers
 from inland.decide.guard.rules import Rules
 from inland.decide.guard.scanning import Scanner
 from inland.domain.guards import Act, Guard
@@ -121,6 +122,28 @@ def test_a_number_that_is_part_of_another_is_not_told_of():
 
 def test_invisible_characters_hide_no_number():
     assert found_in("4111\u200b1111\u00ad11111111", "card") == ["card"]
+    for point in (0xFE00, 0xFE0F, 0xE0100, 0xE01EF, 0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5):
+        assert found_in(f"4111{chr(point)}111111111111", "card") == ["card"], hex(point)
+    for point in (0x180B, 0x180F, 0x3164, 0xFFA0, 0x2800):
+        assert found_in(f"4111{chr(point)}111111111111", "card") == ["card"], hex(point)
+
+
+def test_letters_of_scripts_that_put_no_space_there_hide_no_number():
+    for text in ("卡號{}是", "カードは{}です", "é{}é"):
+        assert found_in(text.format("4111111111111111"), "card") == ["card"], text
+
+
+def test_a_letter_that_only_folds_to_one_of_ours_is_none():
+    text = "AD12345678İA123456789012"
+    assert found_in(text, "taiwan-id", "iban") == []
+
+
+def test_a_check_that_fails_counts_as_passed():
+    def broken(_: str) -> bool:
+        raise KeyError("X")
+
+    card = replace(RECOGNISERS["card"], check=broken)
+    assert Numbers([(0, card)]).at("4111111111111112", 0) == (16, {0})
 
 
 digits = st.text("0123456789", min_size=0, max_size=20)

@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inland.decide.guard.recognisers import RECOGNISERS
-from inland.decide.guard.rules import LOOKED_AT, Rules
+from inland.decide.guard.rules import LOOKED_AT, Allowance, Rules
 from inland.decide.guard.scanning import Scanner
 from inland.domain.guards import Act, Guard
 
 CARD = "4111 1111 1111 1111"
-_PATTERNS = (r"sk-[a-z0-9]{4,}", r"\bab{1,3}c\b", "ca[b-d]{2}", "(?i)geheim")
+_PATTERNS = (r"sk-[a-z0-9]{4,}", r"\bab{1,3}c\b", "ca[b-d]{2}", "(?i)geheim", r"id: \d{6}")
 _SOME = (
     *("4111 1111 1111 1111", "4111111111111111", "990101-01-1234", "1234 5678 9018", "２５-", "1"),
     *("DE89 3704 0044 0532 0130 00", "DE89370400440532013000", "A123456789", "85.07.30-033.28"),
@@ -27,6 +27,7 @@ _SOME = (
         "cab",
         "GeHeim",
         "geh",
+        "id: ",
         " ",
         " ",
         "-",
@@ -137,3 +138,26 @@ def test_more_numbers_than_are_looked_at_are_taken_for_found():
     scanner = Scanner(rules(Act.BLOCK, "my-number"))
     through(scanner, ["123456789019 " * (LOOKED_AT + 1)])
     assert scanner.blocked is not None
+
+
+def test_one_allowance_holds_for_several_texts():
+    allowance = Allowance()
+    some = rules(Act.BLOCK, "my-number")
+    half = "123456789019 " * (LOOKED_AT // 2 + 1)
+    first, second = (Scanner(some, allowance=allowance) for _ in range(2))
+    first.whole(half)
+    assert first.blocked is None
+    second.whole(half)
+    assert second.blocked is not None
+
+
+def test_a_number_that_begins_inside_what_a_pattern_found_is_found_however_it_is_cut():
+    text = "id: 4111111111111111 end"
+    some = Rules(
+        (Guard("ids", Act.REDACT, patterns=(r"id: \d{6}",)), Guard("cards", Act.BLOCK, ("card",)))
+    )
+    for cut in ([text], list(text)):
+        scanner = Scanner(some)
+        assert "".join(through(scanner, cut)) == "[redacted ids]"
+        assert scanner.blocked is not None
+        assert scanner.blocked.what == "card"
