@@ -39,7 +39,8 @@ def set_(
     json: JsonOption = False,
 ) -> None:
     """Set a budget of a tenant or of one of its keys, in tokens or in money."""
-    if (tokens is None) == (money is None) or (money is None) != (currency is None):
+    in_money = money is not None and currency not in {None, TOKENS}
+    if in_money == (tokens is not None) or (money is not None or currency is not None) != in_money:
         raise Failed("give --tokens N, or --money AMOUNT --currency CODE")
     body: dict[str, Any] = {
         "tenant": tenant,

@@ -110,6 +110,26 @@ def test_an_error_nobody_foresaw_is_one_line_too(
     assert len(err.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    "amount",
+    [
+        "",
+        "--money 5",
+        "--currency EUR",
+        "--money 5 --currency tokens",
+        "--tokens 5 --currency EUR",
+        "--tokens 5 --money 5 --currency EUR",
+    ],
+)
+def test_a_budget_is_in_tokens_or_in_money(
+    amount: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = f"budget set --tenant x --period day {amount}".split()
+    code, _, err = _run(capsys, *words, "--home", str(tmp_path))
+    assert code == 1
+    assert "give --tokens N, or --money AMOUNT --currency CODE" in err
+
+
 def test_errors_of_the_system_are_said_in_words() -> None:
     assert describe(OSError(28, "No space left on device", "/d/f"))[0].startswith("no space left")
     assert "/d/f" in describe(PermissionError(13, "Permission denied", "/d/f"))[0]
