@@ -29,6 +29,8 @@ MANY = 1_000_000
 TINY, CONTEXT = "tiny", 128
 #: A deployment that is there to be removed.
 DOOMED = "doomed"
+#: A model whose pull was begun, and fails.
+PULLED = "pulled"
 _OF_TOOLS = ("top_logprobs", "tools", "tool_choice", "parallel_tool_calls")
 _OF_A_SERVER = ("url", "upstream_model", "jurisdiction", "operator", "token")
 REVOKED = "revoked"
@@ -152,9 +154,12 @@ def stage(folder: Path) -> Iterator[tuple[Running, dict[str, str | None], Narrow
             answer = client.chat.completions.create(
                 model=TINY, messages=[{"role": "user", "content": "Hi"}], max_tokens=2
             )
+        factory.run("guard", "set", "held", "--find", "card", "--act", "note")
+        order = {"name": PULLED, "source": "file:/nowhere/at/all.gguf"}
         with factory.http() as http:
             begun = http.post(f"/factory/v1/deployments/{TINY}/measure", headers=operator)
-        assert begun.status_code == 202, begun.text
+            pulled = http.post("/factory/v1/models/pull", json=order, headers=operator)
+        assert (begun.status_code, pulled.status_code) == (202, 202), begun.text + pulled.text
         factory.receipt(answer.id, folder / "receipt.json")
         yield factory, keys, _narrowing(factory, model, answer.id, spare)
 
@@ -248,6 +253,16 @@ def _assets(factory: Running, folder: Path) -> Narrowing:
     }
 
 
+#: Guards that find nothing of what is asked here.
+_GUARDS: Narrowing = {
+    "guards.remove.name": {"enum": ["held", "nothing"]},
+    "NewGuard:name": {"enum": ["made", "No Name"]},
+    "NewGuard:finds": {"enum": [["card"], ["nonsense"]]},
+    "NewGuard:patterns": {"enum": [[]]},
+    "NewGuard:deployment": {"enum": [None, TINY, "nothing"]},
+    "NewGuard:tenant": {"enum": [None, "fodder", "nobody-here"]},
+}
+
 #: What may be asked about a deployment that is to stay.
 _ABOUT_ONE = ("show", "measure", "measurement", "scale")
 
@@ -310,6 +325,9 @@ def _narrowing(factory: Running, model: str, answer: str, spare: list[str]) -> N
         "log": {"enum": logs},
         "model": {"enum": [TINY, "nothing"]},
         **_asks(turn),
+        **_GUARDS,
+        "Whose:tenant": {"enum": ["fodder", "nobody-here"]},
+        "models.pulled.name": {"enum": [PULLED, "nothing"]},
         "NewTenant:name": {"enum": ["grown", "fodder", "No Name"]},
         "NewTenant:jurisdictions": {"enum": [None, ["DE"], ["Atlantis"]]},
         "NewTenant:storage": {"enum": [None, ["EU"], ["Atlantis"]]},

@@ -189,7 +189,14 @@ BODIES: dict[str, dict[str, Any] | bytes] = {
     "embeddings": {"model": "{deployment}", "input": "Hi"},
 }
 #: Values of what names nothing.
-VALUES = {"period": "day", "month": "2026-01", "path": "0/999", "log": "00000000", "number": "0"}
+VALUES = {
+    "period": "day",
+    "month": "2026-01",
+    "path": "0/999",
+    "log": "00000000",
+    "number": "0",
+    "name": "cards",
+}
 
 #: Operations that show a tenant's keys something of their own, or of everybody's.
 OPEN = frozenset(

@@ -24,7 +24,8 @@ HEAD_BYTES, HEAD_S = 16_384, 10.0
 CONNECTIONS = 64
 _CHUNK_BYTES = 65_536
 _END = b"\r\n\r\n"
-_OURS = (b"proxy-", b"connection:", b"keep-alive:")
+_OURS = (b"proxy-", b"connection:", b"keep-alive:", b"expect:")
+_CLOSE = b"connection: close\r\n"
 _log = logging.getLogger(__name__)
 
 
@@ -98,9 +99,10 @@ class Proxy:
             if connects:
                 caller.sendall(b"HTTP/1.1 200 Connected\r\n\r\n")
                 there.sendall(rest)
+                _join(caller, there)
             else:
                 there.sendall(_direct(words, lines[1:]) + rest)
-            _join(caller, there)
+                _join(caller, there, first=_CLOSE)
 
     def _is_known(self, headers: list[bytes]) -> bool:
         for header in headers:
@@ -146,19 +148,26 @@ def _direct(words: list[bytes], headers: list[bytes]) -> bytes:
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     kept = [one for one in headers if not one.lower().startswith(_OURS)]
     first = b" ".join([words[0], path.encode("ascii"), words[2]])
-    return b"\r\n".join([first, *kept, b"connection: close"]) + _END
+    return b"\r\n".join([first, *kept, _CLOSE]) + b"\r\n"
 
 
-def _join(caller: socket.socket, there: socket.socket) -> None:
-    """Carry bytes both ways until both have said all."""
-    back = Thread(target=_carry, args=(there, caller), name="egress-proxy", daemon=True)
+def _join(caller: socket.socket, there: socket.socket, first: bytes = b"") -> None:
+    """Carry bytes both ways until both have said all. `first`: the answer's first header.
+
+    With it a caller knows that the connection ends with that answer, whatever the server says of
+    its own, and asks for nothing more on it.
+    """
+    args = (there, caller, first)
+    back = Thread(target=_carry, args=args, name="egress-proxy", daemon=True)
     back.start()
     _carry(caller, there)
     back.join()
 
 
-def _carry(source: socket.socket, target: socket.socket) -> None:
+def _carry(source: socket.socket, target: socket.socket, header: bytes = b"") -> None:
     try:
+        if header:
+            target.sendall(_first_line(source) + header)
         while data := source.recv(_CHUNK_BYTES):
             target.sendall(data)
         target.shutdown(socket.SHUT_WR)
@@ -166,6 +175,19 @@ def _carry(source: socket.socket, target: socket.socket) -> None:
         for one in (source, target):
             with suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
+
+
+def _first_line(source: socket.socket) -> bytes:
+    """What comes first, read up to the end of its line. Raises OSError."""
+    line = b""
+    while not line.endswith(b"\r\n"):
+        if len(line) > HEAD_BYTES:
+            raise ConnectionAbortedError("its first line is too long")
+        one = source.recv(1)
+        if not one:
+            raise ConnectionResetError("it hung up")
+        line += one
+    return line
 
 
 def _say(caller: socket.socket, status: str, why: str) -> None:
