@@ -39,7 +39,9 @@ class Bounds:
         if body is None:
             detail = f"a body has at most {self._limits.control_body_bytes} bytes"
             await _refuse(sending, 413, "Too long", detail)
-        elif not _is_octets(scope) and (bad := self._ambiguous(body)):
+        elif len(_content_types(scope)) > 1:
+            await _refuse(sending, 400, "Bad input", "a body has one content-type")
+        elif _content_types(scope) != [OCTETS] and (bad := self._ambiguous(body)):
             await _refuse(sending, 422, "Bad input", bad)
         else:
             await self._app(scope, _replay(body, receive), sending)
@@ -67,12 +69,13 @@ class Bounds:
         _log.info("call", extra=facts)
 
 
-def _is_octets(scope: Scope) -> bool:
-    """Whether a body says that it is no JSON: no route that wants some reads it then."""
-    return any(
-        name == b"content-type" and value.partition(b";")[0].strip().lower() == OCTETS
+def _content_types(scope: Scope) -> list[bytes]:
+    """What a body says that it is. No route that wants JSON reads one that says octets."""
+    return [
+        value.partition(b";")[0].strip().lower()
         for name, value in scope["headers"]
-    )
+        if name == b"content-type"
+    ]
 
 
 async def _body(receive: Receive, limit_bytes: int) -> bytes | None:

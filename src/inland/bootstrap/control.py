@@ -35,7 +35,6 @@ from inland.api.totals import Totals
 from inland.bootstrap.books import FACTORY, database
 from inland.bootstrap.bringing import bringing
 from inland.bootstrap.certificate import Renewal
-from inland.bootstrap.outbound import Outbound
 from inland.bootstrap.vault import open_vault
 from inland.bootstrap.ways_out import control_door
 from inland.decide.shares import Shares
@@ -148,7 +147,8 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
     room = _engine_room(home, isolation)
     replicas = Replicas(changes, runner, _probers(), room, probes, draining)
     contracts = Contracts(changes, limits.contracts)
-    kept = _vault(home, said.vault, changes)
+    door, outbound, out = _ways_out(changes, feed)
+    kept = _vault(home, said.vault, door)
     assets = asset_room(changes, kept.vault, site, limits)
     steps = [
         Controller("feed", lambda: _end_unless(feed.is_alive())),
@@ -162,7 +162,6 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
         Controller("refitting", Refitting(changes, feed.heard).step),
         Controller("assets", assets.upkeep.step),
     ]
-    door, outbound, out = _ways_out(changes, feed)
     ticker = Ticker(steps + out, _step_failed)
     control = Control(
         factory=FACTORY,
@@ -203,9 +202,9 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
     return _Parts(store, books, feed, runner, changes, control)
 
 
-def _vault(home: Home, said: VaultSaid, changes: Changes) -> VaultParts:
+def _vault(home: Home, said: VaultSaid, door: BlockingDoor) -> VaultParts:
     credentials = settings.from_environment().credentials
-    return open_vault(home, said, credentials, Outbound(changes).allows)
+    return open_vault(home, said, credentials, door)
 
 
 def _feed(

@@ -6,8 +6,6 @@ from pathlib import Path
 
 from inland.adapters.egress.blocking import BlockingDoor
 from inland.adapters.egress.calls import Calls
-from inland.adapters.egress.judging import Allow
-from inland.adapters.egress.uses import Uses
 from inland.adapters.files.disk import Disk
 from inland.adapters.home.layout import Home
 from inland.adapters.home.vault_table import BlobsIn, KeysBy, VaultSaid, server
@@ -42,22 +40,21 @@ def factory_secret(said: VaultSaid, credentials: Path | None) -> FactorySecret:
     return FactorySecret(Source.FILE)
 
 
-def open_vault(
-    home: Home, said: VaultSaid, credentials: Path | None, allow: Allow, uses: Uses | None = None
-) -> Parts:
-    """Nothing is asked of a server yet. Raises BadInput for files that cannot be used."""
-    keys, blobs = _keys(home, said, credentials, allow, uses), _blobs(home, said, allow, uses)
+def open_vault(home: Home, said: VaultSaid, credentials: Path | None, door: BlockingDoor) -> Parts:
+    """Servers are reached through `door`, whose books and recheck are theirs too.
+
+    Nothing is asked of a server yet. Raises BadInput for files that cannot be used.
+    """
+    keys, blobs = _keys(home, said, credentials, door), _blobs(home, said, door)
     return Parts(keys, blobs, SealedVault(keys, blobs), said.keys.value, said.blobs.value)
 
 
-def _keys(
-    home: Home, said: VaultSaid, credentials: Path | None, allow: Allow, uses: Uses | None
-) -> Keys:
+def _keys(home: Home, said: VaultSaid, credentials: Path | None, door: BlockingDoor) -> Keys:
     if said.keys is KeysBy.EMBEDDED:
         files = Disk(home.root)
         return EmbeddedKeys(files, FactoryKey(files, factory_secret(said, credentials), ROOT))
-    door = BlockingDoor(allow, uses=uses, context=_trusting(said.key_server_ca))
-    calls = Calls(door, "keys", server(said.key_server, "key_server"), KEY_SERVER_S)
+    trusting = door.trusting(_context(said.key_server_ca)) if said.key_server_ca else door
+    calls = Calls(trusting, "keys", server(said.key_server, "key_server"), KEY_SERVER_S)
     return OpenBaoKeys(calls, _token(said, credentials), said.key_server_mount)
 
 
@@ -78,16 +75,14 @@ def _token(said: VaultSaid, credentials: Path | None) -> Callable[[], str]:
     return token
 
 
-def _trusting(ca: Path | None) -> ssl.SSLContext | None:
-    if ca is None:
-        return None
+def _context(ca: Path) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=ca)
     except OSError as error:
         raise BadInput("vault", f"key_server_ca: {ca}: {error}") from None
 
 
-def _blobs(home: Home, said: VaultSaid, allow: Allow, uses: Uses | None) -> Blobs:
+def _blobs(home: Home, said: VaultSaid, door: BlockingDoor) -> Blobs:
     if said.blobs is BlobsIn.FOLDER:
         return FolderBlobs(Disk(home.root))
     try:
@@ -98,7 +93,7 @@ def _blobs(home: Home, said: VaultSaid, allow: Allow, uses: Uses | None) -> Blob
     access, secret = _s3_key(said.s3_key_file)
     at = server(said.s3_endpoint, "s3_endpoint")
     bucket = Bucket(at, said.s3_bucket, said.s3_region, access, secret, said.s3_prefix)
-    return S3Blobs(bucket, BlockingDoor(allow, uses=uses))
+    return S3Blobs(bucket, door)
 
 
 def _s3_key(file: Path) -> tuple[str, str]:

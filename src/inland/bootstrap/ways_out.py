@@ -1,5 +1,6 @@
 """The one door out, as each process has it: what opens it is the policy set in force."""
 
+import threading
 from dataclasses import dataclass, field
 
 from inland.adapters.egress.blocking import BlockingDoor
@@ -34,13 +35,15 @@ def control_door(changes: Changes) -> BlockingDoor:
     """Control's, for its threads: decided by the state in the database, read as it changes."""
     in_force = InForce()
     taken = [-1]
+    lock = threading.Lock()  # what an older policy set decided must not be kept under a newer one
 
     def allow(host: str, port: int, private: bool) -> tuple[str, ...]:  # noqa: FBT001 - `Allow`
         with changes.store.read() as transaction:
             version = transaction.state.version()
-        if version != taken[0]:
-            in_force.take(changes.snapshot())
-            taken[0] = version
-        return in_force.may_connect(host, port, private)
+        with lock:
+            if version != taken[0]:
+                in_force.take(changes.snapshot())
+                taken[0] = version
+            return in_force.may_connect(host, port, private)
 
     return BlockingDoor(allow)

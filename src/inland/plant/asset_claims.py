@@ -1,4 +1,5 @@
-"""Who works on an asset just now: many on its parts, or one on the whole of it."""
+"""Who works on an asset just now: many on its parts, one on each that is written, or one on the
+whole of it."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -13,11 +14,12 @@ _RETRY_AFTER_S = 1
 
 
 class Claims:
-    """Any number of threads may claim; a part never waits, for the whole may take its time."""
+    """Any number of threads may claim; a part never waits for the whole: it may take its time."""
 
     def __init__(self) -> None:
         self._changed = Condition()
         self._parts: Counter[str] = Counter()
+        self._written: set[tuple[str, int]] = set()
         self._whole: set[str] = set()
 
     @contextmanager
@@ -35,6 +37,22 @@ class Claims:
                 if not self._parts[asset]:
                     del self._parts[asset]
                 self._changed.notify_all()
+
+    @contextmanager
+    def written(self, asset: str, number: int) -> Iterator[None]:
+        """Write one part, when nobody else does. Raises Busy as `part` does, or after `WAIT_S`."""
+        one = (asset, number)
+        with self.part(asset):
+            with self._changed:
+                free = self._changed.wait_for(lambda: one not in self._written, WAIT_S)
+                self._await(free, asset)
+                self._written.add(one)
+            try:
+                yield
+            finally:
+                with self._changed:
+                    self._written.discard(one)
+                    self._changed.notify_all()
 
     @contextmanager
     def whole(self, asset: str) -> Iterator[None]:

@@ -17,7 +17,7 @@ from inland.plant.asset_rulings import AssetRulings, unknown
 from inland.plant.assets import Doing, intend, owned, undo
 from inland.plant.changes import Changes
 from inland.ports.assets import AssetRow, AssetTables, Intent
-from inland.ports.keys import KeyGone
+from inland.ports.keys import KeyGone, KeyWithdrawn
 from inland.ports.vault import PartName, Unreadable, Vault
 
 #: Assets that one erase may reach: all of them stand in its record.
@@ -113,7 +113,18 @@ class Erasing:
                 self._vault.get(PartName(row.tenant, row.id, number))
             except (KeyGone, Unreadable):
                 continue
+            except KeyWithdrawn:
+                self._demand_gone(row)
+                return
             raise Damaged(f"asset {row.id}", f"part {number} opens though its key was destroyed")
+
+    def _demand_gone(self, row: AssetRow) -> None:
+        """Nothing of a tenant that withdrew its keys can be tried, and they may be given back: so
+        neither key nor parts may be there. Raises Damaged."""
+        if self._vault.has_key(row.tenant, row.id):
+            raise Damaged(f"asset {row.id}", "its key is there though it was destroyed")
+        if next(self._vault.parts(row.id), None) is not None:
+            raise Damaged(f"asset {row.id}", "parts of it are there though they were removed")
 
     def _certify(self, intent: Intent, rows: Iterable[AssetRow]) -> None:
         with self._changes.act(intent.who) as (transaction, book):

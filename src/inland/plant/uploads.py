@@ -139,9 +139,10 @@ class Uploads:
             return _upload(transaction.assets, _uploading(transaction.assets, who, asset))
 
     def put(self, who: Key, asset: str, number: int, data: bytes) -> None:
-        """Take a part; durable when it returns. One that is there is replaced.
+        """Take a part; durable when it returns. One that is there is replaced: it counts as missing
+        from before its content goes, so that no proof is ever beside content of another sealing.
 
-        Raises BadInput, NotFound, and what the vault does.
+        Raises BadInput, Busy, NotFound, and what the vault does.
         """
         with self._changes.store.read() as transaction:
             row = _uploading(transaction.assets, who, asset)
@@ -149,9 +150,13 @@ class Uploads:
         if not wanted or len(data) != wanted:
             raise BadInput("part", f"part {number} of {row.bytes} bytes has {wanted} bytes")
         self._rulings.demand(who, Action.STORE, row)
-        with self._claims.part(asset):
+        with self._claims.written(asset, number):
             with self._changes.store.read() as transaction:
                 _uploading(transaction.assets, who, asset)
+                before = transaction.assets.part(asset, number)
+            if before is not None:
+                with self._changes.store.write() as transaction:
+                    transaction.assets.remove_part(asset, number)
             found = mac(self._vault.digest_key(row.tenant), data)
             proof = self._vault.put(PartName(row.tenant, asset, number), data)
             now_s = self._changes.clock.unix_us() // 1_000_000
@@ -180,30 +185,41 @@ class Uploads:
 
     def give_up(self, who: Key, asset: str) -> None:
         """Remove an upload. Raises NotFound, and what the vault does."""
-        with self._changes.store.read() as transaction:
-            row = _uploading(transaction.assets, who, asset)
-            (intent,) = [one for one in transaction.assets.intents() if one.asset == asset]
-        self._remove(row, intent, who.id, "given up")
+        with self._claims.whole(asset):
+            with self._changes.store.read() as transaction:
+                row = _uploading(transaction.assets, who, asset)
+                (intent,) = [one for one in transaction.assets.intents() if one.asset == asset]
+            self._remove(row, intent, who.id, "given up")
 
     def settle(self, intent: Intent) -> None:
         """Remove an upload that nobody went on with for `limits.upload_s`."""
+        if self._left(intent.asset) is None:
+            return
+        with self._claims.whole(intent.asset):
+            row = self._left(intent.asset)  # somebody may have gone on with it meanwhile
+            if row is not None:
+                why = f"nobody went on with it for {self._limits.upload_s} s"
+                self._remove(row, intent, "factory", why)
+
+    def _left(self, asset: str) -> AssetRow | None:
+        """An upload, if nobody went on with it for too long."""
         with self._changes.store.read() as transaction:
-            row = transaction.assets.asset(intent.asset)
-        quiet_s = self._changes.clock.unix_us() // 1_000_000 - (row.touched_unix_s if row else 0)
-        if row is not None and quiet_s > self._limits.upload_s:
-            self._remove(row, intent, "factory", f"nobody went on with it for {quiet_s} s")
+            row = transaction.assets.asset(asset)
+        if row is None or row.state is not AssetState.UPLOADING:
+            return None
+        quiet_s = self._changes.clock.unix_us() // 1_000_000 - row.touched_unix_s
+        return row if quiet_s > self._limits.upload_s else None
 
     def _remove(self, row: AssetRow, intent: Intent, who: str, why: str) -> None:
-        """The key first, then parts; the row goes last, so that a cut removal is done again."""
-        with self._claims.whole(row.id):
-            with self._changes.store.read() as transaction:
-                there = transaction.assets.asset(row.id)
-            if there is None or there.state is not AssetState.UPLOADING:
-                return
-            self._vault.erase(row.tenant, row.id)
-            with self._changes.act(who) as (transaction, book):
-                transaction.assets.remove_asset(row.id)
-                undo((transaction, book), intent, row.tenant, why)
+        """Under a claim to the whole. First nothing says any more that anything of it was received;
+        then the key, then parts; the row goes last, so that a cut removal is done again."""
+        with self._changes.store.write() as transaction:
+            transaction.assets.put_asset(replace(row, resume=""))
+            transaction.assets.remove_parts(row.id)
+        self._vault.erase(row.tenant, row.id)
+        with self._changes.act(who) as (transaction, book):
+            transaction.assets.remove_asset(row.id)
+            undo((transaction, book), intent, row.tenant, why)
 
     def _made(self, transaction: Transaction, key: bytes, row: AssetRow) -> AssetRow:
         assets = transaction.assets

@@ -14,6 +14,7 @@ from inland.domain.errors import Damaged
 from inland.domain.plant import Tenant
 from inland.plant.changes import Changes
 from inland.plant.tenants import found_tenant
+from inland.ports.assets import Part
 from inland.ports.blobs import Blobs, BlobsAway
 from inland.ports.keys import KeyGone, Keys, KeysAway, KeyWithdrawn
 from inland.ports.vault import PartName, Unreadable, Vault
@@ -145,26 +146,28 @@ class VaultRoom:
         if stored.parts is None:
             return
         there = set(self._parts.vault.parts(asset))
+        with self._changes.store.read() as transaction:
+            booked = transaction.assets.parts(asset)
         for number in range(stored.parts):
-            wrong = self._wrong(PartName(stored.tenant, asset, number), there=number in there)
+            part = PartName(stored.tenant, asset, number)
+            wrong = self._wrong(part, booked.get(number)) if number in there else Wrong.MISSING
             if wrong in {Wrong.KEYLESS, Wrong.WITHDRAWN}:  # of all its parts
                 yield Finding(wrong, stored.tenant, asset)
                 return
             if wrong is not None:
                 yield Finding(wrong, stored.tenant, asset, number)
 
-    def _wrong(self, part: PartName, *, there: bool) -> Wrong | None:
-        if not there:
-            return Wrong.MISSING
+    def _wrong(self, part: PartName, booked: Part | None) -> Wrong | None:
+        """Whether it opens as an export would open it: what no row knows does not."""
         try:
-            self._parts.vault.get(part)
+            self._parts.vault.get(part, None if booked is None else booked.proof)
         except (Unreadable, Damaged):
             return Wrong.DAMAGED
         except KeyGone:
             return Wrong.KEYLESS
         except KeyWithdrawn:
             return Wrong.WITHDRAWN
-        return None
+        return Wrong.DAMAGED if booked is None else None
 
     def _known(self) -> Mapping[str, Stored]:
         """The assets that may have content, by id."""

@@ -50,6 +50,10 @@ class Vault(Protocol):
         """The numbers of the parts that lie there, whether they open or not, in order."""
         ...
 
+    def has_key(self, tenant: str, asset: str) -> bool:
+        """Whether there is one, withdrawn or not."""
+        ...
+
     def erase(self, tenant: str, asset: str) -> None:
         """Destroy the key first, then remove what it sealed. May be repeated after any failure.
 

@@ -354,3 +354,17 @@ def test_a_body_that_reads_two_ways_or_not_at_all_changes_nothing(factory, body)
     assert refused.headers["content-type"] == "application/problem+json"
     assert len(refused.content) < 1000
     assert operator.get("/factory/v1/tenants").json() == before
+
+
+@pytest.mark.parametrize("first", ["application/json", "application/octet-stream"])
+def test_a_body_that_says_twice_what_it_is_is_refused(factory, first):
+    operator = factory.as_("operator")
+    before = operator.get("/factory/v1/tenants").json()
+    headers = [("content-type", first), ("content-type", "application/octet-stream")]
+    body = b'{"name":"twice","name":"other","jurisdictions":["DE"]}'
+    refused = operator.post("/factory/v1/tenants", content=body, headers=headers)
+    assert (refused.status_code, refused.json()["detail"]) == (
+        400,
+        "a body has one content-type",
+    )
+    assert operator.get("/factory/v1/tenants").json() == before

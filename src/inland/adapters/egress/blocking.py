@@ -4,12 +4,14 @@ What a connection carries is the caller's: plain bytes, TLS (`open`), HTTP (`htt
 library of its own sends through a proxy on this machine (`proxy.py`).
 """
 
+import copy
 import socket
 import ssl
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from threading import Lock
+from typing import Self
 from weakref import WeakKeyDictionary
 
 from inland.adapters.egress.door import Origin
@@ -49,6 +51,12 @@ class BlockingDoor:
         self._connect_s = connect_s
         self._standing: WeakKeyDictionary[socket.socket, tuple[str, int, str]] = WeakKeyDictionary()
         self._lock = Lock()
+
+    def trusting(self, context: ssl.SSLContext) -> Self:
+        """This very door, its counts and what stands with it, but TLS is verified by `context`."""
+        other = copy.copy(self)
+        other.context = context
+        return other
 
     def connect_tcp(
         self, host: str, port: int, why: str, timeout_s: float | None = None

@@ -179,6 +179,10 @@ class SqlAssets:
         self._connection.execute(touch)
         self._connection.execute(_PUT_PART, {"asset": asset, **asdict(part)})
 
+    def remove_part(self, asset: str, number: int) -> None:
+        one = (PARTS.c.asset == asset) & (PARTS.c.number == number)
+        self._connection.execute(delete(PARTS).where(one))
+
     def remove_parts(self, asset: str) -> None:
         self._connection.execute(delete(PARTS).where(PARTS.c.asset == asset))
 

@@ -51,6 +51,9 @@ class SealedVault:
             if number.isdecimal():
                 yield int(number)
 
+    def has_key(self, tenant: str, asset: str) -> bool:
+        return KeyName(tenant, asset) in self._keys.names()
+
     def erase(self, tenant: str, asset: str) -> None:
         assert asset not in _OWN
         if tenant:
