@@ -13,6 +13,7 @@ from inland import settings
 from inland.adapters.home import factory_toml
 from inland.adapters.home.layout import Home
 from inland.adapters.home.listening import Listening, from_json
+from inland.adapters.isolation.core_dumps import leave_no_core
 from inland.adapters.processes.room import NO_ROOM_ERRORS, NO_ROOM_EXIT
 from inland.bootstrap import logs
 from inland.domain.errors import InlandError
@@ -44,7 +45,7 @@ def main(argv: list[str]) -> int:
     """Run one process to its end; its exit status. What stops it is the last line of its log."""
     asked = _arguments(argv)
     os.umask(0o077)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # memory holds texts and keys
+    leave_no_core()
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a caller takes one, and an engine
     logs.to_standard_error()

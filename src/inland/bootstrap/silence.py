@@ -59,6 +59,8 @@ CLOSED = {
 OPEN = {
     "files-left": "what it left in its writable folder and what it printed stay with who ran it",
     "load": "others on the machine notice how busy it is, and which plain files it locks",
+    "made-and-removed": "a socket, pipe or device that another process makes where the command may "
+    "read, and removes again before it ends, is not seen: only what is there before and after is",
     "own-networks": "a network namespace that it makes for itself has no interface and no way out: "
     "what is tried there is not counted",
 }
@@ -201,6 +203,8 @@ def _given(path: Path) -> Path:
     found = path.expanduser().absolute()
     if not found.exists():
         raise NotFound(f"file or folder {path}")
+    if not (found.is_dir() or found.is_file()):
+        raise BadInput("--read", f"{found} is a socket, pipe or device: name files and folders")
     if any(one.is_relative_to(found) for one in (*PRIVATE, Path("/proc"), Path("/sys"))):
         raise BadInput("--read", f"{found} is the command's own there: name what in it is needed")
     return found

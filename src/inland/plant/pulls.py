@@ -20,6 +20,7 @@ from inland.ports.state import StateTables
 #: Pulls under way at once, and those over that are remembered.
 PULLS, REMEMBERED = 4, 256
 _HEX = frozenset("0123456789abcdef")
+_OWN_FAULT = "a fault of control's own; see its log"
 _SCHEMES = ("pypi:", "hf:", "file:", "s3:")
 
 
@@ -88,21 +89,28 @@ class Pulls:
             for one in over[: max(0, len(self._last) - REMEMBERED)]:
                 del self._last[one.name]
             self._last[order.name] = begun
-        self._changes.note(who, "model.pull", order.name, source=order.source)
-        self._begin(lambda: self._run(who, order))
+        try:
+            self._changes.note(who, "model.pull", order.name, source=order.source)
+            self._begin(lambda: self._run(who, order))
+        except BaseException:
+            self._show(replace(begun, stage=PullStage.FAILED, why="it could not begin"))
+            raise
         return begun
 
     def _run(self, who: str, order: Order) -> None:
         def progress(done: int, total: int) -> None:
             self._show(replace(self.last(order.name), done_bytes=done, total_bytes=total))
 
-        stage, why = PullStage.FAILED, "a fault of control's own; see its log"
+        stage, why = PullStage.FAILED, _OWN_FAULT
         try:
             self._keep(who, order, self._intake.take(order, progress))
             stage, why = PullStage.DONE, ""
-        except (InlandError, OSError) as error:
-            why = str(error)
+        except Exception as error:
+            is_told = isinstance(error, (InlandError, OSError))
+            why = str(error) if is_told else _OWN_FAULT
             self._changes.note(who, "model.refuse", order.name, source=order.source, why=why)
+            if not is_told:
+                raise
         finally:
             self._show(replace(self.last(order.name), stage=stage, why=why))
 

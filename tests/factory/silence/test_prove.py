@@ -364,3 +364,25 @@ def test_where_the_kernel_refuses_namespaces_there_is_no_claim(
     assert done.returncode == 1
     assert "the kernel does not let it be made" in done.stderr
     assert not evidence.exists()
+
+
+def test_a_socket_or_a_pipe_is_not_named_as_readable(prove: Prove, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with socket.socket(socket.AF_UNIX) as served:
+        served.bind(str(tmp_path / "s.sock"))
+        for name in ("s.sock", "pipe"):
+            done = prove("/bin/true", read=(tmp_path / name,))
+            assert "is a socket, pipe or device" in done.said
+
+
+def test_a_folder_that_is_passed_through_unlisted_leaves_no_evidence(
+    prove: Prove, tmp_path: Path
+) -> None:
+    shut = tmp_path / "given" / "shut"
+    shut.mkdir(parents=True)
+    shut.chmod(0o311)
+    if os.geteuid() == 0:  # root is kept from others' folders alone, and there as anybody is
+        os.chown(shut, 65_534, 65_534)
+    done = prove("/bin/true", read=(tmp_path / "given",))
+    assert done.code is None
+    assert f"what {shut} holds cannot be listed" in done.said

@@ -1,6 +1,10 @@
 """Only what is exactly one GGUF or one safetensors file is taken for one; each other is named."""
 
+import json
 import os
+import pickle
+import random
+import struct
 import tempfile
 import zipfile
 from pathlib import Path
@@ -9,7 +13,7 @@ import pytest
 from gguf.constants import GGML_QUANT_SIZES
 
 from inland.adapters.weights.formats import gguf, safetensors
-from inland.adapters.weights.formats.kinds import Kind, kind_of
+from inland.adapters.weights.formats.kinds import Kind, demand_no_pickle, kind_of
 from inland.adapters.weights.formats.window import Refused, Window
 from inland.adapters.weights.opened import opened
 from tests.unit.weights import hostile
@@ -21,6 +25,7 @@ def checked(path: Path) -> Kind:
     """As the inspecting child does, without its libraries."""
     with opened(path) as file:
         kind = kind_of(file.descriptor, file.size)
+        demand_no_pickle(file.descriptor)
         window = Window(file.descriptor, file.size)
         if kind is Kind.GGUF:
             gguf.check(window, BLOCKS)
@@ -97,3 +102,76 @@ def test_no_change_by_chance_breaks_the_checks_or_passes_as_an_archive() -> None
             except Refused:
                 continue
             assert not zipfile.is_zipfile(path)
+
+
+RUNS = b"\n" + pickle.dumps(hostile.Payload(), 0)
+TENSOR = {"t": hostile.entry([len(RUNS)], 0, len(RUNS), "U8")}
+
+
+def of_length(length: int, header: dict) -> bytes:
+    """A header of exactly so many bytes, as the format lets it be padded."""
+    raw = json.dumps(header).encode()
+    return raw.ljust(length)
+
+
+def test_weights_that_are_a_pickle_too_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "model.safetensors"
+    length = 0x70  # "p": a line is passed over, to the first newline
+    raw = of_length(length, TENSOR)
+    path.write_bytes(hostile.safetensors(raw, RUNS, length=length))
+    safetensors_alone(path)
+    with path.open("rb") as file, pytest.raises(Refused, match="pickle"):
+        demand_no_pickle(file.fileno())
+    name = tmp_path / "model.gguf"  # "G" is a number of eight bytes; "X" a text over the rest
+    data = b"GGUF" + struct.pack("<IB", 3, 0) + b"X" + struct.pack("<I", 3) + b"abc" + RUNS[1:]
+    assert pickle.loads(data) is None  # noqa: S301 - ours
+    assert "it ran" in capsys.readouterr().out
+    name.write_bytes(data)
+    with name.open("rb") as file, pytest.raises(Refused, match="pickle"):
+        demand_no_pickle(file.fileno())
+    name.write_bytes(b"G" * 9 * (1 << 20))
+    with name.open("rb") as file, pytest.raises(Refused, match="pickle"):
+        demand_no_pickle(file.fileno())
+
+
+def safetensors_alone(path: Path) -> None:
+    with opened(path) as file:
+        safetensors.check(Window(file.descriptor, file.size))
+
+
+def test_honest_weights_of_any_header_length_are_no_pickle(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    chance = random.Random(5)
+    for number in range(3000):
+        raw = json.dumps({f"model.layers.{number}.weight": hostile.entry([4096], 0, 4096, "U8")})
+        length = len(raw) + number if number < 1500 else 0x58 + 256 * chance.randint(1, 200)
+        header = raw.encode().ljust(length)
+        path.write_bytes(hostile.safetensors(header, chance.randbytes(4096), length=length))
+        safetensors_alone(path)
+        with path.open("rb") as file:
+            demand_no_pickle(file.fileno())
+
+
+@pytest.mark.parametrize("prefixed", [False, True])
+def test_an_archive_before_a_few_bytes_more_is_found(prefixed: bool, tmp_path: Path) -> None:
+    archive = hostile.zipped("a.pkl", b"x" * 100)
+    before = bytes(64) if prefixed else b""
+    size = len(before) + len(archive) + 9
+    header = {"t": hostile.entry([size], 0, size, "U8")}
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(hostile.safetensors(header, before + archive + b"some more"))
+    with pytest.raises(Refused, match="zip archive as well"):
+        checked(path)
+
+
+@pytest.mark.parametrize(("kind", "data"), [(2, b"\x02\0"), (4, b"\x03\0\0\0")])
+def test_one_of_several_files_is_refused(kind: int, data: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "model.gguf"
+    split = hostile.text("split.count") + struct.pack("<I", kind)
+    path.write_bytes(hostile.gguf((split + data,)))
+    with pytest.raises(Refused, match="one of several files"):
+        checked(path)
+    path.write_bytes(hostile.gguf((split + b"\x01" + data[1:],)))
+    assert checked(path) is Kind.GGUF

@@ -7,21 +7,25 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from cyclonedx.schema import SchemaVersion
 from model_signing import verifying
 
+from inland.adapters.egress.fetching import NotFetched, TooLarge
 from inland.adapters.isolation.shut_in import KERNEL, available
 from inland.adapters.weights import signing
+from inland.adapters.weights.digest import file_sha256
 from inland.adapters.weights.formats.window import Refused
 from inland.adapters.weights.inspection import inspect
 from inland.adapters.weights.intake import Intake, NotTaken
 from inland.adapters.weights.opened import opened
 from inland.adapters.weights.shelf import Shelf
 from inland.adapters.weights.sources.file import FileSource
+from inland.adapters.weights.sources.source import Brought
 from inland.domain.errors import Conflict, Damaged
-from inland.ports.intake import Arrived, Order
+from inland.ports.intake import Arrived, Order, Progress
 from tests.unit.weights import hostile
 
 
@@ -226,8 +230,6 @@ def test_a_folder_is_taken_for_what_all_its_files_are(shelf: Shelf, tmp_path: Pa
     (folder / "config.json").write_text("{}")
     (folder / "merges.txt").write_text("a b\n")
     intake = Intake(shelf, available())
-    from inland.adapters.weights.digest import file_sha256
-
     arrived = intake.admit("big", "models/big", file_sha256(folder), "mit")
     assert (arrived.tensors, arrived.kind) == (2, "safetensors")
     shelf.verify("big", folder, arrived.sha256)
@@ -303,3 +305,62 @@ def test_the_same_source_is_brought_in_by_one_at_a_time(shelf: Shelf, tmp_path: 
         take(shelf, path)
     take(shelf, path)
     assert not (shelf.models / "arriving").exists()
+
+
+class Failing:
+    """A source that brings some of it."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+        self.room = 0
+
+    def bring(self, part: Path, most_bytes: int, progress: Progress) -> Brought:
+        self.room = most_bytes
+        part.write_bytes(b"some")
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "stays"),
+    [
+        (NotFetched("u", "cut"), True),
+        (TooLarge("u", "more"), False),
+        (OSError("full"), False),
+        (ValueError("broken"), False),
+    ],
+)
+def test_only_what_was_cut_stays(shelf: Shelf, error: Exception, stays: bool) -> None:
+    with pytest.raises(type(error)):
+        Intake(shelf, available()).take(Order("m", "file:x"), Failing(error), quiet)
+    assert bool(left(shelf)) is stays
+
+
+def test_what_was_cut_long_ago_is_removed_and_takes_no_room_twice(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=100 << 20))
+    source = Failing(NotFetched("u", "cut"))
+    rooms = []
+    for _ in range(2):
+        with pytest.raises(NotFetched):
+            Intake(shelf, available()).take(Order("m", "file:x"), source, quiet)
+        rooms.append(source.room)
+    assert rooms[1] == rooms[0] + 4
+    for path in (shelf.models / "arriving").iterdir():
+        os.utime(path, (0, 0))
+    with pytest.raises(OSError, match="full"):
+        Intake(shelf, available()).take(Order("n", "file:y"), Failing(OSError("full")), quiet)
+    assert left(shelf) == []
+
+
+def test_a_linked_folder_or_a_pipe_in_a_models_folder_is_damage(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    (tmp_path / "elsewhere").mkdir()
+    folder.mkdir()
+    (folder / "more").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(Damaged, match="neither a file nor a folder"):
+        file_sha256(folder)
+    (folder / "more").unlink()
+    os.mkfifo(folder / "pipe")
+    with pytest.raises(Damaged, match="neither a file nor a folder"):
+        file_sha256(folder)

@@ -31,6 +31,10 @@ class NotFetched(InlandError):
         return f"{self.url} could not be fetched: {self.why}"
 
 
+class TooLarge(NotFetched):
+    """It has more bytes than there is room for: trying again brings no more of it."""
+
+
 class _StaleError(Exception):
     """What lies here is not the beginning of what the server has."""
 
@@ -157,7 +161,8 @@ def _way(url: str, headers: Mapping[str, str]) -> _Way:
     except httpx.InvalidURL:
         parsed = httpx.URL("")
     if parsed.scheme not in {"http", "https"} or not parsed.host or parsed.userinfo:
-        raise BadInput("url", f"{url!r} is not a plain http:// or https:// URL")
+        shown = f"{parsed.scheme}://{parsed.host}"  # no more: passwords and signatures are in it
+        raise BadInput("url", f"{shown!r} is not a plain http:// or https:// URL")
     return _Way(parsed, dict(headers))
 
 
@@ -174,9 +179,7 @@ def _demand(way: _Way, answer: httpx.Response, statuses: set[int]) -> None:
 
 def _bound(way: _Way, size: int, most_bytes: int) -> None:
     if size > most_bytes:
-        raise NotFetched(
-            way.shown(), f"it has more than {most_bytes} bytes, which is the room here"
-        )
+        raise TooLarge(way.shown(), f"it has more than {most_bytes} bytes, which is the room here")
 
 
 def _begun(way: _Way, answer: httpx.Response, has: int, most_bytes: int) -> tuple[int, int]:

@@ -2,11 +2,11 @@
 
 import contextlib
 import os
-import resource
 import sys
 import sysconfig
 from pathlib import Path
 
+from inland.adapters.isolation.core_dumps import leave_no_core
 from inland.adapters.isolation.landlock import (
     MAKE_SOCK,
     READ,
@@ -55,7 +55,7 @@ def shut_in(isolation: str, readable: tuple[Path, ...], socket_folder: Path | No
 
     Raises OSError where the kernel refuses: the caller ends rather than run with less.
     """
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    leave_no_core()
     if isolation == NONE:
         return
     leave_network()

@@ -68,7 +68,8 @@ def keep(
 ) -> Found:
     """Run `command` where it sees `seen` alone; its output goes to the descriptor `output`.
 
-    Never raises OSError: what the kernel refuses is the `why` of no claim.
+    Never raises OSError: what the kernel refuses is the `why` of no claim, as is a folder in the
+    view that cannot be listed.
     """
     found = Found()
     try:
@@ -86,6 +87,8 @@ def keep(
         found.why = _sing(tap, seen, found)
         if not found.why:
             _run(tap, seen, command, (output, output_limit_bytes), wait_s, found)
+    except view.NotListed as error:
+        found.why = str(error)
     except OSError as error:
         found.why = f"the kernel does not let it be made: {error}"
     return found

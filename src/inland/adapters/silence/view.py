@@ -12,6 +12,7 @@ from pathlib import Path
 
 from inland.adapters.silence import kernel
 from inland.adapters.silence.canary import NAMES
+from inland.domain.errors import InlandError
 
 #: Programs, libraries and what describes the machine; links among them are made again.
 SYSTEM = tuple(map(Path, ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc", "/opt")))
@@ -33,6 +34,16 @@ _STAGE = Path("/tmp")  # noqa: S108 - covered by a mount of our own before anyth
 _EMPTY = Path(".empty")
 
 
+@dataclass
+class NotListed(InlandError):
+    """A folder that can be passed through and not listed: what is in it is not known."""
+
+    folder: Path
+
+    def __str__(self) -> str:
+        return f"what {self.folder} holds cannot be listed, and may be reached by name"
+
+
 @dataclass(frozen=True, slots=True)
 class View:
     """Absolute paths, no links. `readable`: files and folders; `writable`: folders; `hidden`:
@@ -45,18 +56,22 @@ class View:
 
 
 def special(paths: Iterable[Path]) -> Iterator[Path]:
-    """Sockets, named pipes and devices at or below `paths`."""
+    """Sockets, named pipes and devices in the folders among `paths`. Raises NotListed."""
     waiting = [path for path in paths if path.is_dir()]
     while waiting:
+        folder = waiting.pop()
         try:
-            with os.scandir(waiting.pop()) as entries:
+            with os.scandir(folder) as entries:
                 for entry in entries:
                     if entry.is_dir(follow_symlinks=False):
                         waiting.append(Path(entry.path))
                     elif not entry.is_file(follow_symlinks=False) and not entry.is_symlink():
                         yield Path(entry.path)
-        except (PermissionError, FileNotFoundError):
-            continue  # what cannot be listed by its user is not reached by it either
+        except FileNotFoundError:
+            continue
+        except PermissionError:
+            if os.access(folder, os.X_OK):  # where it may not be passed through, nothing is reached
+                raise NotListed(folder) from None
 
 
 def beside(paths: Iterable[Path]) -> Iterator[Path]:

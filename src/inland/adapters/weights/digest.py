@@ -23,13 +23,22 @@ def quiet(_done: int, _total: int) -> None:
 
 def file_sha256(path: Path) -> str:
     """SHA-256 of a file, in hex; of a folder, that of what `sha256sum` prints of all its files, by
-    their paths in it, in the order of those paths' bytes."""
+    their paths in it, in the order of those paths' bytes. Raises Damaged for a linked folder and
+    for what is no file: what is in it would be loaded and not be counted."""
     if path.is_dir():
-        names = sorted(str(one.relative_to(path)) for one in path.rglob("*") if one.is_file())
+        names = sorted(str(one.relative_to(path)) for one in path.rglob("*") if _is_hashed(one))
         lines = [f"{file_sha256(path / name)}  {name}\n" for name in names]
         return hashlib.sha256("".join(lines).encode()).hexdigest()
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _is_hashed(path: Path) -> bool:
+    if path.is_file():
+        return True
+    if path.is_symlink() or not path.is_dir():
+        raise Damaged(str(path), "is neither a file nor a folder of its own")
+    return False
 
 
 def demand(path: Path, sha256: str) -> None:

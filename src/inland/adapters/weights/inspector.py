@@ -13,7 +13,7 @@ from typing import Any
 
 from inland.adapters.isolation.shut_in import shut_in
 from inland.adapters.weights.formats import gguf, safetensors
-from inland.adapters.weights.formats.kinds import Kind, kind_of
+from inland.adapters.weights.formats.kinds import Kind, demand_no_pickle, kind_of
 from inland.adapters.weights.formats.window import Refused, Window
 
 CPU_S = 120
@@ -52,6 +52,7 @@ def _bound(size: int) -> None:
 def inspected(descriptor: int, size: int, path: Path) -> dict[str, Any]:
     """Its kind, its counts and what it says of itself. Raises Refused, or what a library raises."""
     kind = kind_of(descriptor, size)
+    demand_no_pickle(descriptor)
     window = Window(descriptor, size)
     if kind is Kind.SAFETENSORS:
         counts = safetensors.check(window)

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from inland.adapters.egress.fetching import NotFetched, TooLarge
 from inland.adapters.weights import bom, signing
 from inland.adapters.weights.digest import file_sha256, keep, settle
 from inland.adapters.weights.examined import examined
 from inland.adapters.weights.formats.window import Refused
 from inland.adapters.weights.inspection import Inspected, inspect
-from inland.adapters.weights.leftovers import hold
+from inland.adapters.weights.leftovers import forget, hold
 from inland.adapters.weights.opened import FILE_LIMIT_BYTES, opened
 from inland.adapters.weights.shelf import Shelf
 from inland.adapters.weights.sources.source import Source
@@ -25,6 +26,8 @@ from inland.ports.intake import Arrived, Order, Progress
 
 #: What a home keeps free beside what is brought in.
 SPARE_BYTES = 64 << 20
+#: What a cut left is there to be gone on from for so long.
+KEPT_S = 7 * 24 * 3600.0
 _ARRIVING, _LOCK = "arriving", ".lock"
 
 
@@ -50,11 +53,15 @@ class Intake:
         """Bring, inspect, sign. Raises NotTaken, Conflict, and what the source raises."""
         with self._arriving(order.source) as part:
             try:
-                brought = source.bring(part, _room(part.parent), progress)
+                brought = source.bring(part, _room(part), progress)
                 seen, digest, size = self._judged(order, part, brought.sha256)
             except Refused as error:
                 _clear(part)
                 raise NotTaken(order.name, str(error)) from None
+            except Exception as error:
+                if not isinstance(error, NotFetched) or isinstance(error, TooLarge):
+                    _clear(part)  # none that the next try could go on from
+                raise
             file = f"models/{order.name}.{seen.kind}"
             settle(part, self.shelf.root / file)
             _clear(part)
@@ -115,6 +122,7 @@ class Intake:
         """Where a source's file is brought to, by one at a time."""
         folder = self.shelf.models / _ARRIVING
         folder.mkdir(mode=0o700, exist_ok=True)
+        forget(folder, KEPT_S)
         part = folder / sha256(source.encode()).hexdigest()[:32]
         lock = part.with_name(part.name + _LOCK)
         fd = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -141,8 +149,10 @@ def _hold_only(fd: int, lock: Path, source: str) -> None:
         raise Conflict(source, "is being brought in just now")
 
 
-def _room(folder: Path) -> int:
-    return min(FILE_LIMIT_BYTES, max(0, shutil.disk_usage(folder).free - SPARE_BYTES))
+def _room(part: Path) -> int:
+    """How large a file may be: what an earlier try left of it takes no room again."""
+    has = sum(one.stat().st_size for one in part.parent.glob(f"{part.name}*"))
+    return min(FILE_LIMIT_BYTES, max(0, shutil.disk_usage(part.parent).free + has - SPARE_BYTES))
 
 
 def _arrived(

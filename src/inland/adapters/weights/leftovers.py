@@ -3,6 +3,8 @@
 import fcntl
 import os
 import shutil
+import time
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -29,3 +31,17 @@ def sweep(folder: Path, prefix: str) -> None:
                 continue
             finally:
                 os.close(fd)
+
+
+def forget(folder: Path, kept_s: float) -> None:
+    """Remove the files in `folder` that belong to nothing written to for `kept_s`. Those of one
+    thing share their name up to the first dot."""
+    newest: dict[str, float] = {}
+    found = list(folder.iterdir())
+    for path in found:
+        stem = path.name.partition(".")[0]
+        with suppress(FileNotFoundError):  # another's, just now done with
+            newest[stem] = max(newest.get(stem, 0.0), path.lstat().st_mtime)
+    for path in found:
+        if newest.get(path.name.partition(".")[0], 0.0) < time.time() - kept_s:
+            path.unlink(missing_ok=True)

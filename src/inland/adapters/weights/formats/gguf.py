@@ -19,7 +19,7 @@ MAX_ITEMS = 1 << 24
 MAX_STRINGS = 1 << 22
 MAX_DIMENSIONS = 4
 DEFAULT_ALIGNMENT, MAX_ALIGNMENT = 32, 65_536
-_ALIGNMENT = b"general.alignment"
+_ALIGNMENT, _SPLIT = b"general.alignment", b"split.count"
 #: Bytes of each plain value type by its number; strings and arrays have lengths of their own.
 _SIZES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
 _U32, _STRING, _ARRAY = 4, 8, 9
@@ -88,6 +88,8 @@ def _pairs(window: Window, count: int) -> int:
         kind = window.u32("a value's type")
         if key == _ALIGNMENT:
             alignment = _alignment(window, kind)
+        elif key == _SPLIT:
+            _whole(window, kind)
         else:
             _value(window, kind, f"the value of {_shown(key)}")
     return alignment
@@ -98,6 +100,13 @@ def _alignment(window: Window, kind: int) -> int:
     if not 8 <= value <= MAX_ALIGNMENT or value & (value - 1):
         raise Refused(f"its alignment {value} is not a power of two from 8 to {MAX_ALIGNMENT}")
     return value
+
+
+def _whole(window: Window, kind: int) -> None:
+    """Refuse one of several files: an engine would load the others, which nobody looked at."""
+    data = window.take(_size(kind, "the count of splits"), "the count of splits")
+    if int.from_bytes(data, "little") > 1:
+        raise Refused("is one of several files that make one model; merge them first")
 
 
 def _value(window: Window, kind: int, what: str) -> None:

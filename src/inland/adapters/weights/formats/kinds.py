@@ -1,6 +1,8 @@
 """What a file is, by its bytes; suffixes say nothing. Only two kinds are weights."""
 
+import mmap
 import os
+import re
 import struct
 from enum import StrEnum
 
@@ -11,6 +13,17 @@ from inland.adapters.weights.formats.window import Refused
 HEAD_BYTES = 1 << 16
 _TAR_AT, _TAR = 257, b"ustar"
 _ZIP_END, _ZIP_END_BYTES, _ZIP_COMMENT_BYTES = b"PK\x05\x06", 22, 65_535
+_ZIP_ENTRY = b"PK\x01\x02"
+#: How `pickletools` says that an argument is a line, or has a count of so many bytes before it.
+_TO_NEWLINE, _COUNTED = -1, {-2: (1, False), -3: (4, True), -4: (4, False), -5: (8, False)}
+#: Weights that are no pickle end within a few steps; one that goes on for so many is padded.
+_MOST_STEPS = 1 << 20
+#: Two lines that could name a module and what is in it.
+_IMPORT_BYTES = 1024
+_IMPORT = re.compile(rb"[\w.\x80-\xff]+\r?\n[\w.\x80-\xff]+\r?\n")
+_TEXTS = frozenset(
+    "STRING BINSTRING SHORT_BINSTRING UNICODE SHORT_BINUNICODE BINUNICODE BINUNICODE8".split()
+)
 _PICKLED = "runs code when it is loaded"
 #: How files begin that are often given for weights, and what they are.
 _BEGINNINGS: tuple[tuple[bytes, str], ...] = (
@@ -70,18 +83,62 @@ def other_than_weights(descriptor: int) -> str | None:
 
 
 def is_ended_by_zip(descriptor: int, size: int) -> bool:
-    """Whether an archive's directory ends exactly where the file does."""
+    """Whether an archive's directory ends where the file does, or lies where its end says."""
     begins = max(0, size - _ZIP_END_BYTES - _ZIP_COMMENT_BYTES)
     tail = os.pread(descriptor, size - begins, begins)
     at = tail.rfind(_ZIP_END)
     while at >= 0:
         record = tail[at : at + _ZIP_END_BYTES]
         if len(record) == _ZIP_END_BYTES:
-            (comment,) = struct.unpack("<H", record[-2:])
+            length, offset, comment = struct.unpack("<IIH", record[-10:])
             if at + _ZIP_END_BYTES + comment == len(tail):
+                return True
+            places = {offset, begins + at - length}  # readers allow for bytes before the archive
+            if any(_is_directory(descriptor, one) for one in places):
                 return True
         at = tail.rfind(_ZIP_END, 0, at)
     return False
+
+
+def _is_directory(descriptor: int, at: int) -> bool:
+    return at >= 0 and os.pread(descriptor, len(_ZIP_ENTRY), at) == _ZIP_ENTRY
+
+
+def demand_no_pickle(descriptor: int) -> None:
+    """Refuse weights that pickle could be carried through from their first byte to an import.
+
+    Arguments are passed over by their lengths alone: whatever an unpickler could read, is read.
+    """
+    import pickletools  # noqa: PLC0415 - the table of instructions; it cannot load them
+
+    opcodes = {one.code: one for one in pickletools.opcodes}
+    with mmap.mmap(descriptor, 0, prot=mmap.PROT_READ) as data:
+        at, texts = 0, 0
+        for _ in range(_MOST_STEPS):
+            opcode = opcodes.get(chr(data[at])) if at < len(data) else None
+            if opcode is None:
+                return
+            if opcode.name in {"GLOBAL", "INST"}:
+                if _IMPORT.match(data[at + 1 : at + 1 + _IMPORT_BYTES]) is None:
+                    return  # nothing can be imported by such a name: an unpickler ends here
+                break
+            if opcode.name == "STACK_GLOBAL" and texts:
+                break
+            texts += opcode.name in _TEXTS
+            at = _after(data, at + 1, opcode.arg.n if opcode.arg else 0)
+    raise Refused(f"is a pickle as well, which {_PICKLED}; weights are GGUF or safetensors")
+
+
+def _after(data: mmap.mmap, at: int, length: int) -> int:
+    """Where an argument that begins at `at` ends, by what `pickletools` says of its length."""
+    if length >= 0:
+        return at + length
+    if length == _TO_NEWLINE:
+        found = data.find(b"\n", at)
+        return len(data) if found < 0 else found + 1
+    width, signed = _COUNTED[length]
+    count = int.from_bytes(data[at : at + width], "little", signed=signed)
+    return at + width + count if count >= 0 else len(data)
 
 
 def _named(head: bytes) -> str | None:

