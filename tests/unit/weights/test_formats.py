@@ -141,6 +141,17 @@ def safetensors_alone(path: Path) -> None:
         safetensors.check(Window(file.descriptor, file.size))
 
 
+@pytest.mark.parametrize("length", [93, 120, 376, 8223, 24_184, 40_056])
+def test_a_headers_length_may_look_like_how_something_else_begins(length: int, tmp_path: Path):
+    """As zlib, gzip and lzma begin, or a script."""
+    path = tmp_path / "model.safetensors"
+    header = json.dumps({"t": hostile.entry([32], 0, 32, "U8")}).encode().ljust(length)
+    path.write_bytes(hostile.safetensors(header, bytes(32), length=length))
+    with path.open("rb") as file:
+        assert kind_of(file.fileno(), path.stat().st_size) is Kind.SAFETENSORS
+    safetensors_alone(path)
+
+
 def test_honest_weights_of_any_header_length_are_no_pickle(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     chance = random.Random(5)

@@ -149,12 +149,12 @@ def _named(head: bytes) -> str | None:
         return what if pickled else "a zip archive"
     if head[_TAR_AT : _TAR_AT + len(_TAR)] == _TAR:
         return "a tar archive"
+    if head.startswith(MAGIC) or _begins_as_safetensors(head):
+        return None  # the length of a header may look like how something else begins
     for beginning, what in _BEGINNINGS:
         if head.startswith(beginning):
             return what
-    if not head.startswith(MAGIC) and not _begins_as_safetensors(head) and _is_pickle(head):
-        return f"a pickle, which {_PICKLED}"
-    return None
+    return f"a pickle, which {_PICKLED}" if _is_pickle(head) else None
 
 
 def _begins_as_safetensors(head: bytes) -> bool:
