@@ -52,11 +52,12 @@ CLOSED = {
     "kernel-keyrings": "refused by that filter",
     "bpf-and-perf": "refused by that filter",
     "capabilities": "none, and no program gives any",
-    "core-dumps": "none, to no file and no program",
     "kernel-settings": "/proc/sys and its like are read only",
 }
 #: What is not closed, and is for the reader to weigh.
 OPEN = {
+    "core-dumps": "it begins with a limit that lets none go to a file or to a program; lowered by "
+    "itself to nothing, that limit lets a program of the host's that takes dumps have them",
     "files-left": "what it left in its writable folder and what it printed stay with who ran it",
     "load": "others on the machine notice how busy it is, and which plain files it locks",
     "made-and-removed": "a socket, pipe or device that another process makes where the command may "

@@ -2,7 +2,8 @@
 
 import resource
 
-#: Of a limit of one byte the kernel hands nothing to a program that takes dumps; of none it does.
+#: With a limit of one byte the kernel hands nothing to a program that takes dumps; with none it does
+#: (core(5)).
 CORE_BYTES = 1
 
 

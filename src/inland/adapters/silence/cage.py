@@ -15,13 +15,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from inland.adapters.isolation.core_dumps import leave_no_core
 from inland.adapters.isolation.network import loopback_up
 from inland.adapters.silence import filter as calls
 from inland.adapters.silence import kernel
 from inland.adapters.silence.view import View, enter
 
-#: A limit of one byte: none is written to a file, and none handed to a program either (core(5)).
-_CORE_BYTES = 1
 #: How long the first process waits for a signal before it looks for itself.
 _LOOK_S = 3600.0
 #: What the command ends with when it could not be begun.
@@ -58,7 +57,7 @@ def live(
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
         _keep_only(output, told, notes.fileno())
-        resource.setrlimit(resource.RLIMIT_CORE, (_CORE_BYTES, _CORE_BYTES))
+        leave_no_core()
         enter(view)
         _tell(told, _run(command, output, told, notes, wait_s))
         code = 0
