@@ -135,6 +135,9 @@ class Pulls:
         models = state.models()
         if name in models:
             raise Conflict(f"model {name!r}", "is there already; choose another name")
+        for other in models.values():  # whatever it is called: its weights would be replaced
+            if other.file is not None and other.file.rpartition(".")[0] == f"models/{name}":
+                raise Conflict(f"{other.file!r}", f"is model {other.id!r}'s; choose another name")
         if len(models) >= self._most:
             raise Conflict("limits.models", f"is {self._most}, and so many are there")
 

@@ -2,8 +2,8 @@
 
 import resource
 
-#: With a limit of one byte the kernel hands nothing to a program that takes dumps; with none it does
-#: (core(5)).
+#: With a limit of one byte the kernel hands nothing to a program that takes dumps; with a limit of
+#: none it does (core(5)).
 CORE_BYTES = 1
 
 
