@@ -2,10 +2,14 @@
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
+from inland.domain.errors import Conflict
+from inland.domain.labels import public_label
+from inland.domain.plant import Model
 from inland.plant.pulls import Pulls, PullStage
 from inland.ports.intake import Order
 
@@ -15,8 +19,8 @@ ORDER = Order("m", "file:/x")
 class Changes:
     """Of the changes a pull makes: what it notes."""
 
-    def __init__(self, broken: str = "") -> None:
-        state = SimpleNamespace(models=dict)
+    def __init__(self, broken: str = "", **models: Model) -> None:
+        state = SimpleNamespace(models=lambda: models)
         self.store = SimpleNamespace(read=lambda: nullcontext(SimpleNamespace(state=state)))
         self.noted: list[str] = []
         self.broken = broken
@@ -53,3 +57,15 @@ def test_what_could_not_begin_holds_no_name() -> None:
         with pytest.raises((OSError, RuntimeError)):
             pulls.pull("me", ORDER)
         assert pulls.last("m").stage is PullStage.FAILED
+
+
+def test_a_pull_takes_no_other_models_file() -> None:
+    """Called by the name of another model's weights, it would replace them."""
+    other = Model("other", public_label(), (), "sha256:00", file="models/m.v2.gguf")
+    changes = Changes(other=other)
+    pulls = Pulls(changes, Breaking(), lambda run: run(), 8)
+    with pytest.raises(Conflict, match=r"other.*choose another name"):
+        pulls.pull("me", replace(ORDER, name="m.v2"))
+    assert changes.noted == []
+    with pytest.raises(ZeroDivisionError):
+        pulls.pull("me", ORDER)

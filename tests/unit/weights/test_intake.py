@@ -79,6 +79,19 @@ def test_a_clean_model_is_here_signed_and_its_bill_names_hash_licence_and_source
     assert shelf.private_key.stat().st_mode & 0o777 == 0o600
 
 
+def test_what_cannot_be_vouched_for_is_gone(
+    shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_given: object) -> None:
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(signing, "sign", full)
+    with pytest.raises(OSError, match="full"):
+        take(shelf, made(tmp_path))
+    assert not [one for one in left(shelf) if one.startswith("models/m.")]
+    assert not shelf.signature("m").exists()
+
+
 def test_the_bill_of_materials_holds_to_the_published_schema(shelf: Shelf, tmp_path: Path) -> None:
     from cyclonedx.schema import _res
     from jsonschema_rs import Draft7Validator, Registry

@@ -67,7 +67,12 @@ class Intake:
             _clear(part)
         licence = order.licence or seen.licence or brought.licence
         arrived = _arrived(file, digest, size, licence, seen, brought.hosts)
-        self.vouch(order.name, order.source, arrived)
+        try:
+            self.vouch(order.name, order.source, arrived)
+        except BaseException:  # nothing lies here that nobody vouches for
+            (self.shelf.root / file).unlink(missing_ok=True)
+            self.shelf.signature(order.name).unlink(missing_ok=True)
+            raise
         return arrived
 
     def admit(self, name: str, file: str, digest: str, licence: str) -> Arrived:
