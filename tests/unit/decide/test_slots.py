@@ -231,8 +231,8 @@ def test_slots_of_other_choices_are_held_and_forgotten() -> None:
     assert take(state, 3, "a", 1, (), 0) is None
     let_go(state, 2, Residue.PROMPT, 0)
     assert take(state, 4, "a", 1, (), 0) == Grant(0, reuse=False)
-    assert take(state, 5, "a", 1, (), 0) == Grant(2, reuse=False)
-    assert take(state, 6, "a", 1, (), 0) == Grant(1, reuse=True)
+    assert take(state, 5, "a", 1, (), 0) == Grant(1, reuse=True)
+    assert take(state, 6, "a", 1, (), 0) == Grant(2, reuse=False)
 
 
 def test_a_slot_that_was_lost_is_given_out_no_more() -> None:
@@ -244,6 +244,21 @@ def test_a_slot_that_was_lost_is_given_out_no_more() -> None:
     let_go(state, 1, Residue.PROMPT, 0)
     assert take(state, 4, "a", 1, (), 0) == Grant(0, reuse=True)
     assert list(state.slots) == [0]
+
+
+def test_what_works_at_once_lies_in_a_row() -> None:
+    """A gap is filled first; what nobody works beside goes to the oldest, so that all are used."""
+    state = slots_of(range(8), quiet=True)
+    for number in range(8):
+        use(state, number, f"t{number}", (number,))
+    taken = [take(state, 10 + n, "a", 1, (100 + n,), 0) for n in range(5)]
+    assert sorted(one.slot for one in taken if one) == [0, 1, 2, 3, 4]
+    let_go(state, 12, Residue.PROMPT, 0)
+    assert take(state, 20, "a", 1, (200,), 0) == Grant(2, reuse=True)
+    for number in (10, 11, 13, 14, 20):
+        let_go(state, number, Residue.PROMPT, 0)
+    assert use(state, 30, "b", (300,)).slot == 5
+    assert use(state, 31, "t6", (6,)) == Grant(6, reuse=True)
 
 
 def test_common_counts_what_two_prompts_share_from_the_start() -> None:
