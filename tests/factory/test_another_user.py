@@ -206,7 +206,7 @@ def test_no_process_lets_a_stranger_look_inside(factory: Running) -> None:
 
 
 def test_no_process_leaves_its_memory_behind_when_it_crashes(factory: Running) -> None:
-    """A limit of one byte, or of none where that came from above: no file, and no program is fed."""
+    """A limit of one byte, or of none if so ordered: no file, and no program is fed."""
     for pid in pids(factory):
         limits = Path(f"/proc/{pid}/limits").read_text()
         assert re.search(r"^Max core file size +[01] +[01] ", limits, re.MULTILINE), pid

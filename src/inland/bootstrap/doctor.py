@@ -25,6 +25,7 @@ from inland.bootstrap.vault import factory_secret
 from inland.domain.errors import InlandError
 from inland.ledger import canonical
 from inland.plant.books import journals
+from inland.ports.books import Position
 from inland.ports.keys import KeysAway
 from inland.ports.runner import ProcessState
 from inland.ports.store import Transaction
@@ -146,7 +147,7 @@ def _journals(home: Home, transaction: Transaction) -> Finding:
     waiting_s = [
         time.time() - path.stat().st_mtime  # noqa: TID251 - files are dated by this clock
         for writer in journals.writers(files)
-        if (writer not in positions or positions[writer].booked < journals.end(files, writer))
+        if _booked(positions.get(writer)) < journals.end(files, writer)
         for path in home.root.glob(f"journal/{writer}/*.frames")
     ]
     if not waiting_s:
@@ -158,6 +159,10 @@ def _journals(home: Home, transaction: Transaction) -> Finding:
         remedy = "see alarms in inland status, and logs/control.log"
         return Finding("journals", Health.BAD, told, remedy)
     return good("journals", told)
+
+
+def _booked(position: Position | None) -> int:
+    return 0 if position is None else position.booked  # of one that wrote nothing yet there is none
 
 
 def _newest(transaction: Transaction) -> int | None:

@@ -80,7 +80,7 @@ def run(argv: list[str] | None = None) -> None:
         code = app(argv, standalone_mode=False)
     except KeyboardInterrupt:
         code = INTERRUPTED
-    except (InlandError, OSError, TyperException) as error:
+    except (InlandError, OSError, TyperException, typer.Abort) as error:
         line, code = describe(error)
         if line:
             typer.echo(f"inland: {line}", err=True)

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from inland.cli import show
+from inland.cli.asking import demand_yes
 from inland.cli.asset_content import fetched, uploaded
 from inland.cli.factory import calling
 from inland.cli.failures import Failed
 from inland.cli.files import put_whole
 from inland.cli.options import HomeOption, JsonOption, split
+from inland.cli.times import utc
 from inland.domain.assets import AssetKind
 from inland.domain.labels import Classification
 
@@ -124,6 +126,9 @@ def show_(asset: Id, home: HomeOption = None, json: JsonOption = False) -> None:
         return
     flat = {**told, **told["label"]}
     del flat["label"]
+    flat["created"] = utc(flat.pop("created_unix_us") // 1_000_000)
+    ends = flat.pop("ends_unix_s")
+    flat["ends"] = None if ends is None else utc(ends)
     rows = [{"name": name.replace("_", " "), "value": value} for name, value in flat.items()]
     columns = [("FIELD", show.field("name")), ("VALUE", show.field("value"))]
     show.rows(rows, columns, json_too=False)
@@ -210,8 +215,7 @@ def erase(
     json: JsonOption = False,
 ) -> None:
     """Destroy an asset's key and all that was made of it; the certificate is a signed receipt."""
-    if not yes:
-        typer.confirm(f"Erase {asset} and what was made of it? Nothing brings it back", abort=True)
+    demand_yes(f"Erase {asset} and what was made of it? Nothing brings it back", yes=yes)
     with calling(home) as factory:
         told: dict[str, Any] = factory.erase_asset(asset)
         file = output or Path(f"{asset}.erased.json")
