@@ -151,9 +151,17 @@ def isolation(seed: int) -> int:
 
 
 def asset_kills(seed: int) -> int:
-    """Fifty `kill -9` during upload, export and erase of assets; prints its own line."""
-    argv = [sys.executable, "-m", "tests.chaos.asset_kills", "--seed", str(seed)]
-    return subprocess.run(argv, cwd=ROOT, check=False).returncode
+    """Fifty `kill -9` during each of upload, move, export and erase; prints a line for each."""
+    argv = [sys.executable, "-m", "tests.chaos.asset_kills", "--seed", str(seed), "--acts"]
+    acts = ("upload", "move", "export", "erase")
+    return max(subprocess.run([*argv, act], cwd=ROOT, check=False).returncode for act in acts)
+
+
+def rotation_kills(seed: int) -> int:
+    """And during each rotation: an API key's, the operator's, the log's; a line for each."""
+    argv = [sys.executable, "-m", "tests.chaos.rotation_kills", "--seed", str(seed), "--keys"]
+    keys = ("key", "operator-key", "log-key")
+    return max(subprocess.run([*argv, key], cwd=ROOT, check=False).returncode for key in keys)
 
 
 def asset_bytes(seed: int) -> int:
@@ -180,6 +188,7 @@ FIGURES = {
     "fairness": fairness,
     "isolation": isolation,
     "asset-kills": asset_kills,
+    "rotation-kills": rotation_kills,
     "asset-bytes": asset_bytes,
 }
 

@@ -179,6 +179,18 @@ class FactoryClient:
         path = f"assets/{_part(asset)}/exports/{_part(export)}/finish"
         return self._object("POST", path)
 
+    def give_up_export(self, asset: str, export: str) -> None:
+        """Ends one that is not gone on with."""
+        self._call("DELETE", f"assets/{_part(asset)}/exports/{_part(export)}")
+
+    def move_asset(self, asset: str, to: str) -> dict[str, Any]:
+        """Returns when it has begun; `asset_move` tells how it goes."""
+        return self._object("POST", f"assets/{_part(asset)}/move", body={"to": to})
+
+    def asset_move(self, asset: str) -> dict[str, Any]:
+        """The one under way, or the last since control began."""
+        return self._object("GET", f"assets/{_part(asset)}/move")
+
     def erase_asset(self, asset: str) -> dict[str, Any]:
         """Returns when nothing of it opens: the `record` that certifies it."""
         path = f"assets/{_part(asset)}/erase"

@@ -1,4 +1,4 @@
-"""`kill -9` in the middle of an upload, an export and an erase, and what a restart makes of each.
+"""`kill -9` in the middle of an upload, a move, an export and an erase, and what becomes of it.
 
 A child does the act over a copy of one home and is killed just before a step of it: an SQL
 statement, a commit, an operation on a file. Then the home is opened again and the laws are asked.
@@ -23,17 +23,20 @@ from sqlalchemy import Engine, event
 
 from inland.adapters.files.disk import Disk, DiskFile
 from inland.cli.files import replacing
-from inland.domain.assets import AssetState
+from inland.domain.assets import LOCAL_STORE, AssetState
 from inland.domain.errors import InlandError
 from inland.ports.keys import KeyGone
 from inland.ports.vault import PartName
 from tests.unit.assets.world import STEP, World, set_small_parts
+from tests.unit.plant.parts import ANNEX
 
 CONTENT = bytes(range(256)) * 2
 KILLS = 50
-_FILE_STEPS = {
+_FILE_STEPS: dict[Any, tuple[str, ...]] = {
     Disk: ("open", "rename", "remove", "sync_dir", "make_dir"),
     DiskFile: ("append", "commit", "sync"),
+    Path: ("rename", "unlink"),
+    os: ("fsync",),
 }
 
 
@@ -50,7 +53,7 @@ class Fuse:
         self.burnt += 1
 
     def lay(self) -> None:
-        """Burn at each statement, commit and operation on a file from now on."""
+        """Burn at each statement, commit and operation on a file from now on, whoever does it."""
         event.listen(Engine, "before_cursor_execute", self.burn)
         event.listen(Engine, "commit", self.burn)
         for kind, names in _FILE_STEPS.items():
@@ -81,6 +84,11 @@ def export(world: World, home: Path) -> None:
         world.plant.exports.finish(world.member, asset, begun.id)
 
 
+def move(world: World, home: Path) -> None:
+    """The first asset into the other store."""
+    world.plant.moves.move(world.admin, named(world, "first"), ANNEX.id)
+
+
 def erase(world: World, home: Path) -> None:
     """The first asset, and the second, which was made of it."""
     world.plant.erasing.erase(world.admin, named(world, "first"))
@@ -88,9 +96,11 @@ def erase(world: World, home: Path) -> None:
 
 ACTS: dict[str, Callable[[World, Path], None]] = {
     "upload": upload,
+    "move": move,
     "export": export,
     "erase": erase,
 }
+_ENDS = ("asset.add", "asset.move", "asset.export", "asset.erase")
 
 
 def named(world: World, name: str) -> str:
@@ -159,7 +169,7 @@ def _after(world: World, home: Path, act: str) -> list[str]:
     world.plant.upkeep.step()
     records = world.plant.records()
     at = {record["id"]: number for number, record in enumerate(records)}
-    ends = [r for r in records if r.get("what") in ("asset.add", "asset.export", "asset.erase")]
+    ends = [r for r in records if r.get("what") in _ENDS]
     undone = [r for r in records if r.get("what") == "asset.undo"]
     told = [
         f"{record['what']} has no intent before it"
@@ -181,15 +191,32 @@ def _after(world: World, home: Path, act: str) -> list[str]:
     whole = {
         "upload": [["first", "second"], ["first", "new", "second"]],
         "export": [["first", "second"]],
+        "move": [["first", "second"]],
         "erase": [[], ["first", "second"]],
     }
     if names not in whole[act]:
         told.append(f"there are {names}")
     told += [f"{n} is not whole" for n in names if world.read(named(world, n)) != CONTENT]
+    if act == "move":
+        told += _one_place(world, moved=any(r["what"] == "asset.move" for r in ends))
     out = home / "out"
     if out.exists() and out.read_bytes() != CONTENT:
         told.append("half a file was exported")
     return told
+
+
+def _one_place(world: World, *, moved: bool) -> list[str]:
+    """What was being moved lies in one store, the one that the books say, and nowhere else."""
+    asset = named(world, "first")
+    stores = world.plant.stores
+    there = [name for name in stores.places if asset in stores.holds(name)]
+    said = [ANNEX.id if moved else LOCAL_STORE]
+    with world.plant.store.read() as transaction:
+        row = transaction.assets.asset(asset)
+    known = [] if row is None else [row.store]
+    if there == said == known:
+        return []
+    return [f"it lies in {there}; the records say {said}, the state {known}"]
 
 
 def _without_orphans(world: World) -> list[str]:
@@ -200,7 +227,10 @@ def _without_orphans(world: World) -> list[str]:
         rows = transaction.assets.assets(None)
     there = {(row.tenant, row.id) for row in rows if row.state is AssetState.LIVE}
     found = set(world.plant.vault.assets())
-    return [f"{asset} is an orphan" for _, asset in found - there]
+    told = [f"{asset} is an orphan" for _, asset in found - there]
+    list(world.plant.vault_room.check(repair=True))
+    left = list(world.plant.vault_room.check(repair=False))
+    return told + [f"after a repair {one.asset} is still {one.wrong}" for one in left]
 
 
 def _opens(world: World, tenant: str, asset: str) -> bool:
@@ -211,8 +241,8 @@ def _opens(world: World, tenant: str, asset: str) -> bool:
     return True
 
 
-def run(folder: Path, kills: int, seed: int) -> dict[str, Any]:
-    """That many kills, shared out among the acts; the figure."""
+def run(folder: Path, kills: int, seed: int, acts: list[str]) -> dict[str, Any]:
+    """That many kills, shared out among `acts`; the figure."""
     set_small_parts()
     dice, begin = random.Random(seed), time.monotonic()
     home = folder / "template"
@@ -220,9 +250,9 @@ def run(folder: Path, kills: int, seed: int) -> dict[str, Any]:
     found: list[str] = []
     landed: Counter[str] = Counter()
     for number in range(kills):
-        act = list(ACTS)[number % len(ACTS)]
+        act = acts[number % len(acts)]
         work = folder / str(number)
-        if number < len(ACTS):  # how many steps it has
+        if number < len(acts):  # how many steps it has
             shutil.copytree(home, work / "whole")
             assert not died(work / "whole", act, Fuse())
             (folder / f"{act}.steps").write_text((work / "burnt").read_text())
@@ -242,9 +272,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=KILLS)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--acts", nargs="+", choices=ACTS, default=list(ACTS))
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        told = run(Path(folder), asked.kills, asked.seed)
+        told = run(Path(folder), asked.kills, asked.seed, asked.acts)
     print(json.dumps(told))
     return int(not told["holds"])
 

@@ -1,8 +1,10 @@
 """/factory/v1/assets: labelled data of tenants, in parts. What a key may not see is not there."""
 
+from dataclasses import asdict
 from typing import Annotated, Self, TypeVar
 
-from fastapi import APIRouter, Depends, Path, Request
+from fastapi import APIRouter, Depends, Request
+from fastapi import Path as InPath
 from fastapi.responses import Response
 from pydantic import Field
 
@@ -13,10 +15,12 @@ from inland.api.shapes import Shape
 from inland.domain.assets import Asset, AssetKind, AssetState
 from inland.domain.errors import BadInput
 from inland.domain.labels import Classification, Purpose
+from inland.domain.places import Known, Place
 from inland.plant.asset_terms import AssetTerms
 from inland.plant.erasing import Erased
 from inland.plant.exports import Export
 from inland.plant.labels import checked_place
+from inland.plant.moves import Move, MoveStage
 from inland.plant.uploads import NewAsset, Upload
 
 router = APIRouter(prefix="/factory/v1/assets", tags=["assets"])
@@ -107,9 +111,24 @@ class UploadView(Shape):
         )
 
 
+class StoreView(Shape):
+    """A place where content may lie: where it stands, who operates it, how that is known."""
+
+    store: str
+    stands: str
+    operated: str
+    known: Known
+
+    @classmethod
+    def of(cls, place: Place) -> Self:
+        """A place as it is shown."""
+        return cls(store=place.id, stands=place.stands, operated=place.operated, known=place.known)
+
+
 class AssetView(Shape):
     """One version of an asset. `name` and `title`: null where its keys are withdrawn or gone.
-    `digest`: keyed by the tenant. `shared_with`: null for whom it is shared with."""
+    `digest`: keyed by the tenant. `shared_with`: null for whom it is shared with. `lies`: where its
+    content is stored; `partly_in`: the store that a move under way may have some of it in."""
 
     id: str
     tenant: str
@@ -126,6 +145,8 @@ class AssetView(Shape):
     run: str
     created_unix_us: int
     ends_unix_s: int | None
+    lies: StoreView | None
+    partly_in: str | None
 
     @classmethod
     def of(cls, asset: Asset, caller: Caller) -> Self:
@@ -154,7 +175,34 @@ class AssetView(Shape):
             run=asset.run if own else "",
             created_unix_us=asset.created_unix_us,
             ends_unix_s=asset.ends_unix_s,
+            lies=None if asset.lies is None else StoreView.of(asset.lies),
+            partly_in=asset.partly_in or None,
         )
+
+
+class NewMove(Shape):
+    """The store to bring its content to; the one where it lies, to take a move back."""
+
+    to: str = Field(min_length=1, max_length=63)
+
+
+class MoveView(Shape):
+    """How far a move is. `why`: it was undone, or waits and is gone on with. `record`: the id of
+    the one that says that it is over; null while it is not, or where nothing was to be done."""
+
+    asset: str
+    source: str
+    destination: str
+    stage: MoveStage
+    done_bytes: int
+    total_bytes: int
+    why: str
+    record: str | None
+
+    @classmethod
+    def of(cls, move: Move) -> Self:
+        """A move as it is shown."""
+        return cls(**{**asdict(move), "record": move.record or None})
 
 
 class Sharing(Shape):
@@ -221,8 +269,8 @@ class ErasedView(Shape):
         )
 
 
-AssetId = Annotated[str, Path(max_length=64)]
-Number = Annotated[int, Path(ge=0, lt=1 << 31)]
+AssetId = Annotated[str, InPath(max_length=64)]
+Number = Annotated[int, InPath(ge=0, lt=1 << 31)]
 
 
 @router.get("", responses=may(404))
@@ -381,7 +429,7 @@ def export(
 def read_part(
     request: Request,
     asset: AssetId,
-    export: Annotated[str, Path(max_length=64)],
+    export: Annotated[str, InPath(max_length=64)],
     number: Number,
     caller: Annotated[Caller, Depends(caller_for("assets.read_part"))],
 ) -> Response:
@@ -395,12 +443,47 @@ def read_part(
 def exported(
     request: Request,
     asset: AssetId,
-    export: Annotated[str, Path(max_length=64)],
+    export: Annotated[str, InPath(max_length=64)],
     caller: Annotated[Caller, Depends(caller_for("assets.exported"))],
 ) -> Exported:
     """Say that all of it was read: what has left is on the books."""
     control: Control = request.app.state.control
     return Exported(record=control.assets.exports.finish(caller.key, asset, export))
+
+
+@router.delete("/{asset}/exports/{export}", status_code=204, responses=may(404))
+def give_up_export(
+    request: Request,
+    asset: AssetId,
+    export: Annotated[str, InPath(max_length=64)],
+    caller: Annotated[Caller, Depends(caller_for("assets.give_up_export"))],
+) -> None:
+    """End an export that is not gone on with: it is booked as not done."""
+    control: Control = request.app.state.control
+    control.assets.exports.give_up(caller.key, asset, export)
+
+
+@router.post("/{asset}/move", status_code=202, responses=may(400, 404, 409))
+def move(
+    request: Request,
+    asset: AssetId,
+    body: NewMove,
+    caller: Annotated[Caller, Depends(caller_for("assets.move"))],
+) -> MoveView:
+    """Begin to bring its content to another store, which is a decision with a destination."""
+    control: Control = request.app.state.control
+    return MoveView.of(control.assets.moves.move(caller.key, asset, body.to))
+
+
+@router.get("/{asset}/move", responses=may(404))
+def moved(
+    request: Request,
+    asset: AssetId,
+    caller: Annotated[Caller, Depends(caller_for("assets.moved"))],
+) -> MoveView:
+    """How far its move is, or how the last one since control began came out."""
+    control: Control = request.app.state.control
+    return MoveView.of(control.assets.moves.last(caller.key, asset))
 
 
 @router.post("/{asset}/erase", responses=may(404, 409))

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import Field
 
 from inland.api.access import Caller, caller_for
+from inland.api.assets import StoreView
 from inland.api.control import Control
 from inland.api.problems import may
 from inland.api.shapes import Shape
@@ -18,18 +19,24 @@ router = APIRouter(prefix="/factory/v1/vault", tags=["vault"])
 
 
 class VaultView(Shape):
-    """What keeps keys and blobs; why one cannot be used, else empty; who withdrew its keys."""
+    """What keeps keys and blobs; why one cannot be used, else empty; who withdrew its keys; every
+    store that content may lie in, the first for what is new."""
 
     keys: str
     blobs: str
     keys_away: str
     blobs_away: str
     withdrawn: list[str]
+    stores: list[StoreView]
 
     @classmethod
     def of(cls, status: VaultStatus) -> Self:
         """A status as it is shown."""
-        return cls(**{**asdict(status), "withdrawn": list(status.withdrawn)})
+        lists = {
+            "withdrawn": list(status.withdrawn),
+            "stores": [StoreView.of(place) for place in status.stores],
+        }
+        return cls(**{**asdict(status), **lists})
 
 
 class VaultFindingView(Shape):

@@ -17,10 +17,10 @@ from inland.adapters.files.clock import SystemClock, SystemEntropy
 from inland.adapters.files.disk import Disk
 from inland.adapters.files.policies import PolicyFiles
 from inland.adapters.files.secrets import SecretFolder
-from inland.adapters.home import factory_toml, first_keys, upstream_keys
+from inland.adapters.home import factory_toml, first_keys, store_table, upstream_keys
+from inland.adapters.home.factory_toml import Declaration
 from inland.adapters.home.layout import Home
 from inland.adapters.home.listening import Listening
-from inland.adapters.home.vault_table import VaultSaid
 from inland.adapters.host.machine import accelerators
 from inland.adapters.isolation.shut_in import available, without_files
 from inland.adapters.llama_cpp.probe import LlamaCppProber, counters
@@ -148,8 +148,8 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
     replicas = Replicas(changes, runner, _probers(), room, probes, draining)
     contracts = Contracts(changes, limits.contracts)
     door, outbound, out = _ways_out(changes, feed)
-    kept = _vault(home, said.vault, door)
-    assets = asset_room(changes, kept.vault, site, limits)
+    kept = _vault(home, said, door, store)
+    assets = asset_room(changes, kept.vault, kept.blobs, site, limits, _aside)
     steps = [
         Controller("feed", lambda: _end_unless(feed.is_alive())),
         Controller("shares", feed.look),
@@ -202,9 +202,12 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
     return _Parts(store, books, feed, runner, changes, control)
 
 
-def _vault(home: Home, said: VaultSaid, door: BlockingDoor) -> VaultParts:
-    credentials = settings.from_environment().credentials
-    return open_vault(home, said, credentials, door)
+def _vault(home: Home, said: Declaration, door: BlockingDoor, store: Database) -> VaultParts:
+    def lies(asset: str) -> tuple[str, ...]:
+        with store.read() as transaction:
+            return transaction.assets.lies(asset)
+
+    return open_vault(home, said, settings.from_environment().credentials, door, lies)
 
 
 def _feed(
@@ -254,7 +257,7 @@ def _begin(home: Home, parts: _Parts) -> None:
         upstream_keys=upstream_keys.read(declaration),
         permitted_endpoints=declaration.permitted_endpoints,
         guards=declaration.guards,
-        permitted_urls=declaration.vault.urls(),
+        permitted_urls=declaration.vault.urls() + store_table.urls(declaration.stores),
     )
     reconcile(parts.changes, declared, PolicyFiles(home.policies))
     parts.control.contracts.declare(declaration.contracts)

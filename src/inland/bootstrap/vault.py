@@ -2,12 +2,15 @@
 
 import ssl
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from inland.adapters.egress.blocking import BlockingDoor
 from inland.adapters.egress.calls import Calls
 from inland.adapters.files.disk import Disk
+from inland.adapters.home.factory_toml import Declaration
 from inland.adapters.home.layout import Home
+from inland.adapters.home.store_table import StoreSaid
 from inland.adapters.home.vault_table import BlobsIn, KeysBy, VaultSaid, server
 from inland.adapters.vault.embedded_keys import ROOT, EmbeddedKeys
 from inland.adapters.vault.factory_key import (
@@ -19,10 +22,12 @@ from inland.adapters.vault.factory_key import (
 )
 from inland.adapters.vault.folder_blobs import FolderBlobs
 from inland.adapters.vault.openbao_keys import OpenBaoKeys
+from inland.adapters.vault.placed_blobs import Lies, Placed, PlacedBlobs
 from inland.adapters.vault.sealed_vault import SealedVault
+from inland.domain.assets import LOCAL_STORE
 from inland.domain.errors import BadInput
 from inland.plant.vault import Parts
-from inland.ports.blobs import Blobs
+from inland.ports.blobs import Blobs, BlobsAway
 from inland.ports.keys import Keys, KeysAway
 
 #: What one call to the key server may take, in seconds.
@@ -40,13 +45,32 @@ def factory_secret(said: VaultSaid, credentials: Path | None) -> FactorySecret:
     return FactorySecret(Source.FILE)
 
 
-def open_vault(home: Home, said: VaultSaid, credentials: Path | None, door: BlockingDoor) -> Parts:
-    """Servers are reached through `door`, whose books and recheck are theirs too.
+def open_vault(
+    home: Home, declared: Declaration, credentials: Path | None, door: BlockingDoor, lies: Lies
+) -> Parts:
+    """Servers are reached through `door`, whose books and recheck are theirs too; `lies`: where the
+    content of an asset is.
 
     Nothing is asked of a server yet. Raises BadInput for files that cannot be used.
     """
-    keys, blobs = _keys(home, said, credentials, door), _blobs(home, said, door)
-    return Parts(keys, blobs, SealedVault(keys, blobs), said.keys.value, said.blobs.value)
+    said = declared.vault
+    keys, blobs = _keys(home, said, credentials, door), _blobs(home.root, said, door)
+    placed = {LOCAL_STORE: Placed(declared.site, lambda: blobs)}
+    for store in declared.stores:
+        placed[store.place.id] = Placed(store.place, partial(_store, store, door))
+    stores = PlacedBlobs(placed, lies)
+    return Parts(keys, stores, SealedVault(keys, stores), said.keys.value, said.blobs.value)
+
+
+def _store(said: StoreSaid, door: BlockingDoor) -> Blobs:
+    """One more store. Its folder is made by nobody here: what it stands on may not be mounted."""
+    root = said.folder or Path()
+    if said.folder is not None and not said.folder.is_dir():
+        raise BlobsAway(f"there is no folder {said.folder}")
+    try:
+        return _blobs(root, said, door)
+    except BadInput as error:
+        raise BlobsAway(error.why) from None
 
 
 def _keys(home: Home, said: VaultSaid, credentials: Path | None, door: BlockingDoor) -> Keys:
@@ -82,9 +106,9 @@ def _context(ca: Path) -> ssl.SSLContext:
         raise BadInput("vault", f"key_server_ca: {ca}: {error}") from None
 
 
-def _blobs(home: Home, said: VaultSaid, door: BlockingDoor) -> Blobs:
+def _blobs(root: Path, said: VaultSaid | StoreSaid, door: BlockingDoor) -> Blobs:
     if said.blobs is BlobsIn.FOLDER:
-        return FolderBlobs(Disk(home.root))
+        return FolderBlobs(Disk(root))
     try:
         from inland.adapters.vault.s3_blobs import Bucket, S3Blobs
     except ImportError:

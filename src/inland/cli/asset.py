@@ -1,4 +1,4 @@
-"""`inland asset`: tenants' labelled data: added, shown, shared, taken away, erased."""
+"""`inland asset`: tenants' labelled data: added, shown, shared, moved, taken away, erased."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -8,7 +8,7 @@ import typer
 
 from inland.cli import show
 from inland.cli.asking import demand_yes
-from inland.cli.asset_content import fetched, uploaded
+from inland.cli.asset_content import fetched, moved, uploaded
 from inland.cli.factory import calling
 from inland.cli.failures import Failed
 from inland.cli.files import put_whole
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 #: Looks for a certificate, some seconds each.
 LOOKS = 10
 
-app = typer.Typer(help="Add, list, share, export and erase tenants' data.", no_args_is_help=True)
+app = typer.Typer(
+    help="Add, list, share, move, export and erase tenants' data.", no_args_is_help=True
+)
 
 Id = Annotated[str, typer.Argument(help="The asset's id.")]
 Jurisdictions = Annotated[
@@ -124,11 +126,13 @@ def show_(asset: Id, home: HomeOption = None, json: JsonOption = False) -> None:
     if json:
         show.as_json(told)
         return
+    lies = told["lies"]
     flat = {**told, **told["label"]}
     del flat["label"]
     flat["created"] = utc(flat.pop("created_unix_us") // 1_000_000)
     ends = flat.pop("ends_unix_s")
     flat["ends"] = None if ends is None else utc(ends)
+    flat["lies"] = lies and f"{lies['store']} ({lies['stands']}, operated from {lies['operated']})"
     rows = [{"name": name.replace("_", " "), "value": value} for name, value in flat.items()]
     columns = [("FIELD", show.field("name")), ("VALUE", show.field("value"))]
     show.rows(rows, columns, json_too=False)
@@ -199,6 +203,26 @@ def export(
     with calling(home) as factory:
         told = fetched(factory, asset, output, destination, recipient)
     show.as_json(told) if json else show.line(f"{asset} in {output} ({told['bytes']} bytes)")
+
+
+@app.command()
+def move(
+    asset: Id,
+    to: Annotated[str, typer.Option(help="The store: inland vault status lists them.")],
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Bring an asset's content to another store; nothing of it stays where it was.
+
+    It goes on when this command is stopped, and when the factory is. To take it back, move it to
+    where it lies.
+    """
+    with calling(home) as factory:
+        told = moved(factory, asset, to)
+    if json:
+        show.as_json(told)
+    else:
+        show.line(f"{asset} lies in {to}")
 
 
 @app.command()

@@ -4,19 +4,25 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from inland.adapters.archive.recipient import seal_for
+from inland.adapters.files.clock import SystemClock
+from inland.cli import show
 from inland.cli.failures import Failed
 from inland.cli.files import replacing
 from inland.cli.progress import bytes_bar
+from inland.domain.errors import InlandError
 
 if TYPE_CHECKING:
     from inland.client import FactoryClient
 
 #: Parts under way at once, each of `part_bytes`.
 AT_ONCE = 3
+#: Pause between two looks at a move, in seconds.
+_LOOK_S = 0.2
 
 _Done = TypeVar("_Done")
 
@@ -63,7 +69,7 @@ def fetched(
             yield data
             advance(min((number + 1) * step, size), size)
 
-    with replacing(output) as file:
+    with _given_up_unless_done(factory, asset, export["id"]), replacing(output) as file:
         with bytes_bar(f"Exporting to {output.name}") as advance:
             if recipient is None:
                 for data in content(advance):
@@ -73,6 +79,33 @@ def fetched(
         told = factory.finish_export(asset, export["id"])
     sealed = recipient is not None
     return {"id": asset, "file": str(output), "bytes": size, "sealed": sealed, **told}
+
+
+@contextmanager
+def _given_up_unless_done(factory: "FactoryClient", asset: str, export: str) -> Iterator[None]:
+    """An export that is cut here is under way no more; the books say that it was not done."""
+    try:
+        yield
+    except BaseException:
+        with suppress(InlandError):
+            factory.give_up_export(asset, export)
+        raise
+
+
+def moved(factory: "FactoryClient", asset: str, to: str) -> dict[str, Any]:
+    """How a move came out, once it did; what it waits for is said meanwhile. Raises Failed."""
+    told, clock, said = factory.move_asset(asset, to), SystemClock(), ""
+    with bytes_bar(f"Moving to {to}") as advance:
+        while told["stage"] == "moving":
+            if told["why"] != said:
+                said = told["why"]
+                show.note(f"{asset}: {said}; it is tried again")
+            advance(told["done_bytes"], told["total_bytes"])
+            clock.sleep(_LOOK_S)
+            told = factory.asset_move(asset)
+    if told["stage"] == "undone" and told["source"] != to:
+        raise Failed(f"{asset} was not moved: {told['why']}")
+    return told
 
 
 def _word(file: BinaryIO) -> str:

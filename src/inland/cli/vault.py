@@ -28,6 +28,8 @@ def status(home: HomeOption = None, json: JsonOption = False) -> None:
     for what in ("keys", "blobs"):
         away = told[f"{what}_away"]
         show.line(f"{what}: {told[what]}{f', AWAY: {away}' if away else ''}")
+    for one in told["stores"]:
+        show.line(f"store {one['store']}: in {one['stands']}, operated from {one['operated']}")
     show.line(f"withdrawn: {', '.join(told['withdrawn']) or 'nobody'}")
     if told["keys_away"] or told["blobs_away"]:
         raise typer.Exit(1)

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from inland.domain.labels import Label
+from inland.domain.places import Place
 
 #: Bytes of plaintext in every part but the last; a part is one request's body.
 PART_BYTES = 4 << 20
+#: The store that a factory has by its site: where new content goes.
+LOCAL_STORE = "local"
 
 
 class AssetKind(StrEnum):
@@ -57,7 +60,8 @@ class Asset:
     only) over those of the parts, hex, empty while uploading. `name` and `title` are sealed where
     they are stored, and None where the tenant's keys cannot be had. `parents`: ids of what it was
     made from; `run`: by which run, empty where a person made it. `version`: 0 while uploading.
-    `ends_unix_s`: when its retention is over, None for never.
+    `ends_unix_s`: when its retention is over, None for never. `lies`: where its content is stored;
+    `partly_in`: the store that a move under way may have some of it in, empty for none.
     """
 
     id: str
@@ -75,6 +79,8 @@ class Asset:
     created_unix_us: int
     title: str | None = ""
     ends_unix_s: int | None = None
+    lies: Place | None = None
+    partly_in: str = ""
 
 
 def part_count(size: int) -> int:

@@ -147,7 +147,11 @@ class Limits:
     prices: int = _limit(4096, 1, 65_536, "prices", "in one factory, past ones included")
     budgets: int = _limit(4096, 1, 65_536, "budgets", "in one factory")
     assets: int = _limit(65_536, 1, 1 << 24, "assets", "in one factory, erased ones apart")
+    assets_per_tenant: int = _limit(16_384, 1, 1 << 24, "assets", "of these, of one tenant")
     uploads_per_tenant: int = _limit(64, 1, 65_536, "uploads", "of one tenant under way")
+    exports_per_tenant: int = _limit(
+        64, 1, 65_536, "exports", "by one tenant's keys under way, or by the operators'"
+    )
     upload_s: int = _limit(
         86_400, 60, 30 * 86_400, "seconds", "an upload nobody goes on with is removed after"
     )

@@ -1,5 +1,6 @@
 """All that is done with assets, put together: each act over the same vault, rulings and claims."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from inland.domain.limits import Limits
@@ -11,7 +12,9 @@ from inland.plant.assets import Assets
 from inland.plant.changes import Changes
 from inland.plant.erasing import Erasing
 from inland.plant.exports import Exports
+from inland.plant.moves import Moves
 from inland.plant.uploads import Uploads
+from inland.ports.stores import Stores
 from inland.ports.vault import Vault
 
 
@@ -22,16 +25,26 @@ class AssetRoom:
     known: Assets
     uploads: Uploads
     exports: Exports
+    moves: Moves
     erasing: Erasing
     upkeep: AssetUpkeep
 
 
-def asset_room(changes: Changes, vault: Vault, site: Place, limits: Limits) -> AssetRoom:
-    """Over a vault whose content lies at `site`."""
+def asset_room(
+    changes: Changes,
+    vault: Vault,
+    stores: Stores,
+    site: Place,
+    limits: Limits,
+    begin: Callable[[Callable[[], None]], None],
+) -> AssetRoom:
+    """Over a vault that is opened at `site`, and the stores that its content lies in. `begin` runs
+    what may take long on a thread of its own."""
     claims, rulings = Claims(), AssetRulings(changes, site)
-    known = Assets(changes, vault, rulings)
+    known = Assets(changes, vault, rulings, stores)
     uploads = Uploads(changes, vault, known, rulings, claims, limits)
-    exports = Exports(changes, vault, known, rulings, claims)
+    exports = Exports(changes, vault, known, rulings, claims, limits.exports_per_tenant)
+    moves = Moves(changes, stores, rulings, claims, begin)
     erasing = Erasing(changes, vault, rulings, claims)
-    upkeep = AssetUpkeep(changes, uploads, exports, erasing)
-    return AssetRoom(known, uploads, exports, erasing, upkeep)
+    upkeep = AssetUpkeep(changes, uploads, exports, moves, erasing)
+    return AssetRoom(known, uploads, exports, moves, erasing, upkeep)

@@ -44,13 +44,22 @@ class AssetRulings:
         self._latest: tuple[int, str, Residency] | None = None
 
     def demand(
-        self, who: Key, action: Action, row: AssetRow, destination: Place | None = None
+        self,
+        who: Key,
+        action: Action,
+        row: AssetRow,
+        destination: Place | None = None,
+        lies: Place | None = None,
     ) -> Ruling:
-        """What allows it. Raises Denied, and NotFound where the key may not know of the asset."""
+        """What allows it; `lies`: where the content is, if not at the site.
+
+        Raises Denied, and NotFound where the key may not know of the asset.
+        """
+        place = lies or self.site
         version, policy, residency = self._residency()
-        verdict = residency.decide_asset(who.id, action, closed(row), self.site, destination)
+        verdict = residency.decide_asset(who.id, action, closed(row), place, destination)
         if verdict.allowed:
-            return Ruling(verdict.rules, policy, version, self.site, destination)
+            return Ruling(verdict.rules, policy, version, place, destination)
         if not verdict.visible:
             raise unknown(row.id)
         raise Denied(f"{action.value} of asset {row.id}", verdict.rules, verdict.remedy)
@@ -90,6 +99,7 @@ def closed(row: AssetRow) -> Asset:
         created_unix_us=row.created_unix_us,
         title=None,
         ends_unix_s=row.ends_unix_s,
+        partly_in=row.other_store,
     )
 
 

@@ -8,6 +8,7 @@ from inland.domain.assets import Action
 from inland.plant.changes import Changes
 from inland.plant.erasing import Erasing
 from inland.plant.exports import Exports
+from inland.plant.moves import Moves
 from inland.plant.uploads import Uploads
 from inland.ports.assets import Intent
 
@@ -19,13 +20,19 @@ class AssetUpkeep:
     """A controller of the ticker: at start at once, then every few seconds."""
 
     def __init__(
-        self, changes: Changes, uploads: Uploads, exports: Exports, erasing: Erasing
+        self,
+        changes: Changes,
+        uploads: Uploads,
+        exports: Exports,
+        moves: Moves,
+        erasing: Erasing,
     ) -> None:
         self._changes = changes
         self._erasing = erasing
         self._settled: dict[Action, Callable[[Intent], None]] = {
             Action.STORE: uploads.settle,
             Action.EXPORT: exports.settle,
+            Action.MOVE: moves.settle,
             Action.ERASE: erasing.settle,
         }
         self._looked_s: float | None = None

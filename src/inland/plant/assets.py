@@ -13,6 +13,7 @@ from inland.domain.errors import BadInput, Conflict, NotFound
 from inland.domain.ids import is_name
 from inland.domain.labels import EVERYONE, Label, loosened
 from inland.domain.lineage import demand_within
+from inland.domain.places import UNKNOWN, Place
 from inland.domain.plant import Key
 from inland.plant.asset_rulings import AssetRulings, closed, unknown
 from inland.plant.asset_terms import AssetTerms
@@ -21,6 +22,7 @@ from inland.ports.assets import AssetRow, AssetTables, Intent
 from inland.ports.keys import KeyGone, KeyWithdrawn
 from inland.ports.state import StateTables
 from inland.ports.store import Transaction
+from inland.ports.stores import Stores
 from inland.ports.vault import Vault
 
 DAY_S = 86_400
@@ -33,10 +35,13 @@ Doing = tuple[Transaction, Book]
 class Assets:
     """The assets of one factory, as far as the holder of a key may know of them."""
 
-    def __init__(self, changes: Changes, vault: Vault, rulings: AssetRulings) -> None:
+    def __init__(
+        self, changes: Changes, vault: Vault, rulings: AssetRulings, stores: Stores
+    ) -> None:
         self._changes = changes
         self._vault = vault
         self._rulings = rulings
+        self._stores = stores
 
     def all(self, who: Key, tenant: str | None = None, *, erased: bool = False) -> list[Asset]:
         """Those it may see, or `tenant`'s own, the oldest first; none that is being uploaded."""
@@ -110,7 +115,8 @@ class Assets:
     def opened(self, row: AssetRow) -> Asset:
         """As it is shown; its name is not where its tenant's keys are withdrawn or gone."""
         name, title = (self._unsealed(row.tenant, text) for text in (row.name, row.title))
-        return replace(closed(row), name=name, title=title)
+        lies = self._stores.places.get(row.store) or Place(row.store, UNKNOWN, UNKNOWN)
+        return replace(closed(row), name=name, title=title, lies=lies)
 
     def _unsealed(self, tenant: str, sealed: bytes) -> str | None:
         if not sealed:

@@ -207,5 +207,6 @@ def _emptied(row: AssetRow, record: str) -> AssetRow:
         resume="",
         ends_unix_s=None,
         shared_with=(),
+        other_store="",
         erased_by=record,
     )

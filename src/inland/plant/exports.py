@@ -15,7 +15,8 @@ from inland.plant.asset_claims import Claims
 from inland.plant.asset_rulings import AssetRulings
 from inland.plant.assets import Assets, demand_live, intend, seen, undo
 from inland.plant.changes import Changes
-from inland.ports.assets import AssetRow, Intent
+from inland.plant.tenants import refuse_beyond
+from inland.ports.assets import AssetRow, AssetTables, Intent
 from inland.ports.vault import PartName, Vault
 
 #: After this long without a part being read, an export is taken for given up.
@@ -35,8 +36,9 @@ class Export:
 
 @dataclass(slots=True)
 class _Open:
-    """What was read of an export since it began."""
+    """What was read of an export since it began. `tenant`: whose key asked, None for staff's."""
 
+    tenant: str | None
     destination: Place
     touched_s: float
     read: set[int] = field(default_factory=set)
@@ -52,8 +54,11 @@ class Exports:
         assets: Assets,
         rulings: AssetRulings,
         claims: Claims,
+        most: int,
     ) -> None:
+        """`most`: under way by the keys of one tenant."""
         self._changes = changes
+        self._most = most
         self._vault = vault
         self._assets = assets
         self._rulings = rulings
@@ -80,11 +85,22 @@ class Exports:
         facts = {**decided.facts(), "recipient": recipient or None, "bytes": row.bytes}
         with self._changes.act(who.id) as doing:
             demand_live(seen(doing[0].assets, who, asset))
+            self._refuse_more(doing[0].assets, who.tenant)
             now_us = self._changes.clock.unix_us()
             intent = intend(doing, Action.EXPORT, row, who.id, now_us, **facts)
-        with self._lock:
-            self._open[intent.id] = _Open(where, self._changes.clock.monotonic())
+            with self._lock:  # before the intent can be read: nobody takes it for one that was left
+                opened = _Open(who.tenant, where, self._changes.clock.monotonic())
+                self._open[intent.id] = opened
         return Export(intent.id, shown, part_count(row.bytes))
+
+    def give_up(self, who: Key, asset: str, export: str) -> None:
+        """Book that it was not done after all. Raises NotFound."""
+        row, under_way = self._found(who, asset, export)
+        with self._changes.act(who.id) as doing:
+            intent = doing[0].assets.intent(export)
+            if intent is not None:
+                undo(doing, intent, row.tenant, f"given up after {len(under_way.read)} parts")
+        self._forget(export)
 
     def part(self, who: Key, asset: str, export: str, number: int) -> bytes:
         """The content of a part. Raises NotFound, BadInput, Conflict, and what the vault does."""
@@ -145,6 +161,15 @@ class Exports:
             raise NotFound(f"export {export!r}")
         demand_live(row)
         return row, under_way
+
+    def _refuse_more(self, assets: AssetTables, tenant: str | None) -> None:
+        """Inside the transaction that books one more: no other is begun meanwhile. What an erase
+        ended is under way no more."""
+        known = {intent.id for intent in assets.intents()}
+        with self._lock:
+            self._open = {name: one for name, one in self._open.items() if name in known}
+            there = sum(one.tenant == tenant for one in self._open.values())
+        refuse_beyond(self._most, there, "exports_per_tenant")
 
     def _forget(self, export: str) -> None:
         with self._lock:

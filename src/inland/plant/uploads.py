@@ -127,6 +127,8 @@ class Uploads:
                 if row.resume and _goes_on(other, row):
                     return _upload(transaction.assets, other)
             refuse_beyond(self._limits.uploads_per_tenant, len(under_way), "uploads_per_tenant")
+            own = transaction.assets.count(row.tenant)
+            refuse_beyond(self._limits.assets_per_tenant, own, "assets_per_tenant")
             refuse_beyond(self._limits.assets, transaction.assets.count(), "assets")
             transaction.assets.put_asset(row)
             facts = {"kind": row.kind.value, "bytes": row.bytes, **decided.facts()}

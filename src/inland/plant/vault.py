@@ -11,22 +11,25 @@ from threading import Lock
 
 from inland.domain.assets import AssetState, part_count
 from inland.domain.errors import Damaged
+from inland.domain.places import Place
 from inland.domain.plant import Tenant
 from inland.plant.changes import Changes
 from inland.plant.tenants import found_tenant
 from inland.ports.assets import Part
-from inland.ports.blobs import Blobs, BlobsAway
+from inland.ports.blobs import BlobsAway
 from inland.ports.keys import KeyGone, Keys, KeysAway, KeyWithdrawn
+from inland.ports.stores import Stores
 from inland.ports.vault import PartName, Unreadable, Vault
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
     """What the books say of an asset's content. `parts`: how many there are, None while some may
-    still come."""
+    still come. `stores`: those that some of it may lie in."""
 
     tenant: str
     parts: int | None
+    stores: tuple[str, ...]
 
 
 class Wrong(StrEnum):
@@ -53,13 +56,15 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class VaultStatus:
-    """How it is. `keys`, `blobs`: what keeps them; `away`: why one cannot be used, else empty."""
+    """How it is. `keys`, `blobs`: what keeps them; `away`: why one cannot be used, else empty.
+    `stores`: every place where content may lie."""
 
     keys: str
     blobs: str
     keys_away: str
     blobs_away: str
     withdrawn: tuple[str, ...]
+    stores: tuple[Place, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +72,7 @@ class Parts:
     """What the vault is made of, and what its two keepers are called."""
 
     keys: Keys
-    blobs: Blobs
+    blobs: Stores
     vault: Vault
     keys_kind: str = "embedded"
     blobs_kind: str = "folder"
@@ -94,7 +99,8 @@ class VaultRoom:
             blobs_away = away.why
         withdrawn = tuple(sorted(self._withdrawn()))
         kinds = self._parts.keys_kind, self._parts.blobs_kind
-        return VaultStatus(*kinds, keys_away, blobs_away, withdrawn)
+        stores = tuple(self._parts.blobs.places.values())
+        return VaultStatus(*kinds, keys_away, blobs_away, withdrawn, stores)
 
     def withdraw(self, who: str, tenant: str) -> Tenant:
         """Nothing of the tenant opens, and no gateway serves it, when it returns.
@@ -132,6 +138,8 @@ class VaultRoom:
     def check(self, *, repair: bool) -> Iterator[Finding]:
         """Everything that is wrong; with `repair` what belongs to nobody is removed. What is being
         uploaded meanwhile is left alone. Raises KeysAway, BlobsAway."""
+        stores = self._parts.blobs
+        lying = [(store, asset) for store in stores.places for asset in stores.holds(store)]
         there = list(self._parts.vault.assets())
         known = self._known()  # after what is there: whatever was put since has a row before it
         for tenant, asset in there:
@@ -139,8 +147,18 @@ class VaultRoom:
                 if repair:
                     self._parts.vault.erase(tenant, asset)
                 yield Finding(Wrong.ORPHAN, tenant, asset, repaired=repair)
+        for store, asset in lying:
+            if asset in known and store not in known[asset].stores:
+                yield from self._astray(store, asset, known[asset].tenant, repair=repair)
         for asset, stored in sorted(known.items()):
             yield from self._examined(asset, stored)
+
+    def _astray(self, store: str, asset: str, tenant: str, *, repair: bool) -> Iterator[Finding]:
+        """What lies where the asset does not; a move that ended meanwhile took it along."""
+        if asset in self._parts.blobs.holds(store):
+            if repair:
+                self._parts.blobs.clear(store, asset)
+            yield Finding(Wrong.ORPHAN, tenant, asset, repaired=repair)
 
     def _examined(self, asset: str, stored: Stored) -> Iterator[Finding]:
         if stored.parts is None:
@@ -173,9 +191,12 @@ class VaultRoom:
         """The assets that may have content, by id."""
         with self._changes.store.read() as transaction:
             rows = transaction.assets.assets(None)
-        whole = {row.id: row.state is AssetState.LIVE for row in rows}
         return {
-            row.id: Stored(row.tenant, part_count(row.bytes) if whole[row.id] else None)
+            row.id: Stored(
+                row.tenant,
+                part_count(row.bytes) if row.state is AssetState.LIVE else None,
+                (row.store, row.other_store),
+            )
             for row in rows
             if row.state is not AssetState.ERASED
         }

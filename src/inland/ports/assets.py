@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from inland.domain.assets import Action, AssetKind, AssetState
+from inland.domain.assets import LOCAL_STORE, Action, AssetKind, AssetState
 from inland.domain.labels import Label
 
 
@@ -16,7 +16,8 @@ class AssetRow:
     """An asset as it is stored. `name_mac`: keyed, so that versions of one name are found.
 
     `resume`: keyed too; what an upload is found by when it goes on. `touched_unix_s`: when the last
-    part came. `erased_by`: the id of the record that certifies it.
+    part came. `erased_by`: the id of the record that certifies it. `store`: where its content is
+    read from; `other_store`: where a move under way may have left some of it, empty for nowhere.
     """
 
     id: str
@@ -36,6 +37,8 @@ class AssetRow:
     touched_unix_s: int
     ends_unix_s: int | None = None
     erased_by: str | None = None
+    store: str = LOCAL_STORE
+    other_store: str = ""
     parents: tuple[str, ...] = ()
     shared_with: tuple[str, ...] = ()
 
@@ -74,6 +77,11 @@ class AssetTables(Protocol):
         """Those of `ids` that there are."""
         ...
 
+    def lies(self, asset: str) -> tuple[str, ...]:
+        """The stores that something of its content may lie in, the one it is read from first; none
+        where there is no such asset."""
+        ...
+
     def put_asset(self, row: AssetRow) -> None:
         """With its parents and whom it is shared with."""
         ...
@@ -98,8 +106,8 @@ class AssetTables(Protocol):
         """Up to `limit` live ones whose retention was over before that time, the oldest first."""
         ...
 
-    def count(self) -> int:
-        """How many there are in any state but erased."""
+    def count(self, tenant: str | None = None) -> int:
+        """How many there are in any state but erased, of all tenants or of one."""
         ...
 
     def parts(self, asset: str) -> dict[int, Part]:

@@ -10,8 +10,10 @@ from inland.adapters.files.forgetful import ForgetfulDisk
 from inland.adapters.vault.embedded_keys import EmbeddedKeys
 from inland.adapters.vault.folder_blobs import FolderBlobs
 from inland.adapters.vault.openbao_keys import OpenBaoKeys
+from inland.adapters.vault.placed_blobs import Placed, PlacedBlobs
 from inland.adapters.vault.s3_blobs import Patience, S3Blobs
 from inland.adapters.vault.sealed_vault import SealedVault
+from inland.domain.places import Place
 from tests.servers import openbao, s3
 from tests.vaults import factory_key, needed_folders, vault_of
 
@@ -88,7 +90,7 @@ def stored(door):
         one.close()
 
 
-@pytest.fixture(params=["folder", "memory", "s3"])
+@pytest.fixture(params=["folder", "memory", "s3", "placed"])
 def blobs(request, files):
     if request.param == "folder":
         return FolderBlobs(files)
@@ -96,6 +98,13 @@ def blobs(request, files):
         return request.getfixturevalue("stored")(request.getfixturevalue("s3_server").bucket())
     memory = ForgetfulDisk().process("test")
     needed_folders(memory)
+    if request.param == "placed":
+        here, there = Place("here", "DE", "DE"), Place("there", "FR", "FR")
+        placed = {
+            "here": Placed(here, lambda: FolderBlobs(files)),
+            "there": Placed(there, lambda: FolderBlobs(memory)),
+        }
+        return PlacedBlobs(placed, lambda asset: ("there", "here") if asset == "a" else ())
     return FolderBlobs(memory)
 
 

@@ -48,6 +48,7 @@ _PLAIN = {
         *("retention_days", "for_ever"),
     ),
     "assets.export": ("destination", "recipient"),
+    "assets.move": ("to",),
     "models.pull": ("source", "sha256", "licence", "endpoint", "region", "secret"),
     "policies.apply": ("files",),
     "policies.explain": ("action", "place", "destination"),
@@ -66,7 +67,7 @@ _PLAIN = {
 }
 _OF_AN_ASSET = (
     *("show", "upload", "give_up", "put_part", "finish", "share", "label", "export"),
-    *("read_part", "exported", "erase"),
+    *("read_part", "exported", "give_up_export", "move", "moved", "erase"),
 )
 #: Where a caller can name something: operation and parameter, or operation and property of a body.
 #: None: a value that names nothing of anybody's.
@@ -107,6 +108,7 @@ SLOTS: dict[str, Kind | None] = {
     "assets.read_part.number": None,
     "assets.read_part.export": Kind.RECORD,
     "assets.exported.export": Kind.RECORD,
+    "assets.give_up_export.export": Kind.RECORD,
     "assets.share:add": Kind.TENANT,
     "assets.share:remove": Kind.TENANT,
     "contracts.list.tenant": Kind.TENANT,
@@ -162,6 +164,7 @@ BODIES: dict[str, dict[str, Any] | bytes] = {
     "assets.share": {"add": ["{tenant}"]},
     "assets.label": {},
     "assets.export": {},
+    "assets.move": {"to": "local"},
     "tenants.add": {"name": "{tenant}"},
     "keys.add": {"models": ["{deployment}"]},
     "deployments.add": {"name": "{deployment}", "model": "{model}"},
@@ -203,7 +206,14 @@ OPEN = frozenset(
     {
         *("openapi", "healthz", "readyz", "checkpoint", "tenants.list", "keys.list", "keys.add"),
         *("receipts.get", "receipts.key", "records.export", "usage", "vkey"),
-        *("assets.list", "assets.show", "assets.finish", "assets.label", "assets.export"),
+        *(
+            "assets.list",
+            "assets.show",
+            "assets.finish",
+            "assets.label",
+            "assets.export",
+            "assets.move",
+        ),
         *("contracts.list", "contracts.report", "contracts.page"),
         *("invoices.get", "invoices.page", "budgets.list"),
         *("chat.completions", "completions", "embeddings", "models", "models.one"),
@@ -230,6 +240,7 @@ COMMANDS: dict[str, list[tuple[Kind, list[str]]] | str] = {
     "inland asset erase": [(Kind.ASSET, ["{}", "--yes", "-o", "/dev/null"])],
     "inland asset export": [(Kind.ASSET, ["{}", "-o", "/dev/null"])],
     "inland asset label": [(Kind.ASSET, ["{}", "--purposes", "train"])],
+    "inland asset move": [(Kind.ASSET, ["{}", "--to", "local"])],
     "inland asset list": [(Kind.TENANT, ["--tenant", "{}"])],
     "inland asset share": [(Kind.ASSET, ["{}", "--with", "alpha"])],
     "inland asset show": [(Kind.ASSET, ["{}"])],

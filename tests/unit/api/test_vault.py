@@ -28,6 +28,10 @@ def test_an_operator_says_whose(factory):
         "keys_away": "",
         "blobs_away": "",
         "withdrawn": ["acme"],
+        "stores": [
+            {"store": name, "stands": country, "operated": country, "known": "declared"}
+            for name, country in (("local", "DE"), ("annex", "DE"), ("abroad", "US"))
+        ],
     }
 
 

@@ -1,15 +1,24 @@
 """Assets: whole or not there, versioned, derived, seen by whom they may be, erased for good."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 
 from inland.domain.assets import AssetKind, AssetState
 from inland.domain.errors import BadInput, Conflict, Denied, NotFound
 from inland.domain.labels import Classification, Purpose
+from inland.domain.limits import Limits
 from inland.domain.places import Place
+from inland.domain.plant import Key
+from inland.plant.asset_room import asset_room
 from inland.plant.asset_terms import AssetTerms
+from inland.plant.assets import Doing
+from inland.plant.uploads import NewAsset
 from inland.ports.keys import KeyGone
 from inland.ports.vault import PartName
 from tests.unit.assets.world import CANARY, STEP, World
+from tests.unit.plant.parts import SITE
 
 DATA = bytes(range(256)) + CANARY
 
@@ -305,3 +314,54 @@ def test_a_record_a_database_and_a_home_name_nothing_in_clear(world: World):
             data = file.read_bytes()
             assert secret.encode() not in data, file
             assert CANARY not in data, file
+
+
+def test_assets_and_exports_are_bounded_for_each_tenant_by_itself(world: World):
+    room = asset_room(
+        world.plant.changes,
+        world.plant.vault,
+        world.plant.stores,
+        SITE,
+        Limits(assets_per_tenant=2, exports_per_tenant=2),
+        lambda run: run(),
+    )
+    uploads, exports = room.uploads, room.exports
+
+    def add(who: Key, tenant: str) -> str:
+        asset = uploads.begin(who, NewAsset(tenant, AssetKind.DATASET, "n", 0)).id
+        return uploads.finish(who, asset).id
+
+    first, _ = add(world.member, "acme"), add(world.admin, "acme")
+    with pytest.raises(Conflict, match="assets_per_tenant"):
+        add(world.operator, "acme")
+    add(world.other, "demo")
+    begun = [exports.begin(who, first).id for who in (world.member, world.admin)]
+    with pytest.raises(Conflict, match="exports_per_tenant"):
+        exports.begin(world.member, first)
+    exports.begin(world.operator, first)
+    exports.give_up(world.member, first, begun[0])
+    (undone,) = world.said("asset.undo")
+    assert undone["details"]["intent"] == begun[0]
+    exports.begin(world.member, first)
+    room.erasing.erase(world.admin, first)
+    beside = add(world.member, "acme")
+    exports.begin(world.member, beside)
+    exports.begin(world.member, beside)
+
+
+def test_an_export_that_is_just_begun_is_not_taken_for_one_that_was_left(world: World, monkeypatch):
+    """Not in the moment between its intent being there to be read and its beginner going on."""
+    asset = world.add()
+    act = world.plant.changes.act
+
+    @contextmanager
+    def looked_after(who: str) -> Iterator[Doing]:
+        with act(who) as doing:
+            yield doing
+        monkeypatch.setattr(world.plant.changes, "act", act)
+        world.plant.upkeep.step()
+
+    monkeypatch.setattr(world.plant.changes, "act", looked_after)
+    export = world.plant.exports.begin(world.member, asset)
+    assert world.plant.exports.part(world.member, asset, export.id, 0)
+    assert world.said("asset.undo") == []

@@ -8,6 +8,7 @@ import pytest
 from inland.domain.assets import AssetState
 from inland.domain.errors import Conflict, Damaged, NotFound
 from inland.plant.asset_claims import Claims
+from inland.ports.blobs import BlobsAway
 from inland.ports.keys import KeyName, KeyWithdrawn
 from inland.ports.vault import PartName
 from tests.unit.assets.world import CANARY, STEP, World
@@ -76,7 +77,7 @@ def test_an_upload_whose_removal_was_cut_is_not_gone_on_with_and_is_removed(
 
     with monkeypatch.context() as cutting:
         cutting.setattr(world.plant.blobs, "remove", cut)
-        with pytest.raises(OSError, match="cut"):
+        with pytest.raises(BlobsAway, match="cut"):
             world.plant.uploads.give_up(world.member, asset)
     world = world.again()
     other = world.begin(DATA, resume="file")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from inland.adapters.home import upstream_keys
+from inland.adapters.home import store_table, upstream_keys
 from inland.adapters.home.factory_toml import parse
 from inland.adapters.home.template import FirstFactory, FirstModel, factory_toml
 from inland.domain.contracts import Contract, Tier
@@ -19,6 +19,7 @@ from inland.domain.plant import EngineKind
 MODEL = FirstModel("smol", "models/smol.gguf", "ab" * 32, "Apache-2.0")
 TEXT = factory_toml(FirstFactory("DE", 8780, 2, ("demo", "acme"), MODEL, "smollm2", 1))
 HOME = Path("/home")
+SITE = '[site]\njurisdiction = "DE"\n'
 UPSTREAM = """
 [site]
 jurisdiction = "DE"
@@ -31,6 +32,47 @@ jurisdiction = "US"
 key_file = "keys/upstreams/far"
 permit_endpoint = true
 """
+
+
+def test_more_stores_have_a_name_a_place_and_what_opens_them(tmp_path):
+    said = parse(
+        SITE
+        + """
+[[vault.store]]
+name = "paris"
+jurisdiction = "FR"
+operator = "DE"
+folder = "paris"
+[[vault.store]]
+name = "bucket"
+jurisdiction = "SE"
+blobs = "s3"
+s3_endpoint = "https://s3.example.org"
+s3_bucket = "inland"
+s3_key_file = "keys/s3"
+""",
+        tmp_path,
+    )
+    paris, bucket = said.stores
+    assert paris.place == Place("paris", "FR", "DE")
+    assert paris.folder == tmp_path / "paris"
+    assert bucket.place == Place("bucket", "SE", "SE")
+    assert store_table.urls(said.stores) == ("https://s3.example.org",)
+
+
+@pytest.mark.parametrize(
+    ("store", "why"),
+    [
+        ('name = "x"\njurisdiction = "DE"', "folder"),
+        ('name = "local"\njurisdiction = "DE"\nfolder = "x"', "another of that name"),
+        ('name = "x"\njurisdiction = "EU"\nfolder = "x"', "not a country"),
+        ('name = "x"\njurisdiction = "DE"\nblobs = "s3"', "s3_endpoint"),
+        ('name = "x"\njurisdiction = "DE"\nfolder = "x"\nmore = 1', "no setting more"),
+    ],
+)
+def test_a_store_that_lacks_something_is_refused_by_name(tmp_path, store, why):
+    with pytest.raises(BadInput, match=why):
+        parse(f"{SITE}[[vault.store]]\n{store}\n", tmp_path)
 
 
 def test_a_new_file_declares_the_site_two_tenants_and_one_model() -> None:

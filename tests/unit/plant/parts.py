@@ -3,6 +3,7 @@
 import itertools
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field, replace
+from functools import partial
 from hashlib import shake_256
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from inland.adapters.files.disk import Disk
 from inland.adapters.files.policies import PolicyFiles
 from inland.adapters.files.secrets import SecretFolder
 from inland.adapters.sql.database import Database, sqlite_url
+from inland.adapters.vault.folder_blobs import FolderBlobs
+from inland.adapters.vault.placed_blobs import Placed, PlacedBlobs
+from inland.adapters.vault.sealed_vault import SealedVault
 from inland.domain.labels import EVERYONE, public_label
 from inland.domain.limits import Limits
 from inland.domain.places import Place
@@ -35,6 +39,8 @@ from inland.ports.runner import EngineSpec, ProcessState, ProcessView
 from tests.vaults import vault_of
 
 SITE = Place("local", "DE", "DE")
+#: Where else content may lie.
+ANNEX, ABROAD = Place("annex", "DE", "DE"), Place("abroad", "US", "US")
 MODEL = Model("smol", public_label(), (EVERYONE,), "sha256:00", "smol.gguf", declared=True)
 SERVED = Deployment("smollm2", EngineKind.LLAMA_CPP, "smol", SITE, declared=True)
 
@@ -174,13 +180,30 @@ class Plant:
         self.policies = Policies(self.changes, self.folder)
         self.deployments = Deployments(self.changes, SITE, self.folder, most)
         self.contracts = Contracts(self.changes, most)
-        self.vault, self.vault_keys, self.blobs = vault_of(Disk(home))
+        _, self.vault_keys, self.blobs = vault_of(Disk(home))
+        self.stores = PlacedBlobs(self._placed(), self._lies)
+        self.vault = SealedVault(self.vault_keys, self.stores)
         self.limits = Limits()
-        self.vault_room = VaultRoom(self.changes, Parts(self.vault_keys, self.blobs, self.vault))
-        self.room = asset_room(self.changes, self.vault, SITE, self.limits)
+        self.vault_room = VaultRoom(self.changes, Parts(self.vault_keys, self.stores, self.vault))
+        self.room = asset_room(
+            self.changes, self.vault, self.stores, SITE, self.limits, lambda run: run()
+        )
         self.assets, self.uploads = self.room.known, self.room.uploads
         self.exports, self.erasing = self.room.exports, self.room.erasing
+        self.moves = self.room.moves
         self.upkeep = self.room.upkeep
+
+    def _placed(self) -> dict[str, Placed]:
+        placed = {SITE.id: Placed(SITE, lambda: self.blobs)}
+        for place in (ANNEX, ABROAD):
+            (self.home / place.id).mkdir(exist_ok=True)
+            files = Disk(self.home / place.id)
+            placed[place.id] = Placed(place, partial(FolderBlobs, files))
+        return placed
+
+    def _lies(self, asset: str) -> tuple[str, ...]:
+        with self.store.read() as transaction:
+            return transaction.assets.lies(asset)
 
     def begin(self, declared: Declared | None = None) -> None:
         """What a control does when it starts."""

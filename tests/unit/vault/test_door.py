@@ -9,9 +9,12 @@ import pytest
 
 from inland.adapters.egress.blocking import BlockingDoor
 from inland.adapters.egress.uses import Use
+from inland.adapters.home.factory_toml import Declaration
 from inland.adapters.home.layout import Home
 from inland.adapters.home.vault_table import BlobsIn, KeysBy, VaultSaid
 from inland.bootstrap.vault import open_vault
+from inland.domain.places import Place
+from inland.plant.vault import Parts
 from inland.ports.blobs import BlobsAway
 from inland.ports.keys import KeysAway
 from tests.contract.egress.certificates import certificate
@@ -64,9 +67,14 @@ def said(tmp_path, endpoint: str, scheme: str = "http", **more) -> VaultSaid:
     )
 
 
+def opened(tmp_path, told: VaultSaid, door: BlockingDoor) -> Parts:
+    declared = Declaration(Place("local", "DE", "DE"), vault=told)
+    return open_vault(Home(tmp_path), declared, None, door, lambda _: ("local",))
+
+
 def test_what_the_vault_asks_for_is_on_the_doors_books(tmp_path, silent):
     door = BlockingDoor(Allowing(()))
-    parts = open_vault(Home(tmp_path), said(tmp_path, silent.endpoint), None, door)
+    parts = opened(tmp_path, said(tmp_path, silent.endpoint), door)
     with pytest.raises(KeysAway):
         parts.keys.withdrawn()
     with pytest.raises(BlobsAway):
@@ -83,7 +91,7 @@ def test_a_connection_to_a_key_server_of_a_named_authority_ends_when_policy_clos
     allowing = Allowing()
     door = BlockingDoor(allowing)
     told = said(tmp_path, silent.endpoint, "https", key_server_ca=cert)
-    keys = open_vault(Home(tmp_path), told, None, door).keys
+    keys = opened(tmp_path, told, door).keys
 
     def ask() -> None:
         with suppress(KeysAway):

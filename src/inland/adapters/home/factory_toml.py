@@ -10,8 +10,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from inland.adapters.egress.door import origin
-from inland.adapters.home import listening, vault_table
+from inland.adapters.home import listening, store_table, vault_table
 from inland.adapters.home.listening import Listening
+from inland.adapters.home.store_table import StoreSaid
 from inland.adapters.home.table import Table
 from inland.adapters.home.vault_table import VaultSaid
 from inland.domain.capabilities import OF_UPSTREAM
@@ -57,6 +58,7 @@ class Declaration:
     limits: Limits = field(default_factory=Limits)
     database: DatabaseServer | None = None
     vault: VaultSaid = field(default_factory=VaultSaid)
+    stores: tuple[StoreSaid, ...] = ()
 
 
 def read(path: Path) -> Declaration:
@@ -85,7 +87,9 @@ def parse(text: str, home: Path) -> Declaration:
     listens = listening.from_table(serve, home)
     serve.done()
     database = _database(top.table("database"), home)
-    vault = vault_table.from_table(top.table("vault"), home)
+    vaults = top.table("vault")
+    stores = store_table.from_tables(vaults.tables("store"), home)
+    vault = vault_table.from_table(vaults, home)
     limits = Limits.of(top.table("limits").rest())
     tenants = tuple(_tenant(table, site) for table in top.tables("tenant"))
     models = tuple(_model(table) for table in top.tables("model"))
@@ -109,6 +113,7 @@ def parse(text: str, home: Path) -> Declaration:
         limits=limits,
         database=database,
         vault=vault,
+        stores=stores,
     )
     _check_references(declaration)
     return declaration

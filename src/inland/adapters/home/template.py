@@ -196,6 +196,14 @@ _VAULT = """
 # s3_region = "us-east-1"
 # s3_prefix = ""
 # s3_key_file = "keys/vault/s3" # two lines: access key, secret key
+
+# More places where content may lie (`inland asset move ID --to NAME`); labels say of what.
+# [[vault.store]]
+# name = "paris"
+# jurisdiction = "FR"           # where it stands
+# operator = "FR"               # who operates it; the same unless said
+# blobs = "folder"              # or "s3", with s3_endpoint and so on
+# folder = "/mnt/paris"
 """
 
 _LIMITS = """

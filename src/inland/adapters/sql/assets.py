@@ -28,7 +28,7 @@ from sqlalchemy import (
 from inland.adapters.sql.schema_base import Int64, metadata
 from inland.adapters.sql.state import label_of, label_row
 from inland.adapters.sql.upsert import upsert
-from inland.domain.assets import Action, AssetKind, AssetState
+from inland.domain.assets import LOCAL_STORE, Action, AssetKind, AssetState
 from inland.domain.labels import EVERYONE
 from inland.ports.assets import AssetRow, Intent, Part
 
@@ -55,6 +55,8 @@ ASSETS = Table(
     Column("touched_unix_s", Int64, nullable=False),
     Column("ends_unix_s", Int64, nullable=True, index=True),
     Column("erased_by", String, nullable=True),
+    Column("store", String, nullable=False, server_default=LOCAL_STORE),
+    Column("other_store", String, nullable=False, server_default=""),
     Index("ix_assets_tenant_name_mac", "tenant", "name_mac"),
 )
 SHARES = Table(
@@ -111,6 +113,11 @@ class SqlAssets:
     def some(self, ids: Collection[str]) -> list[AssetRow]:
         return [row for chunk in _chunks(ids) for row in self._found(ASSETS.c.id.in_(chunk))]
 
+    def lies(self, asset: str) -> tuple[str, ...]:
+        query = select(ASSETS.c.store, ASSETS.c.other_store).where(ASSETS.c.id == asset)
+        row = self._connection.execute(query).one_or_none()
+        return () if row is None else tuple(store for store in row if store)
+
     def put_asset(self, row: AssetRow) -> None:
         for table in (ASSETS, SHARES, PARENTS):
             key = table.c.id if table is ASSETS else table.c.asset
@@ -158,9 +165,11 @@ class SqlAssets:
         ids = list(self._connection.execute(query.limit(limit)).scalars())
         return sorted(self.some(ids), key=lambda row: ids.index(row.id))
 
-    def count(self) -> int:
+    def count(self, tenant: str | None = None) -> int:
         query = select(func.count()).select_from(ASSETS)
         query = query.where(ASSETS.c.state != AssetState.ERASED.value)
+        if tenant is not None:
+            query = query.where(ASSETS.c.tenant == tenant)
         return self._connection.execute(query).scalar_one()
 
     def parts(self, asset: str) -> dict[int, Part]:

@@ -13,10 +13,11 @@ from inland.ports.clock import Entropy
 from inland.ports.keys import KeyName, Keys
 from inland.ports.vault import PartName, Unreadable
 
+#: Below which the blobs of all parts lie.
+PARTS = "parts"
 #: The tenant's own keys, where an asset's id could stand.
 TEXTS, DIGESTS = "texts", "digests"
 _OWN = frozenset({TEXTS, DIGESTS})
-_PARTS = "parts"
 _PART, _TEXT = "inland vault part v1", "inland vault text v1"
 
 
@@ -32,21 +33,21 @@ class SealedVault:
         assert len(data) <= PART_BYTES
         key = self._keys.make(KeyName(part.tenant, part.asset))
         sealed = seal(key, _bound(part), data, self._entropy)
-        self._blobs.put(_blob(part.asset, part.number), sealed)
+        self._blobs.put(blob_name(part.asset, part.number), sealed)
         return sealed[-TAG_BYTES:]
 
     def get(self, part: PartName, proof: bytes | None = None) -> bytes:
         key = self._keys.open(KeyName(part.tenant, part.asset))
-        sealed = self._blobs.get(_blob(part.asset, part.number))
+        sealed = self._blobs.get(blob_name(part.asset, part.number))
         if sealed is None or (proof is not None and sealed[-TAG_BYTES:] != proof):
-            raise _unreadable(part)
+            raise unreadable(part)
         data = unseal(key, _bound(part), sealed)
         if data is None:
-            raise _unreadable(part)
+            raise unreadable(part)
         return data
 
     def parts(self, asset: str) -> Iterator[int]:
-        for name in self._blobs.names(f"{_PARTS}/{asset}/"):
+        for name in self._blobs.names(f"{PARTS}/{asset}/"):
             number = name.rpartition("/")[2]
             if number.isdecimal():
                 yield int(number)
@@ -58,7 +59,7 @@ class SealedVault:
         assert asset not in _OWN
         if tenant:
             self._keys.destroy(KeyName(tenant, asset))
-        for name in list(self._blobs.names(f"{_PARTS}/{asset}/")):
+        for name in list(self._blobs.names(f"{PARTS}/{asset}/")):
             self._blobs.remove(name)
 
     def seal(self, tenant: str, text: str) -> bytes:
@@ -81,21 +82,22 @@ class SealedVault:
         }
         yield from sorted((tenant, asset) for asset, tenant in with_key.items())
         last = ""
-        for name in self._blobs.names(f"{_PARTS}/"):
+        for name in self._blobs.names(f"{PARTS}/"):
             asset = name.split("/")[1]
             if asset != last and asset not in with_key:
                 yield "", asset
             last = asset
 
 
-def _blob(asset: str, number: int) -> str:
+def blob_name(asset: str, number: int) -> str:
     """The name of a part's blob: in the order of numbers, and nothing of whose it is."""
-    return f"{_PARTS}/{asset}/{number:08d}"
+    return f"{PARTS}/{asset}/{number:08d}"
 
 
 def _bound(part: PartName) -> bytes:
     return bound_to(_PART, part.tenant, part.asset, str(part.number))
 
 
-def _unreadable(part: PartName) -> Unreadable:
+def unreadable(part: PartName) -> Unreadable:
+    """What is said of a part that does not open."""
     return Unreadable(f"part {part.number} of asset {part.asset}")

@@ -1,0 +1,133 @@
+"""`ports.stores`: several blob stores as one, an asset in the one where the books say it is.
+
+Each is opened when it is first used: one that cannot be is away, and the others are not.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from heapq import merge
+from threading import Lock
+
+from inland.adapters.vault.sealed_vault import PARTS, blob_name, unreadable
+from inland.adapters.vault.sealing import TAG_BYTES
+from inland.domain.places import Place
+from inland.ports.blobs import Blobs, BlobsAway
+from inland.ports.vault import PartName
+
+#: The stores that something of an asset may lie in, the one it is read from first; none for an
+#: asset that is on no books.
+Lies = Callable[[str], tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A store: where it stands, and what opens it."""
+
+    place: Place
+    open: Callable[[], Blobs]
+
+
+class PlacedBlobs:
+    """The stores of one factory, by the ids of their places. Threads may share it."""
+
+    def __init__(self, stores: Mapping[str, Placed], lies: Lies) -> None:
+        """The first of `stores` is where new content goes."""
+        self.places = {name: placed.place for name, placed in stores.items()}
+        self._stores = stores
+        self._first = next(iter(stores))
+        self._lies = lies
+        self._opened: dict[str, Blobs] = {}
+        self._lock = Lock()
+
+    def put(self, name: str, data: bytes) -> None:
+        store = self._where(name)[0]
+        with self._asking(store) as blobs:
+            blobs.put(name, data)
+
+    def get(self, name: str) -> bytes | None:
+        store = self._where(name)[0]
+        found = self._get(store, name)
+        if found is None:
+            now = (self._lies(_asset(name)) or (store,))[0]  # it may have been moved meanwhile
+            found = None if now == store else self._get(now, name)
+        return found
+
+    def remove(self, name: str) -> None:
+        for store in self._where(name):
+            with self._asking(store) as blobs:
+                blobs.remove(name)
+
+    def names(self, under: str = "") -> Iterator[str]:
+        last = None
+        stores = self._where(under) if under.count("/") > 1 else tuple(self._stores)
+        for name in merge(*(self._names(store, under) for store in stores)):
+            if name != last:
+                yield name
+            last = name
+
+    def copy(self, part: PartName, proof: bytes, source: str, target: str) -> None:
+        name = blob_name(part.asset, part.number)
+        there = self._get(target, name)
+        if there is not None and there[-TAG_BYTES:] == proof:
+            return
+        sealed = self._get(source, name)
+        if sealed is None or sealed[-TAG_BYTES:] != proof:
+            raise unreadable(part)
+        with self._asking(target) as blobs:
+            blobs.put(name, sealed)
+            if blobs.get(name) != sealed:
+                raise BlobsAway("it shows something else than it just took")
+
+    def clear(self, store: str, asset: str) -> None:
+        under = f"{PARTS}/{asset}/"
+        with self._asking(store) as blobs:
+            for name in list(blobs.names(under)):
+                blobs.remove(name)
+            if next(iter(blobs.names(under)), None) is not None:
+                raise BlobsAway("it shows what it just removed")
+
+    def holds(self, store: str) -> Iterator[str]:
+        last = ""
+        for name in self._names(store, f"{PARTS}/"):
+            asset = _asset(name)
+            if asset != last:
+                yield asset
+            last = asset
+
+    def _where(self, name: str) -> tuple[str, ...]:
+        """Where something of that name may lie; of what is on no books, anywhere."""
+        if len(self._stores) == 1:  # whatever else the books name is asked for when it is missed
+            return (self._first,)
+        return self._lies(_asset(name)) or tuple(self._stores)
+
+    def _get(self, store: str, name: str) -> bytes | None:
+        with self._asking(store) as blobs:
+            return blobs.get(name)
+
+    def _names(self, store: str, under: str) -> Iterator[str]:
+        with self._asking(store) as blobs:
+            yield from blobs.names(under)
+
+    @contextmanager
+    def _asking(self, store: str) -> Iterator[Blobs]:
+        """Whatever its disk says, a store that cannot be used is away, by its name."""
+        try:
+            yield self._open(store)
+        except BlobsAway as away:
+            raise BlobsAway(f"{store}: {away.why}") from None
+        except OSError as error:
+            raise BlobsAway(f"{store}: {error}") from None
+
+    def _open(self, store: str) -> Blobs:
+        with self._lock:
+            if store not in self._opened:
+                if store not in self._stores:
+                    raise BlobsAway("[[vault.store]] in factory.toml does not name it")
+                self._opened[store] = self._stores[store].open()
+            return self._opened[store]
+
+
+def _asset(name: str) -> str:
+    """Whose blob it is: `parts/ASSET/NUMBER`; of any other name, nobody's."""
+    return name.partition("/")[2].partition("/")[0]

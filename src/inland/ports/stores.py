@@ -1,0 +1,35 @@
+"""Stores: the places where content of assets may lie, each by the name of its place.
+
+All of them together are the blobs that the vault knows. Content goes from one to another sealed as
+it is: no key is needed for it.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Protocol
+
+from inland.domain.places import Place
+from inland.ports.blobs import Blobs
+from inland.ports.vault import PartName
+
+
+class Stores(Blobs, Protocol):
+    """As `ports.blobs`, over wherever an asset lies; and each by name. A name that is none of
+    `places` is away."""
+
+    @property
+    def places(self) -> Mapping[str, Place]:
+        """Where each stands, by name; the first is where new content goes."""
+        ...
+
+    def copy(self, part: PartName, proof: bytes, source: str, target: str) -> None:
+        """Durable in `target`, and read back from there, when it returns; one that is there already
+        is left. Raises Unreadable where `source` does not show what `proof` knows."""
+        ...
+
+    def clear(self, store: str, asset: str) -> None:
+        """Nothing of the asset lies there any more when it returns."""
+        ...
+
+    def holds(self, store: str) -> Iterator[str]:
+        """The assets that something lies of there, in order."""
+        ...

@@ -1,0 +1,195 @@
+"""Moves: to where labels let it lie, whole in one place by the books, taken back, or cut and gone
+on with."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from inland.domain.assets import LOCAL_STORE
+from inland.domain.errors import BadInput, Conflict, Denied, NotFound
+from inland.plant.asset_terms import AssetTerms
+from inland.plant.moves import MoveStage
+from inland.ports.assets import AssetRow
+from inland.ports.blobs import BlobsAway
+from inland.ports.vault import PartName
+from tests.unit.assets.world import CANARY, STEP, World
+from tests.unit.plant.parts import ABROAD, ANNEX, SITE
+
+DATA = CANARY * 20
+
+
+def there(world: World, asset: str) -> list[str]:
+    """The stores that something of it lies in."""
+    stores = world.plant.stores
+    return [name for name in stores.places if asset in stores.holds(name)]
+
+
+def test_what_is_moved_lies_there_alone_and_reads_the_same(world: World):
+    asset, beside = world.add(DATA), world.add(DATA, name="beside")
+    moved = world.plant.moves.move(world.admin, asset, ANNEX.id)
+    assert (moved.stage, moved.done_bytes) == (MoveStage.MOVED, len(DATA))
+    assert there(world, asset) == [ANNEX.id]
+    assert there(world, beside) == [LOCAL_STORE]
+    shown = world.plant.assets.show(world.member, asset)
+    assert (shown.lies, shown.partly_in) == (ANNEX, "")
+    assert world.read(asset) == DATA
+    assert list(world.plant.vault_room.check(repair=False)) == []
+    *_, intended, _ = world.said("asset.intend")
+    (said,) = world.said("asset.move")
+    assert said["id"] == moved.record
+    assert said["details"]["intent"] == intended["id"]
+    assert intended["details"]["decided_by"] == ["asset.move"]
+    assert intended["details"]["place"]["id"] == SITE.id
+    assert said["details"]["destination"]["id"] == ANNEX.id
+    assert world.plant.moves.move(world.operator, asset, LOCAL_STORE).stage is MoveStage.MOVED
+    assert there(world, asset) == [LOCAL_STORE]
+    assert world.read(asset) == DATA
+
+
+def test_a_move_to_where_it_lies_does_nothing(world: World):
+    asset = world.add()
+    told = world.plant.moves.move(world.admin, asset, LOCAL_STORE)
+    assert (told.stage, told.record) == (MoveStage.MOVED, "")
+    assert len(world.said("asset.intend")) == 1
+
+
+def test_a_move_is_decided_by_the_labels_of_where_it_goes(world: World):
+    asset = world.add()
+    for who in (world.admin, world.operator):
+        with pytest.raises(Denied, match="stored"):
+            world.plant.moves.move(who, asset, ABROAD.id)
+    with pytest.raises(Denied):
+        world.plant.moves.move(world.member, asset, ANNEX.id)
+    with pytest.raises(NotFound):
+        world.plant.moves.move(world.other, asset, ANNEX.id)
+    with pytest.raises(BadInput, match="annex"):
+        world.plant.moves.move(world.admin, asset, "nowhere")
+    assert there(world, asset) == [LOCAL_STORE]
+    assert len(world.said("asset.intend")) == 1, "nothing was intended that was not allowed"
+
+
+def row(world: World, asset: str) -> AssetRow:
+    with world.plant.store.read() as transaction:
+        found = transaction.assets.asset(asset)
+    assert found is not None
+    return found
+
+
+def at_part(world: World, number: int, act: Callable[[], object]) -> None:
+    """Do something just before that part is copied, once."""
+    stores: Any = world.plant.stores
+    copy = stores.copy
+
+    def copying(part: PartName, *where: object) -> None:
+        if part.number == number:
+            stores.copy = copy
+            act()
+        copy(part, *where)
+
+    stores.copy = copying
+
+
+def test_it_is_read_while_it_is_moved_and_not_moved_elsewhere(world: World):
+    asset = world.add(DATA)
+
+    def meanwhile() -> None:
+        assert world.read(asset) == DATA
+        assert world.plant.assets.show(world.admin, asset).partly_in == ANNEX.id
+        assert world.plant.moves.move(world.admin, asset, ANNEX.id).stage is MoveStage.MOVING
+
+    at_part(world, 2, meanwhile)
+    assert world.plant.moves.move(world.admin, asset, ANNEX.id).stage is MoveStage.MOVED
+    assert len(world.said("asset.move")) == 1
+
+
+def test_a_move_that_is_taken_back_leaves_nothing_where_it_went(world: World):
+    asset = world.add(DATA)
+    at_part(world, 2, lambda: world.plant.moves.move(world.admin, asset, LOCAL_STORE))
+    told = world.plant.moves.move(world.admin, asset, ANNEX.id)
+    assert told.stage is MoveStage.UNDONE
+    assert there(world, asset) == [LOCAL_STORE]
+    (undone,) = world.said("asset.undo")
+    assert undone["details"]["act"] == "move"
+    assert world.said("asset.move") == []
+    assert world.read(asset) == DATA
+
+
+def test_a_label_that_was_tightened_undoes_a_move_under_way(world: World):
+    world.plant.tenants.add("op", "wide", storage=("DE", "US"))
+    asset = world.add(DATA, world.operator, tenant="wide", terms=AssetTerms(storage=("DE", "US")))
+    tight = AssetTerms(storage=("DE",))
+    at_part(world, 3, lambda: world.plant.assets.relabel(world.operator, asset, tight))
+    told = world.plant.moves.move(world.operator, asset, ABROAD.id)
+    assert told.stage is MoveStage.UNDONE
+    assert "stored" in told.why
+    assert there(world, asset) == [LOCAL_STORE]
+
+
+def test_an_erase_ends_a_move_under_way_and_leaves_nothing_anywhere(world: World):
+    asset = world.add(DATA)
+    at_part(world, 2, lambda: world.plant.erasing._close(row(world, asset), "op", "asked"))
+    assert world.plant.moves.move(world.admin, asset, ANNEX.id).stage is MoveStage.UNDONE
+    assert there(world, asset) == [LOCAL_STORE, ANNEX.id]
+    world.plant.upkeep.step()
+    assert there(world, asset) == []
+    (undone,) = world.said("asset.undo")
+    assert undone["details"]["why"] == "the asset is erased"
+    assert len(world.said("asset.erase")) == 1
+
+
+@pytest.mark.parametrize("cut", ["copy", "clear"])
+def test_a_move_whose_store_is_away_waits_and_is_gone_on_with(world: World, monkeypatch, cut: str):
+    asset = world.add(DATA)
+
+    def away(*_: object) -> None:
+        raise BlobsAway("annex: unplugged")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(world.plant.stores, cut, away)
+        told = world.plant.moves.move(world.admin, asset, ANNEX.id)
+        assert (told.stage, told.why) == (
+            MoveStage.MOVING,
+            "the blob store cannot be used: annex: unplugged",
+        )
+        assert world.read(asset) == DATA
+        if cut == "clear":  # too late to be taken back
+            with pytest.raises(Conflict, match="being moved"):
+                world.plant.moves.move(world.admin, asset, SITE.id)
+    world = world.again()
+    world.plant.upkeep.step()
+    assert there(world, asset) == [ANNEX.id]
+    assert world.read(asset) == DATA
+    assert len(world.said("asset.move")) == 1
+    world.plant.store.close()
+
+
+def test_what_was_damaged_is_not_moved(world: World):
+    asset = world.add(DATA)
+    world.plant.blobs.put(f"parts/{asset}/00000003", b"\1" + b"x" * (STEP + 28))
+    told = world.plant.moves.move(world.admin, asset, ANNEX.id)
+    assert told.stage is MoveStage.UNDONE
+    assert "part 3" in told.why
+    assert there(world, asset) == [LOCAL_STORE]
+
+
+def test_what_lies_astray_is_found_and_removed(world: World):
+    asset = world.add(DATA)
+    world.plant.stores._opened[SITE.id] = world.plant.blobs
+    stray = world.plant.stores._open(ANNEX.id)
+    stray.put(f"parts/{asset}/00000000", b"left by somebody")
+    (found,) = world.plant.vault_room.check(repair=True)
+    assert (found.wrong, found.asset, found.repaired) == ("orphan", asset, True)
+    assert there(world, asset) == [LOCAL_STORE]
+    assert list(world.plant.vault_room.check(repair=False)) == []
+
+
+def test_a_store_that_is_not_named_any_more_is_away_by_its_name(world: World):
+    asset = world.add(DATA)
+    world.plant.moves.move(world.admin, asset, ANNEX.id)
+    placed = dict(world.plant.stores._stores)
+    for left in ((SITE.id, ABROAD.id), (SITE.id,)):
+        world.plant.stores._stores = {name: placed[name] for name in left}
+        world.plant.stores._opened = {}
+        with pytest.raises(BlobsAway, match="annex"):
+            world.read(asset)
