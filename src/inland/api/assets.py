@@ -1,6 +1,5 @@
 """/factory/v1/assets: labelled data of tenants, in parts. What a key may not see is not there."""
 
-from dataclasses import asdict
 from typing import Annotated, Self, TypeVar
 
 from fastapi import APIRouter, Depends, Request
@@ -20,7 +19,6 @@ from inland.plant.asset_terms import AssetTerms
 from inland.plant.erasing import Erased
 from inland.plant.exports import Export
 from inland.plant.labels import checked_place
-from inland.plant.moves import Move, MoveStage
 from inland.plant.uploads import NewAsset, Upload
 
 router = APIRouter(prefix="/factory/v1/assets", tags=["assets"])
@@ -178,31 +176,6 @@ class AssetView(Shape):
             lies=None if asset.lies is None else StoreView.of(asset.lies),
             partly_in=asset.partly_in or None,
         )
-
-
-class NewMove(Shape):
-    """The store to bring its content to; the one where it lies, to take a move back."""
-
-    to: str = Field(min_length=1, max_length=63)
-
-
-class MoveView(Shape):
-    """How far a move is. `why`: it was undone, or waits and is gone on with. `record`: the id of
-    the one that says that it is over; null while it is not, or where nothing was to be done."""
-
-    asset: str
-    source: str
-    destination: str
-    stage: MoveStage
-    done_bytes: int
-    total_bytes: int
-    why: str
-    record: str | None
-
-    @classmethod
-    def of(cls, move: Move) -> Self:
-        """A move as it is shown."""
-        return cls(**{**asdict(move), "record": move.record or None})
 
 
 class Sharing(Shape):
@@ -461,29 +434,6 @@ def give_up_export(
     """End an export that is not gone on with: it is booked as not done."""
     control: Control = request.app.state.control
     control.assets.exports.give_up(caller.key, asset, export)
-
-
-@router.post("/{asset}/move", status_code=202, responses=may(400, 404, 409))
-def move(
-    request: Request,
-    asset: AssetId,
-    body: NewMove,
-    caller: Annotated[Caller, Depends(caller_for("assets.move"))],
-) -> MoveView:
-    """Begin to bring its content to another store, which is a decision with a destination."""
-    control: Control = request.app.state.control
-    return MoveView.of(control.assets.moves.move(caller.key, asset, body.to))
-
-
-@router.get("/{asset}/move", responses=may(404))
-def moved(
-    request: Request,
-    asset: AssetId,
-    caller: Annotated[Caller, Depends(caller_for("assets.moved"))],
-) -> MoveView:
-    """How far its move is, or how the last one since control began came out."""
-    control: Control = request.app.state.control
-    return MoveView.of(control.assets.moves.last(caller.key, asset))
 
 
 @router.post("/{asset}/erase", responses=may(404, 409))
