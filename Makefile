@@ -8,7 +8,7 @@ FACTORY ?=
 PORT    ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install up check fix packages test soak bench-gateway bench-noisy bench-replay bench-stream bench-memory bench-journal bench-cost bench-guard wheel
+.PHONY: help install up check static typed imported fix packages test soak bench-gateway bench-noisy bench-replay bench-stream bench-memory bench-journal bench-cost bench-guard wheel
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,12 +28,19 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 up: install  ## Start the factory in the background and print what to paste
 	$(BIN)/inland up --detach $(if $(FACTORY),--home '$(FACTORY)') $(if $(PORT),--port '$(PORT)')
 
-check: install  ## Format, lint, types, import order and architecture; changes nothing
+check: static  ## Format, lint, types, import order and architecture; changes nothing
+	$(BIN)/python -m pytest -q tests/architecture
+
+static: install
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	@$(MAKE) --no-print-directory -j 2 --output-sync=target typed imported
+
+typed:
 	$(BIN)/mypy
+
+imported:
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q tests/architecture
 
 fix: install  ## Format, mend what Ruff can mend, renew docs/reference.md
 	$(BIN)/ruff format .
@@ -43,8 +50,8 @@ fix: install  ## Format, mend what Ruff can mend, renew docs/reference.md
 packages: install
 	@$(BIN)/python tests/debian_packages.py
 
-test: check packages  ## Every law at small size (as root it installs the Debian packages that tests need)
-	$(BIN)/python -m pytest -p no:randomly -n auto --maxprocesses 4 --dist loadfile
+test: static packages  ## Static checks, then every law at small size (as root it installs the Debian packages that tests need)
+	$(BIN)/python -m pytest -p no:randomly -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 soak: install packages  ## The full figures, seeded, one JSON line each
 	$(BIN)/python -m tests.soak

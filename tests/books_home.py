@@ -29,6 +29,7 @@ from inland.ledger.records import Record, new_record
 from inland.plant.books.books import Books
 from inland.plant.changes import Changes
 from inland.plant.declared import Declared, reconcile
+from tests import databases
 
 WEIGHTS = b"weights"
 _START_US = 1_790_000_000_000_000
@@ -70,6 +71,7 @@ class BooksHome:
         if not self.home.is_made():
             self._make()
         self._files = Disk(root)
+        databases.put(root / "inland.db")
         self.store = database(root)
         self.books = Books(self._files, self.store, self._clock, self.entropy, FACTORY)
         self.books.open()

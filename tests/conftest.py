@@ -21,11 +21,31 @@ hypothesis.settings.register_profile("soak", deadline=None, max_examples=1000, p
 
 
 _FAILED = pytest.StashKey[bool]()
+#: Folders, by how long a file in them may take.
+_LONGEST_FIRST = ("chaos", "factory", "contract")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--soak` tries each law on far more examples."""
     parser.addoption("--soak", action="store_true", help="many more examples of each law")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than processors, for many tests wait most of their time."""
+    return len(os.sched_getaffinity(0)) + 1
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The rooms whose files take longest come first, so that no process works alone at the end."""
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    names = item.nodeid.split("/")
+    return next(
+        (turn for turn, room in enumerate(_LONGEST_FIRST) if room in names), len(_LONGEST_FIRST)
+    )
 
 
 @pytest.hookimpl(tryfirst=True)

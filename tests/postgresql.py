@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import URL
 
+from inland.adapters.sql.database import Database
+
 #: Debian's `nobody`: the server refuses to run as root.
 UNPRIVILEGED = 65534
 START_S = 60.0
@@ -26,6 +28,7 @@ class Server:
     folder: Path
     programs: Path
     made: int = 0
+    grown: str | None = None
 
     def url(self, name: str = "postgres") -> URL:
         return URL.create(
@@ -36,6 +39,17 @@ class Server:
         self.made += 1
         name = f"test{self.made}"
         self._sql(f'CREATE DATABASE "{name}"')
+        return self.url(name)
+
+    def with_schema(self) -> URL:
+        """A fresh database with its schema: a copy of one that migrations made."""
+        if self.grown is None:
+            url = self.database()
+            Database(url).close()
+            self.grown = url.database
+        self.made += 1
+        name = f"test{self.made}"
+        self._sql(f'CREATE DATABASE "{name}" TEMPLATE "{self.grown}"')
         return self.url(name)
 
     def _sql(self, statement: str) -> None:
@@ -67,7 +81,7 @@ def server() -> Iterator[Server]:
     argv = [str(at / "initdb"), "-D", str(data), "-U", "inland", "-A", "trust", "-E", "UTF8"]
     subprocess.run([*argv, "--no-sync"], check=True, capture_output=True, **settings)
     argv = [str(at / "postgres"), "-D", str(data), "-k", str(folder)]
-    argv += ["-c", "listen_addresses=", "-c", "max_connections=60"]
+    argv += ["-c", "listen_addresses=", "-c", "max_connections=60", "-c", "fsync=off"]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(argv, stdout=log, stderr=log, **settings)
     try:
@@ -75,7 +89,7 @@ def server() -> Iterator[Server]:
         _wait(made, process)
         yield made
     finally:
-        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGQUIT)  # at once: nothing of it is kept
         process.wait(START_S)
         shutil.rmtree(folder)
 

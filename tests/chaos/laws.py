@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from tests.chaos.load import TENANTS, Received
-from tests.factory.running import Running, verify_outside
+from tests.factory.running import Running, verify_all_outside
 
 #: How long a factory may take to be ready again, in seconds.
 RECOVERY_S = 30
@@ -164,12 +164,11 @@ def _usage(factory: Running, found: list[tuple[dict[str, Any], str]]) -> list[st
 
 def _unverified(factory: Running, some: list[Received], folder: Path) -> list[str]:
     vkey = factory.vkey(folder)
-    wrong = []
+    asked = []
     for got in some:
-        path = folder / "receipt.json"
+        path = folder / f"receipt-{got.ref}.json"
         with factory.http(got.tenant, trust_env=False) as http:
             path.write_bytes(http.get(f"/factory/v1/receipts/{got.ref}").content)
-        done = verify_outside(path, vkey, "--entry", got.entry or "none")
-        if done.returncode != 0:
-            wrong.append(f"{got.ref}: {done.stdout}{done.stderr}")
-    return wrong
+        asked.append([str(path), "--vkey", str(vkey), "--entry", got.entry or "none"])
+    told = zip(some, verify_all_outside(asked), strict=True)
+    return [f"{got.ref}: {said}" for got, (code, said) in told if code != 0]

@@ -17,6 +17,8 @@ from weakref import finalize
 import httpx
 import openai
 
+from tests.factory import commands
+
 #: Longest a command of the factory may take before a test calls it hung, in seconds.
 COMMAND_TIMEOUT_S = 90
 MODEL = "smollm2"
@@ -49,15 +51,19 @@ class Running:
 
     def run(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """`inland WORDS --home HOME`; with `check`, a non-zero exit fails the test."""
-        argv = [str(Path(sys.executable).with_name("inland")), *words, "--home", str(self.home)]
-        done = subprocess.run(
-            argv,
-            capture_output=True,
-            text=True,
-            timeout=COMMAND_TIMEOUT_S,
-            check=False,
-            env=os.environ | self.environment,
-        )
+        argv, given = [*words, "--home", str(self.home)], os.environ | self.environment
+        if "PYTHONPATH" in self.environment:  # another program than was loaded
+            program = str(Path(sys.executable).with_name("inland"))
+            done = subprocess.run(
+                [program, *argv],
+                capture_output=True,
+                text=True,
+                timeout=COMMAND_TIMEOUT_S,
+                check=False,
+                env=given,
+            )
+        else:
+            done = commands.run(argv, given, COMMAND_TIMEOUT_S)
         assert not check or done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
         return done
 
@@ -158,6 +164,29 @@ def verify_outside(receipt: Path, vkey: Path, *words: str) -> subprocess.Complet
     """The single-file verifier in a process of its own, without the package on its path."""
     argv = [sys.executable, "-I", str(VERIFIER), str(receipt), "--vkey", str(vkey), *words]
     return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+
+
+#: The verifier's own `main`, again and again in one process of its own.
+_VERIFIES = """
+import contextlib, io, json, runpy, sys
+main = runpy.run_path(sys.argv[1])["main"]
+for line in sys.stdin:
+    sys.argv = ["verify", *json.loads(line)]
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        code = main()
+    print(json.dumps([code, said.getvalue()]))
+"""
+
+
+def verify_all_outside(asked: list[list[str]]) -> list[tuple[int, str]]:
+    """As `verify_outside` of each of these words, all by one process: its status and what it said,
+    of each."""
+    argv = [sys.executable, "-I", "-c", _VERIFIES, str(VERIFIER)]
+    given = "".join(json.dumps(words) + "\n" for words in asked)
+    done = subprocess.run(argv, input=given, capture_output=True, text=True, timeout=60, check=True)
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(told) == len(asked)
+    return [(code, said) for code, said in told]
 
 
 @contextmanager

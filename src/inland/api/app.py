@@ -1,6 +1,9 @@
 """The control side's HTTP application, for `run/control.sock`. Nothing answers that is not in the
 table of `access` or public by name."""
 
+from collections.abc import Callable
+from functools import cache
+
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
@@ -76,13 +79,14 @@ NOUNS = (
 )
 
 
-def build_app(control: Control, told: Document | None = None) -> FastAPI:
-    """The application over one factory's parts. `told`: the contract it answers."""
+def build_app(control: Control, told: Callable[[], Document] = dict) -> FastAPI:
+    """The application over one factory's parts. `told` makes the contract it answers, when it is
+    asked for: that takes longer than a start should wait."""
     app = FastAPI(
         title="Inland", version=__version__, docs_url=None, redoc_url=None, openapi_url=None
     )
     app.state.control = control
-    app.state.contract = told or {}
+    app.state.contract = cache(told)
     app.state.routes = routes()
     app.state.waiting = 0
     problems.install(app)

@@ -35,7 +35,7 @@ _SECURITY = {"type": "http", "scheme": "bearer", "description": "A key: `inl_<id
 @router.get(PATH, response_class=JSONResponse)
 def openapi(request: Request) -> JSONResponse:
     """This document."""
-    return JSONResponse(request.app.state.contract)
+    return JSONResponse(request.app.state.contract())
 
 
 def document(routes: Sequence[APIRoute], token_path: Mapping[str, Any]) -> Document:

@@ -281,7 +281,7 @@ def _serve(home: Home, parts: _Parts, name: str) -> None:
     from inland.bootstrap import contract
 
     config = uvicorn.Config(
-        build_app(parts.control, contract.whole()),
+        build_app(parts.control, contract.whole),
         log_config=None,
         access_log=False,
         limit_concurrency=CALLS * 8,

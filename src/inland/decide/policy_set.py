@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from importlib.resources import files as package_files
 from typing import Any
@@ -24,6 +25,8 @@ SCHEMA_FILE = "schema.cedarschema"
 ASSETS_FILE = "assets.cedar"
 MAX_FILES = 64
 MAX_TEXT_BYTES = 256 * 1024
+#: Texts that are kept parsed: each is asked for its rules, its names and its mistakes.
+PARSED = 16
 
 _FILE_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,60}\.cedar\Z")
 #: Stands before each file in the joined text; no policy file may hold a line that starts so.
@@ -192,7 +195,7 @@ def _check_file(name: str, text: str) -> Iterator[str]:
         yield f"{name}: {names.get(error.policy_id, error.policy_id)}: {error.error}"
     if verdict.errors:
         return
-    if json.loads(cedarpy.policies_to_json_str(text)).get("templates"):
+    if json.loads(_as_json(text)).get("templates"):
         yield f"{name}: templates are never linked here: write a rule"
     for number, (_, policy) in enumerate(_policies(text), 1):
         rule_id = (policy.get("annotations") or {}).get("id")
@@ -214,8 +217,14 @@ def _ids(text: str) -> list[str]:
 
 
 def _policies(text: str) -> list[tuple[str, dict[str, Any]]]:
-    parsed = json.loads(cedarpy.policies_to_json_str(text))
+    parsed = json.loads(_as_json(text))
     return sorted(parsed["staticPolicies"].items(), key=lambda item: int(item[0][len("policy") :]))
+
+
+@lru_cache(PARSED)
+def _as_json(text: str) -> str:
+    """The text as Cedar's JSON; ValueError where it does not parse."""
+    return str(cedarpy.policies_to_json_str(text))
 
 
 def _about(scope: dict[str, Any]) -> str | None:

@@ -21,7 +21,7 @@ def world(request, tmp_path, monkeypatch) -> Iterator[World]:
     small_parts(monkeypatch)
     with ExitStack() as ends:
         postgres = request.param == "postgresql"
-        url = request.getfixturevalue("server").database() if postgres else None
+        url = request.getfixturevalue("server").with_schema() if postgres else None
         made = World(tmp_path, url)
         ends.callback(made.plant.store.close)
         yield made

@@ -36,6 +36,7 @@ from inland.plant.tenants import Tenants
 from inland.plant.vault import Parts, VaultRoom
 from inland.ports.clock import Entropy
 from inland.ports.runner import EngineSpec, ProcessState, ProcessView
+from tests import databases
 from tests.vaults import vault_of
 
 SITE = Place("local", "DE", "DE")
@@ -164,6 +165,8 @@ class Plant:
         self.home, self.url = home, url
         self.clock, self.feed = HandClock(), NotedFeed()
         self.entropy: Entropy = Counting()
+        if url is None:
+            databases.put(home / "inland.db")
         self.store = Database(url or sqlite_url(home / "inland.db"), synchronous="OFF")
         with self.store.write() as transaction:
             if transaction.books.current_log() is None:
