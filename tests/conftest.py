@@ -17,7 +17,7 @@ from inland.settings import from_environment
 
 #: Laws are tried on the same examples each time; `make soak` tries far more, from a printed seed.
 hypothesis.settings.register_profile("test", deadline=None, derandomize=True, max_examples=100)
-hypothesis.settings.register_profile("soak", deadline=None, max_examples=1000, print_blob=True)
+SOAK_EXAMPLES = 1000
 
 
 _FAILED = pytest.StashKey[bool]()
@@ -26,8 +26,9 @@ _LONGEST_FIRST = ("chaos", "factory", "contract")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--soak` tries each law on far more examples."""
+    """`--soak` tries each law on far more examples, or on as many as `--examples` says."""
     parser.addoption("--soak", action="store_true", help="many more examples of each law")
+    parser.addoption("--examples", type=int, default=SOAK_EXAMPLES, help="how many, with --soak")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -51,6 +52,9 @@ def _turn(item: pytest.Item) -> int:
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Choose how many examples a law is tried on, and where one of several processes works."""
+    hypothesis.settings.register_profile(
+        "soak", deadline=None, max_examples=config.getoption("--examples"), print_blob=True
+    )
     hypothesis.settings.load_profile("soak" if config.getoption("--soak") else "test")
     if hasattr(config, "workerinput"):  # a home lies in it, whose sockets' paths must be short
         config.option.basetemp = tempfile.mkdtemp(prefix="inl-")

@@ -79,8 +79,8 @@ class PolicyRow(Shape):
 
 
 class Status(Shape):
-    """The factory at a glance. `wrong`: what control's steps trip over, by controller, and why a
-    gateway gets no lease. `inland`: control's own version."""
+    """The factory at a glance. `wrong`: what control's steps trip over, by controller, why a
+    gateway gets no lease, and which guards look at nothing. `inland`: control's own version."""
 
     factory: str
     site: PlaceView
@@ -128,7 +128,7 @@ def status(request: Request, caller: Annotated[Caller, Depends(caller_for("statu
         deployments=_deployments(snapshot, processes),
         tenants=len(snapshot.tenants),
         alarms=[*control.books.alarms, *_journals(control)],
-        wrong={**control.ticker.wrong, **control.feed.refused()},
+        wrong={**control.ticker.wrong, **control.feed.refused(), **_idle_guards(control)},
         inland=__version__,
         log=control.books.vkey,
     )
@@ -145,6 +145,10 @@ def revive(
     control.runner.revive(name)
     control.changes.note(caller.name, "process.revive", name)
     return Revived(name=name, revived=True)
+
+
+def _idle_guards(control: Control) -> dict[str, str]:
+    return {f"guard {name}": why for name, why in control.guards.waiting().items()}
 
 
 def _processes(control: Control) -> list[ProcessRow]:

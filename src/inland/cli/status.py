@@ -50,7 +50,7 @@ def status(home: HomeOption = None, json: JsonOption = False) -> None:
             show.line(say_failed(found, view))
     if why is not None:
         show.line(f"control: {why}")
-    for line in [*_alarms(control or {}), *_wrong(control or {})]:
+    for line in _wrong(control or {}):
         show.line(line)
     for view in views:
         if view.inland not in {None, __version__}:
@@ -59,11 +59,6 @@ def status(home: HomeOption = None, json: JsonOption = False) -> None:
 
 
 def _wrong(control: dict[str, Any]) -> list[str]:
-    """What control says is wrong, a line each."""
+    """What control says is wrong, what keeps answers from being recorded first, a line each."""
     alarms = [f"alarm: {alarm}" for alarm in control.get("alarms", ())]
     return alarms + [f"{what}: {why}" for what, why in control.get("wrong", {}).items()]
-
-
-def _alarms(control: dict[str, Any]) -> list[str]:
-    """What keeps answers from being recorded or booked, a line each."""
-    return [f"alarm: {alarm}" for alarm in control.get("alarms", ())]

@@ -428,12 +428,18 @@ class Request:
         """Append what it came to; what follows, follows when that is durable."""
         assert self._template is not None
         self.phase = Phase.RECORDING
-        self._counts = counts
+        self._counts = counts = self._with_prompt(counts)
         self._settle_facts(counts)
         self._hold.record(self._facts)
         data = self._template.fill(self._facts)
         self._entry = sha256(data).hexdigest()  # `canonical.entry`, as it is told
         self._shared.journal.append(FrameKind.RECORD, data, self._durable)
+
+    def _with_prompt(self, counts: Counts) -> Counts:
+        """An engine that counts at its end, and was stopped before, has read the prompt too."""
+        if counts.exact or counts.prompt or self._facts.ttft_us is None:
+            return counts
+        return replace(counts, prompt=self.prompt_estimate)
 
     def _settle_facts(self, counts: Counts) -> None:
         facts, now = self._facts, self._shared.clock.monotonic()

@@ -28,6 +28,17 @@ class Guards:
         with self._changes.store.read() as transaction:
             return list(transaction.state.guards().values())
 
+    def waiting(self) -> dict[str, str]:
+        """By name, why a guard looks at nothing yet: what it names is not there. Once that is, it
+        does: there is no moment between."""
+        with self._changes.store.read() as transaction:
+            state = transaction.state
+            return {
+                name: f"looks at nothing until there is {' and '.join(missing)}"
+                for name, guard in state.guards().items()
+                if (missing := _missing(state, guard))
+            }
+
     def set(self, who: str, guard: Guard) -> Guard:
         """A new guard, or the one of its name anew; returns when every gateway looks by it.
 
@@ -58,14 +69,11 @@ class Guards:
 
 
 def declare_guards(change: Change, declared: tuple[Guard, ...]) -> None:
-    """Make true what factory.toml says of guards. Raises BadInput."""
+    """Make true what factory.toml says of guards; one that names what is not there (any more, or
+    yet) waits for it. Raises BadInput."""
     there = change.state.guards()
     for guard in declared:
         _check_alone(guard)
-        try:
-            _check_names(change.state, guard)
-        except NotFound as error:
-            raise BadInput(f"guard {guard.name}", str(error)) from None
         wanted = replace(guard, declared=True)
         if there.pop(guard.name, None) != wanted:
             put_guard(change, wanted)
@@ -112,10 +120,18 @@ def _check_alone(guard: Guard) -> None:
 
 
 def _check_names(state: StateTables, guard: Guard) -> None:
+    for missing in _missing(state, guard):
+        raise NotFound(missing)
+
+
+def _missing(state: StateTables, guard: Guard) -> list[str]:
+    """What a guard names and is not there."""
+    missing = []
     if guard.deployment is not None and guard.deployment not in state.deployments():
-        raise NotFound(f"deployment {guard.deployment!r}")
+        missing.append(f"deployment {guard.deployment!r}")
     if guard.tenant is not None and state.tenant(guard.tenant) is None:
-        raise NotFound(f"tenant {guard.tenant!r}")
+        missing.append(f"tenant {guard.tenant!r}")
+    return missing
 
 
 def _refuse_declared(found: Guard | None) -> None:

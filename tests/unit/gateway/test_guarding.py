@@ -12,8 +12,18 @@ import pytest
 
 from inland.decide.guard.rules import LOOKED_AT
 from inland.domain.guards import Act, Guard, Side
+from inland.gateway.request import BYTES_PER_TOKEN
 from inland.ledger.commitments import RecordKeys
-from inland.ports.engine import CallPart, Chat, Completion, Embedding, End, Ending, Piece
+from inland.ports.engine import (
+    CallPart,
+    Chat,
+    Completion,
+    Counts,
+    Embedding,
+    End,
+    Ending,
+    Piece,
+)
 from tests.unit.gateway.world import RECORD_KEYS, Caller, World, caller, request, snapshot, world
 
 CARD = "4111 1111 1111 1111"
@@ -392,3 +402,24 @@ async def test_a_stream_of_which_all_is_held_has_not_begun_and_may_be_made_anew(
         anew.finish()
         reply = await one.reply()
         assert (reply.status, texts(reply.body)[0]) == (200, "well")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@in_loop
+async def test_a_prompt_that_its_engine_had_not_counted_when_it_was_cut_is_billed_by_estimate(
+    stream: bool,
+):
+    async with guarded(cards(Act.BLOCK, Side.OUTPUT)) as (made, one):
+        made.engine.answer = None
+        body = told("go " * 400, stream=stream, stream_options={"include_usage": True})
+        if not stream:
+            body = told("go " * 400)
+        one.ask(body)
+        (call,) = await made.calls(1)
+        call.counts = lambda: Counts(0, 3, exact=False)  # type: ignore[method-assign]
+        call.sink.pieces([Piece(0, "It is "), Piece(0, CARD), Piece(0, ". x")])
+        reply = await one.reply()
+        (record,) = made.journal.records()
+        assert (record["billed"], record["counted"]) == (True, "estimated")
+        assert record["prompt_tokens"] == len(body) // BYTES_PER_TOKEN
+        assert b'"prompt_tokens":%d' % record["prompt_tokens"] in reply.body

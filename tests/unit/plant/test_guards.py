@@ -9,7 +9,7 @@ from inland.domain.guards import Act, Guard, Side
 from inland.plant.declared import Declared
 from inland.plant.guards import Guards
 from inland.plant.snapshots import build_snapshot
-from tests.unit.plant.parts import SITE
+from tests.unit.plant.parts import MODEL, SERVED, SITE
 
 CARDS = Guard("cards", Act.REDACT, ("card",), (r"sk-[a-z]{8,}",), (Side.INPUT,), tenant="acme")
 
@@ -82,8 +82,32 @@ def test_what_the_file_declares_is_changed_there_alone(plant, guards):
     assert [one.name for one in guards.all()] == ["mine"]
 
 
-@pytest.mark.parametrize("changed", [{"tenant": "acne"}, {"deployment": "smoll"}])
-def test_a_declared_guard_of_nobody_is_refused(plant, guards, changed):
-    with pytest.raises(BadInput, match=r"guard cards: no such .*(acne|smoll)"):
-        plant.begin(Declared(SITE, guards=(replace(CARDS, **changed),)))
-    assert guards.all() == []
+@pytest.mark.parametrize(
+    ("changed", "noun"), [({"tenant": "later"}, "tenant"), ({"deployment": "later"}, "deployment")]
+)
+def test_a_declared_guard_waits_for_what_it_names_and_holds_from_its_first_moment(
+    plant, guards, changed, noun
+):
+    guard = replace(CARDS, **{"tenant": None, **changed})
+    declared = Declared(SITE, guards=(guard,))
+    plant.begin(declared)
+    why = f"looks at nothing until there is {noun} 'later'"
+    assert guards.waiting() == {"cards": why}
+    if noun == "tenant":
+        plant.tenants.add("op", "later")
+    else:
+        plant.begin(
+            replace(declared, models=(MODEL,), deployments=(replace(SERVED, name="later"),))
+        )
+    found = snapshot(plant)
+    assert found.guards["cards"].applies("later", "later")
+    assert guards.waiting() == {}
+
+
+def test_a_start_is_not_refused_for_a_guard_whose_deployment_was_removed(plant, guards):
+    declared = Declared(SITE, models=(MODEL,), guards=(replace(CARDS, deployment="smollm2"),))
+    plant.begin(replace(declared, deployments=(SERVED,)))
+    assert guards.waiting() == {}
+    plant.begin(declared)
+    assert list(guards.waiting()) == ["cards"]
+    assert snapshot(plant).guards["cards"].declared

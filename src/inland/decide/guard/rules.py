@@ -9,13 +9,16 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from inland.decide.guard.automata import Automaton
-from inland.decide.guard.patterns import Pattern, pattern
+from inland.decide.guard.folding import HIDDEN
+from inland.decide.guard.patterns import WIDTH, Pattern, pattern
 from inland.decide.guard.recognisers import RECOGNISERS, Form, Numbers, Recogniser, edged
 from inland.domain.errors import BadInput
 from inland.domain.guards import Act, Guard
 
 #: Numbers looked at for one request, or in one text, at most: what follows is taken for found.
 LOOKED_AT = 2_000
+#: What is found where too many invisible characters follow what may become a match.
+UNSEEN = "unseen"
 _UNDERSCORE = ord("_")
 
 
@@ -71,6 +74,8 @@ class Rules:
         numbers = [edged("|".join(one.pattern.written for one in forms))] if forms else []
         begun = [edged(one.begun) for one in forms] + [one.begun for one in patterns]
         self.least = min(one.least for one in (*(form.pattern for form in forms), *patterns))
+        first = next((one for one in guards if one.act is Act.BLOCK), guards[0])
+        self._unseen = self._add(first, UNSEEN)
         self._numbers = Numbers(asked) if asked else None
         self._of_numbers = frozenset(rule for rule, _ in asked)
         self._any = Automaton("|".join([*numbers, *(one.written for one in patterns)]))
@@ -96,19 +101,36 @@ class Rules:
     ) -> list[Span]:
         """What begins from `since` on and before `before`, in order. `resume`: by rule, where its
         last match ended, and its next begins at the earliest."""
-        if before <= since or len(text) - since < self.least:
+        if before <= since:
             return []
+        allowance = allowance or Allowance()
+        hidden = list(self._hidden(text, since, before, allowance)) if HIDDEN in text else []
+        if len(text) - since < self.least:
+            return hidden
         first = self._any.first(text, since)
         if first is None or first >= before:
-            return []
+            return hidden
         past = max([first, *(end for rule, end in resume.items() if rule in self._of_numbers)])
-        found = list(self._found_numbers(text, past, before, allowance or Allowance()))
+        found = hidden + list(self._found_numbers(text, past, before, allowance))
         for rule, automaton in self._patterns:
             for start, end in automaton.spans(text, max(first, resume.get(rule, 0))):
                 if start >= before:
                     break
                 found.append(Span(start, end, rule))
         return sorted(found)
+
+    def _hidden(self, text: str, since: int, before: int, allowance: Allowance) -> Iterator[Span]:
+        """What may have become a match, had more than invisible characters followed it."""
+        at = text.find(HIDDEN, since)
+        while at >= 0:
+            allowance.left -= 1
+            first = max(0, at - WIDTH - 1)
+            start = first + self.tail(text[first:at], max(since, at - WIDTH) - first)
+            if allowance.left <= 0:
+                start = min(start, at - 1)  # what is not looked at is taken for found
+            if max(start, since) < min(at, before):
+                yield Span(max(start, since), at + 1, self._unseen)
+            at = text.find(HIDDEN, at + 1)
 
     def _found_numbers(
         self, text: str, since: int, before: int, allowance: Allowance

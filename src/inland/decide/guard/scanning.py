@@ -8,15 +8,18 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
-from inland.decide.guard.folding import Fold, fold, fold_json
+from inland.decide.guard.folding import Folding
 from inland.decide.guard.rules import Allowance, Rule, Rules, Span
 from inland.domain.guards import Act
 
 #: How much of what went on is remembered, for what asks what stands before it, in characters.
 _BEFORE = 2
-_QUOTE = re.compile(r'\\.|"')
-#: What stands, in a JSON text, for what was no string.
+_QUOTE = re.compile(r'\\.|"', re.DOTALL)
+#: What stands, in a JSON text, for a value that was no string; what such a value is, and what may
+#: stand before and behind it: a part of one, or more than one, has nothing that may take its place.
 _NOTHING = "null"
+_VALUE = re.compile(r"\s*[\w.+-]+\s*")
+_OPENS, _CLOSES = ({"", *" \t\r\n,:["}, {"", *" \t\r\n,]}"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,23 +33,25 @@ class Found:
 
 def found_in(rules: Rules, text: str) -> list[Found]:
     """All that is found in a whole text, in order."""
-    folding = fold(text)
+    folding = Folding()
+    folding.add(text)
     spans = rules.spans(folding.text, 0, len(folding.text), {})
     return [
-        Found(folding.origin(one.start), folding.origin(one.end), rules.rules[one.rule])
+        Found(folding.start(one.start), folding.end(one.end), rules.rules[one.rule])
         for one in spans
     ]
 
 
 class Scanner:
-    """One text. `counts`: by rule, how often it was found. `blocked`: the rule that ended it."""
+    """One text. `counts`: by rule, how often it was found. `blocked`: the rule that ended it: one
+    that blocks, or one that redacts where nothing may take the place of what it found."""
 
     __slots__ = (
         "_allowance",
         "_before",
         "_covered",
+        "_folding",
         "_is_json",
-        "_pending",
         "_quoted",
         "_resume",
         "_rules",
@@ -62,7 +67,7 @@ class Scanner:
         self._rules = rules
         self._allowance = allowance
         self._is_json = is_json
-        self._pending = ""  # as it came
+        self._folding = Folding(is_json=is_json)  # what is held back
         self._before = ""  # the last of what went on, folded
         self._covered = 0  # up to where of both together something was found and replaced
         self._resume: dict[int, int] = {}
@@ -73,11 +78,11 @@ class Scanner:
     @property
     def holds(self) -> bool:
         """Whether it holds anything back."""
-        return bool(self._pending)
+        return bool(self._folding.came)
 
     def feed(self, text: str) -> str:
         """What may go on once `text` came."""
-        return self._look(self._pending + text, at_end=False)
+        return self._look(text, at_end=False)
 
     def whole(self, text: str) -> str:
         """What is left of a text that is there whole: `feed` and `end` in one."""
@@ -85,28 +90,30 @@ class Scanner:
 
     def end(self) -> str:
         """The rest: nothing follows."""
-        return self._look(self._pending, at_end=True)
+        return self._look("", at_end=True)
 
     def _look(self, came: str, *, at_end: bool) -> str:
         if self.blocked is not None:
             return ""
-        folding = fold_json(came) if self._is_json else fold(came)
+        folding = self._folding
+        is_more = folding.add(came)
+        if folding.text and not (is_more or at_end):
+            return ""  # invisible, or not whole: what may become a match still may
         begin = len(self._before)
         text = self._before + folding.text
         held = len(text) if at_end else self._rules.tail(text, begin)
         held = begin + folding.down(held - begin)
         spans = self._rules.spans(text, begin, held, self._resume, self._allowance)
-        out = self._replaced(came, folding, spans, held)
-        rest = folding.origin(held - begin)
-        self._pending = came[rest:]
+        out = self._replaced(text, spans, held)
         if at_end and self.blocked is None:
-            out, self._pending = out + self._pending, ""
+            out += folding.came[folding.read :]
+        folding.let_go(held - begin)
         self._forget(text, held)
         return out
 
-    def _replaced(self, came: str, folding: Fold, spans: list[Span], held: int) -> str:
+    def _replaced(self, text: str, spans: list[Span], held: int) -> str:
         """What goes on of the text up to `held`, with masks."""
-        begin = len(self._before)
+        begin, folding = len(self._before), self._folding
         out = ""
         at = max(begin, self._covered)
         for span in spans:
@@ -116,24 +123,42 @@ class Scanner:
             is_new = span.start >= self._covered
             if is_new:
                 start = begin + folding.down(span.start - begin)
-                out += self._kept(came, folding, at - begin, start - begin)
-            if rule.act is Act.BLOCK:
+                out += self._kept(at - begin, start - begin)
+            if rule.act is Act.BLOCK or not self._may_mask(text, span, is_new=is_new):
                 self.blocked = rule
                 return out
             if is_new:
                 out += _NOTHING if self._is_json and not self._quoted else rule.mask
             end = begin + folding.up(span.end - begin)
             at = self._covered = max(self._covered, end)
-        return out + self._kept(came, folding, at - begin, held - begin)
+        return out + (self._kept(at - begin, held - begin) if at <= held else "")
 
-    def _kept(self, came: str, folding: Fold, start: int, end: int) -> str:
+    def _kept(self, start: int, end: int) -> str:
         """What came, between two places of it folded."""
-        if end <= start:
-            return ""
-        text = came[folding.origin(start) : folding.origin(end)]
+        folding = self._folding
+        text = folding.came[folding.end(start) : folding.start(end)]
         if self._is_json and _QUOTE.findall(text).count('"') % 2:
             self._quoted = not self._quoted
         return text
+
+    def _may_mask(self, text: str, span: Span, *, is_new: bool) -> bool:
+        """Whether something may stand in the place of what was found: of a text that is JSON, and
+        is to stay so, a part of one string, or one value whole."""
+        if not self._is_json:
+            return True
+        begin, folding = len(self._before), self._folding
+        if self._quoted:
+            start, end = folding.down(span.start - begin), folding.up(span.end - begin)
+            found = folding.came[folding.start(start) : folding.end(end)]
+            return '"' not in _QUOTE.findall(found)
+        if not is_new:
+            return span.end <= self._covered
+        opens, closes = text[span.start - 1 : span.start], text[span.end : span.end + 1]
+        return (
+            opens in _OPENS
+            and closes in _CLOSES
+            and bool(_VALUE.fullmatch(text, span.start, span.end))
+        )
 
     def _forget(self, text: str, held: int) -> None:
         """What went on is remembered no more, but for its last characters."""

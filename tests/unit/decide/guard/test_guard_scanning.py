@@ -2,10 +2,12 @@
 
 import json
 from itertools import pairwise
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from inland.decide.guard.folding import UNSEEN_IN_A_ROW, Folding
 from inland.decide.guard.recognisers import RECOGNISERS
 from inland.decide.guard.rules import LOOKED_AT, Allowance, Rules
 from inland.decide.guard.scanning import Scanner
@@ -33,6 +35,7 @@ _SOME = (
         "-",
     ),
     *(".", "_", "ü", "ﬁ", "\u200b", "４", "\n", "the year 2024 ", "x", "\\", '"', "\\u0034", "\\n"),
+    *("\u200b" * 40, "\\u200b", "\\ud835\\udfd2", "\\ud835", '{"a": ', "]", ",", "-", "true"),
 )
 TEXTS = st.lists(st.sampled_from(_SOME), max_size=14).map("".join)
 CUTS = st.lists(st.integers(0, 200), max_size=30)
@@ -72,9 +75,8 @@ def test_nothing_of_what_is_blocked_leaves_whatever_came_before(text: str):
     noted = Scanner(ALL[Act.BLOCK])
     out = "".join(through(noted, list(text)))
     assert text.startswith(out)
-    clean = Scanner(ALL[Act.REDACT])
-    through(clean, [out + " "])
-    assert not clean.counts, "what left has nothing in it"
+    clean = "".join(through(Scanner(ALL[Act.REDACT]), [text]))
+    assert clean.startswith(out), "nothing was found in what left"
     assert (noted.blocked is None) == (out == text)
 
 
@@ -132,6 +134,87 @@ def test_an_escape_hides_no_digit():
     for some in ([hidden], list(hidden)):
         scanner = Scanner(rules(Act.REDACT, "card"), is_json=True)
         assert "".join(through(scanner, some)) == '{"a":"[redacted card]"}'
+
+
+def test_two_escapes_of_one_character_hide_no_digit():
+    hidden = '{"a":"\\ud835\\udfd2111 1111 1111 1111","b":[4111111111111111]}'
+    for some in ([hidden], list(hidden)):
+        scanner = Scanner(rules(Act.REDACT, "card"), is_json=True)
+        out = "".join(through(scanner, some))
+        assert json.loads(out) == {"a": "[redacted card]", "b": [None]}
+
+
+_VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**18), 10**18)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.sampled_from((CARD, "4111111111111111", "abc", 'say "abbc"\\', "\U0001d7d2111", "x")),
+    lambda some: st.lists(some, max_size=4) | st.dictionaries(st.sampled_from("ab1"), some),
+    max_leaves=12,
+)
+_CROSSING = (r"\d{2,3}", r"[1-5]", "ab", r"\W\d", '"', r"tr?u", r"[\[{]", r"\d,", "e", r"\d{16}")
+
+
+@given(_VALUES, st.sampled_from(_CROSSING), CUTS, st.booleans())
+def test_a_json_text_stays_one_or_ends(said: object, pattern: str, cuts: list[int], ascii_: bool):
+    text = json.dumps(said, ensure_ascii=ascii_)
+    scanner = Scanner(rules(Act.REDACT, "card", patterns=(pattern,)), is_json=True)
+    out = "".join(through(scanner, parts(text, cuts)))
+    if scanner.blocked is None:
+        json.loads(out)
+    else:
+        assert text.startswith(out) or "redacted" in out or "null" in out
+
+
+def test_a_part_of_a_number_has_nothing_that_may_take_its_place():
+    some = rules(Act.REDACT, patterns=(r"\d{4}",))
+    for text, out in (('{"n":12345}', '{"n":'), ('{"n":-1234}', '{"n":-'), ('["1234",1234]', None)):
+        for cut in ([text], list(text)):
+            scanner = Scanner(some, is_json=True)
+            said = "".join(through(scanner, cut))
+            assert said == (out or '["[redacted secrets]",null]')
+            assert (scanner.blocked is None) == (out is None)
+
+
+def test_a_stream_of_invisible_characters_is_held_so_far_and_then_found():
+    for is_json, unseen in ((False, "\u200b"), (True, "\\u200b"), (False, "\u2800")):
+        for act in (Act.BLOCK, Act.REDACT):
+            scanner = Scanner(rules(act, "card"), is_json=is_json)
+            out = scanner.feed('a "4111')
+            out += "".join(scanner.feed(unseen) for _ in range(200))
+            assert scanner.counts.total() == 1
+            assert [rule.what for rule in scanner.counts] == ["unseen"]
+            if act is Act.BLOCK:
+                assert out == 'a "', "nothing of what might have been a number"
+                assert scanner.blocked is not None
+            else:
+                rest = unseen * (200 - UNSEEN_IN_A_ROW - 1)
+                assert out == f'a "[redacted unseen]{rest}'
+                assert not scanner.holds
+
+
+def test_invisible_characters_alone_wait_for_nothing_however_many():
+    scanner = Scanner(rules(Act.BLOCK, "card"))
+    art = "x \n" + "\u2800" * 500
+    assert "".join(scanner.feed(one) for one in art) == art
+    assert not scanner.counts
+
+
+def test_each_character_is_looked_at_once_however_many_wait():
+    scanner = Scanner(rules(Act.BLOCK, patterns=("a[^b]{900}b",)))
+    looked_at = 0
+
+    class Counting(Folding):
+        def _put(self, *given: Any) -> None:
+            nonlocal looked_at
+            looked_at += 1
+            super()._put(*given)
+
+    scanner._folding = Counting()
+    for _ in range(50):
+        scanner.feed("a" + "\u200b" * 20)
+    assert looked_at == 1000
 
 
 def test_more_numbers_than_are_looked_at_are_taken_for_found():
