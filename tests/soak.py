@@ -15,6 +15,7 @@ from tests.chaos.liars import LIES as LIES_BY_NAME
 from tests.chaos.liars import mutated
 from tests.chaos.lies import hold
 from tests.factory import cache_timing, carried
+from tests.factory.canary.soak import soak as follow_canary
 from tests.factory.idle import soak as idle_connections
 from tests.factory.running import Running
 from tests.fuzz.soak import fuzz
@@ -170,6 +171,11 @@ def asset_bytes(seed: int) -> int:
     return subprocess.run(argv, cwd=ROOT, check=False).returncode
 
 
+def canary(seed: int) -> int:
+    """Planted texts, every process under strace: none reaches a disk; prints its own line."""
+    return follow_canary(seed)
+
+
 #: Every figure by name, in the order they run.
 FIGURES = {
     "laws": laws,
@@ -190,6 +196,7 @@ FIGURES = {
     "asset-kills": asset_kills,
     "rotation-kills": rotation_kills,
     "asset-bytes": asset_bytes,
+    "canary": canary,
 }
 
 

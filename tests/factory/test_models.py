@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from inland.adapters.isolation.shut_in import available
 from inland.adapters.weights.smollm2 import SMOLLM2
 from tests.factory.running import MODEL, Running, running
 from tests.unit.weights import hostile
@@ -25,6 +26,13 @@ def test_a_model_that_was_pulled_is_served(own: Running, model_file: Path) -> No
     told = json.loads(own.run("model", "pull", f"file:{model_file}", *words).stdout)
     assert told["digest"] == f"sha256:{SMOLLM2.file_sha256}"
     assert (told["licence"], told["format"], told["signature"]) == ("apache-2.0", "gguf", "valid")
+    assert told["inspected_under"] == available()
+    (line,) = [
+        one
+        for one in own.run("model", "show", "mine").stdout.splitlines()
+        if one.startswith("inspected_under")
+    ]
+    assert line.split()[1] == available()
     own.run("deploy", "add", "pulled", "--model", "mine", "--slots", "1", "--context", "256")
     with own.client("demo") as client:
         made = client.completions.create(model="pulled", prompt="Hi", max_tokens=2)

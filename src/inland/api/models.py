@@ -21,7 +21,8 @@ _TEXT_CHARS = 2000
 
 class ModelView(LabelView):
     """A model asset with its label. `signature`: `valid`, or why it is not; null where its weights
-    are not here. `source`, `format`, `parameters`: as its signed bill of materials says."""
+    are not here. `source`, `format`, `parameters`, `inspected_under` (what held in the child that
+    read its file first; `none` where the kernel can hold nothing): as its signed bill says."""
 
     id: str
     owner: str
@@ -33,6 +34,7 @@ class ModelView(LabelView):
     source: str | None
     format: str | None
     parameters: int | None
+    inspected_under: str | None
 
     @classmethod
     def of_model(cls, model: Model, kept: Provenance | None) -> Self:
@@ -49,6 +51,7 @@ class ModelView(LabelView):
             source=kept.source or None if kept else None,
             format=kept.kind or None if kept else None,
             parameters=kept.parameters or None if kept else None,
+            inspected_under=kept.inspected_under or None if kept else None,
         )
 
 

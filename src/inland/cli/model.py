@@ -124,8 +124,9 @@ def show_(name: Name, home: HomeOption = None, json: JsonOption = False) -> None
     if json:
         show.as_json(told)
         return
-    for field in ("id", "digest", "licence", "source", "format", "parameters", "signature"):
-        show.line(f"{field:<12}{'–' if told[field] in {None, ''} else told[field]}")
+    facts = ("id", "digest", "licence", "source", "format", "parameters", "signature")
+    for field in (*facts, "inspected_under"):
+        show.line(f"{field:<16} {'–' if told[field] in {None, ''} else told[field]}")
     for field in ("owner", "shared_with", "jurisdictions", "classification", "purposes"):
         value = told[field]
         show.line(f"{field:<12} {', '.join(value) if isinstance(value, list) else value}")

@@ -48,12 +48,14 @@ class Arrived:
 @dataclass(frozen=True, slots=True)
 class Provenance:
     """What is kept beside a model's weights. `signature`: `valid` (this factory's, of the digest it
-    knows), or why it is not; whether the weights are still those, only `verify` says."""
+    knows), or why it is not; whether the weights are still those, only `verify` says.
+    `inspected_under`: what held in the child that read them first."""
 
     signature: str
     source: str = ""
     kind: str = ""
     parameters: int = 0
+    inspected_under: str = ""
 
 
 class Intake(Protocol):

@@ -1,10 +1,13 @@
 """The door for threads, the client and the proxy bound to it: judged, pinned, counted, closed."""
 
 import http.server
+import resource
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -14,6 +17,7 @@ from inland.adapters.egress.blocking import BlockingDoor
 from inland.adapters.egress.door import origin
 from inland.adapters.egress.http import client
 from inland.adapters.egress.judging import Allow
+from inland.adapters.egress.pace import Pace
 from inland.adapters.egress.proxy import Proxy
 from inland.adapters.egress.uses import Use
 from inland.domain.errors import Denied
@@ -118,6 +122,53 @@ def test_a_client_follows_no_redirect_and_names_what_failed(server: Server) -> N
             http.get(f"http://{NOBODY}:{_closed_port()}/")
 
 
+class Ticks:
+    """A clock that goes on by a second whenever it is looked at."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        self.now += 1.0
+        return self.now
+
+
+#: What a server says that never ends; in its head or in its body.
+DRIPS = {"head": b"HTTP/1.1 200 OK\r\nx: ", "body": b"HTTP/1.1 200 OK\r\n\r\n"}
+
+
+@pytest.mark.parametrize("where", DRIPS)
+@pytest.mark.parametrize(
+    ("pace", "why"),
+    [
+        (lambda: Pace(100_000_000, 60.0, 1e9, Ticks()), "at least 100000000"),
+        (lambda: Pace(0, 60.0, 300.0, Ticks()), "has not ended within 300 s"),
+    ],
+)
+def test_a_server_that_drips_or_never_ends_is_given_up(
+    where: str, pace: Callable[[], Pace], why: str
+) -> None:
+    """It sends a byte after another for as long as it is read."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def drip() -> None:
+            caller, _ = listener.accept()
+            with caller, suppress(OSError):
+                caller.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                caller.recv(65_536)
+                caller.sendall(DRIPS[where])
+                while True:
+                    caller.sendall(b"x")
+
+        thread = threading.Thread(target=drip, daemon=True)
+        thread.start()
+        url = f"http://{NOBODY}:{listener.getsockname()[1]}/"
+        with client(door(), "test", pace=pace()) as http, pytest.raises(httpx.ReadTimeout) as told:
+            http.get(url)
+        assert why in str(told.value)
+        thread.join()
+
+
 def _closed_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         return int(taken.getsockname()[1])
@@ -202,6 +253,24 @@ def test_the_proxy_is_for_who_knows_its_password_alone(server: Server) -> None:
             with httpx.Client(proxy=stranger) as http:
                 assert http.get(f"http://{NOBODY}:{server.port}/").status_code == 407
     assert server.connections == 0
+
+
+def test_the_proxy_goes_on_where_no_descriptor_was_left(server: Server) -> None:
+    """Whoever came meanwhile is served once there is one again."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with Proxy(door(), "library") as proxy, socket.socket() as caller:
+        parts = httpx.URL(proxy.url)
+        caller.settimeout(30)
+        proof = b"proxy-authorization: " + proxy._proof
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))  # fewer than there are
+            caller.connect((parts.host, parts.port or 0))
+            caller.sendall(b"GET http://x:%d/a HTTP/1.1\r\n%b\r\n\r\n" % (server.port, proof))
+            while not proxy.short:
+                time.sleep(0.01)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert caller.recv(100).startswith(b"HTTP/1.1 200")
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,20 @@ def test_what_was_cut_is_gone_on_from(net: Net, tmp_path: Path) -> None:
     assert net.cdn.asked[-1][1]["range"] == f"bytes={has}-"
 
 
+def test_what_a_mirror_sent_is_not_gone_on_with_from_the_hub(net: Net, tmp_path: Path) -> None:
+    """Though it says the same tag of it."""
+    part, path = tmp_path / "part", "/org/repo/resolve/main/model.gguf"
+    for one in (net.hub, net.cdn):
+        one.file(path, WEIGHTS)
+    net.cdn.cuts = [100_000]
+    with pytest.raises(NotFetched):
+        HubSource(net.fetcher, "org/repo/model.gguf", net.cdn.url).bring(part, MOST, quiet)
+    part.write_bytes(b"x" * part.stat().st_size)
+    HubSource(net.fetcher, "org/repo/model.gguf", net.hub.url).bring(part, MOST, quiet)
+    assert part.read_bytes() == WEIGHTS
+    assert "range" not in net.hub.asked[-1][1]
+
+
 def test_what_changed_meanwhile_is_fetched_anew(net: Net, tmp_path: Path) -> None:
     part, source = tmp_path / "part", hubbed(net)
     net.cdn.cuts = [100_000]

@@ -15,6 +15,7 @@ from inland.adapters.bundle.manifest import Entry, Manifest
 from inland.adapters.weights.cache import WeightsCache
 from inland.bootstrap.bundle import import_
 from inland.domain.errors import Conflict, Damaged
+from inland.ledger import notes
 
 FILES = {
     "models/m/weights.gguf": b"weights" * 1000,
@@ -186,6 +187,14 @@ def test_every_cut_and_every_other_key_is_refused(key: BundleKey, tmp_path: Path
     other = BundleKey(tmp_path / "other.key")
     refused(tmp_path, whole, other.vkey, "key")
     refused(tmp_path, whole, "nonsense", "key")
+
+
+def test_as_many_files_as_can_be_exported_can_be_imported(key: BundleKey, tmp_path: Path) -> None:
+    """A manifest of a thousand lines is longer than other notes may be."""
+    files = {f"models/m/weights/{number:04}-{'x' * 60}.json": b"{}" for number in range(1000)}
+    data = bundle(key, files)
+    assert len(key.sign(manifest(files).text())) > notes.MAX_NOTE_CHARS
+    assert len(list(imported(tmp_path, data, key.vkey).rglob("*.json"))) == 1000
 
 
 def test_what_is_there_is_not_written_over(key: BundleKey, tmp_path: Path) -> None:

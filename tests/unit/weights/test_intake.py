@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -311,10 +312,42 @@ class GGUFReader:
 """
 
 
+@pytest.mark.parametrize(
+    ("says", "why"),
+    [
+        ("while True: sys.stdout.write('x' * 65536)", "said more than 65536 bytes"),
+        ("print('{}', flush=True); os._exit(0)", "could not be inspected"),
+        ("os.close(1); os._exit(3)", "ended (3)"),
+    ],
+)
+def test_what_a_child_says_is_bounded(says: str, why: str, tmp_path: Path) -> None:
+    """A library that has been taken over says what it likes."""
+    library = tmp_path / "library" / "gguf"
+    library.mkdir(parents=True)
+    text = f"import os, sys\nclass GGUFReader:\n    def __init__(self, file):\n        {says}\n"
+    (library / "__init__.py").write_text(text)
+    (library / "constants.py").write_text("GGML_QUANT_SIZES = {0: (1, 4)}\n")
+    sys.path.insert(0, str(library.parent))
+    try:
+        with opened(made(tmp_path)) as file, pytest.raises(Refused, match=re.escape(why)):
+            inspect(file, available())
+    finally:
+        sys.path.remove(str(library.parent))
+
+
+def test_what_one_store_sent_is_not_gone_on_with_from_another(shelf: Shelf) -> None:
+    intake = Intake(shelf, available())
+    parts = set()
+    for more in ({}, {"endpoint": "https://mirror.example"}, {"region": "eu-central-1"}):
+        with intake._arriving(Order("m", "s3:bucket/key", **more)) as part:
+            parts.add(part)
+    assert len(parts) == 3
+
+
 def test_the_same_source_is_brought_in_by_one_at_a_time(shelf: Shelf, tmp_path: Path) -> None:
     path = made(tmp_path)
     intake = Intake(shelf, available())
-    with intake._arriving(f"file:{path}"), pytest.raises(Conflict, match="just now"):
+    with intake._arriving(Order("m", f"file:{path}")), pytest.raises(Conflict, match="just now"):
         take(shelf, path)
     take(shelf, path)
     assert not (shelf.models / "arriving").exists()

@@ -13,8 +13,8 @@ from inland.ledger.records import Record
 
 FORMAT = "inland-bundle/1"
 WHAT = "the bundle"
-#: Of one file; of one path; of the note, as notes themselves are bounded.
-FILE_BYTES, PATH_CHARS, NOTE_BYTES = 1 << 42, 240, notes.MAX_NOTE_CHARS * 4
+#: Of one file; of one path; of the note, a line of which is a file.
+FILE_BYTES, PATH_CHARS, NOTE_BYTES = 1 << 42, 240, 4 << 20
 _DEPTH = 10
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,199}\Z")
 _LINE = re.compile(r"([0-9a-f]{64}) (0|[1-9][0-9]{0,12}) (\S+)\Z")
@@ -62,7 +62,7 @@ def demand_path(path: str) -> None:
 def opened(note: str, vkey: str) -> Manifest:
     """The manifest in a note signed by that key. Raises Damaged."""
     try:
-        lines = notes.open_text(note, vkey).split("\n")
+        lines = notes.open_text(note, vkey, NOTE_BYTES).split("\n")
         if lines[0] != FORMAT:
             raise Damaged(WHAT, f"is of format {lines[0][:40]!r}; this version reads {FORMAT}")
         head = canonical.decode(lines[1].encode())

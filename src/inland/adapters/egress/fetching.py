@@ -102,7 +102,7 @@ class Fetcher:
         progress: Progress,
     ) -> Answered:
         """The answer's body in the file `part`. What a cut fetch left there is gone on from, where
-        the server still has the same; `part.etag` beside it remembers which that was."""
+        the same server is asked and still has the same; `part.etag` remembers both beside it."""
         try:
             return self._into(part, url, headers, most_bytes, progress)
         except _StaleError:
@@ -117,12 +117,13 @@ class Fetcher:
         most_bytes: int,
         progress: Progress,
     ) -> Answered:
-        has, tag = _left(part)
+        asked = _endpoint(_way(url, {}).url)
+        has, tag = _left(part, asked)
         resumed = {"range": f"bytes={has}-", "if-range": tag} if has else {}
         way = _way(url, {**headers, **resumed})
         with self._got(way) as answer:
             done, total = _begun(way, answer, has, most_bytes)
-            _remember(part, answer.headers.get("etag", ""))
+            _remember(part, answer.headers.get("etag", ""), asked)
             flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
             with os.fdopen(os.open(part, flags, 0o600), "wb") as file:
                 file.seek(done)
@@ -198,18 +199,21 @@ def _begun(way: _Way, answer: httpx.Response, has: int, most_bytes: int) -> tupl
     return done, total
 
 
-def _left(part: Path) -> tuple[int, str]:
-    """What an earlier fetch left, and the tag that says of what; nothing where there is no tag."""
+def _left(part: Path, asked: str) -> tuple[int, str]:
+    """What an earlier fetch from the server `asked` left, and the tag that says of what; nothing
+    where there is no tag."""
     try:
-        size, tag = part.stat().st_size, _tag_file(part).read_text("ascii")
+        size, told = part.stat().st_size, _tag_file(part).read_text("ascii")
     except (OSError, UnicodeDecodeError):
         return 0, ""
-    return (size, tag) if tag.startswith('"') and tag.isprintable() else (0, "")
+    tag, _, whose = told.partition("\n")
+    good = whose == asked and tag.startswith('"') and tag.isprintable()
+    return (size, tag) if good else (0, "")
 
 
-def _remember(part: Path, tag: str) -> None:
-    if tag.startswith('"') and tag.isascii():
-        _tag_file(part).write_text(tag, "ascii")
+def _remember(part: Path, tag: str, asked: str) -> None:
+    if tag.startswith('"') and tag.isascii() and tag.isprintable():
+        _tag_file(part).write_text(f"{tag}\n{asked}", "ascii")
     else:  # a weak tag, or none, promises nothing of the bytes
         _tag_file(part).unlink(missing_ok=True)
 

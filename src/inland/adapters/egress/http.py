@@ -11,6 +11,7 @@ import httpcore
 import httpx
 
 from inland.adapters.egress.blocking import BlockingDoor
+from inland.adapters.egress.pace import Pace
 
 #: Connections of one client, and how many of these wait unused.
 CONNECTIONS, IDLE_CONNECTIONS = 32, 16
@@ -22,32 +23,38 @@ _CONNECTING: _Failures = (httpcore.ConnectTimeout, httpcore.ConnectError)
 
 
 def client(
-    door: BlockingDoor, why: str, base_url: str = "", timeout_s: float = 30.0
+    door: BlockingDoor,
+    why: str,
+    base_url: str = "",
+    timeout_s: float = 30.0,
+    pace: Pace | None = None,
 ) -> httpx.Client:
-    """A client for threads. It follows no redirect and knows no proxy of the environment.
+    """A client for threads. It follows no redirect and knows no proxy of the environment. With a
+    `pace` it is one thread's, and all its reading is held to it.
 
     Requests raise httpx.TransportError, and Denied for what the door does not open.
     """
     return httpx.Client(
-        transport=_Transport(door, why), base_url=base_url, timeout=timeout_s, trust_env=False
+        transport=_Transport(door, why, pace), base_url=base_url, timeout=timeout_s, trust_env=False
     )
 
 
 class _Transport(httpx.HTTPTransport):
-    def __init__(self, door: BlockingDoor, why: str) -> None:
+    def __init__(self, door: BlockingDoor, why: str, pace: Pace | None) -> None:
         super().__init__(verify=door.context, trust_env=False)
         self._pool = httpcore.ConnectionPool(
             ssl_context=door.context,
             max_connections=CONNECTIONS,
             max_keepalive_connections=IDLE_CONNECTIONS,
-            network_backend=_Backend(door, why),
+            network_backend=_Backend(door, why, pace),
         )
 
 
 class _Backend(httpcore.NetworkBackend):
-    def __init__(self, door: BlockingDoor, why: str) -> None:
+    def __init__(self, door: BlockingDoor, why: str, pace: Pace | None) -> None:
         self._door = door
         self._why = why
+        self._pace = pace
 
     def connect_tcp(
         self,
@@ -60,17 +67,22 @@ class _Backend(httpcore.NetworkBackend):
         with _named(_CONNECTING):
             opened = self._door.connect_tcp(host, port, self._why, timeout)
         opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return _Stream(opened, self._door, host)
+        return _Stream(opened, self._door, host, self._pace)
 
 
 class _Stream(httpcore.NetworkStream):
-    def __init__(self, connection: socket.socket, door: BlockingDoor, host: str) -> None:
+    def __init__(
+        self, connection: socket.socket, door: BlockingDoor, host: str, pace: Pace | None
+    ) -> None:
         self._connection = connection
         self._door = door
         self._host = host
+        self._pace = pace
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         with _named(_READING):
+            if self._pace is not None:
+                return self._pace.read(self._connection, max_bytes, timeout)
             self._connection.settimeout(timeout)
             return self._connection.recv(max_bytes)
 
@@ -97,7 +109,7 @@ class _Stream(httpcore.NetworkStream):
                 self._connection.close()
                 raise
             self._door.keep(secured, self._host, int(peer[1]), str(peer[0]))
-        return _Stream(secured, self._door, self._host)
+        return _Stream(secured, self._door, self._host, self._pace)
 
     def get_extra_info(self, info: str) -> Any:
         match info:

@@ -11,7 +11,7 @@ import socket
 from base64 import b64encode
 from contextlib import suppress
 from hmac import compare_digest
-from threading import BoundedSemaphore, Thread
+from threading import BoundedSemaphore, Event, Thread
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -22,6 +22,8 @@ from inland.domain.errors import Denied
 HEAD_BYTES, HEAD_S = 16_384, 10.0
 #: Connections at a time; more wait to be accepted.
 CONNECTIONS = 64
+#: Pause before it is tried again, where the process has no descriptor left, in seconds.
+SHORT_S = 0.1
 _CHUNK_BYTES = 65_536
 _END = b"\r\n\r\n"
 _OURS = (b"proxy-", b"connection:", b"keep-alive:", b"expect:")
@@ -40,6 +42,9 @@ class Proxy:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=CONNECTIONS)
         self.url = f"http://inland:{secret}@127.0.0.1:{self._listener.getsockname()[1]}"
         self._room = BoundedSemaphore(CONNECTIONS)
+        self._closed = Event()
+        #: Why nobody can be taken just now; empty where they can.
+        self.short = ""
         self._thread = Thread(target=self._accept, name="egress-proxy", daemon=True)
 
     def __enter__(self) -> Self:
@@ -51,6 +56,7 @@ class Proxy:
 
     def close(self) -> None:
         """Take no more connections; those that stand go on until either end closes."""
+        self._closed.set()
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -58,11 +64,29 @@ class Proxy:
     def _accept(self) -> None:
         while True:
             self._room.acquire()  # given back by the thread that serves
-            try:
-                caller, _ = self._listener.accept()
-            except OSError:
+            caller = self._accepted()
+            if caller is None:
                 return
-            Thread(target=self._serve, args=(caller,), name="egress-proxy", daemon=True).start()
+            try:
+                Thread(target=self._serve, args=(caller,), name="egress-proxy", daemon=True).start()
+            except RuntimeError:  # no thread to be had just now: this caller may come again
+                caller.close()
+                self._room.release()
+
+    def _accepted(self) -> socket.socket | None:
+        """The next caller; None once this is closed. What is short for a while is waited for."""
+        while not self._closed.is_set():
+            try:
+                caller = self._listener.accept()[0]
+            except OSError as error:
+                if not self.short:
+                    _log.warning("the proxy takes nobody for now", extra={"why": str(error)})
+                self.short = str(error)
+                self._closed.wait(SHORT_S)
+            else:
+                self.short = ""
+                return caller
+        return None
 
     def _serve(self, caller: socket.socket) -> None:
         try:

@@ -40,4 +40,10 @@ class Bringing:
         except Damaged as error:
             return Provenance(error.why)
         parameters = int(told.get("parameters", "0"))
-        return Provenance("valid", told.get("source", ""), told.get("format", ""), parameters)
+        return Provenance(
+            "valid",
+            told.get("source", ""),
+            told.get("format", ""),
+            parameters,
+            told.get("inspected-under", ""),
+        )

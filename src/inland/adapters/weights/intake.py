@@ -51,7 +51,7 @@ class Intake:
 
     def take(self, order: Order, source: Source, progress: Progress) -> Arrived:
         """Bring, inspect, sign. Raises NotTaken, Conflict, and what the source raises."""
-        with self._arriving(order.source) as part:
+        with self._arriving(order) as part:
             try:
                 brought = source.bring(part, _room(part), progress)
                 seen, digest, size = self._judged(order, part, brought.sha256)
@@ -123,16 +123,18 @@ class Intake:
             return inspect(file, self.isolation), found, file.size
 
     @contextmanager
-    def _arriving(self, source: str) -> Iterator[Path]:
-        """Where a source's file is brought to, by one at a time."""
+    def _arriving(self, order: Order) -> Iterator[Path]:
+        """Where a source's file is brought to, by one at a time. What one store sent is not gone on
+        with from another."""
         folder = self.shelf.models / _ARRIVING
         folder.mkdir(mode=0o700, exist_ok=True)
         forget(folder, KEPT_S)
-        part = folder / sha256(source.encode()).hexdigest()[:32]
+        whence = f"{order.source}\n{order.endpoint}\n{order.region}"
+        part = folder / sha256(whence.encode()).hexdigest()[:32]
         lock = part.with_name(part.name + _LOCK)
         fd = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            _hold_only(fd, lock, source)
+            _hold_only(fd, lock, order.source)
             try:
                 yield part
             finally:
