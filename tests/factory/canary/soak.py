@@ -66,7 +66,8 @@ def _lived(lived: Life) -> None:
     lived.factory.run("vault", "give-back", "--tenant", "acme")
     lived.read(asset)
     lived.factory.run("vault", "check")
-    lived.factory.run("asset", "erase", asset, "--yes")
+    certificate = str(lived.memory / "certificate")
+    lived.factory.run("asset", "erase", asset, "--yes", "-o", certificate)
 
 
 def _until_it_serves(lived: Life) -> None:
