@@ -278,18 +278,9 @@ def inland(
 
     `limits`: of factory.toml, beside its defaults.
     """
-    home = folder / "inland" / "home"
+    home, port = folder / "inland" / "home", free_port()
     home.parent.mkdir()
-    port = free_port()
-    words = ["up", "--detach", "--port", str(port)]
-    inland_says(core, home, *words)
-    inland_says(core, home, "down")
-    declared_models = home / "factory.toml"
-    text = without_deployments(declared_models.read_text())
-    raised = "".join(f"{name} = {value}\n" for name, value in limits.items())
-    declared_models.write_text(text.replace("[limits]\n", f"[limits]\n{raised}"))
-    inland_says(core, home, *words)
-    try:
+    with bare_factory(core, home, port, **limits):
         upstream_url = f"http://127.0.0.1:{behind.port}/v1"
         declared = ["--engine", "openai", "--url", upstream_url, "--upstream-model", "m"]
         words = ["deploy", "add", "bench", *declared, "--jurisdiction", "ZZ", "--permit-endpoint"]
@@ -299,6 +290,24 @@ def inland(
         factory = Factory(Target("inland", port, told["key"], "bench"), home, core)
         await_answer(factory.target, home / "logs" / "gateway-0.log")
         yield factory
+
+
+@contextmanager
+def bare_factory(core: int | None, home: Path, port: int, **limits: int) -> Iterator[None]:
+    """A factory that serves nothing, made in `home`, on one core where one is named.
+
+    `limits`: of factory.toml, beside its defaults.
+    """
+    words = ["up", "--detach", "--port", str(port)]
+    inland_says(core, home, *words)
+    inland_says(core, home, "down")
+    said = home / "factory.toml"
+    text = without_deployments(said.read_text())
+    raised = "".join(f"{name} = {value}\n" for name, value in limits.items())
+    said.write_text(text.replace("[limits]\n", f"[limits]\n{raised}"))
+    inland_says(core, home, *words)
+    try:
+        yield
     finally:
         inland_says(core, home, "down")
 

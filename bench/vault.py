@@ -1,140 +1,149 @@
 """1 GB into the vault and back, beside the same file through `age`, in one run: one JSON line.
 
-Both write to one disk and are done when what they wrote is synced; each runs in a process of its
-own, its start included, and the memory of each is the most it had.
+Each round takes every way in turn, so that what else the machine does falls on all of them: `age`,
+the vault alone in a process of its own, and `inland asset add` and `export` against a running
+factory. Each is done when what it wrote is synced; ratios are of one round, figures medians.
 """
 
 import argparse
 import json
 import os
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
-from inland.adapters.files.disk import Disk
-from inland.adapters.vault.embedded_keys import ROOT, EmbeddedKeys
-from inland.adapters.vault.factory_key import FactoryKey, FactorySecret, Source
-from inland.adapters.vault.folder_blobs import FolderBlobs
-from inland.adapters.vault.sealed_vault import SealedVault
-from inland.domain.assets import PART_BYTES
-from inland.ports.vault import PartName
+from bench import serve
+from bench.cost import Cost, Watched, cost_of
 
-ASSET = "0198c2a1-bench"
 MIB = 1 << 20
-#: Parts worked on at once.
-AT_ONCE = 12
+#: What each way does beside moving the bytes.
+ON = {
+    "age": "X25519 recipient, ChaCha20-Poly1305, file to file, synced once at the end",
+    "vault": "AES-256-GCM part by part, each part synced and renamed into place, no books",
+    "api": "command, HTTP over control.sock, key, Cedar decision, HMAC-SHA-256 of each part, the "
+    "vault, each part on the books and synced before it is acknowledged, intent and record",
+    "bare": "cp, synced once at the end: what the disk gives",
+}
+WAYS = ("bare", "age_in", "vault_in", "api_in", "age_out", "vault_out", "api_out")
 
 
 def main() -> int:
-    """Run as the bench, or as the process it measures (`--as`)."""
+    """Print what is on at each side, then one JSON line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--mib", type=int, default=1000)
-    parser.add_argument("--threads", type=int, default=AT_ONCE)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--folder", type=Path, help="where it works; else a folder of its own")
-    parser.add_argument("--as", dest="role", choices=("in", "out"))
     asked = parser.parse_args()
-    if asked.role is not None:
-        return _work(asked)
+    for side, what in ON.items():
+        print(f"# {side}: {what}")
     folder = Path(tempfile.mkdtemp(prefix="bench-vault-", dir=asked.folder))
     try:
-        print(json.dumps(_compare(folder, asked.mib, asked.threads)))
+        home = folder / "home"
+        with serve.bare_factory(None, home, serve.free_port()):
+            serve.inland_says(None, home, "tenant", "add", "bench")
+            sides = _sides(folder, home, asked.mib)
+            rounds = [_round(sides, number) for number in range(asked.rounds)]
+        print(json.dumps(_figures(asked.mib, rounds)))
     finally:
         shutil.rmtree(folder)
     return 0
 
 
-def _compare(folder: Path, mib: int, threads: int) -> dict[str, object]:
-    plain = folder / "plain"
-    with plain.open("wb") as file:
+@dataclass(frozen=True)
+class Sides:
+    """What every way works with: the file, an age key, a factory and who watches its processes."""
+
+    folder: Path
+    home: Path
+    recipient: str
+    watched: Watched
+
+    @property
+    def plain(self) -> Path:
+        """The file that goes in and comes out."""
+        return self.folder / "plain"
+
+
+def _sides(folder: Path, home: Path, mib: int) -> Sides:
+    with (folder / "plain").open("wb") as file:
         for _ in range(mib):
             file.write(os.urandom(MIB))
-        file.flush()
         os.fsync(file.fileno())
     key = folder / "age-key"
     subprocess.run(["age-keygen", "-o", str(key)], check=True, capture_output=True)
     to = next(line.split()[-1] for line in key.read_text().splitlines() if "public key" in line)
-    sealed, back = folder / "sealed.age", folder / "back.age"
-    age_in = _timed(["age", "-r", to, "-o", str(sealed), str(plain)], sealed)
-    age_out = _timed(["age", "-d", "-i", str(key), "-o", str(back), str(sealed)], back)
-    sealed.unlink()
-    back.unlink()
-    own = [sys.executable, "-m", "bench.vault", "--folder", str(folder), "--threads", str(threads)]
-    vault_in = _timed([*own, "--as", "in"], None)
-    vault_out = _timed([*own, "--as", "out"], None)
-    assert (folder / "back").stat().st_size == plain.stat().st_size
-    same = subprocess.run(["cmp", str(plain), str(folder / "back")], check=False).returncode == 0
-    return {
+    return Sides(folder, home, to, Watched.of(home))
+
+
+def _round(sides: Sides, number: int) -> dict[str, Cost]:
+    """Every way once; ends the bench where one brought back something else."""
+    folder, plain = sides.folder, str(sides.plain)
+    sealed, back = folder / "sealed.age", folder / "back"
+    alone = [sys.executable, "-m", "bench.vault_alone", str(folder)]
+    costs = {
+        "bare": cost_of("cp", ["cp", plain, str(back)], back),
+        "age_in": cost_of("age", ["age", "-r", sides.recipient, "-o", str(sealed), plain], sealed),
+        "vault_in": cost_of("vault", [*alone, "in"]),
+    }
+    told, costs["api_in"] = sides.watched.cost_of_command(
+        *("asset", "add", plain, "--tenant", "bench", "--name", f"round-{number}")
+    )
+    opening = ["age", "-d", "-i", str(folder / "age-key"), "-o", str(back), str(sealed)]
+    costs["age_out"] = cost_of("age", opening, back)
+    _demand_same(sides.plain, back)
+    costs["vault_out"] = cost_of("vault", [*alone, "out"])
+    _demand_same(sides.plain, folder / "alone")
+    _, costs["api_out"] = sides.watched.cost_of_command(
+        "asset", "export", told["id"], "-o", str(back)
+    )
+    _demand_same(sides.plain, back)
+    serve.inland_says(
+        None, sides.home, "asset", "erase", told["id"], "--yes", "-o", f"{folder}/gone"
+    )
+    for left in (sealed, back, folder / "alone"):
+        left.unlink()
+    shutil.rmtree(folder / "vault-alone")
+    shown = ", ".join(f"{way} {costs[way].s:.1f} s" for way in WAYS)
+    print(f"# round {number}: {shown}", flush=True)
+    return costs
+
+
+def _demand_same(one: Path, other: Path) -> None:
+    if subprocess.run(["cmp", str(one), str(other)], check=False).returncode:
+        raise SystemExit(f"{other} is not what went in")
+
+
+def _figures(mib: int, rounds: list[dict[str, Cost]]) -> dict[str, object]:
+    figures: dict[str, object] = {
         "bench": "vault",
         "mib": mib,
-        "threads": threads,
-        "same": same,
-        "vault_in_mib_s": round(mib / vault_in["s"], 1),
-        "vault_out_mib_s": round(mib / vault_out["s"], 1),
-        "age_in_mib_s": round(mib / age_in["s"], 1),
-        "age_out_mib_s": round(mib / age_out["s"], 1),
-        "in_part_of_age": round(age_in["s"] / vault_in["s"], 2),
-        "out_part_of_age": round(age_out["s"] / vault_out["s"], 2),
-        "vault_in_rss_mib": vault_in["rss_mib"],
-        "vault_out_rss_mib": vault_out["rss_mib"],
-        "age_rss_mib": max(age_in["rss_mib"], age_out["rss_mib"]),
+        "rounds": len(rounds),
+        "cores": os.cpu_count(),
+        "load_1m": round(os.getloadavg()[0], 1),
     }
+    for way in ("vault_in", "api_in", "vault_out", "api_out"):
+        beside = f"age_{way.rpartition('_')[2]}"
+        ratios = [one[beside].s / one[way].s for one in rounds]
+        figures[f"{way}_part_of_age"] = round(statistics.median(ratios), 2)
+        figures[f"{way}_part_of_age_rounds"] = [round(ratio, 2) for ratio in ratios]
+    figures["s"] = {way: _median([one[way].s for one in rounds]) for way in WAYS}
+    figures["cpu_s"] = {
+        way: {who: _median([one[way].cpu_s[who] for one in rounds]) for who in rounds[0][way].cpu_s}
+        for way in WAYS
+    }
+    figures["rss_mib"] = {
+        way: {who: max(one[way].rss_mib[who] for one in rounds) for who in rounds[0][way].rss_mib}
+        for way in WAYS
+    }
+    return figures
 
 
-def _timed(argv: list[str], written: Path | None) -> dict[str, float]:
-    """Seconds and most memory of a program, what it wrote being synced."""
-    began = time.perf_counter()
-    child = subprocess.Popen(argv)
-    _, status, usage = os.wait4(child.pid, 0)
-    assert status == 0, argv
-    if written is not None:
-        fd = os.open(written, os.O_RDONLY)
-        os.fsync(fd)
-        os.close(fd)
-    return {"s": time.perf_counter() - began, "rss_mib": round(usage.ru_maxrss / 1024, 1)}
-
-
-def _work(asked: argparse.Namespace) -> int:
-    home: Path = asked.folder / "home"
-    for name in ("keys", "vault"):
-        (home / name).mkdir(parents=True, exist_ok=True)
-    files = Disk(home)
-    keys = EmbeddedKeys(files, FactoryKey(files, FactorySecret(Source.FILE), ROOT))
-    vault = SealedVault(keys, FolderBlobs(files))
-    with ThreadPoolExecutor(asked.threads) as pool:
-        if asked.role == "in":
-            _put(vault, asked.folder / "plain", pool, asked.threads)
-        else:
-            _get(vault, asked.folder, pool, asked.threads)
-    return 0
-
-
-def _put(vault: SealedVault, plain: Path, pool: ThreadPoolExecutor, threads: int) -> None:
-    size = plain.stat().st_size
-    parts = -(-size // PART_BYTES)
-
-    def one(number: int) -> None:
-        with plain.open("rb") as file:
-            file.seek(number * PART_BYTES)
-            vault.put(PartName("acme", ASSET, number), file.read(PART_BYTES))
-
-    for _ in pool.map(one, range(parts)):
-        pass
-
-
-def _get(vault: SealedVault, folder: Path, pool: ThreadPoolExecutor, threads: int) -> None:
-    fd = os.open(folder / "back", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-
-    def one(number: int) -> None:
-        os.pwrite(fd, vault.get(PartName("acme", ASSET, number)), number * PART_BYTES)
-
-    for _ in pool.map(one, list(vault.parts(ASSET))):
-        pass
-    os.fsync(fd)
-    os.close(fd)
+def _median(values: list[float]) -> float:
+    return round(statistics.median(values), 2)
 
 
 if __name__ == "__main__":

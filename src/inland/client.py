@@ -3,13 +3,15 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import HTTPException  # noqa: TID251 - what `ContentLines` raises
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 from urllib.parse import quote
 
 import httpx  # noqa: TID251 - a unix socket of our own, no connection to anywhere
 
+from inland.content_lines import Answer, ContentLines
 from inland.domain.errors import Busy, InlandError
 
 #: Longer than control may hold a call back: a revocation waits for a lease (5 s), twice.
@@ -20,6 +22,7 @@ REPORT_LIMIT_S = 300.0
 CHECK_LIMIT_S = 24 * 3600.0
 _RETRY_AFTER_S = 2
 _WHY_CHARS = 2000
+_ROOT = "/factory/v1/"
 
 #: Query parameters; None leaves one out.
 Params = Mapping[str, str | int | None]
@@ -40,12 +43,14 @@ class FactoryClient:
     """Calls as the holder of `key`. Raises Refused for what control refuses, Busy without it."""
 
     def __init__(self, socket: Path, key: str, call_limit_s: float = CALL_LIMIT_S) -> None:
+        headers = {"authorization": f"Bearer {key}"}
         self._http = httpx.Client(
             transport=httpx.HTTPTransport(uds=str(socket)),
             base_url="http://control",
-            headers={"authorization": f"Bearer {key}"},
+            headers=headers,
             timeout=call_limit_s,
         )
+        self._content = ContentLines(socket, headers, call_limit_s)
 
     def __enter__(self) -> Self:
         return self
@@ -57,6 +62,7 @@ class FactoryClient:
         trace: TracebackType | None,
     ) -> None:
         self._http.close()
+        self._content.close()
 
     def status(self) -> dict[str, Any]:
         return self._object("GET", "status")
@@ -149,9 +155,12 @@ class FactoryClient:
         """Begins an upload, or goes on with one: which of its `parts` are `received`."""
         return self._object("POST", "assets", body=body)
 
-    def put_asset_part(self, asset: str, number: int, data: bytes) -> None:
-        """Returns when it is durable."""
-        self._call("PUT", f"assets/{_part(asset)}/parts/{number}", content=data)
+    def put_asset_part(self, asset: str, number: int, file: BinaryIO, at: int, length: int) -> None:
+        """`length` bytes of `file` from `at` on; returns when they are durable. Threads may put
+        several at once. Raises EOFError where the file ends before."""
+        path = f"assets/{_part(asset)}/parts/{number}"
+        with _heard():
+            _demand_allowed(self._content.send(f"{_ROOT}{path}", file, at, length))
 
     def finish_asset(self, asset: str) -> dict[str, Any]:
         return self._object("POST", f"assets/{_part(asset)}/finish")
@@ -171,9 +180,13 @@ class FactoryClient:
         """Begins an export: its `parts` are to be read."""
         return self._object("POST", f"assets/{_part(asset)}/exports", body=body)
 
-    def asset_part(self, asset: str, export: str, number: int) -> bytes:
+    def asset_part(self, asset: str, export: str, number: int, into: memoryview) -> int:
+        """A part into memory that has room for it; its length. Threads may ask for several."""
         path = f"assets/{_part(asset)}/exports/{_part(export)}/parts/{number}"
-        return self._call("GET", path).content
+        with _heard():
+            answer = self._content.receive(f"{_ROOT}{path}", into)
+        _demand_allowed(answer)
+        return answer.length
 
     def finish_export(self, asset: str, export: str) -> dict[str, Any]:
         path = f"assets/{_part(asset)}/exports/{_part(export)}/finish"
@@ -308,9 +321,8 @@ class FactoryClient:
     @contextmanager
     def records(self, tenant: str) -> Iterator[Iterator[bytes]]:
         """A tenant's records, one canonical JSON a line, in pieces as they arrive."""
-        path = "/factory/v1/records"
         try:
-            with self._http.stream("GET", path, params={"tenant": tenant}) as reply:
+            with self._http.stream("GET", f"{_ROOT}records", params={"tenant": tenant}) as reply:
                 if reply.status_code >= httpx.codes.BAD_REQUEST:
                     reply.read()
                     raise _refusal(reply)
@@ -335,20 +347,12 @@ class FactoryClient:
         params: Params | None = None,
         body: dict[str, Any] | None = None,
         limit_s: float | None = None,
-        content: bytes | None = None,
     ) -> httpx.Response:
         given = {name: value for name, value in (params or {}).items() if value is not None}
         limit = httpx.USE_CLIENT_DEFAULT if limit_s is None else httpx.Timeout(limit_s)
-        url = f"/factory/v1/{path}"
         try:
             reply = self._http.request(
-                method,
-                url,
-                params=given,
-                json=body,
-                content=content,
-                headers=None if content is None else {"content-type": "application/octet-stream"},
-                timeout=limit,
+                method, f"{_ROOT}{path}", params=given, json=body, timeout=limit
             )
         except httpx.TransportError as error:
             raise _away(error) from error
@@ -362,7 +366,21 @@ def _part(text: str) -> str:
     return quote(text, safe="")
 
 
-def _away(error: httpx.TransportError) -> Busy:
+@contextmanager
+def _heard() -> Iterator[None]:
+    """What keeps content's connections from an answer, as Busy."""
+    try:
+        yield
+    except (HTTPException, OSError) as error:
+        raise _away(error) from error
+
+
+def _demand_allowed(answer: Answer) -> None:
+    if answer.status >= httpx.codes.BAD_REQUEST:
+        raise _refusal(httpx.Response(answer.status, content=answer.words))
+
+
+def _away(error: Exception) -> Busy:
     return Busy(f"control does not answer ({str(error) or type(error).__name__})", _RETRY_AFTER_S)
 
 

@@ -8,6 +8,7 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from inland.api.access import Caller, caller_for
+from inland.api.content import content_of
 from inland.api.control import Control
 from inland.api.problems import holds, may
 from inland.api.shapes import Shape
@@ -318,7 +319,10 @@ def give_up(
     control.assets.uploads.give_up(caller.key, asset)
 
 
-async def _content(request: Request) -> bytes:
+async def _content(request: Request) -> bytes | memoryview:
+    content = content_of(request.scope)
+    if content is not None and (whole := await content.whole()) is not None:
+        return whole
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != OCTETS:
         raise BadInput("content-type", f"a part is {OCTETS}")
     pieces = [piece async for piece in request.stream() if piece]
@@ -333,7 +337,7 @@ def put_part(
     asset: AssetId,
     number: Number,
     caller: Annotated[Caller, Depends(caller_for("assets.put_part"))],
-    content: Annotated[bytes, Depends(_content)],
+    content: Annotated[bytes | memoryview, Depends(_content)],
 ) -> None:
     """A part of an upload, sealed and durable when this answers. Every part but the last has
     `part_bytes`; one that is there is replaced."""

@@ -5,11 +5,10 @@ import logging
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from inland.api.content import OCTETS, content_of
 from inland.domain import strict_json
 from inland.domain.limits import Limits
 from inland.ports.clock import Clock
-
-OCTETS = b"application/octet-stream"
 
 _log = logging.getLogger(__name__)
 
@@ -35,8 +34,11 @@ class Bounds:
                 status = message["status"]
             await send(message)
 
-        body = await _body(receive, self._limits.control_body_bytes)
-        if body is None:
+        content = content_of(scope)
+        if content is not None:  # its protocol held it to the limit
+            if await content.whole() is not None:
+                await self._app(scope, _replay(b"", receive), sending)
+        elif (body := await _body(receive, self._limits.control_body_bytes)) is None:
             detail = f"a body has at most {self._limits.control_body_bytes} bytes"
             await _refuse(sending, 413, "Too long", detail)
         elif len(_content_types(scope)) > 1:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from inland import __version__, settings
@@ -278,10 +279,13 @@ def _serve(home: Home, parts: _Parts, name: str) -> None:
     import uvicorn
 
     from inland.api.app import build_app
+    from inland.api.content import ContentProtocol
     from inland.bootstrap import contract
 
+    limits = parts.control.limits
     config = uvicorn.Config(
         build_app(parts.control, contract.whole),
+        http=partial(ContentProtocol, limit_bytes=limits.control_body_bytes),  # type: ignore[arg-type]
         log_config=None,
         access_log=False,
         limit_concurrency=CALLS * 8,

@@ -185,7 +185,7 @@ def undo(doing: Doing, intent: Intent, tenant: str, why: str) -> None:
     transaction.assets.remove_intent(intent.id)
 
 
-def mac(key: bytes, *parts: bytes) -> str:
+def mac(key: bytes, *parts: bytes | memoryview) -> str:
     """HMAC-SHA-256 over `parts`, each behind its length, in hex."""
     made = hmac.new(key, digestmod="sha256")
     for part in parts:

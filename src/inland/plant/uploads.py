@@ -140,7 +140,7 @@ class Uploads:
         with self._changes.store.read() as transaction:
             return _upload(transaction.assets, _uploading(transaction.assets, who, asset))
 
-    def put(self, who: Key, asset: str, number: int, data: bytes) -> None:
+    def put(self, who: Key, asset: str, number: int, data: bytes | memoryview) -> None:
         """Take a part; durable when it returns. One that is there is replaced: it counts as missing
         from before its content goes, so that no proof is ever beside content of another sealing.
 

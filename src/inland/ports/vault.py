@@ -32,7 +32,7 @@ class Unreadable(InlandError):
 class Vault(Protocol):
     """Calls block, and raise what `ports.keys` and `ports.blobs` raise."""
 
-    def put(self, part: PartName, data: bytes) -> bytes:
+    def put(self, part: PartName, data: bytes | memoryview) -> bytes:
         """Seal `data`, at most `assets.PART_BYTES`; durable when it returns.
 
         Returns 16 bytes that know this very sealing: no secret, to be kept with the books.

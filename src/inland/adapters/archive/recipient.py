@@ -17,7 +17,7 @@ def demand_recipient(text: str) -> Recipient:
         raise BadInput("recipient", "give an age recipient: age1…") from None
 
 
-def seal_for(recipient: str, chunks: Iterator[bytes], out: BinaryIO) -> None:
+def seal_for(recipient: str, chunks: Iterator[bytes | memoryview], out: BinaryIO) -> None:
     """Write `chunks` to `out`, sealed. Raises BadInput, and what `chunks` raises."""
     source = _Pulled(chunks)
     try:
@@ -31,7 +31,7 @@ def seal_for(recipient: str, chunks: Iterator[bytes], out: BinaryIO) -> None:
 class _Pulled:
     """Chunks as a file that is read; it keeps what went wrong, of which the seal tells nothing."""
 
-    def __init__(self, chunks: Iterator[bytes]) -> None:
+    def __init__(self, chunks: Iterator[bytes | memoryview]) -> None:
         self._chunks = chunks
         self._left = memoryview(b"")
         self.error: Exception | None = None

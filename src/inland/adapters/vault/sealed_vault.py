@@ -29,7 +29,7 @@ class SealedVault:
         self._blobs = blobs
         self._entropy = entropy or SystemEntropy()
 
-    def put(self, part: PartName, data: bytes) -> bytes:
+    def put(self, part: PartName, data: bytes | memoryview) -> bytes:
         assert len(data) <= PART_BYTES
         key = self._keys.make(KeyName(part.tenant, part.asset))
         sealed = seal(key, _bound(part), data, self._entropy)

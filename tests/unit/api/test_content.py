@@ -1,0 +1,122 @@
+"""Octets of a known length come in past the parser, whole and exact; everything else as ever."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+
+from inland.adapters.files.clock import SystemClock
+from inland.api.bounds import Bounds
+from inland.api.content import ContentProtocol, content_of
+from inland.domain.limits import Limits
+
+LIMIT = 1 << 20
+BODY = bytes(range(256)) * 2048
+HEAD = b"PUT /%d HTTP/1.1\r\nhost: x\r\ncontent-type: application/octet-stream\r\n"
+SIZED = HEAD + b"content-length: %d\r\n\r\n"
+
+Seen = list[tuple[str, bool, bytes]]
+Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+def seen_by(talk: Talk, folder: Path, *, bounded: bool = False) -> Seen:
+    """Path, whether it came past the parser, and body of each request that an app gets."""
+    seen: Seen = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        content, body, more = content_of(scope), b"", True
+        if content is not None:
+            body = bytes(await content.whole() or b"")
+        while content is None and more:
+            message = await receive()
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+        seen.append((scope["path"], content is not None, body))
+        headers = [(b"content-length", b"2")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"ok"})
+
+    async def main() -> None:
+        path = str(folder / "s")
+        limits = Limits.of({"control_body_bytes": LIMIT})
+        config = uvicorn.Config(
+            Bounds(app, SystemClock(), limits) if bounded else app,
+            http=partial(ContentProtocol, limit_bytes=LIMIT),
+            uds=path,
+            lifespan="off",
+            log_config=None,
+        )
+        server = uvicorn.Server(config)
+        serving = asyncio.create_task(server.serve())
+        while not server.started:  # noqa: ASYNC110 - it has nothing to wait for
+            await asyncio.sleep(0.01)
+        reader, writer = await asyncio.open_unix_connection(path)
+        await talk(reader, writer)
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+        server.should_exit = True
+        await serving
+
+    asyncio.run(main())
+    return seen
+
+
+async def answered(reader: asyncio.StreamReader, times: int = 1) -> None:
+    for _ in range(times):
+        await reader.readuntil(b"\r\n\r\n")
+        assert await reader.readexactly(2) == b"ok"
+
+
+@pytest.mark.parametrize("step", [1000, 70_000, len(BODY) + 1000])
+def test_octets_come_past_the_parser_however_they_are_cut(tmp_path: Path, step: int) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        sent = SIZED % (1, len(BODY)) + BODY + SIZED % (2, 3) + b"abc" + b"GET /3 HTTP/1.1\r\n\r\n"
+        for at in range(0, len(sent), step):
+            writer.write(sent[at : at + step])
+            await writer.drain()
+            await asyncio.sleep(0)
+        await answered(reader, 3)
+
+    seen = seen_by(talk, tmp_path)
+    assert seen == [("/1", True, BODY), ("/2", True, b"abc"), ("/3", False, b"")]
+
+
+OTHERS = {
+    "json": (SIZED % (1, 3) + b"abc").replace(b"octet-stream", b"json"),
+    "chunked": HEAD % 1 + b"transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+    "two types": (SIZED % (1, 3)).replace(b"\r\n\r\n", b"\r\ncontent-type: x/y\r\n\r\n") + b"abc",
+    "waits to be asked": HEAD % 1 + b"expect: 100-continue\r\ncontent-length: 3\r\n\r\nabc",
+}
+
+
+@pytest.mark.parametrize("sent", OTHERS.values(), ids=OTHERS)
+def test_what_is_not_plain_octets_goes_the_ordinary_way(tmp_path: Path, sent: bytes) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(sent)
+        if b"expect" in sent:
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 100 ")
+        await answered(reader)
+
+    assert seen_by(talk, tmp_path) == [("/1", False, b"abc")]
+
+
+def test_a_body_beyond_the_limit_is_refused_as_any_other(tmp_path: Path) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(SIZED % (1, LIMIT + 1) + bytes(LIMIT + 1))
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 413 ")
+
+    assert seen_by(talk, tmp_path, bounded=True) == []
+
+
+def test_nobody_hears_of_a_body_that_was_cut(tmp_path: Path) -> None:
+    async def talk(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(SIZED % (1, len(BODY)) + BODY[:-1])
+        await writer.drain()
+
+    assert seen_by(talk, tmp_path, bounded=True) == []
