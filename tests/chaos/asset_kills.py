@@ -154,7 +154,8 @@ def _before(world: World) -> list[str]:
     told = []
     with world.plant.store.read() as transaction:
         rows = transaction.assets.assets(None)
-        intents = {one for i in transaction.assets.intents() for one in i.details.get("erased", ())}
+    meant = [r["details"] for r in world.plant.records() if r.get("what") == "asset.intend"]
+    intents = {one for details in meant for one in details.get("erased", ())}
     for row in rows:
         opens = _opens(world, row.tenant, row.id)
         if row.state is AssetState.LIVE and not opens:

@@ -21,6 +21,7 @@ from inland.adapters.sql import migrations
 from inland.bootstrap.books import check_ledger, database
 from inland.client import FactoryClient
 from inland.ledger import notes, receipts
+from tests import thief
 from tests.factory.running import free_port, verify_outside
 from tests.fixtures.homes import write_home
 from tests.fixtures.homes.older import OlderHome, revisions, unpack
@@ -116,6 +117,31 @@ def test_an_older_home_goes_on_under_the_control_of_today(older: OlderHome) -> N
     for ref, receipt in made.items():
         assert any(_verifies(receipt, key) for key in keys), ref
     assert check_ledger(older.home).problems == ()
+
+
+def test_names_of_an_older_home_are_sealed_anew_and_their_old_key_goes(older: OlderHome) -> None:
+    """And a copy from before opens none of them with the keys of today, of erased ones neither."""
+    named = older.expected.get("assets", {})
+    keys, texts = older.home / "keys" / "vault" / "keys", {name for name in named.values() if name}
+    before, lengths = (
+        thief.copied(older.home, older.home.parent / "before"),
+        [len(n) for n in texts],
+    )
+    assert _opened(before, lengths) == {name.encode() for name in texts}
+    with control(older.home) as client:
+        wait(lambda: not list(keys.glob("*/texts")))
+        told = {one["id"]: one["name"] for one in client.assets(erased=True)}
+        assert told == named
+    assert _opened(older.home, lengths) == {name.encode() for name in texts}
+    assert _opened(thief.with_keys_of(before, older.home), lengths) == set()
+
+
+def _opened(home: Path, lengths: list[int]) -> set[bytes]:
+    """Texts that open, to whoever has the home."""
+    (home / "vault").rename(home / "aside")  # content has its own tests
+    found = set(thief.opened(home, thief.keys_in(home), lengths)) if lengths else set()
+    (home / "aside").rename(home / "vault")
+    return found
 
 
 def _is_booked(client: FactoryClient, ref: str) -> bool:

@@ -126,8 +126,9 @@ class StoreView(Shape):
 
 class AssetView(Shape):
     """One version of an asset. `name` and `title`: null where its keys are withdrawn or gone.
-    `digest`: keyed by the tenant. `shared_with`: null for whom it is shared with. `lies`: where its
-    content is stored; `partly_in`: the store that a move under way may have some of it in."""
+    `digest`: keyed by the tenant. `shared_with`: null for whom it is shared with. `erased_by`: the
+    record that certifies its end. `lies`: where its content is stored; `partly_in`: the store that
+    a move under way may have some of it in."""
 
     id: str
     tenant: str
@@ -144,6 +145,7 @@ class AssetView(Shape):
     run: str
     created_unix_us: int
     ends_unix_s: int | None
+    erased_by: str | None
     lies: StoreView | None
     partly_in: str | None
 
@@ -174,6 +176,7 @@ class AssetView(Shape):
             run=asset.run if own else "",
             created_unix_us=asset.created_unix_us,
             ends_unix_s=asset.ends_unix_s,
+            erased_by=asset.erased_by if own else None,
             lies=None if asset.lies is None else StoreView.of(asset.lies),
             partly_in=asset.partly_in or None,
         )
@@ -222,12 +225,16 @@ class Exported(Shape):
 
 
 class ErasedView(Shape):
-    """What an erase came to. `record`: the id of the one whose receipt is the certificate. `kept`:
-    how many assets made of it are there still, which `why` tells."""
+    """What an erase came to. `record`: the id of the one whose receipt is the certificate; null
+    while it goes on, which it does by itself: ask again. `count`: how many went, of which `erased`
+    names the first ten thousand; `kinds`: how many of each. `kept`: how many assets made of it are
+    there still, which `why` tells."""
 
     id: str
-    record: str
+    record: str | None
     erased: list[str]
+    count: int
+    kinds: dict[str, int]
     kept: int
     why: str
 
@@ -238,6 +245,8 @@ class ErasedView(Shape):
             id=erased.asset,
             record=erased.record,
             erased=list(erased.erased),
+            count=erased.count,
+            kinds=erased.kinds,
             kept=erased.kept,
             why=erased.why,
         )
@@ -446,7 +455,8 @@ def erase(
     asset: AssetId,
     caller: Annotated[Caller, Depends(caller_for("assets.erase"))],
 ) -> ErasedView:
-    """Destroy its key, and those of what its tenant made of it: answers when nothing opens."""
+    """Destroy its key, and those of what its tenant made of it: answers when nothing opens, or
+    after 20 s with no record; then it goes on by itself."""
     control: Control = request.app.state.control
     return ErasedView.of(control.assets.erasing.erase(caller.key, asset))
 

@@ -102,6 +102,7 @@ class _Parts:
     runner: SupervisorClient
     changes: Changes
     control: Control
+    upkeep: Ticker
 
 
 def run_control(home: Home, name: str, lifeline: int | None, listening: Listening) -> int:
@@ -118,6 +119,7 @@ def run_control(home: Home, name: str, lifeline: int | None, listening: Listenin
             _thread("ticker", lambda: parts.control.ticker.run(SystemClock(), ended.is_set)),
             _thread("vault", lambda: _look_at_vault(parts.control.vault, ended)),
         ]
+        _thread("assets", lambda: _keep_assets(parts.upkeep, ended))
         _serve(home, parts, name)
         ended.set()
         for thread in threads:
@@ -161,9 +163,9 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
         Controller("allowances", allowances.step),
         Controller("totals", lambda: totals.keep(feed.heard())),
         Controller("refitting", Refitting(changes, feed.heard).step),
-        Controller("assets", assets.upkeep.step),
     ]
     ticker = Ticker(steps + out, _step_failed)
+    upkeep = Ticker([Controller("assets", assets.upkeep.step)], _step_failed, ticker.wrong)
     control = Control(
         factory=FACTORY,
         site=site,
@@ -200,7 +202,7 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
         totals=totals,
         began_unix_s=clock.unix_us() / 1e6,
     )
-    return _Parts(store, books, feed, runner, changes, control)
+    return _Parts(store, books, feed, runner, changes, control, upkeep)
 
 
 def _vault(home: Home, said: Declaration, door: BlockingDoor, store: Database) -> VaultParts:
@@ -345,6 +347,13 @@ def _look_at_vault(vault: VaultRoom, ended: threading.Event) -> None:
             _log.exception("a look at the vault failed")
         else:
             away = ""
+
+
+def _keep_assets(upkeep: Ticker, ended: threading.Event) -> None:
+    """What was cut, and what goes: nobody waits for it, so it gives way. The process may end in the
+    middle of a slow server's call; the next one goes on from there."""
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), BOOK_NICE)
+    upkeep.run(SystemClock(), ended.is_set)
 
 
 def _end_unless(alive: bool) -> None:  # noqa: FBT001 - reads as prose

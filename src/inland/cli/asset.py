@@ -242,12 +242,16 @@ def erase(
     demand_yes(f"Erase {asset} and what was made of it? Nothing brings it back", yes=yes)
     with calling(home) as factory:
         told: dict[str, Any] = factory.erase_asset(asset)
+        while told["record"] is None:
+            show.note(f"{asset} goes on being erased: it is closed to everybody")
+            told = factory.erase_asset(asset)
         file = output or Path(f"{asset}.erased.json")
         put_whole(file, _certificate(factory, told["record"]))
     if json:
         show.as_json({**told, "certificate": str(file)})
         return
-    show.line(f"{asset} is erased, {len(told['erased'])} in all; certified in {file}")
+    what = ", ".join(f"{count} of kind {kind}" for kind, count in told["kinds"].items())
+    show.line(f"{asset} is erased, {told['count']} in all ({what}); certified in {file}")
     if told["kept"]:
         show.line(f"{told['kept']} made of it are there still: {told['why']}")
 

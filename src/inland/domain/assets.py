@@ -60,8 +60,9 @@ class Asset:
     only) over those of the parts, hex, empty while uploading. `name` and `title` are sealed where
     they are stored, and None where the tenant's keys cannot be had. `parents`: ids of what it was
     made from; `run`: by which run, empty where a person made it. `version`: 0 while uploading.
-    `ends_unix_s`: when its retention is over, None for never. `lies`: where its content is stored;
-    `partly_in`: the store that a move under way may have some of it in, empty for none.
+    `ends_unix_s`: when its retention is over, None for never. `erased_by`: the record of its end.
+    `lies`: where its content is stored; `partly_in`: the store that a move under way may have some
+    of it in, empty for none.
     """
 
     id: str
@@ -79,6 +80,7 @@ class Asset:
     created_unix_us: int
     title: str | None = ""
     ends_unix_s: int | None = None
+    erased_by: str | None = None
     lies: Place | None = None
     partly_in: str = ""
 

@@ -11,8 +11,10 @@ from inland.plant.asset_upkeep import AssetUpkeep
 from inland.plant.assets import Assets
 from inland.plant.changes import Changes
 from inland.plant.erasing import Erasing
+from inland.plant.erasures import Erasures
 from inland.plant.exports import Exports
 from inland.plant.moves import Moves
+from inland.plant.resealing import Resealing
 from inland.plant.uploads import Uploads
 from inland.ports.stores import Stores
 from inland.ports.vault import Vault
@@ -20,7 +22,7 @@ from inland.ports.vault import Vault
 
 @dataclass(frozen=True, slots=True)
 class AssetRoom:
-    """The acts on assets of one factory. `upkeep` is a controller of its ticker."""
+    """The acts on assets of one factory. `upkeep` is a controller of a ticker."""
 
     known: Assets
     uploads: Uploads
@@ -45,6 +47,7 @@ def asset_room(
     uploads = Uploads(changes, vault, known, rulings, claims, limits)
     exports = Exports(changes, vault, known, rulings, claims, limits.exports_per_tenant)
     moves = Moves(changes, stores, rulings, claims, begin)
-    erasing = Erasing(changes, vault, rulings, claims)
-    upkeep = AssetUpkeep(changes, uploads, exports, moves, erasing)
+    erasing = Erasing(changes, rulings, Erasures(changes, vault, claims))
+    resealing = Resealing(changes, vault, claims)
+    upkeep = AssetUpkeep(changes, uploads, exports, moves, erasing, resealing)
     return AssetRoom(known, uploads, exports, moves, erasing, upkeep)

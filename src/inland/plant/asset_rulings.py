@@ -99,6 +99,7 @@ def closed(row: AssetRow) -> Asset:
         created_unix_us=row.created_unix_us,
         title=None,
         ends_unix_s=row.ends_unix_s,
+        erased_by=row.erased_by,
         partly_in=row.other_store,
     )
 

@@ -23,7 +23,7 @@ from inland.ports.keys import KeyGone, KeyWithdrawn
 from inland.ports.state import StateTables
 from inland.ports.store import Transaction
 from inland.ports.stores import Stores
-from inland.ports.vault import Vault
+from inland.ports.vault import NAME, TITLE, TextName, Unreadable, Vault
 
 DAY_S = 86_400
 MAX_NAME_CHARS, MAX_TITLE_CHARS, MAX_SHARES = 200, 1000, 1024
@@ -98,14 +98,14 @@ class Assets:
         with self._changes.act(who.id) as (transaction, book):
             row = live(transaction.assets, who, asset)
             label = terms.over(row.label)
-            parents = transaction.assets.some(row.parents)
+            parents = transaction.assets.some(
+                row.parents
+            )  # erased ones too: what they forbid stays
             demand_within(label, row.label, [closed(each) for each in parents])
             more = loosened(label, row.label)
             decided = self._rulings.demand(who, Action.LOOSEN if more else Action.TIGHTEN, row)
             if label != row.label:
-                ends = ends_unix_s(label, row.created_unix_us)
-                ends_before = [each.ends_unix_s for each in parents]
-                row = replace(row, label=label, ends_unix_s=soonest([ends, *ends_before]))
+                row = replace(row, label=label, ends_unix_s=ends_of(label, row, parents))
                 transaction.assets.put_asset(row)
                 facts = {"tenant": row.tenant, "role": who.role.value, **label_facts(label)}
                 wider = {one.field: [one.was, one.now] for one in more}
@@ -114,16 +114,25 @@ class Assets:
 
     def opened(self, row: AssetRow) -> Asset:
         """As it is shown; its name is not where its tenant's keys are withdrawn or gone."""
-        name, title = (self._unsealed(row.tenant, text) for text in (row.name, row.title))
+        name, title = self._unsealed(row, NAME, row.name), self._unsealed(row, TITLE, row.title)
         lies = self._stores.places.get(row.store) or Place(row.store, UNKNOWN, UNKNOWN)
         return replace(closed(row), name=name, title=title, lies=lies)
 
-    def _unsealed(self, tenant: str, sealed: bytes) -> str | None:
+    def _unsealed(self, row: AssetRow, field: str, sealed: bytes) -> str | None:
         if not sealed:
             return None
         try:
-            return self._vault.unseal(tenant, sealed)
-        except (KeyGone, KeyWithdrawn):
+            return self._vault.unseal(TextName(row.tenant, row.id, field), sealed)
+        except KeyWithdrawn:
+            return None
+        except (KeyGone, Unreadable):
+            return self._unsealed_older(row.tenant, sealed)
+
+    def _unsealed_older(self, tenant: str, sealed: bytes) -> str | None:
+        """One that was not sealed anew yet."""
+        try:
+            return self._vault.unseal_older(tenant, sealed)
+        except (KeyGone, KeyWithdrawn, Unreadable):
             return None
 
 
@@ -201,7 +210,15 @@ def ends_unix_s(label: Label, created_unix_us: int) -> int | None:
     return created_unix_us // 1_000_000 + label.retention_days * DAY_S
 
 
-def soonest(ends: Iterable[int | None]) -> int | None:
+def ends_of(label: Label, row: AssetRow, parents: Iterable[AssetRow]) -> int | None:
+    """When the retention of what was made of `parents` is over under a label: never after theirs,
+    erased or not."""
+    own = ends_unix_s(label, row.created_unix_us)
+    theirs = [(each.ends_unix_s, ends_unix_s(each.label, each.created_unix_us)) for each in parents]
+    return _soonest([own, *(end for ends in theirs for end in ends)])
+
+
+def _soonest(ends: Iterable[int | None]) -> int | None:
     """The first of some ends; None where there is none."""
     return min((end for end in ends if end is not None), default=None)
 

@@ -14,7 +14,7 @@ from inland.domain.assets import (
     part_bytes,
     part_count,
 )
-from inland.domain.errors import BadInput, Conflict, NotFound
+from inland.domain.errors import BadInput, Busy, Conflict, NotFound
 from inland.domain.labels import Label
 from inland.domain.limits import Limits
 from inland.domain.plant import Key
@@ -26,25 +26,25 @@ from inland.plant.assets import (
     MAX_TITLE_CHARS,
     Assets,
     demand_live,
-    ends_unix_s,
+    ends_of,
     intend,
     label_facts,
     mac,
     owned,
     seen,
-    soonest,
     undo,
 )
 from inland.plant.changes import Changes
 from inland.plant.tenants import refuse_beyond
 from inland.ports.assets import AssetRow, AssetTables, Intent, Part
 from inland.ports.store import Transaction
-from inland.ports.vault import PartName, Vault
+from inland.ports.vault import NAME, TITLE, PartName, TextName, Vault
 
 ID_BYTES = 16
 MAX_PARENTS, MAX_RUN_CHARS, MAX_RESUME_CHARS = 64, 64, 256
 #: Most parts of one asset: four TiB.
 MAX_PARTS = 1 << 20
+_RETRY_AFTER_S = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,39 +101,42 @@ class Uploads:
         """
         _check(wanted)
         key = self._tenants_key(wanted.tenant)
-        now_us = self._changes.clock.unix_us()
-        row = AssetRow(
-            id=self._changes.entropy(ID_BYTES).hex(),
-            tenant=wanted.tenant,
-            kind=wanted.kind,
-            name=self._vault.seal(wanted.tenant, wanted.name),
-            title=self._vault.seal(wanted.tenant, wanted.title) if wanted.title else b"",
-            name_mac=mac(key, b"name", wanted.name.encode()),
-            version=0,
-            state=AssetState.UPLOADING,
-            label=self._label(who, wanted),
-            bytes=wanted.bytes,
-            digest="",
-            run=wanted.run,
-            resume=mac(key, b"resume", wanted.resume.encode()) if wanted.resume else "",
-            created_unix_us=now_us,
-            touched_unix_s=now_us // 1_000_000,
-            parents=wanted.parents,
-        )
+        with self._changes.store.read() as transaction:
+            row = _begun(wanted, self._changes, key, self._label(transaction, who, wanted))
         decided = self._rulings.demand(who, Action.STORE, row)
         with self._changes.act(who.id) as (transaction, book):
+            if self._label(transaction, who, wanted) != row.label:
+                raise Busy("what it is made from was labelled anew", _RETRY_AFTER_S)
             under_way = transaction.assets.uploads(row.tenant)
-            for other in under_way:
-                if row.resume and _goes_on(other, row):
-                    return _upload(transaction.assets, other)
-            refuse_beyond(self._limits.uploads_per_tenant, len(under_way), "uploads_per_tenant")
-            own = transaction.assets.count(row.tenant)
-            refuse_beyond(self._limits.assets_per_tenant, own, "assets_per_tenant")
-            refuse_beyond(self._limits.assets, transaction.assets.count(), "assets")
-            transaction.assets.put_asset(row)
-            facts = {"kind": row.kind.value, "bytes": row.bytes, **decided.facts()}
-            intend((transaction, book), Action.STORE, row, who.id, now_us, **facts)
-        return Upload(row.id, row.tenant, row.bytes, part_count(row.bytes), ())
+            before = next((one for one in under_way if row.resume and _goes_on(one, row)), None)
+            if before is None:
+                refuse_beyond(self._limits.uploads_per_tenant, len(under_way), "uploads_per_tenant")
+                own = transaction.assets.count(row.tenant)
+                refuse_beyond(self._limits.assets_per_tenant, own, "assets_per_tenant")
+                refuse_beyond(self._limits.assets, transaction.assets.count(), "assets")
+                transaction.assets.put_asset(row)
+                facts = {"kind": row.kind.value, "bytes": row.bytes, **decided.facts()}
+                intend((transaction, book), Action.STORE, row, who.id, row.created_unix_us, **facts)
+        return self._named(before or row, wanted)
+
+    def _named(self, row: AssetRow, wanted: NewAsset) -> Upload:
+        """Seal what it is called under its own key, which is made now that its intent is on the
+        books; one that was cut before that is named when it goes on."""
+        with self._claims.part(row.id):
+            with self._changes.store.read() as transaction:
+                found = transaction.assets.asset(row.id)
+                if found is None or found.state is not AssetState.UPLOADING:
+                    raise unknown(row.id)
+                upload = _upload(transaction.assets, found)
+            if not found.name:
+                texts = ((NAME, wanted.name), (TITLE, wanted.title))
+                name, title = (self._sealed(row, field, text) for field, text in texts)
+                with self._changes.store.write() as transaction:
+                    transaction.assets.put_texts(row.id, name, title)
+        return upload
+
+    def _sealed(self, row: AssetRow, field: str, text: str) -> bytes:
+        return self._vault.seal(TextName(row.tenant, row.id, field), text) if text else b""
 
     def received(self, who: Key, asset: str) -> Upload:
         """What is there of an upload. Raises NotFound."""
@@ -178,7 +181,7 @@ class Uploads:
             if row.state is AssetState.UPLOADING:
                 decided = self._rulings.demand(who, Action.STORE, row)
                 row = self._made(transaction, key, row)
-                intents = [one for one in transaction.assets.intents() if one.asset == asset]
+                intents = transaction.assets.intents_of([asset])
                 for intent in intents:
                     transaction.assets.remove_intent(intent.id)
                 book("asset.add", asset, intent=intents[0].id, **_facts(row), **decided.facts())
@@ -190,7 +193,7 @@ class Uploads:
         with self._claims.whole(asset):
             with self._changes.store.read() as transaction:
                 row = _uploading(transaction.assets, who, asset)
-                (intent,) = [one for one in transaction.assets.intents() if one.asset == asset]
+                (intent,) = transaction.assets.intents_of([asset])
             self._remove(row, intent, who.id, "given up")
 
     def settle(self, intent: Intent) -> None:
@@ -216,12 +219,15 @@ class Uploads:
         """Under a claim to the whole. First nothing says any more that anything of it was received;
         then the key, then parts; the row goes last, so that a cut removal is done again."""
         with self._changes.store.write() as transaction:
+            if not _is_uploading(transaction.assets, row.id):
+                return  # it is being erased with what it was to be made from
             transaction.assets.put_asset(replace(row, resume=""))
             transaction.assets.remove_parts(row.id)
         self._vault.erase(row.tenant, row.id)
         with self._changes.act(who) as (transaction, book):
-            transaction.assets.remove_asset(row.id)
-            undo((transaction, book), intent, row.tenant, why)
+            if _is_uploading(transaction.assets, row.id):
+                transaction.assets.remove_asset(row.id)
+                undo((transaction, book), intent, row.tenant, why)
 
     def _made(self, transaction: Transaction, key: bytes, row: AssetRow) -> AssetRow:
         assets = transaction.assets
@@ -230,15 +236,14 @@ class Uploads:
         if missing:
             raise Conflict("the upload", f"part {missing[0]} is missing, and {len(missing)} in all")
         now_us = self._changes.clock.unix_us()
-        parents = [parent.ends_unix_s for parent in assets.some(row.parents)]
+        begun = replace(row, created_unix_us=now_us)
         made = replace(
-            row,
+            begun,
             state=AssetState.LIVE,
             version=assets.newest_version(row.tenant, row.kind, row.name_mac) + 1,
             digest=mac(key, *(bytes.fromhex(parts[n].digest) for n in sorted(parts))),
             resume="",
-            created_unix_us=now_us,
-            ends_unix_s=soonest([ends_unix_s(row.label, now_us), *parents]),
+            ends_unix_s=ends_of(row.label, begun, assets.some(row.parents)),
         )
         assets.put_asset(made)
         return made
@@ -250,14 +255,42 @@ class Uploads:
             raise NotFound(f"tenant {tenant!r}")
         return self._vault.digest_key(tenant)
 
-    def _label(self, who: Key, wanted: NewAsset) -> Label:
-        """What is asked for, as far as the tenant's label and the parents' let it."""
-        with self._changes.store.read() as transaction:
-            tenant = transaction.state.tenant(wanted.tenant)
-            if tenant is None:
-                raise NotFound(f"tenant {wanted.tenant!r}")
-            parents = [_parent(transaction.assets, who, wanted, each) for each in wanted.parents]
+    def _label(self, transaction: Transaction, who: Key, wanted: NewAsset) -> Label:
+        """What is asked for, as far as the tenant's label and the parents' let it; raises where one
+        of them is closed: asked in the very transaction that adds it, too."""
+        tenant = transaction.state.tenant(wanted.tenant)
+        if tenant is None:
+            raise NotFound(f"tenant {wanted.tenant!r}")
+        parents = [_parent(transaction.assets, who, wanted, each) for each in wanted.parents]
         return wanted.terms.of_new(tenant.label, [closed(parent) for parent in parents])
+
+
+def _begun(wanted: NewAsset, changes: Changes, key: bytes, label: Label) -> AssetRow:
+    """As it begins, not called anything yet."""
+    now_us = changes.clock.unix_us()
+    return AssetRow(
+        id=changes.entropy(ID_BYTES).hex(),
+        tenant=wanted.tenant,
+        kind=wanted.kind,
+        name=b"",
+        title=b"",
+        name_mac=mac(key, b"name", wanted.name.encode()),
+        version=0,
+        state=AssetState.UPLOADING,
+        label=label,
+        bytes=wanted.bytes,
+        digest="",
+        run=wanted.run,
+        resume=mac(key, b"resume", wanted.resume.encode()) if wanted.resume else "",
+        created_unix_us=now_us,
+        touched_unix_s=now_us // 1_000_000,
+        parents=wanted.parents,
+    )
+
+
+def _is_uploading(assets: AssetTables, asset: str) -> bool:
+    row = assets.asset(asset)
+    return row is not None and row.state is AssetState.UPLOADING
 
 
 def _parent(assets: AssetTables, who: Key, wanted: NewAsset, asset: str) -> AssetRow:

@@ -124,8 +124,43 @@ class AssetTables(Protocol):
 
     def remove_parts(self, asset: str) -> None: ...
 
+    def forget_parts(self, asset: str, limit: int) -> int:
+        """Remove up to `limit` of them; how many."""
+        ...
+
+    def close(self, ids: Collection[str]) -> None:
+        """They are ERASING from now on."""
+        ...
+
+    def empty(self, ids: Collection[str]) -> None:
+        """Of what they were called, held and are made with, nothing is here any more."""
+        ...
+
+    def certify(self, ids: Collection[str], record: str) -> None:
+        """They are ERASED, which that record says, and shared with nobody; what was so before
+        stays as it is."""
+        ...
+
+    def put_texts(self, asset: str, name: bytes, title: bytes) -> None: ...
+
+    def older_tenants(self) -> list[str]:
+        """Whose own key once sealed names, and is there still."""
+        ...
+
+    def older(self, tenant: str, limit: int) -> list[AssetRow]:
+        """Up to `limit` of its assets whose names rest under that key."""
+        ...
+
+    def remove_older(self, tenant: str, asset: str) -> None:
+        """That asset is none of them; with none named, the tenant's key is gone."""
+        ...
+
     def intents(self) -> list[Intent]:
         """What is under way or was left, the oldest first."""
+        ...
+
+    def intents_of(self, ids: Collection[str]) -> list[Intent]:
+        """Those with one of these assets."""
         ...
 
     def intent(self, intent: str) -> Intent | None: ...

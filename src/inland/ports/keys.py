@@ -65,6 +65,10 @@ class Keys(Protocol):
         """The key. Raises KeyGone, KeyWithdrawn; Damaged for one that is not what was kept."""
         ...
 
+    def exists(self, name: KeyName) -> bool:
+        """Whether there is one, withdrawn or not."""
+        ...
+
     def destroy(self, name: KeyName) -> None:
         """Durably, whether it exists or not; a withdrawn tenant's too."""
         ...

@@ -6,6 +6,7 @@ from typing import Protocol
 from inland.ports.assets import AssetTables
 from inland.ports.billing import BillingTables
 from inland.ports.books import BookTables
+from inland.ports.reach import ReachTables
 from inland.ports.state import StateTables
 
 
@@ -32,6 +33,11 @@ class Transaction(Protocol):
         """Assets, what is being uploaded, and what is intended with them."""
         ...
 
+    @property
+    def reach(self) -> ReachTables:
+        """What erases under way reach."""
+        ...
+
 
 class Store(Protocol):
     """A change and its log entry are one transaction; writers queue behind one another."""
@@ -42,4 +48,9 @@ class Store(Protocol):
 
     def read(self) -> AbstractContextManager[Transaction]:
         """A consistent view; writing through it is an error."""
+        ...
+
+    def forget(self) -> bool:
+        """Keep nothing beside the tables of what was changed or removed in them, as far as the
+        database lets this process see to it; False while a reader holds it up."""
         ...

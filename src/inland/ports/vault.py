@@ -19,6 +19,18 @@ class PartName(NamedTuple):
     number: int
 
 
+#: The texts of an asset.
+NAME, TITLE = "name", "title"
+
+
+class TextName(NamedTuple):
+    """A short text that goes with an asset. `field`: which."""
+
+    tenant: str
+    asset: str
+    field: str
+
+
 @dataclass
 class Unreadable(InlandError):
     """What lies there is not what was put; `part` as people read it."""
@@ -61,12 +73,20 @@ class Vault(Protocol):
         """
         ...
 
-    def seal(self, tenant: str, text: str) -> bytes:
-        """A short text (a name, a title) under the tenant's own key, to be stored anywhere."""
+    def seal(self, name: TextName, text: str) -> bytes:
+        """A short text under its asset's own key, to be stored anywhere: `erase` takes it too."""
         ...
 
-    def unseal(self, tenant: str, sealed: bytes) -> str:
+    def unseal(self, name: TextName, sealed: bytes) -> str:
         """What `seal` was given. Raises Unreadable, KeyGone, KeyWithdrawn."""
+        ...
+
+    def unseal_older(self, tenant: str, sealed: bytes) -> str:
+        """A text that rests under a key of its tenant's, as they once did. Raises as `unseal`."""
+        ...
+
+    def forget_older(self, tenant: str) -> None:
+        """Destroy that key: no text opens under it any more, whatever copies there are."""
         ...
 
     def digest_key(self, tenant: str) -> bytes:

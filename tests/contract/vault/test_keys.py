@@ -75,6 +75,7 @@ def test_a_withdrawn_tenants_keys_can_be_destroyed(keys):
     with pytest.raises(KeyGone):
         keys.open(ONE)
     assert list(keys.names()) == [TWO]
+    assert [keys.exists(one) for one in (ONE, TWO)] == [False, True]
 
 
 def test_names_are_those_there_are(keys):

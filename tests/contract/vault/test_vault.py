@@ -1,12 +1,15 @@
 """What a vault does over any keys and blobs: only what was put is got, by its own name alone."""
 
+import os
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from inland.adapters.vault.sealing import bound_to, seal, unseal
 from inland.domain.assets import PART_BYTES
-from inland.ports.keys import KeyGone, KeyWithdrawn
-from inland.ports.vault import PartName, Unreadable
+from inland.ports.keys import KeyGone, KeyName, KeyWithdrawn
+from inland.ports.vault import NAME, TITLE, PartName, TextName, Unreadable
 
 PART = PartName("acme", "0198c2a1-one", 0)
 
@@ -75,16 +78,35 @@ def test_an_erased_asset_opens_nothing_with_its_blobs_put_back(vault, blobs):
     assert vault.get(PART._replace(asset="0198c2a1-two")) == b"y"
 
 
-def test_short_texts_open_for_their_tenant_alone(vault):
-    sealed = vault.seal("acme", "Bericht über §7")
-    assert vault.unseal("acme", sealed) == "Bericht über §7"
+def test_short_texts_open_for_their_asset_and_field_alone_and_go_with_it(vault):
+    name = TextName("acme", PART.asset, NAME)
+    sealed = vault.seal(name, "Bericht über §7")
+    assert vault.unseal(name, sealed) == "Bericht über §7"
     assert b"Bericht" not in sealed
-    assert vault.seal("acme", "Bericht über §7") != sealed
-    vault.seal("other", "x")
-    with pytest.raises(Unreadable):
-        vault.unseal("other", sealed)
+    assert vault.seal(name, "Bericht über §7") != sealed
+    other = TextName("other", "0198c2a1-two", NAME)
+    vault.seal(other, "x")
+    for wrong in (other, name._replace(field=TITLE)):
+        with pytest.raises(Unreadable):
+            vault.unseal(wrong, sealed)
+    vault.erase("acme", PART.asset)
     with pytest.raises(KeyGone):
-        vault.unseal("third", sealed)
+        vault.unseal(name, sealed)
+    with pytest.raises(KeyGone):
+        vault.unseal(other._replace(asset="0198c2a1-third"), sealed)
+
+
+def test_texts_of_older_versions_open_until_their_tenants_key_is_forgotten(vault, keys):
+    key = keys.make(KeyName("acme", "texts"))
+    sealed = seal(key, bound_to("inland vault text v1", "acme"), b"a name", os.urandom)
+    assert vault.unseal_older("acme", sealed) == "a name"
+    with pytest.raises(KeyGone):
+        vault.unseal_older("other", sealed)
+    vault.forget_older("acme")
+    vault.forget_older("acme")
+    with pytest.raises(KeyGone):
+        vault.unseal_older("acme", sealed)
+    assert list(vault.assets()) == []
 
 
 def test_a_digest_key_is_the_tenants_own_and_stays(vault):
@@ -95,13 +117,14 @@ def test_a_digest_key_is_the_tenants_own_and_stays(vault):
 
 def test_what_is_withdrawn_opens_nothing(vault, keys):
     vault.put(PART, b"x")
-    sealed = vault.seal("acme", "name")
+    name = TextName("acme", PART.asset, NAME)
+    sealed = vault.seal(name, "name")
     keys.withdraw("acme")
     for call in (
         lambda: vault.get(PART),
         lambda: vault.put(PART, b"y"),
-        lambda: vault.unseal("acme", sealed),
-        lambda: vault.seal("acme", "y"),
+        lambda: vault.unseal(name, sealed),
+        lambda: vault.seal(name, "y"),
         lambda: vault.digest_key("acme"),
     ):
         with pytest.raises(KeyWithdrawn):
@@ -113,7 +136,7 @@ def test_what_is_withdrawn_opens_nothing(vault, keys):
 def test_assets_are_those_with_a_key_or_a_part(vault, keys, blobs):
     vault.put(PART, b"x")
     vault.put(PartName("other", "0198c2a1-two", 0), b"y")
-    vault.seal("acme", "a name")
+    keys.make(KeyName("acme", "texts"))
     vault.digest_key("acme")
     assert sorted(vault.assets()) == [("acme", "0198c2a1-one"), ("other", "0198c2a1-two")]
     vault.erase("other", "0198c2a1-two")
@@ -170,8 +193,6 @@ def test_a_part_in_anothers_place_is_unreadable(memory, source, target):
 
 def test_a_part_is_bound_to_its_asset_and_not_only_to_its_key(memory):
     """Two names under one key, as a keeper that errs would give them."""
-    from inland.adapters.vault.sealing import bound_to, seal, unseal
-
     key = b"k" * 32
     sealed = seal(key, bound_to("p", "ab", "c"), b"x", bytes)
     assert unseal(key, bound_to("p", "ab", "c"), sealed) == b"x"

@@ -16,7 +16,7 @@ from inland.adapters.vault.sealed_vault import SealedVault
 from inland.bootstrap.backup import back_up
 from inland.bootstrap.restore import restore
 from inland.ports.keys import KeyGone
-from inland.ports.vault import PartName
+from inland.ports.vault import NAME, PartName, TextName
 from tests.books_home import BooksHome
 
 PART = PartName("acme", "0198c2a1-one", 0)
@@ -49,7 +49,8 @@ def every_byte(folder: Path) -> bytes:
 
 def test_a_backup_from_before_an_erase_yields_nothing_beside_todays_keys(home, tmp_path):
     vault = vault_in(home.root)
-    sealed = vault.seal("acme", CANARY.decode())
+    texts = [TextName(*part[:2], NAME) for part in (PART, KEPT)]
+    gone, kept = (vault.seal(text, CANARY.decode()) for text in texts)
     for part in (PART, KEPT):
         vault.put(part, CANARY)
     back_up(home, tmp_path / "b", passphrase=None, with_models=False, bar=no_bar)
@@ -68,7 +69,9 @@ def test_a_backup_from_before_an_erase_yields_nothing_beside_todays_keys(home, t
     with pytest.raises(KeyGone):
         restored.get(PART)
     assert restored.get(KEPT) == CANARY
-    assert restored.unseal("acme", sealed) == CANARY.decode()
+    with pytest.raises(KeyGone):
+        restored.unseal(texts[0], gone)
+    assert restored.unseal(texts[1], kept) == CANARY.decode()
     assert CANARY not in every_byte(again)
 
 

@@ -91,6 +91,13 @@ INTENTS = Table(
     Column("since_unix_s", Int64, nullable=False),
     Column("details", JSON, nullable=False),
 )
+#: Assets whose names rest under a key of their tenant's, and with none named the tenant itself.
+OLDER = Table(
+    "asset_older_texts",
+    metadata,
+    Column("tenant", String, primary_key=True),
+    Column("asset", String, primary_key=True),
+)
 _PUT_PART = upsert(PARTS)
 _COLUMNS = [column.name for column in ASSETS.columns]
 
@@ -135,7 +142,7 @@ class SqlAssets:
                 self._connection.execute(insert(table), rows)
 
     def remove_asset(self, asset: str) -> None:
-        for key in (ASSETS.c.id, SHARES.c.asset, PARENTS.c.asset, PARTS.c.asset):
+        for key in (ASSETS.c.id, SHARES.c.asset, PARENTS.c.asset, PARTS.c.asset, OLDER.c.asset):
             self._connection.execute(delete(key.table).where(key == asset))
 
     def children(self, ids: Collection[str]) -> set[str]:
@@ -195,9 +202,49 @@ class SqlAssets:
     def remove_parts(self, asset: str) -> None:
         self._connection.execute(delete(PARTS).where(PARTS.c.asset == asset))
 
+    def forget_parts(self, asset: str, limit: int) -> int:
+        some = select(PARTS.c.number).where(PARTS.c.asset == asset).limit(limit)
+        those = (PARTS.c.asset == asset) & PARTS.c.number.in_(some.scalar_subquery())
+        return self._connection.execute(delete(PARTS).where(those)).rowcount
+
+    def close(self, ids: Collection[str]) -> None:
+        self._change(ids, state=AssetState.ERASING.value)
+
+    def empty(self, ids: Collection[str]) -> None:
+        self._change(ids, name=b"", title=b"", digest="", resume="")
+
+    def certify(self, ids: Collection[str], record: str) -> None:
+        erased = {"state": AssetState.ERASED.value, "erased_by": record, "other_store": ""}
+        for chunk in _chunks(ids):
+            those = ASSETS.c.id.in_(chunk) & (ASSETS.c.state != AssetState.ERASED.value)
+            self._connection.execute(update(ASSETS).where(those).values(**erased))
+            self._connection.execute(delete(SHARES).where(SHARES.c.asset.in_(chunk)))
+            self._connection.execute(delete(OLDER).where(OLDER.c.asset.in_(chunk)))
+
+    def put_texts(self, asset: str, name: bytes, title: bytes) -> None:
+        self._change([asset], name=name, title=title)
+
+    def older_tenants(self) -> list[str]:
+        query = select(OLDER.c.tenant).distinct().order_by(OLDER.c.tenant)
+        return list(self._connection.execute(query).scalars())
+
+    def older(self, tenant: str, limit: int) -> list[AssetRow]:
+        query = select(OLDER.c.asset).where(OLDER.c.tenant == tenant, OLDER.c.asset != "")
+        return self.some(list(self._connection.execute(query.limit(limit)).scalars()))
+
+    def remove_older(self, tenant: str, asset: str) -> None:
+        one = (OLDER.c.tenant == tenant) & (OLDER.c.asset == asset)
+        self._connection.execute(delete(OLDER).where(one))
+
     def intents(self) -> list[Intent]:
         query = select(INTENTS).order_by(INTENTS.c.since_unix_s, INTENTS.c.id)
         return [_intent(row) for row in self._connection.execute(query).mappings()]
+
+    def intents_of(self, ids: Collection[str]) -> list[Intent]:
+        query = select(INTENTS).order_by(INTENTS.c.since_unix_s, INTENTS.c.id)
+        found = (query.where(INTENTS.c.asset.in_(chunk)) for chunk in _chunks(ids))
+        rows = (row for one in found for row in self._connection.execute(one).mappings())
+        return [_intent(row) for row in rows]
 
     def intent(self, intent: str) -> Intent | None:
         query = select(INTENTS).where(INTENTS.c.id == intent)
@@ -211,6 +258,11 @@ class SqlAssets:
 
     def remove_intent(self, intent: str) -> None:
         self._connection.execute(delete(INTENTS).where(INTENTS.c.id == intent))
+
+    def _change(self, ids: Collection[str], **values: object) -> None:
+        for chunk in _chunks(ids):
+            those = update(ASSETS).where(ASSETS.c.id.in_(chunk))
+            self._connection.execute(those.values(**values))
 
     def _found(self, where: ColumnElement[bool] | None) -> list[AssetRow]:
         query = select(ASSETS) if where is None else select(ASSETS).where(where)

@@ -23,12 +23,15 @@ from inland.adapters.sql.billing import SqlBilling
 from inland.adapters.sql.books import SqlBooks
 from inland.adapters.sql.copies import keep_copy
 from inland.adapters.sql.migrations import demand_newest, migrate, refuse_newer, revision
+from inland.adapters.sql.reach import SqlReach
 from inland.adapters.sql.state import SqlState
 from inland.domain.errors import Busy, Conflict, Damaged
 from inland.ports.files import DiskFull, DiskReadOnly
 
 #: How long SQLite waits for another process's write (a backup, a shell) before it gives up.
 BUSY_TIMEOUT_MS = 10_000
+#: How long emptying the log waits for who reads just now, with all writers behind it.
+FORGET_MS = 100
 #: Connections that stay open for readers, and how many more may be opened at a time.
 READERS, READERS_MORE = 4, 28
 _FILE_MODE = 0o600
@@ -49,6 +52,7 @@ class SqlTransaction:
         self.books = SqlBooks(connection)
         self.billing = SqlBilling(connection)
         self.assets = SqlAssets(connection)
+        self.reach = SqlReach(connection)
 
 
 class Database:
@@ -127,6 +131,22 @@ class Database:
                 )
             with connection.begin():
                 yield SqlTransaction(connection)
+
+    def forget(self) -> bool:
+        """Empty the write-ahead log: what was overwritten in the file lies nowhere any more. A
+        server's log is the server's."""
+        if self._url.get_backend_name() != "sqlite":
+            return True
+        with self._lock:
+            connection = self._writer.raw_connection()
+            try:
+                cursor = connection.cursor()
+                cursor.execute(f"PRAGMA busy_timeout = {FORGET_MS}")
+                (is_held, _, _) = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+            finally:
+                connection.close()
+        return not is_held
 
     def copy_to(self, file: Path, progress: Callable[[int, int], None]) -> None:
         """Make `file` a copy of one moment, while others go on writing: SQLite's online backup.
@@ -230,6 +250,7 @@ def _configure_sqlite(engine: Engine, synchronous: str, *, read_only: bool) -> N
         "journal_mode = WAL",
         f"synchronous = {synchronous}",
         "foreign_keys = ON",
+        "secure_delete = ON",  # what is removed is overwritten where it lay
         f"query_only = {'ON' if read_only else 'OFF'}",
     ]
 

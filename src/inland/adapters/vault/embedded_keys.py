@@ -62,6 +62,9 @@ class EmbeddedKeys:
             raise KeyGone(name)
         return _unwrapped(self._factory_key(), name, wrapped)
 
+    def exists(self, name: KeyName) -> bool:
+        return self._files.exists(self._at(name))
+
     def destroy(self, name: KeyName) -> None:
         with self._lock:
             self._files.destroy(self._at(name))

@@ -76,6 +76,9 @@ class OpenBaoKeys:
                 self._opened[name] = (self._monotonic() + MEMORY_S, key)
         return key
 
+    def exists(self, name: KeyName) -> bool:
+        return self._about(_asset(name)) is not None
+
     def destroy(self, name: KeyName) -> None:
         key = _asset(name)
         if self._about(key) is not None:

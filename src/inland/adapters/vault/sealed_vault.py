@@ -11,14 +11,15 @@ from inland.domain.assets import PART_BYTES
 from inland.ports.blobs import Blobs
 from inland.ports.clock import Entropy
 from inland.ports.keys import KeyName, Keys
-from inland.ports.vault import PartName, Unreadable
+from inland.ports.vault import PartName, TextName, Unreadable
 
 #: Below which the blobs of all parts lie.
 PARTS = "parts"
-#: The tenant's own keys, where an asset's id could stand.
+#: The tenant's own keys, where an asset's id could stand; TEXTS: of texts sealed by older versions.
 TEXTS, DIGESTS = "texts", "digests"
 _OWN = frozenset({TEXTS, DIGESTS})
-_PART, _TEXT = "inland vault part v1", "inland vault text v1"
+_PART, _TEXT = "inland vault part v1", "inland vault text v2"
+_OLDER_TEXT = "inland vault text v1"
 
 
 class SealedVault:
@@ -53,7 +54,7 @@ class SealedVault:
                 yield int(number)
 
     def has_key(self, tenant: str, asset: str) -> bool:
-        return KeyName(tenant, asset) in self._keys.names()
+        return self._keys.exists(KeyName(tenant, asset))
 
     def erase(self, tenant: str, asset: str) -> None:
         assert asset not in _OWN
@@ -62,16 +63,22 @@ class SealedVault:
         for name in list(self._blobs.names(f"{PARTS}/{asset}/")):
             self._blobs.remove(name)
 
-    def seal(self, tenant: str, text: str) -> bytes:
-        key = self._keys.make(KeyName(tenant, TEXTS))
-        return seal(key, bound_to(_TEXT, tenant), text.encode(), self._entropy)
+    def seal(self, name: TextName, text: str) -> bytes:
+        key = self._keys.make(KeyName(name.tenant, name.asset))
+        return seal(key, bound_to(_TEXT, *name), text.encode(), self._entropy)
 
-    def unseal(self, tenant: str, sealed: bytes) -> str:
+    def unseal(self, name: TextName, sealed: bytes) -> str:
+        key = self._keys.open(KeyName(name.tenant, name.asset))
+        return _text(
+            unseal(key, bound_to(_TEXT, *name), sealed), f"the {name.field} of {name.asset}"
+        )
+
+    def unseal_older(self, tenant: str, sealed: bytes) -> str:
         key = self._keys.open(KeyName(tenant, TEXTS))
-        data = unseal(key, bound_to(_TEXT, tenant), sealed)
-        if data is None:
-            raise Unreadable(f"a text of {tenant}")
-        return data.decode()
+        return _text(unseal(key, bound_to(_OLDER_TEXT, tenant), sealed), f"a text of {tenant}")
+
+    def forget_older(self, tenant: str) -> None:
+        self._keys.destroy(KeyName(tenant, TEXTS))
 
     def digest_key(self, tenant: str) -> bytes:
         return self._keys.make(KeyName(tenant, DIGESTS))
@@ -96,6 +103,12 @@ def blob_name(asset: str, number: int) -> str:
 
 def _bound(part: PartName) -> bytes:
     return bound_to(_PART, part.tenant, part.asset, str(part.number))
+
+
+def _text(data: bytes | None, what: str) -> str:
+    if data is None:
+        raise Unreadable(what)
+    return data.decode()
 
 
 def unreadable(part: PartName) -> Unreadable:
