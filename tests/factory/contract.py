@@ -260,6 +260,8 @@ _GUARDS: Narrowing = {
     "NewGuard:finds": {"enum": [["card"], ["nonsense"]]},
     "NewGuard:patterns": {"enum": [[]]},
     "NewGuard:deployment": {"enum": [None, TINY, "nothing"]},
+    "NewGuard:classifier": {"enum": [None, "nothing"]},
+    "NewGuard:category": {"enum": [None, "nonsense"]},
     "NewGuard:tenant": {"enum": [None, "fodder", "nobody-here"]},
 }
 

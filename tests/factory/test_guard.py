@@ -7,6 +7,7 @@ from pathlib import Path
 import openai
 import pytest
 
+from inland.decide.guard.questions import ANSWER_TOKENS
 from tests.factory.running import MODEL, Running, verify_outside
 
 CARD = "4111 1111 1111 1111"
@@ -90,3 +91,53 @@ def test_what_cannot_be_looked_for_is_refused_in_one_line(guards: Running) -> No
         assert why in done.stderr
         assert len(done.stderr.strip().splitlines()) == 1
     assert guards.json("guard", "list") == []
+
+
+def test_a_classifier_behind_the_same_gateway_is_asked_recorded_and_billed(
+    guards: Running, tmp_path: Path
+) -> None:
+    """The embedded model is a poor classifier: what it says is taken as it is, found or not."""
+    (model,) = [one["model"] for one in guards.json("deploy", "list") if one["name"] == MODEL]
+    guards.run("deploy", "add", "judge", "--model", model, "--slots", "2")
+    try:
+        guards.client("demo").chat.completions.create(model="judge", messages=ASK, max_tokens=1)
+        _asked_about(guards, tmp_path)
+    finally:
+        guards.run("guard", "remove", "advice", check=False)
+        guards.run("deploy", "remove", "judge")
+
+
+def _asked_about(guards: Running, folder: Path) -> None:
+    asking = ("advice", "--act", "note", "--classifier", "judge", "--category", "medical advice")
+    guards.run("guard", "set", *asking)
+    client = guards.client("demo")
+    whole = client.chat.completions.create(**BILLED)
+    said, ref = "", ""
+    for event in client.chat.completions.create(**BILLED, stream=True):
+        ref = event.id
+        said += "".join(choice.delta.content or "" for choice in event.choices)
+    assert said == whole.choices[0].message.content, "what is only noted is as it was"
+    receipt = guards.receipt(ref, folder / "receipt.json")
+    assert verify_outside(receipt, guards.vkey(folder)).returncode == 0
+    records = guards.records("demo", folder)
+    questions = [one for one in records if one.get("route") == "guard"]
+    assert len(questions) >= 4, "two requests, two answers"
+    for one in questions:
+        assert (one["deployment"], one["outcome"], one["counted"]) == (
+            "judge",
+            "complete",
+            "engine",
+        )
+        assert one["billed"]
+        assert 0 < one["completion_tokens"] <= ANSWER_TOKENS
+    found = [one for record in records for one in record.get("guard", ())]
+    assert not [one for one in found if one["found"] == "unanswered"], (
+        "its form holds it to yes or no"
+    )
+
+    guards.run("guard", "set", *(*asking[:2], "block", *asking[3:]), "--on", "output")
+    answer = client.chat.completions.create(**BILLED).choices[0]
+    if answer.finish_reason == "content_filter":
+        assert not answer.message.content, "nothing of what was found"
+    else:
+        assert answer.message.content == said

@@ -1,6 +1,6 @@
 """/factory/v1/guards: what is looked for in what tenants send and are answered."""
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import Field
@@ -10,7 +10,8 @@ from inland.api.control import Control
 from inland.api.problems import may
 from inland.api.shapes import Shape
 from inland.decide.guard.patterns import TEXT_CHARACTERS
-from inland.domain.guards import Act, Guard, Side
+from inland.domain.errors import BadInput
+from inland.domain.guards import CATEGORY_CHARACTERS, Act, Guard, Question, Side
 from inland.plant.guards import MOST_LOOKED_FOR
 
 router = APIRouter(prefix="/factory/v1/guards", tags=["guards"])
@@ -19,8 +20,9 @@ _Pattern = Annotated[str, Field(max_length=TEXT_CHARACTERS)]
 
 
 class NewGuard(Shape):
-    """A guard: recognisers it `finds`, and `patterns`; of every deployment and tenant, unless
-    named. `on`: requests, answers, or both."""
+    """A guard: recognisers it `finds`, `patterns`, and a `classifier` (a deployment) that is asked
+    whether a text has something of a `category`; of every deployment and tenant, unless named.
+    `on`: requests, answers, or both. `fails`: what the classifier's silence comes to."""
 
     name: str = Field(max_length=63)
     act: Act
@@ -29,6 +31,17 @@ class NewGuard(Shape):
     on: list[Side] = Field(default=[Side.INPUT, Side.OUTPUT], min_length=1, max_length=2)
     deployment: str | None = Field(default=None, max_length=63)
     tenant: str | None = Field(default=None, max_length=63)
+    classifier: str | None = Field(default=None, max_length=63)
+    category: str | None = Field(default=None, max_length=CATEGORY_CHARACTERS)
+    fails: Literal["closed", "open"] = "closed"
+
+    def asks(self) -> Question | None:
+        """What its classifier is asked. Raises BadInput for one without the other."""
+        if self.classifier is None and self.category is None:
+            return None
+        if self.classifier is None or self.category is None:
+            raise BadInput(f"guard {self.name}", "name a classifier and a category, or neither")
+        return Question(self.classifier, self.category, fails_open=self.fails == "open")
 
 
 class GuardView(NewGuard):
@@ -48,6 +61,9 @@ class GuardView(NewGuard):
             deployment=guard.deployment,
             tenant=guard.tenant,
             declared=guard.declared,
+            classifier=None if guard.asks is None else guard.asks.deployment,
+            category=None if guard.asks is None else guard.asks.category,
+            fails="open" if guard.asks is not None and guard.asks.fails_open else "closed",
         )
 
 
@@ -77,6 +93,7 @@ def set_(
         tuple(side for side in Side if side in body.on),
         body.deployment,
         body.tenant,
+        asks=body.asks(),
     )
     return GuardView.of(control.guards.set(caller.name, guard))
 

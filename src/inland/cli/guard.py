@@ -1,6 +1,7 @@
 """`inland guard`: what is looked for in what tenants send and are answered."""
 
 from bisect import bisect_right
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,6 +23,13 @@ Patterns = Annotated[
 ]
 
 
+class Fails(StrEnum):
+    """What a classifier's silence comes to."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+
+
 @app.command("set")
 def set_(
     name: Annotated[str, typer.Argument(help="What records call it.", metavar="NAME")],
@@ -38,6 +46,15 @@ def set_(
     tenant: Annotated[
         str | None, typer.Option(help="Of one tenant.", show_default="every one")
     ] = None,
+    classifier: Annotated[
+        str | None, typer.Option(help="A deployment to ask about texts.", metavar="DEPLOYMENT")
+    ] = None,
+    category: Annotated[
+        str | None, typer.Option(help="What it is asked for: whether a text has this.")
+    ] = None,
+    fails: Annotated[
+        Fails, typer.Option(help="Where it gives no answer: refuse, or let go on.")
+    ] = Fails.CLOSED,
     home: HomeOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -50,6 +67,9 @@ def set_(
         "on": [side.value for side in on or Side],
         "deployment": deployment,
         "tenant": tenant,
+        "classifier": classifier,
+        "category": category,
+        "fails": fails.value,
     }
     with calling(home) as factory:
         told = factory.set_guard(body)
@@ -142,6 +162,7 @@ _GUARDS: list[show.Column] = [
     ("ACT", show.field("act")),
     ("FINDS", show.field("finds")),
     ("PATTERNS", show.field("patterns")),
+    ("ASKS", lambda row: f"{row['classifier']}: {row['category']}" if row["classifier"] else ""),
     ("ON", show.field("on")),
     ("DEPLOYMENT", lambda row: row["deployment"] or "every one"),
     ("TENANT", lambda row: row["tenant"] or "every one"),

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+#: How long what a classifier is asked about may be put, in characters.
+CATEGORY_CHARACTERS = 200
+
 
 class Act(StrEnum):
     """What is done about what was found."""
@@ -24,10 +27,24 @@ class Side(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Question:
+    """Asked of a classifier: whether a text has something of `category`, in words.
+
+    `deployment`: which of this factory's is asked. `fails_open`: where it gives no answer, the text
+    goes on as if it had been clean.
+    """
+
+    deployment: str
+    category: str
+    fails_open: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Guard:
     """One rule of what is looked for. `name` is what records and refusals call it.
 
-    `finds`: recognisers; `patterns`: regular expressions. `deployment`, `tenant`: None is any.
+    `finds`: recognisers; `patterns`: regular expressions; `asks`: what a classifier is asked.
+    `deployment`, `tenant`: None is any, but for the classifier's own deployment.
     """
 
     name: str
@@ -38,7 +55,20 @@ class Guard:
     deployment: str | None = None
     tenant: str | None = None
     declared: bool = False
+    asks: Question | None = None
+
+    @property
+    def looks(self) -> bool:
+        """Whether it looks at texts itself."""
+        return bool(self.finds or self.patterns)
+
+    @property
+    def fails_closed(self) -> bool:
+        """Whether nothing goes on while its classifier gives no answer."""
+        return self.act is Act.BLOCK and self.asks is not None and not self.asks.fails_open
 
     def applies(self, deployment: str, tenant: str) -> bool:
         """Whether it is about what `tenant` asks of `deployment`."""
+        if self.asks is not None and self.asks.deployment == deployment:
+            return False
         return self.deployment in {None, deployment} and self.tenant in {None, tenant}

@@ -156,6 +156,26 @@ class Limits:
         86_400, 60, 30 * 86_400, "seconds", "an upload nobody goes on with is removed after"
     )
     guards: int = _limit(64, 1, 256, "guards", "in one factory")
+    classifier_characters: int = _limit(
+        1000,
+        100,
+        100_000,
+        "characters",
+        "of a text that a guard's classifier is asked about at once",
+    )
+    classifier_questions: int = _limit(
+        256,
+        1,
+        65_536,
+        "questions",
+        "to guards' classifiers about one request, and again its answer",
+    )
+    classifier_asks: int = _limit(
+        16, 1, 4096, "questions", "to classifiers under way at one gateway; others wait"
+    )
+    classifier_s: float = _limit(
+        30, 1, 600, "seconds", "a question, waiting included; then it has no answer"
+    )
 
     @classmethod
     def of(cls, said: Mapping[str, Any]) -> "Limits":

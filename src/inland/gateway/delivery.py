@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from inland.gateway.assembly import Assembly
-from inland.gateway.dialect.asked import Asked, Said
+from inland.gateway.dialect.asked import Said, Written
 from inland.gateway.dialect.events import error_event
 from inland.gateway.errors import Refused
-from inland.gateway.exchange import Exchange
+from inland.gateway.exchange import Answering
 from inland.ports.engine import Counts, Piece
 
 _STREAM_HEADERS = (
@@ -24,7 +24,7 @@ class WholeDelivery:
 
     __slots__ = ("_asked", "_assembly", "_choices", "_exchange", "_said")
 
-    def __init__(self, asked: Asked, said: Said, choices: int, exchange: Exchange) -> None:
+    def __init__(self, asked: Written, said: Said, choices: int, exchange: Answering) -> None:
         self._asked = asked
         self._said = said
         self._exchange = exchange
@@ -80,7 +80,7 @@ class StreamDelivery:
         "_said",
     )
 
-    def __init__(self, asked: Asked, said: Said, choices: int, exchange: Exchange) -> None:
+    def __init__(self, asked: Written, said: Said, choices: int, exchange: Answering) -> None:
         self._said = said
         self._exchange = exchange
         self._choices = choices

@@ -13,15 +13,18 @@ from typing import Any
 from msgspec.structs import replace
 
 from inland.decide.slots import Share
+from inland.domain.guards import Side
 from inland.domain.ids import is_name
 from inland.domain.plant import Deployment, Key, Replica
 from inland.domain.shares import Demand, Portion
 from inland.domain.snapshot import Secrets, Snapshot
 from inland.gateway import keys, models, turns
+from inland.gateway.asking import question
 from inland.gateway.connections import Connections
 from inland.gateway.dialect.asked import Asked, check_needs
 from inland.gateway.dialect.routes import ROUTES, Route
 from inland.gateway.doorway import Doorway
+from inland.gateway.entrance import Entrance
 from inland.gateway.errors import (
     INVALID,
     Refused,
@@ -31,19 +34,22 @@ from inland.gateway.errors import (
     no_such_path,
     not_allowed,
     too_many_bodies,
-    unavailable,
     unknown_key,
 )
-from inland.gateway.exchange import Exchange, Incoming, is_token_path
+from inland.gateway.exchange import Answering, Exchange, Incoming, is_token_path
+from inland.gateway.guarding import Guarding
+from inland.gateway.inquiries import Ear, Inquiries, Panel
 from inland.gateway.lane import Lane
+from inland.gateway.order import Order
 from inland.gateway.protocol import Connection
 from inland.gateway.refusals import Folded, folded
+from inland.gateway.rejudging import check_allowed, judge, ruled, taken_away
 from inland.gateway.relay import Relay, is_open
-from inland.gateway.request import Order, Request
+from inland.gateway.request import Request
 from inland.gateway.rulings import DeciderOf, Ruling, Rulings
 from inland.gateway.shared import Shared
 from inland.gateway.sources import Peer
-from inland.ports.engine import Work
+from inland.ports.engine import Embedding, Work
 
 _log = logging.getLogger("inland.gateway")
 _CONTROL_ROUTE = "control"
@@ -78,6 +84,7 @@ class Desk:
         self._doorway = doorway
         self._rulings: Rulings | None = None
         self._numbers = count(1)
+        self.inquiries = Inquiries(shared.limits, self.now, self._inquire)
 
     @property
     def version(self) -> int:
@@ -238,13 +245,52 @@ class Desk:
             raise self._disallowed(ruling, key, asked.model, route)
         try:
             body = incoming.body
-            work, watch = self._work(ruling, asked, len(body)), None
-            if ruling.guarding is not None:
+            work = self._work(ruling, asked, len(body))
+            if ruling.guarding is None:
+                self._begin(ruling, Order(route.name, asked, work, body, arrived), exchange)
+            else:
                 work, watch = ruling.guarding.let_in(work)
-            self._begin(ruling, Order(route.name, asked, work, body, arrived, watch), exchange)
+                order = Order(route.name, asked, work, body, arrived, watch)
+                self._guarded(ruling, ruling.guarding, order, exchange)
         except Refused as refused:
             self._shared.refusals.add(folded(ruling, refused, route.name))
             raise
+
+    def _guarded(
+        self, ruling: Ruling, guarding: Guarding, order: Order, exchange: Exchange
+    ) -> None:
+        """Let it in, once classifiers were asked about it where a guard says so."""
+        panel = partial(Panel, self.inquiries, ruling.key)
+        if guarding.asks[Side.OUTPUT] and not isinstance(order.work.task, Embedding):
+            order = replace(order, judges=partial(panel, guarding.asks[Side.OUTPUT]))
+        if not guarding.asks[Side.INPUT]:
+            self._begin(ruling, order, exchange)
+            return
+        go_on = partial(self._let_in, ruling, order, exchange)
+        entrance = Entrance(self._shared, exchange, ruling, order, go_on)
+        entrance.begin(panel(guarding.asks[Side.INPUT]))
+
+    def _let_in(self, ruling: Ruling, order: Order, exchange: Exchange) -> None:
+        """A request that stood outside for a while is decided again. Raises Refused."""
+        new = ruled(ruling, self._in_force(), self._shared.clock.unix_us() // 1_000_000)
+        check_allowed(new)
+        self._begin(new, order, exchange)
+
+    def _inquire(self, key: Key, model: str, told: str, text: str, ear: Ear) -> None:
+        """Put a guard's question to a classifier, as a request of `key`'s. Raises Refused."""
+        rulings, now = self._in_force(), self._shared.clock
+        live = rulings.snapshot.keys.get(key.id)
+        if live is None:
+            raise unknown_key()
+        keys.check(rulings.snapshot, live, now.unix_us() // 1_000_000)
+        ruling = rulings.of(live, model)
+        if ruling is None or not ruling.allowed:
+            raise no_such_model(model)
+        order = question(told, text, ruling, now.monotonic())
+        size = len(order.received)
+        if not self._shared.bodies.has_room(ruling.tenant.id, size, self.limits.bodies_bytes):
+            raise too_many_bodies()
+        self._begin(ruling, order, ear)
 
     def _disallowed(self, ruling: Ruling | None, key: Key, model: str, route: Route) -> Refused:
         """What is told of a ruling that does not allow it, or is none; on the books."""
@@ -265,7 +311,7 @@ class Desk:
         work, deployment = asked.work(self.limits, lane.slots), ruling.deployment
         return _fitted(work, deployment) if deployment.engine.is_ours else work
 
-    def _begin(self, ruling: Ruling, order: Order, exchange: Exchange) -> None:
+    def _begin(self, ruling: Ruling, order: Order, exchange: Answering) -> None:
         lane, number = self.lanes[ruling.deployment.name], next(self._numbers)
         Request(self._shared, exchange, lane, ruling, order, number, self.active).begin()
 
@@ -315,12 +361,12 @@ class Desk:
         now_unix_s = self._shared.clock.unix_us() // 1_000_000
         under_way = list(self.active)
         for request in under_way:  # first everything is judged, then anything may start
-            request.denied = _judge(request, rulings, now_unix_s)
+            request.denied = judge(request, rulings, now_unix_s)
         self._apply_lanes(snapshot)
         for request in under_way:
             if request.denied is not None:
                 request.stop(request.denied)
-            elif (gone := _taken_away(request, snapshot)) is not None:
+            elif (gone := taken_away(request, snapshot)) is not None:
                 request.leave(gone)
 
     def _apply_lanes(self, snapshot: Snapshot) -> None:
@@ -373,6 +419,7 @@ class Desk:
                 request.stop(no_lease(self._shared.differs()))
         for lane in list(self.lanes.values()):
             lane.tick()
+        self.inquiries.tick()
         for request in [one for one in self.active if one.is_late(now)]:
             request.time_out()
 
@@ -395,56 +442,3 @@ def _fitted(work: Work, deployment: Deployment) -> Work:
 def path_of(incoming: Incoming) -> bytes:
     """The target without its query."""
     return incoming.target.partition(b"?")[0]
-
-
-def _judge(request: Request, rulings: Rulings, now_unix_s: int) -> Refused | None:
-    """Decide a request again under new rulings; what it is refused with now, if it is."""
-    old, name = request.ruling, request.ruling.deployment.name
-    key = rulings.snapshot.keys.get(old.key.id)
-    if key is None:
-        return unknown_key()
-    try:
-        keys.check(rulings.snapshot, key, now_unix_s)
-    except Refused as refused:
-        return refused
-    new = rulings.of(key, name)
-    if new is None or not new.verdict.visible or not _same_service(old, new):
-        return no_such_model(name)
-    request.ruling = new
-    if not new.allowed:
-        return denied(name, new.verdict.rules, new.verdict.remedy)
-    return _still_allowed(request, new)
-
-
-def _same_service(old: Ruling, new: Ruling) -> bool:
-    """Whether the name still means what it meant when the request came."""
-    one, two = old.deployment, new.deployment
-    return (one.engine, one.model, one.url, one.upstream_model) == (
-        two.engine,
-        two.model,
-        two.url,
-        two.upstream_model,
-    )
-
-
-def _still_allowed(request: Request, ruling: Ruling) -> Refused | None:
-    """A running request stays where it is: that must still be allowed."""
-    used = request.replica
-    if used is None or not request.is_running():
-        return None
-    if used.place.id not in ruling.verdict.places:
-        name = ruling.deployment.name
-        remedy = f"place {used.place.id} is no longer allowed; ask again"
-        return denied(name, ruling.verdict.rules, remedy)
-    return None
-
-
-def _taken_away(request: Request, snapshot: Snapshot) -> Refused | None:
-    """What a running request is told whose replica is there no more, or not as it was."""
-    used = request.replica
-    if used is None or not request.is_running():
-        return None
-    now = snapshot.replicas.get(used.id)
-    if now is None or (now.place, now.address) != (used.place, used.address):
-        return unavailable("replica_removed", "The replica that served this was taken away.")
-    return None

@@ -12,10 +12,11 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from inland.decide.guard.questions import Answer
 from inland.decide.guard.rules import Allowance, Rule, ready
 from inland.decide.guard.scanning import Scanner
 from inland.domain.guards import Act, Guard, Side
-from inland.gateway.errors import INVALID, Refused, invalid
+from inland.gateway.errors import INVALID, SERVER, Refused, invalid
 from inland.ports.engine import (
     CallPart,
     Chat,
@@ -29,6 +30,8 @@ from inland.ports.engine import (
 
 #: How OpenAI's dialect says that an answer was cut by who serves it.
 CONTENT_FILTER = "content_filter"
+#: What records call a text of which a classifier did not say, and what callers are told.
+UNANSWERED, UNANSWERED_CODE = "unanswered", "guard_unavailable"
 
 _to_json = msgspec.json.Encoder().encode
 
@@ -39,21 +42,25 @@ class Look:
     __slots__ = ("holding", "noting")
 
     def __init__(self, guards: Iterable[Guard]) -> None:
-        here = tuple(guards)
+        here = tuple(one for one in guards if one.looks)
         self.holding = ready(tuple(one for one in here if one.act is not Act.NOTE))
         self.noting = ready(tuple(one for one in here if one.act is Act.NOTE))
 
 
 class Guarding:
-    """The guards of one tenant on one deployment."""
+    """The guards of one tenant on one deployment. `asks`: those with classifiers, by side."""
 
-    __slots__ = ("input", "output")
+    __slots__ = ("asks", "input", "output")
 
     def __init__(self, guards: tuple[Guard, ...]) -> None:
         """Raises BadInput for guards that cannot be."""
         self.input, self.output = (
             Look(one for one in guards if side in one.on) for side in (Side.INPUT, Side.OUTPUT)
         )
+        self.asks = {
+            side: tuple(one for one in guards if one.asks is not None and side in one.on)
+            for side in Side
+        }
 
     def let_in(self, work: Work) -> "tuple[Work, Watch]":
         """What may go to an engine, and who watches the answer. Raises Refused naming the rule."""
@@ -72,6 +79,25 @@ def guarding(guards: Iterable[Guard], deployment: str, tenant: str) -> Guarding 
     """What is looked for there; None where nothing is."""
     here = tuple(one for one in guards if one.applies(deployment, tenant))
     return Guarding(here) if here else None
+
+
+def rule_of(guard: Guard, answer: Answer) -> Rule:
+    """What a classifier found, or that it gave no answer, as records have it."""
+    return Rule(guard.name, guard.act, guard.name if answer is Answer.FOUND else UNANSWERED)
+
+
+def unanswered(guard: Guard) -> Refused:
+    """What a caller is told where a classifier gave no answer, and nothing goes on without."""
+    text = (
+        f"The guard `{guard.name}` has no answer from its classifier, and fails closed; ask again."
+    )
+    return Refused(503, SERVER, UNANSWERED_CODE, text, retry_after_s=1, rules=(guard.name,))
+
+
+def refused_for(where: str, rule: Rule) -> Refused:
+    """What a caller is told of what was found in a request."""
+    text = f"The guard `{rule.guard}` refuses what `{where}` holds ({rule.what}); leave that out."
+    return Refused(400, INVALID, "guard_blocked", text, where, rules=(rule.guard,))
 
 
 class _Text:
@@ -170,7 +196,7 @@ class _Reader:
         seen = _Text(self._look, is_json=is_json, allowance=self._allowance)
         out = seen.whole(text)
         if seen.blocked is not None:
-            raise _refused(where, seen.blocked)
+            raise refused_for(where, seen.blocked)
         self.counts.update(dict(seen.counts()))
         if out != text:
             self.grown_bytes += max(0, len(out.encode()) - len(text.encode()))
@@ -183,13 +209,8 @@ class _Reader:
         found = dict(seen.counts())
         for rule in found:
             if rule.act is not Act.NOTE:
-                raise _refused(where, rule)
+                raise refused_for(where, rule)
         self.counts.update(found)
-
-
-def _refused(where: str, rule: Rule) -> Refused:
-    text = f"The guard `{rule.guard}` refuses what `{where}` holds ({rule.what}); leave that out."
-    return Refused(400, INVALID, "guard_blocked", text, where, rules=(rule.guard,))
 
 
 class _Choice:
@@ -217,7 +238,7 @@ class Watch:
     """
 
     __slots__ = (
-        *("_asked", "_choices", "_choices_asked", "_is_json", "_look"),
+        *("_asked", "_choices", "_choices_asked", "_is_json", "_judged", "_look"),
         *("grown_bytes", "is_cut"),
     )
 
@@ -227,6 +248,7 @@ class Watch:
         self._look = look if says_texts and (look.holding or look.noting) else None
         self._is_json = isinstance(work.task, Chat) and work.task.json is not False
         self._asked = asked
+        self._judged: Counter[Rule] = Counter()
         self._choices_asked = work.choices
         self._choices: dict[int, _Choice] = {}
         self.grown_bytes = grown_bytes
@@ -235,6 +257,15 @@ class Watch:
     def start_over(self) -> None:
         """Nothing of the answer was sent: another will come."""
         self._choices, self.is_cut = {}, False
+        self._judged = Counter()
+
+    def asked(self, rule: Rule) -> None:
+        """A classifier found something in the request."""
+        self._asked[rule] += 1
+
+    def judged(self, rule: Rule) -> None:
+        """A classifier found something in the answer."""
+        self._judged[rule] += 1
 
     def take(self, pieces: Sequence[Piece]) -> Sequence[Piece]:
         """What of `pieces` may go on."""
@@ -282,7 +313,7 @@ class Watch:
 
     def found(self) -> list[dict[str, Any]]:
         """What was found, as the record has it: rules and counts, never a text."""
-        said: Counter[Rule] = Counter()
+        said = self._judged.copy()
         for choice in self._choices.values():
             for text in choice.texts():
                 for rule, count in text.counts():

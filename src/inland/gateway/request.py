@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from enum import Enum, auto
 from hashlib import sha256
 
-import msgspec
 from msgspec.structs import replace
 
 from inland.domain.errors import Damaged
@@ -13,26 +12,37 @@ from inland.domain.plant import EngineKind, Replica
 from inland.gateway.budgets import FREE, Free
 from inland.gateway.counts import Ceiling
 from inland.gateway.delivery import Delivery, StreamDelivery, WholeDelivery
-from inland.gateway.dialect.asked import Asked, Said
+from inland.gateway.dialect.asked import Said
 from inland.gateway.dispatch import hindrance, target
 from inland.gateway.errors import (
     Refused,
     engine_failed,
     timed_out,
 )
-from inland.gateway.exchange import Exchange
+from inland.gateway.exchange import Answering
 from inland.gateway.failures import failure
-from inland.gateway.guarding import Watch
 from inland.gateway.lane import Lane
+from inland.gateway.order import Order
 from inland.gateway.prefix import beginning_of
 from inland.gateway.record import ESTIMATED, Facts, Template
 from inland.gateway.refusals import LEFT, folded, left
 from inland.gateway.rulings import Ruling
 from inland.gateway.shared import Shared
+from inland.gateway.sieve import Sieve
 from inland.gateway.stalls import Stalls
 from inland.ledger.frames import FrameKind
 from inland.ledger.records import BILLED, COMPLETE, FAILED, HUNG_UP
-from inland.ports.engine import Call, Counts, Embedding, End, Ending, Piece, Target, Work
+from inland.ports.engine import (
+    Call,
+    Counts,
+    Embedding,
+    End,
+    Ending,
+    Engine,
+    Piece,
+    Target,
+    Work,
+)
 
 _log = logging.getLogger("inland.gateway")
 #: What a token of a prompt is taken to be long, until its engine has counted it.
@@ -56,19 +66,6 @@ class Phase(Enum):
 _AT_AN_ENGINE = frozenset({Phase.RUNNING, Phase.MOVING, Phase.ENDING})
 
 
-class Order(msgspec.Struct, frozen=True, gc=False):
-    """What is to be done, and how its answer is written. `route`: what records call its path.
-    `received`: its body, which the record commits to. `arrived`: when the last byte was read.
-    `watch`: over its answer, where a guard is."""
-
-    route: str
-    asked: Asked
-    work: Work
-    received: bytes
-    arrived: float
-    watch: Watch | None = None
-
-
 class Request:
     """One request. It is its exchange's owner, its lane's waiter and its engine call's sink."""
 
@@ -84,6 +81,7 @@ class Request:
         "_exchange",
         "_facts",
         "_hold",
+        "_judges",
         "_lane",
         "_last_piece",
         "_opened",
@@ -111,7 +109,7 @@ class Request:
     def __init__(
         self,
         shared: Shared,
-        exchange: Exchange,
+        exchange: Answering,
         lane: Lane,
         ruling: Ruling,
         order: Order,
@@ -133,7 +131,8 @@ class Request:
         self._commitments = ruling.record_keys.commitments(record_id)
         self._facts = Facts(record_id, now_us, self._commitments.input(received))
         self._size = size = len(received)
-        self._watch = watch = order.watch
+        self._watch, self._judges = order.watch, order.judges
+        watch = order.watch
         if watch is not None:
             self._facts.guard = watch.found()
         self._ceiling = self._most(order.work)
@@ -186,9 +185,16 @@ class Request:
         kind, found = ruling.deployment.engine, target(shared, ruling, replica)
         if kind is EngineKind.LLAMA_CPP and not isinstance(work.task, Embedding):
             found = self._seated(found, replica)  # texts to embed are read beside the slots
-        self._call = shared.engines[kind].call(found, work, self)
+        self._call = self._called(shared.engines[kind], found)
         if self._stalls.is_now:
             self._call.pause()
+
+    def _called(self, engine: Engine, found: Target) -> Call:
+        """The engine's call, classifiers between it and this where there are any."""
+        if self._judges is None or self._watch is None:
+            return engine.call(found, self._work, self)
+        sieve = Sieve(self, self._work.choices, self._judges(), self._watch.judged)
+        return sieve.begin(engine.call(found, self._work, sieve))
 
     def _seated(self, found: Target, replica: Replica) -> Target:
         """With the slot that it works in."""
@@ -231,13 +237,13 @@ class Request:
         if self._watch is not None:
             pieces = self._watch.take(pieces)
             if self._watch.is_cut:
-                self._cut(pieces)
+                self.cut(pieces)
                 return
         more = self._delivery.take(pieces)
         if self._call is not None and (self._stalls.is_now or not more):
             self._call.pause()  # once more: the first time there may have been no connection
 
-    def _cut(self, last: Sequence[Piece]) -> None:
+    def cut(self, last: Sequence[Piece]) -> None:
         """A guard ended the answer before these were the last of it: it is whole as it stands."""
         self._delivery.take(last)
         self._facts.outcome = COMPLETE

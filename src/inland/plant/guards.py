@@ -5,7 +5,7 @@ from typing import Any
 
 from inland.decide.guard.rules import check
 from inland.domain.errors import BadInput, Conflict, NotFound
-from inland.domain.guards import Guard
+from inland.domain.guards import CATEGORY_CHARACTERS, Act, Guard, Question
 from inland.domain.ids import is_name
 from inland.plant.changes import FACTORY_FILE, Change, Changes
 from inland.plant.tenants import refuse_beyond
@@ -29,12 +29,12 @@ class Guards:
             return list(transaction.state.guards().values())
 
     def waiting(self) -> dict[str, str]:
-        """By name, why a guard looks at nothing yet: what it names is not there. Once that is, it
-        does: there is no moment between."""
+        """By name, what a guard names and is not there: it looks at nothing, or has no answer from
+        its classifier. Once that is there, it does: there is no moment between."""
         with self._changes.store.read() as transaction:
             state = transaction.state
             return {
-                name: f"looks at nothing until there is {' and '.join(missing)}"
+                name: f"it waits for {' and '.join(missing)}"
                 for name, guard in state.guards().items()
                 if (missing := _missing(state, guard))
             }
@@ -105,18 +105,40 @@ def _details(guard: Guard) -> dict[str, Any]:
         "deployment": guard.deployment,
         "tenant": guard.tenant,
         "declared": guard.declared,
+        **({} if guard.asks is None else _asked(guard.asks)),
+    }
+
+
+def _asked(question: Question) -> dict[str, Any]:
+    return {
+        "classifier": question.deployment,
+        "category": question.category,
+        "fails_open": question.fails_open,
     }
 
 
 def _check_alone(guard: Guard) -> None:
     if not is_name(guard.name):
         raise BadInput("name", f"{guard.name!r}: use a-z, 0-9, '.', '_' and '-', at most 63")
-    looked_for = len(guard.finds) + len(guard.patterns)
+    looked_for = len(guard.finds) + len(guard.patterns) + (guard.asks is not None)
     if not 1 <= looked_for <= MOST_LOOKED_FOR:
         raise BadInput(f"guard {guard.name}", f"say what to find, 1 to {MOST_LOOKED_FOR} things")
     if not guard.on:
         raise BadInput(f"guard {guard.name}", "say where to look: input, output")
+    if guard.asks is not None:
+        _check_question(guard, guard.asks)
     check((guard,))
+
+
+def _check_question(guard: Guard, asks: Question) -> None:
+    spot = f"guard {guard.name}"
+    if guard.act is Act.REDACT:
+        raise BadInput(spot, "a classifier says whether, not where: let it block or note")
+    if guard.deployment == asks.deployment:
+        raise BadInput(spot, f"{asks.deployment} would be asked about itself: name another")
+    if not 1 <= len(asks.category) <= CATEGORY_CHARACTERS or not asks.category.isprintable():
+        why = f"a category is one line of 1 to {CATEGORY_CHARACTERS} characters"
+        raise BadInput(spot, why)
 
 
 def _check_names(state: StateTables, guard: Guard) -> None:
@@ -129,6 +151,8 @@ def _missing(state: StateTables, guard: Guard) -> list[str]:
     missing = []
     if guard.deployment is not None and guard.deployment not in state.deployments():
         missing.append(f"deployment {guard.deployment!r}")
+    if guard.asks is not None and guard.asks.deployment not in state.deployments():
+        missing.append(f"deployment {guard.asks.deployment!r}")
     if guard.tenant is not None and state.tenant(guard.tenant) is None:
         missing.append(f"tenant {guard.tenant!r}")
     return missing

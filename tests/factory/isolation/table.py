@@ -56,7 +56,7 @@ _PLAIN = {
     "log.rotate": ("why",),
     "vault.check": ("repair",),
     "budgets.set": ("unit", "amount", "period", "soft_percent", "hard"),
-    "guards.set": ("name", "act", "finds", "patterns", "on"),
+    "guards.set": ("name", "act", "finds", "patterns", "on", "category", "fails"),
     "prices.set": ("currency", "prompt", "cached", "completion", "since"),
     "chat.completions": (
         *(*_TEXTS, "messages", "max_completion_tokens", "top_logprobs"),
@@ -146,6 +146,7 @@ SLOTS: dict[str, Kind | None] = {
     "prices.set:deployment": Kind.DEPLOYMENT,
     "guards.set:deployment": Kind.DEPLOYMENT,
     "guards.set:tenant": Kind.TENANT,
+    "guards.set:classifier": Kind.DEPLOYMENT,
     "guards.remove.name": None,
     "invoices.get.tenant": Kind.TENANT,
     "invoices.get.month": None,

@@ -10,7 +10,7 @@ from inland.adapters.home.factory_toml import parse
 from inland.adapters.home.template import FirstFactory, FirstModel, factory_toml
 from inland.domain.contracts import Contract, Tier
 from inland.domain.errors import BadInput, NotFound
-from inland.domain.guards import Act, Guard, Side
+from inland.domain.guards import Act, Guard, Question, Side
 from inland.domain.labels import Classification, Purpose
 from inland.domain.limits import Limits
 from inland.domain.places import Place
@@ -260,5 +260,9 @@ def test_a_guard_is_declared_with_what_it_looks_for() -> None:
     assert (plain.act, plain.on) == (Act.BLOCK, (Side.INPUT, Side.OUTPUT))
     with pytest.raises(BadInput, match="declared twice"):
         parse(said + said.partition("\n\n")[0].replace('[site]\njurisdiction = "DE"\n', ""), HOME)
+    asked = said + 'classifier = "smol"\ncategory = "medical advice"\nfails = "open"\n'
+    assert parse(asked, HOME).guards[0].asks == Question("smol", "medical advice", fails_open=True)
+    with pytest.raises(BadInput, match="a classifier and a category"):
+        parse(said + 'category = "x"\n', HOME)
     with pytest.raises(BadInput, match="no setting colour"):
         parse(said + 'colour = "red"\n', HOME)

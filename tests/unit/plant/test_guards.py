@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from inland.domain.errors import BadInput, Conflict, NotFound
-from inland.domain.guards import Act, Guard, Side
+from inland.domain.guards import Act, Guard, Question, Side
 from inland.plant.declared import Declared
 from inland.plant.guards import Guards
 from inland.plant.snapshots import build_snapshot
@@ -49,6 +49,11 @@ def test_a_guard_is_in_the_snapshot_as_it_was_set(plant, guards):
         ({"on": ()}, BadInput),
         ({"tenant": "nobody"}, NotFound),
         ({"deployment": "nothing"}, NotFound),
+        ({"act": Act.NOTE, "asks": Question("nothing", "a secret")}, NotFound),
+        ({"asks": Question("smollm2", "a secret")}, BadInput),
+        ({"act": Act.NOTE, "asks": Question("x", "a secret"), "deployment": "x"}, BadInput),
+        ({"act": Act.NOTE, "asks": Question("x", "a\nb")}, BadInput),
+        ({"act": Act.NOTE, "asks": Question("x", "a" * 201)}, BadInput),
     ],
 )
 def test_what_cannot_be_is_refused_and_nothing_changes(plant, guards, changed, error):
@@ -57,6 +62,19 @@ def test_what_cannot_be_is_refused_and_nothing_changes(plant, guards, changed, e
     with pytest.raises(error):
         guards.set("op", replace(CARDS, **changed))
     assert snapshot(plant) == before
+
+
+def test_a_classifier_may_be_all_that_a_guard_has(plant, guards):
+    plant.begin(Declared(SITE, models=(MODEL,), deployments=(SERVED,)))
+    asks = Question("smollm2", "medical advice", fails_open=True)
+    guard = Guard("advice", Act.BLOCK, asks=asks)
+    assert guards.set("op", guard) == guard
+    found = snapshot(plant).guards["advice"]
+    assert found == guard
+    assert found.applies("other", "acme")
+    assert not found.applies("smollm2", "acme"), "its classifier is not asked about itself"
+    plant.begin(Declared(SITE))
+    assert guards.waiting() == {"advice": "it waits for deployment 'smollm2'"}
 
 
 def test_there_are_no_more_than_the_limit(guards):
@@ -91,8 +109,7 @@ def test_a_declared_guard_waits_for_what_it_names_and_holds_from_its_first_momen
     guard = replace(CARDS, **{"tenant": None, **changed})
     declared = Declared(SITE, guards=(guard,))
     plant.begin(declared)
-    why = f"looks at nothing until there is {noun} 'later'"
-    assert guards.waiting() == {"cards": why}
+    assert guards.waiting() == {"cards": f"it waits for {noun} 'later'"}
     if noun == "tenant":
         plant.tenants.add("op", "later")
     else:

@@ -4,6 +4,9 @@ A field that a newer version added may forbid something. Whoever passed it over 
 """
 
 from dataclasses import MISSING, Field, fields, is_dataclass
+from functools import reduce
+from operator import or_
+from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -17,6 +20,8 @@ def strictly(kind: Any) -> Any:
         return msgspec.defstruct(kind.__name__, members, forbid_unknown_fields=True)
     if get_origin(kind) in {dict, tuple, list}:
         return get_origin(kind)[tuple(strictly(one) for one in get_args(kind))]
+    if get_origin(kind) is UnionType:
+        return reduce(or_, (strictly(one) for one in get_args(kind)))
     assert not any(is_dataclass(one) for one in get_args(kind)), f"{kind}: say how it is strict"
     return kind
 

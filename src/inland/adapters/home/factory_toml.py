@@ -18,7 +18,7 @@ from inland.adapters.home.vault_table import VaultSaid
 from inland.domain.capabilities import OF_UPSTREAM
 from inland.domain.contracts import Contract, Tier
 from inland.domain.errors import BadInput, NotFound
-from inland.domain.guards import Act, Guard, Side
+from inland.domain.guards import Act, Guard, Question, Side
 from inland.domain.labels import EVERYONE, FACTORY, Classification, Label, Purpose, public_label
 from inland.domain.limits import Limits
 from inland.domain.places import WORLD, Place, is_country, is_jurisdiction
@@ -266,9 +266,20 @@ def _guard(table: Table) -> Guard:
         deployment=table.text("deployment", "") or None,
         tenant=table.text("tenant", "") or None,
         declared=True,
+        asks=_question(table),
     )
     table.done()
     return guard
+
+
+def _question(table: Table) -> Question | None:
+    classifier, category = table.text("classifier", ""), table.text("category", "")
+    fails = table.text("fails", "closed")
+    if fails not in {"closed", "open"}:
+        raise BadInput(table.spot, f"fails is closed or open, not {fails!r}")
+    if bool(classifier) != bool(category):
+        raise BadInput(table.spot, "name a classifier and a category, or neither")
+    return Question(classifier, category, fails_open=fails == "open") if classifier else None
 
 
 def _url(table: Table) -> str:

@@ -162,7 +162,8 @@ def _recogniser(name: str) -> Recogniser:
 def check(guards: tuple[Guard, ...]) -> None:
     """Raises BadInput where these cannot be looked for, each alone or all of them at once."""
     for act in (Act.NOTE, Act.BLOCK):
-        some = tuple(one for one in guards if (one.act is Act.NOTE) == (act is Act.NOTE))
+        of_act = (one for one in guards if (one.act is Act.NOTE) == (act is Act.NOTE))
+        some = tuple(one for one in of_act if one.looks)
         ready(some)
 
 

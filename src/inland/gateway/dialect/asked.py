@@ -47,7 +47,19 @@ class Events(Protocol):
         ...
 
 
-class Asked(Protocol):
+class Written(Protocol):
+    """How an answer is written."""
+
+    def whole(self, said: Said, assembly: Assembly, counts: Counts) -> bytes:
+        """The body of an answer that is not streamed."""
+        ...
+
+    def events(self, said: Said) -> Events:
+        """What writes the answer as a stream."""
+        ...
+
+
+class Asked(Written, Protocol):
     """One decoded request."""
 
     @property
@@ -59,14 +71,6 @@ class Asked(Protocol):
 
     def work(self, limits: Limits, slots: int) -> Work:
         """What the engine is to do. Raises Refused. `slots`: the most choices that fit."""
-        ...
-
-    def whole(self, said: Said, assembly: Assembly, counts: Counts) -> bytes:
-        """The body of an answer that is not streamed."""
-        ...
-
-    def events(self, said: Said) -> Events:
-        """What writes the answer as a stream."""
         ...
 
 
