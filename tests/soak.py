@@ -23,6 +23,7 @@ from tests.fuzz.soak import fuzz
 ROOT = Path(__file__).parents[1]
 #: Where laws are properties; each is tried on far more examples than in a test.
 LAWS = ("tests/unit", "tests/contract", "tests/chaos/test_books_forgetful.py")
+GUARD_EXAMPLES = 10_000
 KILLS = 200
 FAULTS, LIES = 3, 400
 STARTS = 7
@@ -60,20 +61,25 @@ def lies(seed: int) -> int:
     return int(bool(broken))
 
 
-def laws(seed: int) -> int:
+def laws(seed: int, name: str = "laws", where: tuple[str, ...] = LAWS, *more: str) -> int:
     """Every property on the examples of the `soak` profile."""
-    argv = [sys.executable, "-m", "pytest", "--soak", "-q", f"--hypothesis-seed={seed}", *LAWS]
-    argv += ["-o", "timeout=3600"]
+    argv = [sys.executable, "-m", "pytest", "--soak", "-q", f"--hypothesis-seed={seed}", *where]
+    argv += ["-o", "timeout=3600", *more]
     start = time.monotonic()
     done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
     last = done.stdout.strip().splitlines()[-1]
     counts = {outcome: int(count) for count, outcome in re.findall(r"(\d+) (\w+)", last)}
     kept = {name: counts.get(name, 0) for name in ("passed", "failed", "skipped")}
     seconds = round(time.monotonic() - start, 1)
-    print(json.dumps({"soak": "laws", "seed": seed, "seconds": seconds, **kept}))
+    print(json.dumps({"soak": name, "seed": seed, "seconds": seconds, **kept}))
     if done.returncode != 0:
         print(done.stdout, file=sys.stderr)
     return done.returncode
+
+
+def guard(seed: int) -> int:
+    """What a guard finds and lets go however a text is cut, on ten thousand texts of each law."""
+    return laws(seed, "guard", ("tests/unit/decide/guard",), "--examples", str(GUARD_EXAMPLES))
 
 
 def start(seed: int) -> int:
@@ -179,6 +185,7 @@ def canary(seed: int) -> int:
 #: Every figure by name, in the order they run.
 FIGURES = {
     "laws": laws,
+    "guard": guard,
     "lies": lies,
     "faults": faults,
     "kills": kills,

@@ -215,6 +215,27 @@ async def test_a_blocked_answer_ends_before_it_however_it_is_cut(cut: Ways, stre
         assert record["output"] == [commitments.output(0, "It is ")]
 
 
+@pytest.mark.parametrize("act", [Act.BLOCK, Act.REDACT])
+@in_loop
+async def test_a_secret_cut_in_two_or_three_anywhere_is_caught_in_a_stream(act: Act):
+    secret = "sk-a1b2c3d4"
+    guard = Guard("keys", act, patterns=(r"sk-[a-z0-9]{8}",), on=(Side.OUTPUT,))
+    text, places = f"is {secret}. ok", range(3, 3 + len(secret) + 1)
+    whole = "is " if act is Act.BLOCK else "is [redacted keys]. ok"
+    async with guarded(guard) as (made, one):
+        made.engine.answer = None
+        for count, (first, second) in enumerate(
+            (first, second) for first in places for second in places if first <= second
+        ):
+            one.ask(told("go", stream=True))
+            (await made.calls(count + 1))[-1].say(text[:first], text[first:second], text[second:])
+            if not made.engine.calls[-1].cancelled:
+                made.engine.calls[-1].finish()
+            body = (await one.reply()).body
+            assert texts(body)[0] == whole, (first, second)
+            assert secret[:4].encode() not in body
+
+
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("cut", _CUTS)
 @in_loop
