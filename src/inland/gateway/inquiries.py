@@ -1,4 +1,4 @@
-"""What a gateway asks classifiers: a few questions at once, each within a time, others in a queue.
+"""What a gateway asks classifiers: a few questions at once, each within a time, tenants in turn.
 
 A question is a request like any other: of the tenant and key whose text it is about, decided by
 policy, held by their budgets, recorded and billed. No guard looks at it, so it asks nothing more.
@@ -103,7 +103,8 @@ class Inquiries:
         self.limits = limits
         self._now = now
         self._ask = ask
-        self._waiting: deque[Inquiry] = deque()
+        #: By tenant, whose turn is next first.
+        self._waiting: dict[str, deque[Inquiry]] = {}
         self._asked: set[Inquiry] = set()
 
     def add(
@@ -114,7 +115,7 @@ class Inquiries:
         until = self._now() + self.limits.classifier_s
         inquiry = Inquiry(key, question, window, until, heard)
         if asked:
-            self._waiting.append(inquiry)
+            self._waiting.setdefault(key.tenant or "", deque()).append(inquiry)
             self._later()
         else:
             asyncio.get_running_loop().call_soon(self._answered, inquiry, Answer.NONE)
@@ -132,18 +133,28 @@ class Inquiries:
     def tick(self) -> None:
         """What had all its time has no answer."""
         now = self._now()
-        for inquiry in [one for one in (*self._asked, *self._waiting) if one.until <= now]:
+        waiting = [one for queue in self._waiting.values() for one in queue]
+        for inquiry in [one for one in (*self._asked, *waiting) if one.until <= now]:
             heard = inquiry.heard
             self.drop(inquiry)
             if heard is not None:
                 heard(Answer.NONE)
+        kept = {
+            tenant: deque(one for one in queue if one.heard is not None)
+            for tenant, queue in self._waiting.items()
+        }
+        self._waiting = {tenant: queue for tenant, queue in kept.items() if queue}
 
     def _later(self) -> None:
         asyncio.get_running_loop().call_soon(self._next)
 
     def _next(self) -> None:
         while self._waiting and len(self._asked) < self.limits.classifier_asks:
-            inquiry = self._waiting.popleft()
+            tenant = next(iter(self._waiting))
+            queue = self._waiting.pop(tenant)
+            inquiry = queue.popleft()
+            if queue:
+                self._waiting[tenant] = queue  # behind the others
             if inquiry.heard is not None:
                 self._put(inquiry)
 

@@ -148,10 +148,11 @@ class Sieve:
         last = self._clean(batch)
         last += [Piece(index, "", CONTENT_FILTER) for index in sorted(cut)]
         self._finished |= {one.index for one in last if one.finish is not None}
-        if cut and len(self._finished) == self._choices and self._end is None:
-            self._request.cut(last)
-        elif last:
+        if last:
             self._request.pieces(last)
+        over = len(self._finished) == self._choices and self._end is None
+        if cut and over and not self._over:  # it may have ended there
+            self._request.cut(())
 
     def _clean(self, batch: _Batch) -> list[Piece]:
         """What may go on. The last of choices that are not over is carried to the next batch."""

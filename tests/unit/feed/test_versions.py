@@ -24,6 +24,7 @@ from inland.adapters.feed.frames import (
 from inland.adapters.feed.strict import strictly
 from inland.adapters.processes.protocol import demand_spoken, view_from, view_to
 from inland.domain.errors import Conflict, Damaged
+from inland.domain.guards import Act, Guard, Question
 from inland.domain.snapshot import Secrets, Snapshot
 from inland.ports.runner import ProcessState, ProcessView
 from tests.fixtures.homes.older import revisions, unpack
@@ -140,6 +141,17 @@ def test_a_field_that_is_not_known_is_refused_in_a_snapshot_wherever_it_stands(p
         from_control(_with(payload[4:], path, "forbidden_after_dark"))
     message = from_control(_with(payload[4:], (), "note"))
     assert isinstance(message, Push), "around a snapshot it is passed over"
+
+
+def test_what_a_guard_asks_is_held_to_its_fields():
+    guard = Guard("words", Act.BLOCK, asks=Question("judge", "a secret"))
+    snapshot = replace(allowed_snapshot(), guards={"words": guard})
+    (payload, _) = push_frame(snapshot, NO_SECRETS)
+    message = from_control(payload[4:])
+    assert isinstance(message, Push)
+    assert message.snapshot.guards == {"words": guard}
+    with pytest.raises(Damaged, match="unknown field"):
+        from_control(_with(payload[4:], ("snapshot", "guards", "words", "asks"), "more"))
 
 
 def test_every_object_in_a_snapshot_is_held_to_its_fields():

@@ -13,7 +13,7 @@ from inland.domain.guards import Act, Guard, Question, Side
 from inland.domain.limits import Limits
 from inland.domain.plant import Deployment, EngineKind, Feature, Replica, ReplicaState
 from inland.domain.snapshot import Snapshot
-from inland.ports.engine import Chat, End, Ending, Sink, Target, Work
+from inland.ports.engine import Chat, End, Ending, Piece, Sink, Target, Work
 from tests.unit.gateway.test_guarding import CARD, in_loop, refused, texts, told
 from tests.unit.gateway.world import (
     HERE,
@@ -349,6 +349,37 @@ async def test_choices_are_apart():
         first, second = json.loads((await one.reply()).body)["choices"]
         assert (first["message"]["content"], first["finish_reason"]) == ("", "content_filter")
         assert (second["message"]["content"], second["finish_reason"]) == ("fine", "stop")
+
+
+@in_loop
+async def test_patterns_hold_for_a_choice_that_ends_as_another_is_cut():
+    cards = Guard("cards", Act.REDACT, ("card",))
+    async with judged(asking(Act.BLOCK, Side.OUTPUT), cards) as (made, engine, one):
+        one.ask(told("go", n=2))
+        call = await under_way(made, engine)
+        pay = Piece(1, f"pay {CARD}", "stop", tokens=1)
+        call.sink.pieces([Piece(0, f"well, {SECRET}{'.' * 50}", tokens=1), pay])
+        call.tokens = [1, 1]
+        first, second = json.loads((await one.reply()).body)["choices"]
+        assert first["finish_reason"] == "content_filter"
+        assert second["message"]["content"] == "pay [redacted card]"
+        assert call.cancelled, "nothing more is made of it"
+
+
+@in_loop
+async def test_a_tenant_that_asks_much_does_not_keep_another_waiting():
+    limits = replace(LIMITS, classifier_asks=1)
+    async with judged(asking(Act.BLOCK, Side.INPUT), limits=limits) as (made, engine, one):
+        engine.judge = lambda _: None
+        one.ask(told("x" * 2000))
+        await made.until(lambda: engine.questions)
+        async with caller(made) as other:
+            other.ask(told("good morning"), key="acme")
+            await made.until(lambda: len(made.gateway._desk.inquiries._waiting) == 2)
+            for at in range(3):
+                await made.until(lambda: len(engine.questions) > at)  # noqa: B023 - awaited at once
+                engine._run(engine.questions[at], ('{"found": false}',))
+            assert "good morning" in [text_of(each) for each in engine.questions[:3]]
 
 
 @in_loop
