@@ -313,6 +313,21 @@ async def test_a_note_keeps_nothing_back_and_is_in_the_record():
 
 
 @in_loop
+async def test_a_server_that_cannot_be_held_to_a_form_is_asked_in_plain_words():
+    plain = with_judge(asking(Act.BLOCK, Side.INPUT))
+    bare = replace(plain.replicas["r1"], template=())
+    async with judged() as (made, engine, one):
+        made.apply(replace(plain, version=3, replicas={**plain.replicas, "r1": bare}))
+        engine.judge = lambda text: "Yes." if SECRET in text else "no"
+        error = await refused(one, told(SECRET))
+        assert error["code"] == "guard_blocked"
+        (question,) = engine.questions
+        assert isinstance(question.work.task, Chat)
+        (message,) = question.work.task.messages
+        assert (message.role, "a codeword" in (message.content or "")) == ("user", True)
+
+
+@in_loop
 async def test_a_caller_who_leaves_ends_what_was_asked():
     async with judged(asking(Act.BLOCK)) as (made, engine, one):
         engine.judge = lambda _: None

@@ -215,6 +215,26 @@ async def test_a_blocked_answer_ends_before_it_however_it_is_cut(cut: Ways, stre
         assert record["output"] == [commitments.output(0, "It is ")]
 
 
+@in_loop
+async def test_a_stream_under_way_goes_on_under_the_guards_it_came_under():
+    async with guarded(cards(Act.REDACT, Side.OUTPUT)) as (made, one), caller(made) as other:
+        made.engine.answer = None
+        one.ask(told("go", stream=True))
+        (first,) = await made.calls(1)
+        first.say("Well, ")
+        made.apply(snapshot(3))
+        other.ask(told("go", stream=True))
+        _, second = await made.calls(2)
+        second.say("Well, ")
+        made.apply(replace(snapshot(4), guards={"cards": cards(Act.BLOCK)}))
+        for call in (first, second):
+            call.say(f"{CARD}.")
+            call.finish()
+        assert texts((await one.reply()).body)[0] == f"Well, {MASK}."
+        assert texts((await other.reply()).body)[0] == f"Well, {CARD}."
+        assert (await refused(one, told(CARD)))["code"] == "guard_blocked"
+
+
 @pytest.mark.parametrize("act", [Act.BLOCK, Act.REDACT])
 @in_loop
 async def test_a_secret_cut_in_two_or_three_anywhere_is_caught_in_a_stream(act: Act):

@@ -14,6 +14,8 @@ from inland.domain.guards import Question
 OVERLAP = 4
 #: Tokens of an answer, at most: `{"found": false}` is about eight of any vocabulary.
 ANSWER_TOKENS = 32
+#: An answer that is longer is none, whatever it says, in characters.
+ANSWER_CHARACTERS = 200
 #: What an answer must look like, where the classifier's engine can be held to it.
 SCHEMA = {
     "type": "object",
@@ -61,6 +63,8 @@ def messages(question: Question, window: str) -> tuple[str, str]:
 
 def answer_in(text: str) -> Answer:
     """What a classifier's text says: the JSON it was asked for, or one word that is as plain."""
+    if len(text) > ANSWER_CHARACTERS:
+        return Answer.NONE
     try:
         said = json.loads(text)
     except ValueError:
