@@ -171,6 +171,12 @@ def rotation_kills(seed: int) -> int:
     return max(subprocess.run([*argv, key], cwd=ROOT, check=False).returncode for key in keys)
 
 
+def vault_rotation_kills(seed: int) -> int:
+    """Fifty `kill -9` during a rotation of the vault's factory key; prints its own line."""
+    argv = [sys.executable, "-m", "tests.chaos.vault_rotation_kills", "--seed", str(seed)]
+    return subprocess.run(argv, cwd=ROOT, check=False).returncode
+
+
 def asset_bytes(seed: int) -> int:
     """A file of 1 GiB through `inland asset`, beside the same through age; prints its own line."""
     argv = [sys.executable, "-m", "tests.asset_bytes", "--seed", str(seed)]
@@ -202,6 +208,7 @@ FIGURES = {
     "isolation": isolation,
     "asset-kills": asset_kills,
     "rotation-kills": rotation_kills,
+    "vault-rotation-kills": vault_rotation_kills,
     "asset-bytes": asset_bytes,
     "canary": canary,
 }

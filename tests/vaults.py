@@ -2,15 +2,38 @@
 
 from inland.adapters.files.disk import Disk
 from inland.adapters.files.forgetful import ForgetfulDisk
-from inland.adapters.vault.embedded_keys import EmbeddedKeys
+from inland.adapters.vault.embedded_keys import EmbeddedKeys, FactoryKeys
 from inland.adapters.vault.folder_blobs import FolderBlobs
 from inland.adapters.vault.sealed_vault import SealedVault
 from inland.ports.files import Files
 
 
-def factory_key() -> bytes:
-    """A factory key that any test may have."""
-    return b"k" * 32
+class OneFactoryKey:
+    """A factory key that any test may have, and that no test changes."""
+
+    def __call__(self) -> tuple[bytes, ...]:
+        return (b"k" * 32,)
+
+    def demand(self) -> None:
+        """It is here."""
+
+    def is_rotating(self) -> bool:
+        return False
+
+    def intent(self) -> str:
+        raise AssertionError
+
+    def begin(self, intent: str, secret: bytes | None = None) -> None:
+        raise AssertionError
+
+    def end(self) -> None:
+        raise AssertionError
+
+    def forget(self) -> None:
+        raise AssertionError
+
+
+factory_key = OneFactoryKey()
 
 
 def needed_folders(files: Files) -> None:
@@ -21,10 +44,12 @@ def needed_folders(files: Files) -> None:
     files.sync_dir("")
 
 
-def vault_of(files: Files) -> tuple[SealedVault, EmbeddedKeys, FolderBlobs]:
+def vault_of(
+    files: Files, factory_keys: FactoryKeys = factory_key
+) -> tuple[SealedVault, EmbeddedKeys, FolderBlobs]:
     """A vault in a home's files, and what it stands on."""
     needed_folders(files)
-    keys, blobs = EmbeddedKeys(files, factory_key), FolderBlobs(files)
+    keys, blobs = EmbeddedKeys(files, factory_keys), FolderBlobs(files)
     return SealedVault(keys, blobs), keys, blobs
 
 

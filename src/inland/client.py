@@ -275,6 +275,12 @@ class FactoryClient:
     def give_back_keys(self, tenant: str | None) -> dict[str, Any]:
         return self._object("POST", "vault/give-back", body={"tenant": tenant})
 
+    def rotate_vault(self, secret: str | None) -> dict[str, Any]:
+        """Returns when every embedded key is under a new factory key."""
+        path, body = "vault/rotate", {"secret": secret}
+        told: dict[str, Any] = self._call("POST", path, body=body, limit_s=CHECK_LIMIT_S).json()
+        return told
+
     def egress(self) -> list[dict[str, Any]]:
         return self._list("egress")
 

@@ -14,7 +14,10 @@ class Mode(Enum):
 
     HONEST = "honest"
     FAILS = "fails"  # 500, whatever is asked
+    BUSY = "busy"  # 503, likewise
     HANGS = "hangs"  # takes the request and never answers
+    DRIPS = "drips"  # answers a byte every now and then
+    TAG = "tag"  # answers with an ETag of its own making
     OLD = "old"  # answers a GET or HEAD as it did the first time
     WRONG = "wrong"  # answers a GET with other bytes of the same length
     SHORT = "short"  # hangs up in the middle of an answer
@@ -31,6 +34,7 @@ class Liar(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Requests)
         self.behind = port
         self.mode = Mode.HONEST
+        self.count = 0
         self.first: dict[tuple[str, str], tuple[int, list[tuple[str, str]], bytes]] = {}
         self.ended = threading.Event()
 
@@ -56,8 +60,10 @@ class _Requests(http.server.BaseHTTPRequestHandler):
         if mode is Mode.NONSENSE:
             self.wfile.write(b"\0\1\2 this is no HTTP\r\n\r\n")
             return
-        if mode is Mode.FAILS:
-            self._say(500, [], b"<Error><Code>InternalError</Code></Error>")
+        if mode in {Mode.FAILS, Mode.BUSY}:
+            self._say(
+                500 if mode is Mode.FAILS else 503, [], b"<Error><Code>InternalError</Code></Error>"
+            )
             return
         if mode is Mode.FORGETS and self.command == "PUT":
             self._say(200, [("etag", '"0"')], b"")
@@ -66,9 +72,24 @@ class _Requests(http.server.BaseHTTPRequestHandler):
         if mode is Mode.OLD and self.command in {"GET", "HEAD"} and asked in self.server.first:
             status, headers, data = self.server.first[asked]
         self.server.first.setdefault(asked, (status, headers, data))
+        if mode is Mode.TAG:
+            headers = [
+                (n, f'"{self.server.count}"' if n.lower() == "etag" else v) for n, v in headers
+            ]
+            self.server.count += 1
         if mode is Mode.WRONG and self.command == "GET":
             data = bytes(byte ^ 1 for byte in data)
+        if mode is Mode.DRIPS:
+            self._drip(b"HTTP/1.1 200 OK\r\nx: " + b"y" * 4096)
+            return
         self._say(status, headers, data, short=mode is Mode.SHORT)
+
+    def _drip(self, data: bytes) -> None:
+        with suppress(OSError):
+            for at in range(len(data)):
+                self.wfile.write(data[at : at + 1])
+                if self.server.ended.wait(0.2):
+                    return
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("do_"):  # every method alike

@@ -60,6 +60,13 @@ class OpenBao:
             self._process.wait(START_S)
             self._process = None
 
+    def kill(self) -> None:
+        """As the kernel does it when memory runs out."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait(START_S)
+        self._process = None
+
     def freeze(self) -> None:
         """It takes connections and says nothing."""
         assert self._process is not None
@@ -88,8 +95,12 @@ class OpenBao:
         mount = f"transit{self._mounts}"
         self._insist("POST", f"sys/mounts/{mount}", {"type": "transit"})
         self.ask("PUT", f"sys/policies/acl/{mount}", {"policy": POLICY.format(mount=mount)})
+        return mount, self.token(mount)
+
+    def token(self, mount: str) -> str:
+        """Another token for a factory whose keys are there."""
         made = {"policies": [mount], "no_default_policy": True, "no_parent": True}
-        return mount, str(self.ask("POST", "auth/token/create", made)["auth"]["client_token"])
+        return str(self.ask("POST", "auth/token/create", made)["auth"]["client_token"])
 
     def ask(self, method: str, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
         """A call as its operator."""

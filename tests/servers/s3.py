@@ -26,6 +26,11 @@ class S3Server:
         self._used = 0
         self.port = free_port()
 
+    @property
+    def folder(self) -> Path:
+        """What it serves."""
+        return self._folder / "served"
+
     def start(self) -> None:
         argv = [str(rclone()), "serve", "s3", str(self._folder / "served")]
         argv += ["--addr", f"127.0.0.1:{self.port}", "--auth-key", f"{ACCESS},{SECRET}"]
@@ -56,7 +61,7 @@ class S3Server:
         self._used += 1
         name = f"bucket{self._used - 1}"
         at = origin(f"http://127.0.0.1:{port or self.port}")
-        return Bucket(at, name, "us-east-1", ACCESS, SECRET, "a/prefix")
+        return Bucket(at, name, "us-east-1", lambda: (ACCESS, SECRET), "a/prefix")
 
 
 @contextmanager

@@ -92,6 +92,7 @@ ACCESS: dict[str, frozenset[Role]] = {
     "vault.check": _OPERATOR,
     "vault.withdraw": _ADMINS,
     "vault.give-back": _ADMINS,
+    "vault.rotate": _OPERATOR,
 }
 #: Operations by which a suspended tenant's keys would change something.
 _CHANGING = frozenset(

@@ -80,7 +80,8 @@ class PolicyRow(Shape):
 
 class Status(Shape):
     """The factory at a glance. `wrong`: what control's steps trip over, by controller, why a
-    gateway gets no lease, and which guards look at nothing. `inland`: control's own version."""
+    gateway gets no lease, which guards look at nothing, which keeper of the vault is away.
+    `inland`: control's own version."""
 
     factory: str
     site: PlaceView
@@ -128,7 +129,7 @@ def status(request: Request, caller: Annotated[Caller, Depends(caller_for("statu
         deployments=_deployments(snapshot, processes),
         tenants=len(snapshot.tenants),
         alarms=[*control.books.alarms, *_journals(control)],
-        wrong={**control.ticker.wrong, **control.feed.refused(), **_idle_guards(control)},
+        wrong={**control.ticker.wrong, **control.feed.refused(), **_away(control)},
         inland=__version__,
         log=control.books.vkey,
     )
@@ -145,6 +146,11 @@ def revive(
     control.runner.revive(name)
     control.changes.note(caller.name, "process.revive", name)
     return Revived(name=name, revived=True)
+
+
+def _away(control: Control) -> dict[str, str]:
+    """What does not work and ends nothing: guards that look at nothing, keepers that are away."""
+    return {**_idle_guards(control), **control.vault.away()}
 
 
 def _idle_guards(control: Control) -> dict[str, str]:

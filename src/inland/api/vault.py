@@ -66,6 +66,18 @@ class Whose(Shape):
     tenant: str | None = Field(default=None, max_length=63)
 
 
+class Rotate(Shape):
+    """`secret`: what the keys are under now, where the factory cannot read that any more."""
+
+    secret: str | None = Field(default=None, min_length=8, max_length=4096, repr=False)
+
+
+class Rotated(Shape):
+    """How many keys are under a new factory key now."""
+
+    keys: int
+
+
 @router.get("")
 def status(
     request: Request, _caller: Annotated[Caller, Depends(caller_for("vault.status"))]
@@ -106,6 +118,18 @@ def give_back(
     """Give them back: it is served again."""
     control: Control = request.app.state.control
     return TenantView.of(control.vault.give_back(caller.name, _whose(caller, body)))
+
+
+@router.post("/rotate", responses=may(409, 503))
+def rotate(
+    request: Request,
+    body: Rotate,
+    caller: Annotated[Caller, Depends(caller_for("vault.rotate"))],
+) -> Rotated:
+    """Put the embedded keys under a new factory key, of what factory.toml names now."""
+    control: Control = request.app.state.control
+    secret = None if body.secret is None else body.secret.encode()
+    return Rotated(keys=control.vault.rotation.rotate(caller.name, secret))
 
 
 def _whose(caller: Caller, body: Whose) -> str:

@@ -69,6 +69,7 @@ from inland.plant.tenants import Tenants
 from inland.plant.ticker import Controller, Ticker
 from inland.plant.vault import Parts as VaultParts
 from inland.plant.vault import VaultRoom
+from inland.ports.blobs import BlobsAway
 from inland.ports.engine import Prober
 from inland.ports.keys import KeysAway
 
@@ -80,8 +81,8 @@ if TYPE_CHECKING:
 
 #: Pause between two bookings, in seconds; a receipt waits for the next one.
 BOOK_S = 1.0
-#: Pause between two looks at whose keys are withdrawn, in seconds.
-VAULT_S = 1.0
+#: Pause between two looks at whose keys are withdrawn, and at whether blobs can be had, in seconds.
+KEYS_S, BLOBS_S = 1.0, 10.0
 #: How far booking gives way to others on its core (nice, 0 to 19).
 BOOK_NICE = 10
 #: Engines proved at the same time, and calls answered at the same time.
@@ -117,7 +118,8 @@ def run_control(home: Home, name: str, lifeline: int | None, listening: Listenin
         threads = [
             _thread("books", lambda: _book(parts.books, ended)),
             _thread("ticker", lambda: parts.control.ticker.run(SystemClock(), ended.is_set)),
-            _thread("vault", lambda: _look_at_vault(parts.control.vault, ended)),
+            _thread("keys", lambda: _look(parts.control.vault.look_at_keys, KEYS_S, ended)),
+            _thread("blobs", lambda: _look(parts.control.vault.look_at_blobs, BLOBS_S, ended)),
         ]
         _thread("assets", lambda: _keep_assets(parts.upkeep, ended))
         _serve(home, parts, name)
@@ -333,19 +335,23 @@ def _book(books: Books, ended: threading.Event) -> None:
             _log.exception("booking failed; it is tried again")
 
 
-def _look_at_vault(vault: VaultRoom, ended: threading.Event) -> None:
-    """Withdrawals, each second: who keeps the keys may answer slowly, so no other loop waits."""
-    away = ""
-    while not ended.wait(VAULT_S):
+def _look(keeper: Callable[[], None], pause_s: float, ended: threading.Event) -> None:
+    """At one keeper of the vault, at once and then again and again: it may answer slowly, so
+    nothing else waits for it."""
+    away, pause = "", 0.0
+    while not ended.wait(pause):
+        pause = pause_s
         try:
-            vault.step()
-        except KeysAway as error:
+            keeper()
+        except (KeysAway, BlobsAway) as error:
             if error.why != away:
-                _log.error("keys are away", extra={"why": error.why})
+                _log.error("the vault is away", extra={"why": str(error)})
             away = error.why
         except Exception:  # noqa: BLE001 - it is tried again
             _log.exception("a look at the vault failed")
         else:
+            if away:
+                _log.warning("the vault is back", extra={"was": away})
             away = ""
 
 

@@ -10,7 +10,7 @@ from inland.adapters.files.disk import Disk
 from inland.adapters.home import factory_toml
 from inland.adapters.home.factory_toml import Declaration
 from inland.adapters.home.layout import Home
-from inland.adapters.home.vault_table import KeysBy
+from inland.adapters.home.vault_table import BlobsIn, KeysBy
 from inland.adapters.host.clocks import behind, jumped
 from inland.adapters.host.findings import Finding, Health, good
 from inland.adapters.host.machine import machine
@@ -18,10 +18,11 @@ from inland.adapters.host.private import ancestors, private
 from inland.adapters.processes import lock
 from inland.adapters.processes.client import SupervisorClient
 from inland.adapters.tls import findings as tls
-from inland.adapters.vault.factory_key import read_secret
+from inland.adapters.vault.secret import SecretFile
 from inland.adapters.weights.digest import demand
 from inland.bootstrap.books import check_ledger, database, schema
-from inland.bootstrap.vault import factory_secret
+from inland.bootstrap.vault import factory_secret, s3_key_file, token_file
+from inland.client import FactoryClient
 from inland.domain.errors import InlandError
 from inland.ledger import canonical
 from inland.plant.books import journals
@@ -49,7 +50,7 @@ def examine(home: Home, say: Callable[[str], None] = lambda _: None) -> list[Fin
     for name, path, digest in files:
         say(f"examining model {name}")
         found.append(_model(name, path, digest))
-    found.append(_vault_keys(declared))
+    found += [_vault_keys(declared), *_vault_blobs(declared), *_vault_away(home)]
     say("examining the books")
     return [*found, *_books(home), _processes(home)]
 
@@ -65,9 +66,11 @@ def _files(home: Home, declared: Declaration) -> list[tuple[str, Path, str]]:
 def _vault_keys(declared: Declaration) -> Finding:
     """What the keys of assets are under."""
     said, what = declared.vault, "vault keys"
+    credentials = settings.from_environment().credentials
     if said.keys is KeysBy.OPENBAO:
-        return good(what, f"on the key server {said.key_server}")
-    secret = factory_secret(said, settings.from_environment().credentials)
+        token = token_file(said, credentials)
+        return _secret(what, f"on the key server {said.key_server}", token, "key_server_token_file")
+    secret = factory_secret(said, credentials)
     if secret.file is None:
         remedy = (
             "give [vault] a passphrase_file, or the service the credential inland-vault, before"
@@ -75,10 +78,47 @@ def _vault_keys(declared: Declaration) -> Finding:
         told = "under a file beside them: who reads the home reads every asset"
         return Finding(what, Health.WARN, told, f"{remedy} the first asset")
     try:
-        read_secret(secret.file)
+        secret.read()
     except KeysAway as away:
         return Finding(what, Health.WARN, away.why, "the factory needs it when it starts")
     return good(what, f"under a {secret.source}")
+
+
+def _vault_blobs(declared: Declaration) -> list[Finding]:
+    said = declared.vault
+    if said.blobs is BlobsIn.FOLDER:
+        return []
+    file = s3_key_file(said, settings.from_environment().credentials)
+    where = f"in the bucket {said.s3_bucket} at {said.s3_endpoint}"
+    return [_secret("vault blobs", where, file, "s3_key_file")]
+
+
+def _secret(what: str, told: str, file: SecretFile | None, setting: str) -> Finding:
+    """Whether a server's secret is there; it is read each time it is needed."""
+    if file is None:
+        return Finding(what, Health.BAD, "nothing opens it", f"name {setting} in [vault]")
+    try:
+        file.read()
+    except KeysAway as away:
+        return Finding(what, Health.BAD, away.why, "the factory needs it for every asset")
+    return good(what, told)
+
+
+def _vault_away(home: Home) -> list[Finding]:
+    """What a running factory finds when it asks both keepers."""
+    if lock.running(home.lock) is None:
+        return []
+    try:
+        with FactoryClient(home.control_socket, home.operator_key.read_text().strip()) as factory:
+            told = factory.vault()
+    except (InlandError, OSError) as error:
+        return [Finding("vault", Health.WARN, f"not asked: {error}", "see logs/control.log")]
+    away = [f"{what}: {told[f'{what}_away']}" for what in ("keys", "blobs")]
+    bad = [one for one in away if not one.endswith(": ")]
+    if not bad:
+        return [good("vault", f"keys ({told['keys']}) and blobs ({told['blobs']}) can be had")]
+    remedy = "what needs it is answered 503; it is found again by itself when it is back"
+    return [Finding("vault", Health.BAD, f"away: {'; '.join(bad)}", remedy)]
 
 
 def _model(name: str, path: Path, digest: str) -> Finding:

@@ -1,7 +1,6 @@
 """The vault as factory.toml says it, put together: keys, blobs, and the door they go through."""
 
 import ssl
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -13,27 +12,21 @@ from inland.adapters.home.layout import Home
 from inland.adapters.home.store_table import StoreSaid
 from inland.adapters.home.vault_table import BlobsIn, KeysBy, VaultSaid, server
 from inland.adapters.vault.embedded_keys import ROOT, EmbeddedKeys
-from inland.adapters.vault.factory_key import (
-    CREDENTIAL,
-    FactoryKey,
-    FactorySecret,
-    Source,
-    read_secret,
-)
+from inland.adapters.vault.factory_key import CREDENTIAL, FactoryKey, FactorySecret, Source
 from inland.adapters.vault.folder_blobs import FolderBlobs
 from inland.adapters.vault.openbao_keys import OpenBaoKeys
 from inland.adapters.vault.placed_blobs import Lies, Placed, PlacedBlobs
+from inland.adapters.vault.rest import Rest
 from inland.adapters.vault.sealed_vault import SealedVault
+from inland.adapters.vault.secret import SecretFile
 from inland.domain.assets import LOCAL_STORE
 from inland.domain.errors import BadInput
 from inland.plant.vault import Parts
 from inland.ports.blobs import Blobs, BlobsAway
-from inland.ports.keys import Keys, KeysAway
+from inland.ports.keys import Keys, KeysAway, Wrapped
 
-#: What one call to the key server may take, in seconds.
-KEY_SERVER_S = 5.0
-#: The systemd credential that holds its token.
-TOKEN_CREDENTIAL = "inland-openbao"  # noqa: S105 - a name
+#: The systemd credentials that hold its token, and the bucket's key.
+TOKEN_CREDENTIAL, S3_CREDENTIAL = "inland-openbao", "inland-s3"
 
 
 def factory_secret(said: VaultSaid, credentials: Path | None) -> FactorySecret:
@@ -54,12 +47,14 @@ def open_vault(
     Nothing is asked of a server yet. Raises BadInput for files that cannot be used.
     """
     said = declared.vault
-    keys, blobs = _keys(home, said, credentials, door), _blobs(home.root, said, door)
+    keys, wrapped = _keys(home, said, credentials, door)
+    blobs = _blobs(home.root, said, credentials, door)
     placed = {LOCAL_STORE: Placed(declared.site, lambda: blobs)}
     for store in declared.stores:
         placed[store.place.id] = Placed(store.place, partial(_store, store, door))
     stores = PlacedBlobs(placed, lies)
-    return Parts(keys, stores, SealedVault(keys, stores), said.keys.value, said.blobs.value)
+    kinds = said.keys.value, said.blobs.value
+    return Parts(keys, stores, SealedVault(keys, stores), *kinds, wrapped)
 
 
 def _store(said: StoreSaid, door: BlockingDoor) -> Blobs:
@@ -68,35 +63,51 @@ def _store(said: StoreSaid, door: BlockingDoor) -> Blobs:
     if said.folder is not None and not said.folder.is_dir():
         raise BlobsAway(f"there is no folder {said.folder}")
     try:
-        return _blobs(root, said, door)
+        return _blobs(root, said, None, door)
     except BadInput as error:
         raise BlobsAway(error.why) from None
 
 
-def _keys(home: Home, said: VaultSaid, credentials: Path | None, door: BlockingDoor) -> Keys:
+def _keys(
+    home: Home, said: VaultSaid, credentials: Path | None, door: BlockingDoor
+) -> tuple[Keys, Wrapped | None]:
     if said.keys is KeysBy.EMBEDDED:
         files = Disk(home.root)
-        return EmbeddedKeys(files, FactoryKey(files, factory_secret(said, credentials), ROOT))
+        factory_key = FactoryKey(files, factory_secret(said, credentials), ROOT)
+        embedded = EmbeddedKeys(files, factory_key)
+        return embedded, embedded
     trusting = door.trusting(_context(said.key_server_ca)) if said.key_server_ca else door
-    calls = Calls(trusting, "keys", server(said.key_server, "key_server"), KEY_SERVER_S)
-    return OpenBaoKeys(calls, _token(said, credentials), said.key_server_mount)
+    calls = Calls(trusting, "keys", server(said.key_server, "key_server"), said.key_server_s)
+    token = token_file(said, credentials)
+    rest = Rest(slow_s=said.key_server_s / 2)
+    mount = said.key_server_mount
+    return OpenBaoKeys(calls, lambda: _token(token), mount, rest=rest), None
 
 
-def _token(said: VaultSaid, credentials: Path | None) -> Callable[[], str]:
-    """Read anew each time: whoever renews it writes the file."""
+def token_file(said: VaultSaid, credentials: Path | None) -> SecretFile | None:
+    """Where the key server's token is; None where nothing says."""
+    return _named(said.key_server_token_file, credentials, TOKEN_CREDENTIAL)
 
-    def token() -> str:
-        file = said.key_server_token_file
-        if file is None and credentials is not None:
-            file = credentials / TOKEN_CREDENTIAL
-        if file is None:
-            raise KeysAway("no token for the key server: name key_server_token_file in [vault]")
-        try:
-            return read_secret(file).decode("ascii")
-        except UnicodeDecodeError:
-            raise KeysAway(f"{file} holds no token") from None
 
-    return token
+def s3_key_file(said: VaultSaid | StoreSaid, credentials: Path | None) -> SecretFile | None:
+    """Where the bucket's key is; None where nothing says."""
+    return _named(said.s3_key_file, credentials, S3_CREDENTIAL)
+
+
+def _named(file: Path | None, credentials: Path | None, name: str) -> SecretFile | None:
+    if file is not None:
+        return SecretFile(file)
+    return None if credentials is None else SecretFile(credentials / name, is_credential=True)
+
+
+def _token(file: SecretFile | None) -> str:
+    """Read anew each time: whoever renews it writes the file. Raises KeysAway."""
+    if file is None:
+        raise KeysAway("no token for the key server: name key_server_token_file in [vault]")
+    try:
+        return file.read().decode("ascii")
+    except UnicodeDecodeError:
+        raise KeysAway(f"{file.path} holds no token") from None
 
 
 def _context(ca: Path) -> ssl.SSLContext:
@@ -106,25 +117,25 @@ def _context(ca: Path) -> ssl.SSLContext:
         raise BadInput("vault", f"key_server_ca: {ca}: {error}") from None
 
 
-def _blobs(root: Path, said: VaultSaid | StoreSaid, door: BlockingDoor) -> Blobs:
+def _blobs(
+    root: Path, said: VaultSaid | StoreSaid, credentials: Path | None, door: BlockingDoor
+) -> Blobs:
     if said.blobs is BlobsIn.FOLDER:
         return FolderBlobs(Disk(root))
     try:
-        from inland.adapters.vault.s3_blobs import Bucket, S3Blobs
+        from inland.adapters.vault.s3_blobs import Bucket, Patience, S3Blobs
     except ImportError:
         raise BadInput("vault", 'blobs = "s3" needs: pip install "inland[s3]"') from None
-    assert said.s3_key_file is not None
-    access, secret = _s3_key(said.s3_key_file)
-    at = server(said.s3_endpoint, "s3_endpoint")
-    bucket = Bucket(at, said.s3_bucket, said.s3_region, access, secret, said.s3_prefix)
-    return S3Blobs(bucket, door)
+    at, file = server(said.s3_endpoint, "s3_endpoint"), s3_key_file(said, credentials)
+    bucket = Bucket(at, said.s3_bucket, said.s3_region, lambda: s3_key(file), said.s3_prefix)
+    return S3Blobs(bucket, door, Patience(request_s=said.s3_request_s))
 
 
-def _s3_key(file: Path) -> tuple[str, str]:
-    try:
-        lines = read_secret(file).decode("ascii").split()
-    except (KeysAway, UnicodeDecodeError) as error:
-        raise BadInput("vault", f"s3_key_file: {error}") from None
+def s3_key(file: SecretFile | None) -> tuple[str, str]:
+    """Access key and secret key, read anew each time. Raises KeysAway."""
+    if file is None:
+        raise KeysAway("no key for the bucket: name s3_key_file in [vault]")
+    lines = file.read().decode("ascii", "replace").split()
     if len(lines) != 2:
-        raise BadInput("vault", f"s3_key_file: {file} holds two lines: access key, secret key")
+        raise KeysAway(f"{file.path} must hold two lines: access key, secret key")
     return lines[0], lines[1]

@@ -20,7 +20,7 @@ from inland.adapters.processes.listeners import prove_free
 from inland.adapters.weights.cache import WeightsCache
 from inland.cli import show
 from inland.cli.declared_models import ready_models
-from inland.cli.factory import home_of
+from inland.cli.factory import calling, home_of
 from inland.cli.failures import Failed
 from inland.cli.first_start import first_start, refuse_other_site, say_site
 from inland.cli.greeting import greeting
@@ -38,7 +38,7 @@ from inland.cli.options import HomeOption, JsonOption
 from inland.cli.progress import waiting
 from inland.cli.reached import Reached, reached
 from inland.cli.starting import GivenUp, Running, say_failed, start, stop, stop_limit_s, wait_ready
-from inland.domain.errors import Busy, Conflict
+from inland.domain.errors import Busy, Conflict, InlandError
 from inland.ports.runner import ProcessState
 
 _LOOK_S = 0.5
@@ -110,6 +110,7 @@ def up(
         at.keep(found)
         _until_ready(found, running)
     plan.greet(running, at)
+    _say_who_is_away(found)
     if not detach:
         _stay(found, running)
 
@@ -169,6 +170,14 @@ def _until_ready(home: Home, running: Running) -> None:
     except BaseException:
         stop(running, stop_limit_s(home))
         raise
+
+
+def _say_who_is_away(home: Home) -> None:
+    """A keeper of the vault that is away keeps no factory from starting; it is said."""
+    with suppress(InlandError), calling(home.root) as factory:
+        for what, why in factory.status()["wrong"].items():
+            if what.startswith("vault"):
+                show.note(f"{what}: {why}; what needs them is refused until they are back")
 
 
 def _stay(home: Home, running: Running) -> None:

@@ -1,5 +1,6 @@
-"""`inland vault`: where content of assets rests, and whose keys are withdrawn."""
+"""`inland vault`: where content of assets rests, under which key, and whose keys are withdrawn."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,7 +10,8 @@ from inland.cli.factory import calling
 from inland.cli.options import HomeOption, JsonOption
 
 app = typer.Typer(
-    help="Look at the vault, check it, withdraw a tenant's keys.", no_args_is_help=True
+    help="Look at the vault, check it, rotate its key, withdraw a tenant's keys.",
+    no_args_is_help=True,
 )
 
 TenantOption = Annotated[
@@ -62,6 +64,27 @@ def check(
         show.line("every part opens, and every part and key has its asset")
     if any(not one["repaired"] for one in found):
         raise typer.Exit(1)
+
+
+@app.command()
+def rotate(
+    before: Annotated[
+        Path | None,
+        typer.Option("--from", help="A file with what the keys are under now, if that changed."),
+    ] = None,
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Put every embedded key under a new factory key, made of what factory.toml names now.
+
+    Keys open meanwhile. To change a passphrase write the new one into its file first.
+    """
+    from inland.adapters.vault.secret import read_secret
+
+    secret = None if before is None else read_secret(before).decode()
+    with calling(home) as factory:
+        told = factory.rotate_vault(secret)
+    show.as_json(told) if json else show.line(f"{told['keys']} keys are under a new factory key")
 
 
 @app.command()

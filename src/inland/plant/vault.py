@@ -1,10 +1,11 @@
 """The vault as people ask for it: how it is, what is wrong in it, and whose keys are withdrawn.
 
 A withdrawal is in the state first, so gateways refuse, and with whoever keeps the keys next; what
-stopped in between is finished by `step`.
+stopped in between is finished by `step`. Which keeper is away is known from the last look.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from threading import Lock
@@ -15,9 +16,10 @@ from inland.domain.places import Place
 from inland.domain.plant import Tenant
 from inland.plant.changes import Changes
 from inland.plant.tenants import found_tenant
+from inland.plant.vault_rotation import Rotation
 from inland.ports.assets import Part
 from inland.ports.blobs import BlobsAway
-from inland.ports.keys import KeyGone, Keys, KeysAway, KeyWithdrawn
+from inland.ports.keys import KeyGone, Keys, KeysAway, KeyWithdrawn, Wrapped
 from inland.ports.stores import Stores
 from inland.ports.vault import PartName, Unreadable, Vault
 
@@ -69,13 +71,15 @@ class VaultStatus:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What the vault is made of, and what its two keepers are called."""
+    """What the vault is made of, and what its two keepers are called. `wrapped`: the keys, where
+    they lie under a factory key."""
 
     keys: Keys
     blobs: Stores
     vault: Vault
     keys_kind: str = "embedded"
     blobs_kind: str = "folder"
+    wrapped: Wrapped | None = None
 
 
 class VaultRoom:
@@ -85,22 +89,36 @@ class VaultRoom:
         self._changes = changes
         self._parts = parts
         self._lock = Lock()
+        self._away: dict[str, str] = {}
+        self.rotation = Rotation(changes, parts.wrapped)
 
     def status(self) -> VaultStatus:
         """Asks both keepers."""
-        keys_away = blobs_away = ""
-        try:
-            self._parts.keys.withdrawn()
-        except KeysAway as away:
-            keys_away = away.why
-        try:
-            next(iter(self._parts.blobs.names("parts/")), None)
-        except BlobsAway as away:
-            blobs_away = away.why
-        withdrawn = tuple(sorted(self._withdrawn()))
+        away = _why(self._parts.keys.demand), _why(self._parts.blobs.demand)
         kinds = self._parts.keys_kind, self._parts.blobs_kind
-        stores = tuple(self._parts.blobs.places.values())
-        return VaultStatus(*kinds, keys_away, blobs_away, withdrawn, stores)
+        withdrawn, stores = (
+            tuple(sorted(self._withdrawn())),
+            tuple(self._parts.blobs.places.values()),
+        )
+        return VaultStatus(*kinds, *away, withdrawn, stores)
+
+    def away(self) -> dict[str, str]:
+        """Why a keeper was away at the last look at it, by what it keeps; asks nobody."""
+        return dict(self._away)
+
+    def look_at_keys(self) -> None:
+        """Whether they can be had; then `step`, and an end to a rotation that was cut off.
+
+        Raises KeysAway, and Damaged for a key that cannot be put under the new factory key."""
+        with self._looking("vault keys"):
+            self._parts.keys.demand()
+            self.step()
+        self.rotation.step()
+
+    def look_at_blobs(self) -> None:
+        """Whether they can be had. Raises BlobsAway."""
+        with self._looking("vault blobs"):
+            self._parts.blobs.demand()
 
     def withdraw(self, who: str, tenant: str) -> Tenant:
         """Nothing of the tenant opens, and no gateway serves it, when it returns.
@@ -134,6 +152,15 @@ class VaultRoom:
                 self._parts.keys.withdraw(tenant)
             for tenant in there - here:
                 self._mark("vault", tenant, withdrawn=True)
+
+    @contextmanager
+    def _looking(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except (KeysAway, BlobsAway) as away:
+            self._away[what] = f"away: {away.why}"
+            raise
+        self._away.pop(what, None)
 
     def check(self, *, repair: bool) -> Iterator[Finding]:
         """Everything that is wrong; with `repair` what belongs to nobody is removed. What is being
@@ -212,3 +239,12 @@ class VaultRoom:
             if found is not None and found.withdrawn != withdrawn:
                 change.state.put_tenant(replace(found, withdrawn=withdrawn))
                 change.book("vault.withdraw" if withdrawn else "vault.give-back", tenant)
+
+
+def _why(demand: Callable[[], None]) -> str:
+    """Why a keeper cannot be used, empty where it can."""
+    try:
+        demand()
+    except (KeysAway, BlobsAway) as away:
+        return away.why
+    return ""

@@ -24,6 +24,10 @@ class BlobsAway(InlandError):
 class Blobs(Protocol):
     """Each call may raise `BlobsAway`; `put` also `ports.files.DiskFull`."""
 
+    def demand(self) -> None:
+        """Raises BlobsAway where nothing could be read now."""
+        ...
+
     def put(self, name: str, data: bytes) -> None:
         """Durable when it returns. The same name may be put again, and then is the new bytes."""
         ...

@@ -55,6 +55,10 @@ class KeysAway(InlandError):
 class Keys(Protocol):
     """Whoever keeps the keys. Each call may raise `KeysAway`."""
 
+    def demand(self) -> None:
+        """Raises KeysAway where no key could be made or opened now; makes nothing."""
+        ...
+
     def make(self, name: KeyName) -> bytes:
         """A new key of `KEY_BYTES`, durable before it returns. One that exists is returned again.
 
@@ -87,4 +91,25 @@ class Keys(Protocol):
 
     def names(self) -> Iterator[KeyName]:
         """Every key there is."""
+        ...
+
+
+class Wrapped(Protocol):
+    """Keys that lie wrapped under a factory key, as far as that is changed."""
+
+    def rotate(self, intent: str, secret: bytes | None = None) -> int:
+        """Put every key under a new factory key, or go on with that; how many there are.
+
+        Keys open throughout, whatever stops it and whenever. `intent`: the record that says so;
+        `secret`: what the present one is under, where it cannot be read any more. Raises KeysAway,
+        and Damaged where a key's file is: then both factory keys are kept.
+        """
+        ...
+
+    def rotating(self) -> str | None:
+        """The intent of a rotation that `rotated` was not called for."""
+        ...
+
+    def rotated(self) -> None:
+        """That it is over is on the books: nothing is left of the older factory key."""
         ...

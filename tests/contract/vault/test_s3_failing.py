@@ -13,7 +13,7 @@ from tests.servers.liar import Mode, standing_before
 from tests.vaults import factory_key
 
 #: Short, for servers that never answer.
-SHORT = Patience(connect_s=1, request_s=1, retries_s=1, retries=1)
+SHORT = Patience(connect_s=1, request_s=1, retries_s=1, retries=1, rest_s=0)
 PART = PartName("acme", "0198c2a1-one", 0)
 
 
@@ -88,7 +88,7 @@ def test_a_server_that_is_gone_is_away_and_back_when_it_is_back(tmp_path, stored
 
 def test_a_bucket_that_is_not_there_is_away_and_not_empty(s3_server, stored, door):
     bucket = s3_server.bucket()
-    gone = type(bucket)(bucket.endpoint, "no-such-bucket", "", bucket.access_key, bucket.secret_key)
+    gone = type(bucket)(bucket.endpoint, "no-such-bucket", "", bucket.key)
     blobs = stored(gone, SHORT)
     for call in (lambda: list(blobs.names()), lambda: blobs.put("parts/a/0", b"x")):
         with pytest.raises(BlobsAway):
@@ -97,7 +97,7 @@ def test_a_bucket_that_is_not_there_is_away_and_not_empty(s3_server, stored, doo
 
 def test_a_wrong_secret_is_away(s3_server, stored):
     bucket = s3_server.bucket()
-    wrong = type(bucket)(bucket.endpoint, bucket.name, "", bucket.access_key, "wrong")
+    wrong = type(bucket)(bucket.endpoint, bucket.name, "", lambda: (s3.ACCESS, "wrong"))
     blobs = stored(wrong, SHORT)
     with pytest.raises(BlobsAway):
         blobs.put("parts/a/0", b"x")

@@ -13,6 +13,7 @@ from inland.adapters.files.disk import Disk
 from inland.adapters.files.policies import PolicyFiles
 from inland.adapters.files.secrets import SecretFolder
 from inland.adapters.sql.database import Database, sqlite_url
+from inland.adapters.vault.embedded_keys import FactoryKeys
 from inland.adapters.vault.folder_blobs import FolderBlobs
 from inland.adapters.vault.placed_blobs import Placed, PlacedBlobs
 from inland.adapters.vault.sealed_vault import SealedVault
@@ -37,7 +38,7 @@ from inland.plant.vault import Parts, VaultRoom
 from inland.ports.clock import Entropy
 from inland.ports.runner import EngineSpec, ProcessState, ProcessView
 from tests import databases
-from tests.vaults import vault_of
+from tests.vaults import factory_key, vault_of
 
 SITE = Place("local", "DE", "DE")
 #: Where else content may lie.
@@ -159,7 +160,13 @@ def settled(clock: HandClock) -> Draining:
 class Plant:
     """All the plant's parts over `home`."""
 
-    def __init__(self, home: Path, most: int = 1000, url: str | URL | None = None) -> None:
+    def __init__(
+        self,
+        home: Path,
+        most: int = 1000,
+        url: str | URL | None = None,
+        factory_keys: FactoryKeys = factory_key,
+    ) -> None:
         """`most`: tenants, keys and deployments that it may have, of each. `url`: of a database."""
         (home / "keys").mkdir(exist_ok=True)
         self.home, self.url = home, url
@@ -183,11 +190,13 @@ class Plant:
         self.policies = Policies(self.changes, self.folder)
         self.deployments = Deployments(self.changes, SITE, self.folder, most)
         self.contracts = Contracts(self.changes, most)
-        _, self.vault_keys, self.blobs = vault_of(Disk(home))
+        _, self.vault_keys, self.blobs = vault_of(Disk(home), factory_keys)
         self.stores = PlacedBlobs(self._placed(), self._lies)
         self.vault = SealedVault(self.vault_keys, self.stores)
         self.limits = Limits()
-        self.vault_room = VaultRoom(self.changes, Parts(self.vault_keys, self.stores, self.vault))
+        self.vault_room = VaultRoom(
+            self.changes, Parts(self.vault_keys, self.stores, self.vault, wrapped=self.vault_keys)
+        )
         self.room = asset_room(
             self.changes, self.vault, self.stores, SITE, self.limits, lambda run: run()
         )

@@ -154,10 +154,10 @@ def test_the_vault_says_how_it_is(plant, monkeypatch):
         *("", ""),
     )
 
-    def away() -> frozenset[str]:
+    def away() -> None:
         raise KeysAway("sealed")
 
-    monkeypatch.setattr(plant.vault_keys, "withdrawn", away)
+    monkeypatch.setattr(plant.vault_keys, "demand", away)
     plant.vault_room.withdraw("op", "acme")
     status = plant.vault_room.status()
     assert (status.keys_away, status.withdrawn) == ("sealed", ("acme",))

@@ -6,7 +6,8 @@ import pytest
 
 from inland.adapters.files.disk import Disk
 from inland.adapters.vault.embedded_keys import EmbeddedKeys
-from inland.adapters.vault.factory_key import FactoryKey, FactorySecret, Source, read_secret
+from inland.adapters.vault.factory_key import FactoryKey, FactorySecret, Source
+from inland.adapters.vault.secret import read_secret
 from inland.ports.keys import KeyName, KeysAway
 from tests.vaults import needed_folders
 
@@ -31,9 +32,9 @@ def secret_file(tmp_path, text: str, mode: int = 0o600):
 @pytest.mark.parametrize("source", [Source.PASSPHRASE, Source.CREDENTIAL])
 def test_a_secret_makes_the_same_key_each_time_and_no_other_secret_does(files, tmp_path, source):
     secret = FactorySecret(source, secret_file(tmp_path, "correct horse\n"))
-    key = FactoryKey(files, secret, ROOT, scrypt=CHEAP)()
+    (key,) = FactoryKey(files, secret, ROOT, scrypt=CHEAP)()
     assert len(key) == 32
-    assert FactoryKey(files, secret, ROOT)() == key
+    assert FactoryKey(files, secret, ROOT)() == (key,)
     secret_file(tmp_path, "incorrect horse\n")
     with pytest.raises(KeysAway, match="is not the one"):
         FactoryKey(files, secret, ROOT)()
@@ -54,8 +55,8 @@ def test_two_homes_have_two_keys_under_one_passphrase(tmp_path):
 
 
 def test_without_a_passphrase_a_private_file_holds_it(files, tmp_path):
-    key = FactoryKey(files, FactorySecret(Source.FILE), ROOT)()
-    assert FactoryKey(files, FactorySecret(Source.FILE), ROOT)() == key
+    (key,) = FactoryKey(files, FactorySecret(Source.FILE), ROOT)()
+    assert FactoryKey(files, FactorySecret(Source.FILE), ROOT)() == (key,)
     found = tmp_path / ROOT / "factory.key"
     assert found.read_bytes() == key
     assert found.stat().st_mode & 0o777 == 0o600

@@ -53,6 +53,16 @@ class WholeFiles:
             raise
         self._files.sync_dir(folder)
 
+    def replace(self, path: str, data: bytes) -> None:
+        """As `write` over what is there, which is then overwritten as far as the disk does that."""
+        before = self._files.open(path)
+        try:
+            self.write(path, data)
+            before.overwrite()
+            before.sync()
+        finally:
+            before.close()
+
     def read(self, path: str) -> bytes | None:
         """All of it; None where there is none."""
         try:

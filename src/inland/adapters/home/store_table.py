@@ -25,6 +25,7 @@ class StoreSaid:
     s3_region: str = "us-east-1"
     s3_prefix: str = ""
     s3_key_file: Path | None = None
+    s3_request_s: int = 20
 
 
 def from_tables(tables: list[Table], home: Path) -> tuple[StoreSaid, ...]:
@@ -55,6 +56,7 @@ def _store(table: Table, home: Path) -> StoreSaid:
         s3_region=table.text("s3_region", "us-east-1"),
         s3_prefix=table.text("s3_prefix", ""),
         s3_key_file=home / key_file if key_file else None,
+        s3_request_s=table.whole("s3_request_s", 20, 1, 300),
     )
     table.done()
     if said.blobs is BlobsIn.FOLDER and said.folder is None:

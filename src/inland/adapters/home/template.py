@@ -188,17 +188,19 @@ _VAULT = """
 # on an OpenBao server. What is chosen here before the first asset stays: nothing moves by itself.
 # [vault]
 # keys = "embedded"             # or "openbao"
-# passphrase_file = "/run/inland/passphrase"      # read at start; it need not stay
+# passphrase_file = "/run/inland/passphrase"      # read at start, and when the key is rotated
 # key_server = "https://bao.example.org:8200"
 # key_server_mount = "transit"
 # key_server_token_file = "keys/vault/token"      # or the credential inland-openbao
+# key_server_s = 5              # seconds that one call to it may take
 # key_server_ca = "ca.pem"      # whom its certificate is from, if not the system's authorities
 # blobs = "folder"              # or "s3"
 # s3_endpoint = "https://s3.example.org"
 # s3_bucket = "inland"
 # s3_region = "us-east-1"
 # s3_prefix = ""
-# s3_key_file = "keys/vault/s3" # two lines: access key, secret key
+# s3_key_file = "keys/vault/s3" # two lines: access key, secret key; or the credential inland-s3
+# s3_request_s = 20             # seconds that one request to it may take
 
 # More places where content may lie (`inland asset move ID --to NAME`); labels say of what.
 # [[vault.store]]

@@ -26,7 +26,7 @@ class BlobsIn(StrEnum):
 @dataclass(frozen=True, slots=True)
 class VaultSaid:
     """What is said of the vault. Files are absolute; `key_server` and `s3_endpoint` are there where
-    `keys` and `blobs` want them."""
+    `keys` and `blobs` want them. `key_server_s`, `s3_request_s`: what one call may take."""
 
     keys: KeysBy = KeysBy.EMBEDDED
     passphrase_file: Path | None = None
@@ -34,12 +34,14 @@ class VaultSaid:
     key_server_mount: str = "transit"
     key_server_token_file: Path | None = None
     key_server_ca: Path | None = None
+    key_server_s: int = 5
     blobs: BlobsIn = BlobsIn.FOLDER
     s3_endpoint: str = ""
     s3_bucket: str = ""
     s3_region: str = "us-east-1"
     s3_prefix: str = ""
     s3_key_file: Path | None = None
+    s3_request_s: int = 20
 
     def urls(self) -> tuple[str, ...]:
         """The servers it needs, which the policy set has to name."""
@@ -62,20 +64,22 @@ def from_table(table: Table, home: Path) -> VaultSaid:
         key_server_mount=table.text("key_server_mount", "transit"),
         key_server_token_file=file("key_server_token_file"),
         key_server_ca=file("key_server_ca"),
+        key_server_s=table.whole("key_server_s", 5, 1, 60),
         blobs=table.choice("blobs", BlobsIn, BlobsIn.FOLDER),
         s3_endpoint=table.text("s3_endpoint", ""),
         s3_bucket=table.text("s3_bucket", ""),
         s3_region=table.text("s3_region", "us-east-1"),
         s3_prefix=table.text("s3_prefix", ""),
         s3_key_file=file("s3_key_file"),
+        s3_request_s=table.whole("s3_request_s", 20, 1, 300),
     )
     table.done()
     if said.keys is KeysBy.OPENBAO:
         server(said.key_server, "key_server")
     if said.blobs is BlobsIn.S3:
         server(said.s3_endpoint, "s3_endpoint")
-        if not said.s3_bucket or said.s3_key_file is None:
-            raise BadInput("vault", 'blobs = "s3" needs s3_bucket and s3_key_file')
+        if not said.s3_bucket:
+            raise BadInput("vault", 'blobs = "s3" needs s3_bucket')
     return said
 
 

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from inland.adapters.egress.calls import Reply
 from inland.adapters.vault.embedded_keys import ASSET
+from inland.adapters.vault.rest import Rest, Resting
 from inland.domain.errors import Denied
 from inland.domain.ids import is_name
 from inland.ports.keys import KEY_BYTES, KeyGone, KeyName, KeysAway, KeyWithdrawn
@@ -45,11 +46,13 @@ class OpenBaoKeys:
         token: Callable[[], str],
         mount: str = "transit",
         monotonic: Callable[[], float] = time.monotonic,
+        rest: Rest | None = None,
     ) -> None:
         self._calls = calls
         self._token = token
         self._mount = mount
         self._monotonic = monotonic
+        self._rest = Rest() if rest is None else rest
         self._lock = threading.Lock()
         self._opened: dict[KeyName, tuple[float, bytes]] = {}
         self._forgotten = 0
@@ -113,6 +116,9 @@ class OpenBaoKeys:
             if kind == "asset" and ASSET.match(asset) and is_name(tenant):
                 yield KeyName(tenant, asset)
 
+    def demand(self) -> None:
+        self._listed()
+
     def _is_withdrawn(self, tenant: str) -> bool:
         about = self._about(_tenant(tenant))
         return about is not None and bool(about["soft_deleted"])
@@ -158,8 +164,9 @@ class OpenBaoKeys:
     def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Reply:
         headers = {"x-vault-token": self._token(), "x-vault-request": "true"}
         try:
-            return self._calls.call(method, f"/v1/{self._mount}/{path}", body, headers)
-        except (OSError, Denied) as error:
+            with self._rest.asking(OSError):
+                return self._calls.call(method, f"/v1/{self._mount}/{path}", body, headers)
+        except (OSError, Denied, Resting) as error:
             raise KeysAway(_line(error) or type(error).__name__) from None
 
     def _demand(self, reply: Reply) -> Reply:

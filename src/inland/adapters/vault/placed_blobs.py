@@ -40,6 +40,17 @@ class PlacedBlobs:
         self._opened: dict[str, Blobs] = {}
         self._lock = Lock()
 
+    def demand(self) -> None:
+        away = []
+        for store in self._stores:
+            try:
+                with self._asking(store) as blobs:
+                    blobs.demand()
+            except BlobsAway as error:
+                away.append(error.why)
+        if away:
+            raise BlobsAway("; ".join(away))
+
     def put(self, name: str, data: bytes) -> None:
         store = self._where(name)[0]
         with self._asking(store) as blobs:

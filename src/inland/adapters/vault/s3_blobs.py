@@ -4,10 +4,11 @@ What was put is asked for again before `put` returns: a server that did not take
 older one, is away rather than believed. What it answers later is the vault's to check.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import obstore
 from obstore.exceptions import BaseError, NotFoundError
@@ -17,22 +18,29 @@ from inland.adapters.egress.blocking import BlockingDoor
 from inland.adapters.egress.door import Origin
 from inland.adapters.egress.proxy import Proxy
 from inland.adapters.vault.folder_blobs import NAME
+from inland.adapters.vault.rest import REST_S, Rest, Resting
 from inland.ports.blobs import BlobsAway
+from inland.ports.keys import KeysAway
+
+if TYPE_CHECKING:
+    from obstore.store import S3Credential
 
 #: Listed at once.
 _PAGE = 1000
+#: How long a key that was read is used, at most, in seconds.
+_KEY_S = 5.0
 _WHY_CHARS = 300
 
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """Where it is, and what opens it. `prefix`: put before every name."""
+    """Where it is, and what opens it. `key`: access key and secret key, read anew as it changes;
+    raises KeysAway. `prefix`: put before every name."""
 
     endpoint: Origin
     name: str
     region: str
-    access_key: str = field(repr=False)
-    secret_key: str = field(repr=False)
+    key: Callable[[], tuple[str, str]] = field(repr=False)
     prefix: str = ""
 
 
@@ -41,9 +49,10 @@ class Patience:
     """Seconds for a connection, for one request and for all its repeats."""
 
     connect_s: float = 5.0
-    request_s: float = 30.0
+    request_s: float = 20.0
     retries_s: float = 10.0
     retries: int = 3
+    rest_s: float = REST_S
 
 
 class S3Blobs:
@@ -54,13 +63,13 @@ class S3Blobs:
     ) -> None:
         wait, to = patience or Patience(), bucket.endpoint
         self._proxy = Proxy(door, "blobs").__enter__()
+        self._key, self._rest = bucket.key, Rest(wait.rest_s, wait.request_s / 2)
         self._prefix = f"{bucket.prefix.strip('/')}/" if bucket.prefix.strip("/") else ""
         self._store = S3Store(
             bucket.name,
             endpoint=f"{'https' if to.tls else 'http'}://{to.authority}{to.path}",
             region=bucket.region or "us-east-1",
-            access_key_id=bucket.access_key,
-            secret_access_key=bucket.secret_key,
+            credential_provider=self._credential,
             virtual_hosted_style_request=False,
             client_options={
                 "allow_http": not to.tls,
@@ -77,6 +86,10 @@ class S3Blobs:
     def close(self) -> None:
         """Let no more connections out."""
         self._proxy.close()
+
+    def demand(self) -> None:
+        with self._asking():
+            next(iter(obstore.list(self._store, self._prefix or None, chunk_size=1)), None)
 
     def put(self, name: str, data: bytes) -> None:
         path = self._at(name)
@@ -128,9 +141,18 @@ class S3Blobs:
     def _asking(self) -> Iterator[None]:
         """Whatever goes wrong, the store is away: what it answered is nowhere believed."""
         try:
-            yield
-        except (BaseError, OSError, ValueError) as error:
+            with self._rest.asking(BaseError, OSError, ValueError):
+                self._key()  # what is wrong with it is told better by itself than through a library
+                yield
+        except (BaseError, OSError, ValueError, Resting) as error:
             raise BlobsAway(_line(error)) from None
+        except KeysAway as error:
+            raise BlobsAway(error.why) from None
+
+    def _credential(self) -> "S3Credential":
+        access, secret = self._key()
+        until = datetime.now(UTC) + timedelta(seconds=_KEY_S)
+        return {"access_key_id": access, "secret_access_key": secret, "expires_at": until}
 
 
 def _line(why: object) -> str:
