@@ -1,4 +1,7 @@
-"""One running factory for the tests that do not break it; those that do make their own."""
+"""One running factory for the tests that do not break it; those that do make their own.
+
+It is gone before tests of other rooms begin: even one that nobody asks takes a part of a core.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +12,7 @@ from tests.factory import tools_model
 from tests.factory.running import Running, running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def factory(tmp_path_factory: pytest.TempPathFactory, model_file: Path) -> Iterator[Running]:
     """A factory with tenants demo and acme; `model_file` has put the model where `up` looks."""
     assert model_file.exists()
@@ -17,7 +20,7 @@ def factory(tmp_path_factory: pytest.TempPathFactory, model_file: Path) -> Itera
         yield up
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def plant(tmp_path_factory: pytest.TempPathFactory, model_file: Path) -> Iterator[Running]:
     """A factory with the embedded model twice: as it is, and under a template that knows tools."""
     folder = tmp_path_factory.mktemp("dialect")

@@ -7,6 +7,7 @@ one, whose names are things of this factory, so that they reach what lies behind
 import argparse
 import copy
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -70,6 +71,9 @@ NEVER = frozenset(
 )
 #: Processes of schemathesis at once.
 AT_ONCE = 6
+#: What Hypothesis finds out about Unicode is found out once, for all of them.
+_KEPT = Path(__file__).parents[2] / ".hypothesis"
+_ENVIRONMENT = {**os.environ, "HYPOTHESIS_STORAGE_DIRECTORY": str(_KEPT)}
 
 #: Parameters by operation and name, or by name alone; or a property of a body.
 Narrowing = Mapping[str, dict[str, Any]]
@@ -219,6 +223,7 @@ _ASSETS: Narrowing = {
     "Terms:storage": {"enum": [None]},
     "Terms:purposes": {"enum": [["train"], []]},
     "Terms:retention_days": {"enum": [None, 0]},
+    "NewMove:to": {"enum": ["local", "nowhere"]},
     "NewExport:destination": {"enum": [None, "nowhere"]},
     "NewExport:recipient": {"enum": ["", "age1x", "?"]},
 }
@@ -234,10 +239,16 @@ def _assets(factory: Running, folder: Path) -> Narrowing:
     with factory.http("caller") as http:
         body = {"kind": "dataset", "name": "under way", "bytes": 1}
         waits, left = (http.post(path, json=body).json()["id"] for _ in range(2))
-        reading, read = (http.post(f"{path}/{held}/exports", json={}).json()["id"] for _ in "rd")
+        reading, read, ended = (
+            http.post(f"{path}/{held}/exports", json={}).json()["id"] for _ in range(3)
+        )
         assert http.get(f"{path}/{held}/exports/{read}/parts/0").content == b"content"
+    with factory.http() as http:
+        operator = {"authorization": f"Bearer {factory.operator_key}"}
+        http.post(f"{path}/{held}/move", json={"to": "local"}, headers=operator)
+    of_one = ("show", "finish", "share", "export", "read_part", "exported")
     named = {
-        **dict.fromkeys(("show", "finish", "share", "export", "read_part", "exported"), held),
+        **dict.fromkeys((*of_one, "give_up_export", "move", "moved"), held),
         "label": labelled,
         "erase": doomed,
         "upload": waits,
@@ -249,6 +260,7 @@ def _assets(factory: Running, folder: Path) -> Narrowing:
         **{f"assets.{name}.asset": {"enum": [one, "nothing"]} for name, one in named.items()},
         "assets.read_part.export": {"enum": [reading, "nothing"]},
         "assets.exported.export": {"enum": [read, "nothing"]},
+        "assets.give_up_export.export": {"enum": [ended, "nothing"]},
         "number": {"enum": [0, 7]},
     }
 
@@ -387,7 +399,7 @@ def rounds(size: int, *, thorough: bool) -> list[list[Round]]:
     sizes = {"negative": size, "positive": 3 * size}
     everyone = [(role, mode) for role in GENTLE for mode in _MODES]
     gentle = [
-        Round(role, mode, both if thorough else some, sizes[mode])
+        Round(role, mode, both, sizes[mode]) if thorough else _few(role, mode, sizes)
         for role, mode in (everyone if thorough else FEW)
     ]
     waiting = everyone if thorough else [("member", "positive")]
@@ -395,6 +407,12 @@ def rounds(size: int, *, thorough: bool) -> list[list[Round]]:
     gentle += [Round(role, mode, some, max(5, size // 10), waits=True) for role, mode in waiting]
     operator = [Round("operator", mode, both if thorough else some, sizes[mode]) for mode in _MODES]
     return [gentle, operator[:1], operator[1:]]
+
+
+def _few(role: str, mode: str, sizes: Mapping[str, int]) -> Round:
+    """Of those without a key that works all is refused, however it is asked."""
+    size = sizes["negative"] if role in {"nobody", REVOKED} else sizes[mode]
+    return Round(role, mode, "fuzzing", size)
 
 
 def ask(factory: Running, document: Path, key: str | None, asked: Round, seed: int) -> Any:
@@ -411,7 +429,9 @@ def ask(factory: Running, document: Path, key: str | None, asked: Round, seed: i
             *asked.argv(document, factory.url, key, seed),
         ]
         argv += ["--report", "json", "--report-json-path", str(report)]
-        done = subprocess.run(argv, capture_output=True, text=True, check=False, cwd=folder)
+        done = subprocess.run(
+            argv, capture_output=True, text=True, check=False, cwd=folder, env=_ENVIRONMENT
+        )
         assert report.exists(), done.stdout + done.stderr
         told = json.loads(report.read_text())
     told["said"] = done.stdout
