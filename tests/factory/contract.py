@@ -22,12 +22,19 @@ from typing import Any
 from inland.api.contract import operations
 from inland.bootstrap.contract import whole
 from inland.decide.policy_set import default_files
+from tests.factory.contract_values import (
+    ASSETS,
+    BILLING,
+    CONTEXT,
+    CONTRACTS,
+    GUARDS,
+    TINY,
+    Narrowing,
+)
 from tests.factory.running import Running, running
 
 #: Keys that do not work are asked with more often than one address may.
 MANY = 1_000_000
-#: A small deployment of the embedded model: an answer that runs on ends soon.
-TINY, CONTEXT = "tiny", 128
 #: A deployment that is there to be removed.
 DOOMED = "doomed"
 #: A model whose pull was begun, and fails.
@@ -74,9 +81,6 @@ AT_ONCE = 6
 #: What Hypothesis finds out about Unicode is found out once, for all of them.
 _KEPT = Path(__file__).parents[2] / ".hypothesis"
 _ENVIRONMENT = {**os.environ, "HYPOTHESIS_STORAGE_DIRECTORY": str(_KEPT)}
-
-#: Parameters by operation and name, or by name alone; or a property of a body.
-Narrowing = Mapping[str, dict[str, Any]]
 
 
 @dataclass
@@ -180,55 +184,6 @@ def _contract(factory: Running) -> str:
     return str(factory.json("contract", "add", *words, "--prompt-tokens", "64")["id"])
 
 
-_CONTRACTS: Narrowing = {
-    "NewContract:tenant": {"enum": ["fodder", "nobody-here"]},
-    "NewContract:deployment": {"enum": [TINY, "nothing"]},
-    "NewContract:tokens_per_second": {"enum": [0, 1]},
-    "NewContract:ttft_ms": {"enum": [None]},
-    "NewContract:prompt_tokens": {"enum": [64, CONTEXT]},
-    "NewContract:burst_tokens": {"enum": [0, 10]},
-    "NewContract:weight": {"enum": [1, 0]},
-}
-
-
-_BILLING: Narrowing = {
-    "NewPrice:deployment": {"enum": [TINY, "nothing"]},
-    "NewPrice:currency": {"enum": ["EUR", "XXX"]},
-    "NewPrice:prompt": {"enum": ["0.15", "free"]},
-    "NewPrice:cached": {"enum": [None, "0.05"]},
-    "NewPrice:completion": {"enum": ["0.60", "-1"]},
-    "NewPrice:since": {"enum": [None, 1]},
-    "NewBudget:tenant": {"enum": ["fodder", "nobody-here"]},
-    "NewBudget:key": {"enum": [None, "aaaaaaaaaaaaaaaa"]},
-    "NewBudget:unit": {"enum": ["tokens", "EUR", "wood"]},
-    "NewBudget:amount": {"enum": ["100000", "12.50", "much"]},
-    "budgets.remove.tenant": {"enum": ["fodder", "nobody-here"]},
-    "budgets.remove.key": {"enum": ["aaaaaaaaaaaaaaaa"]},
-    "budgets.remove.unit": {"enum": ["tokens", "EUR"]},
-}
-
-
-_ASSETS: Narrowing = {
-    "AddAsset:tenant": {"enum": ["caller", "nobody-here"]},
-    "AddAsset:kind": {"enum": ["dataset", "suite"]},
-    "AddAsset:name": {"enum": ["grown", "", "\n"]},
-    "AddAsset:bytes": {"enum": [0, 1, -1]},
-    "AddAsset:parents": {"enum": [[], ["nothing"]]},
-    "AddAsset:run": {"enum": ["", "run-1"]},
-    "AddAsset:resume": {"enum": ["", "the same"]},
-    "AddAsset:label": {"enum": [{}, {"purposes": ["train"]}]},
-    "Sharing:add": {"enum": [["fodder"], ["No Name"], []]},
-    "Sharing:remove": {"enum": [[], ["nobody-here"]]},
-    "Terms:jurisdictions": {"enum": [None, ["Atlantis"]]},
-    "Terms:storage": {"enum": [None]},
-    "Terms:purposes": {"enum": [["train"], []]},
-    "Terms:retention_days": {"enum": [None, 0]},
-    "NewMove:to": {"enum": ["local", "nowhere"]},
-    "NewExport:destination": {"enum": [None, "nowhere"]},
-    "NewExport:recipient": {"enum": ["", "age1x", "?"]},
-}
-
-
 def _assets(factory: Running, folder: Path) -> Narrowing:
     """Assets in every state an operation wants, of the tenant whose member asks."""
     file = folder / "asset.bin"
@@ -256,7 +211,7 @@ def _assets(factory: Running, folder: Path) -> Narrowing:
         "give_up": left,
     }
     return {
-        **_ASSETS,
+        **ASSETS,
         **{f"assets.{name}.asset": {"enum": [one, "nothing"]} for name, one in named.items()},
         "assets.read_part.export": {"enum": [reading, "nothing"]},
         "assets.exported.export": {"enum": [read, "nothing"]},
@@ -264,18 +219,6 @@ def _assets(factory: Running, folder: Path) -> Narrowing:
         "number": {"enum": [0, 7]},
     }
 
-
-#: Guards that find nothing of what is asked here.
-_GUARDS: Narrowing = {
-    "guards.remove.name": {"enum": ["held", "nothing"]},
-    "NewGuard:name": {"enum": ["made", "No Name"]},
-    "NewGuard:finds": {"enum": [["card"], ["nonsense"]]},
-    "NewGuard:patterns": {"enum": [[]]},
-    "NewGuard:deployment": {"enum": [None, TINY, "nothing"]},
-    "NewGuard:classifier": {"enum": [None, "nothing"]},
-    "NewGuard:category": {"enum": [None, "nonsense"]},
-    "NewGuard:tenant": {"enum": [None, "fodder", "nobody-here"]},
-}
 
 #: What may be asked about a deployment that is to stay.
 _ABOUT_ONE = ("show", "measure", "measurement", "scale")
@@ -326,8 +269,8 @@ def _narrowing(factory: Running, model: str, answer: str, spare: list[str]) -> N
         **{f"deployments.{what}.name": {"enum": [TINY, "nothing"]} for what in _ABOUT_ONE},
         "deployments.remove.name": {"enum": [DOOMED, "nothing"]},
         "Scale:replicas": {"enum": [1, 2, -1]},
-        **_CONTRACTS,
-        **_BILLING,
+        **CONTRACTS,
+        **BILLING,
         **_assets(factory, factory.home.parent),
         "month": {"enum": ["2026-11", "2026-13"]},
         "contracts.report.deployment": {"enum": [TINY, "nothing"]},
@@ -339,7 +282,7 @@ def _narrowing(factory: Running, model: str, answer: str, spare: list[str]) -> N
         "log": {"enum": logs},
         "model": {"enum": [TINY, "nothing"]},
         **_asks(turn),
-        **_GUARDS,
+        **GUARDS,
         "Whose:tenant": {"enum": ["fodder", "nobody-here"]},
         "models.show.name": {"enum": [model, "nothing"]},
         "models.pulled.name": {"enum": [PULLED, "nothing"]},
