@@ -177,6 +177,12 @@ def vault_rotation_kills(seed: int) -> int:
     return subprocess.run(argv, cwd=ROOT, check=False).returncode
 
 
+def large_erase(seed: int) -> int:
+    """An asset with 20,000 made of it is erased beside a small one; prints its own line."""
+    argv = [sys.executable, "-m", "tests.large_erase"]
+    return subprocess.run(argv, cwd=ROOT, check=False).returncode
+
+
 def asset_bytes(seed: int) -> int:
     """A file of 1 GiB through `inland asset`, beside the same through age; prints its own line."""
     argv = [sys.executable, "-m", "tests.asset_bytes", "--seed", str(seed)]
@@ -210,6 +216,7 @@ FIGURES = {
     "rotation-kills": rotation_kills,
     "vault-rotation-kills": vault_rotation_kills,
     "asset-bytes": asset_bytes,
+    "large-erase": large_erase,
     "canary": canary,
 }
 

@@ -79,6 +79,7 @@ class AssetUpkeep:
             **{one.id: partial(self._settled[one.act], one) for one in intents},
             **{one.id: partial(self._erasing.retire, one) for one in ended},
             "older texts": self._resealing.step,
+            "what went": self._erasing.forget,
         }
         known = [name for name in self._turns if name in self._pieces]
         self._turns = deque([*(name for name in self._pieces if name not in waiting), *known])

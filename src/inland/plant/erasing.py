@@ -79,6 +79,10 @@ class Erasing:
         """Go on with one; whether there is more to do of it."""
         return self._erasures.step(intent.asset)
 
+    def forget(self) -> None:
+        """See to it that nothing of what went is left beside the database's tables."""
+        self._erasures.forget()
+
     def _brought_on(self, asset: str) -> bool:
         """A step of every erase that reaches an asset; False where none could be made."""
         with self._changes.store.read() as transaction:

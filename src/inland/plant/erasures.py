@@ -38,6 +38,7 @@ class Erasures:
         self._vault = vault
         self._claims = claims
         self._turns = Claims()
+        self._is_remembered = True
 
     def begin(self, asset: str, who: str, why: str, **decided: object) -> None:
         """Book that it is meant and close it to everybody, with the first of what was made of it:
@@ -74,6 +75,12 @@ class Erasures:
             else:
                 return self._certify(intent)
             return True
+
+    def forget(self) -> None:
+        """Have the database keep nothing beside its tables of what went, once a start and for each
+        erase; where somebody reads just then, the next call does."""
+        if self._is_remembered:
+            self._is_remembered = not self._changes.store.forget()
 
     def _close_more(self, intent: Intent) -> None:
         with self._changes.act(intent.who) as doing:
@@ -112,7 +119,8 @@ class Erasures:
             with self._claims.whole(row.id):
                 self._vault.erase(row.tenant, row.id)
                 self._demand_gone(row)
-                self._forget_parts(row.id)
+                if row.bytes:
+                    self._forget_parts(row.id)
         with self._changes.store.write() as transaction:
             transaction.assets.empty(ids)
             transaction.reach.put(root, ids, Step.GONE)
@@ -140,7 +148,8 @@ class Erasures:
     def _certify(self, intent: Intent) -> bool:
         """Book that up to so many are gone, the one it is of last; whether there are more."""
         if not intent.details.get("parts"):
-            self._changes.store.forget()
+            self._is_remembered = True
+            self.forget()
         with self._changes.act(intent.who) as (transaction, book):
             reach, root = transaction.reach, intent.asset
             ids = reach.at(root, Step.GONE, AT_ONCE, root_first=False)

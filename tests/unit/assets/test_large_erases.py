@@ -227,3 +227,15 @@ def test_an_upload_cut_before_it_was_called_anything_is_called_when_it_goes_on(w
     told = world.plant.uploads.finish(world.member, asset)
     assert (told.name, told.title) == ("corpus", "A title")
     world.plant.store.close()
+
+
+def test_what_went_is_overwritten_once_nobody_reads_it(world: World):
+    """A reader holds the database's log as it was; the next look empties it."""
+    log, asset = world.plant.home / "inland.db-wal", world.add(name="a-name")
+    with world.plant.store.read() as transaction:
+        (row,) = transaction.assets.some([asset])
+        world.plant.erasing.erase(world.admin, asset)
+        assert row.name in log.read_bytes(), "it is read still"
+    world.plant.upkeep.step()
+    for file in world.plant.home.glob("inland.db*"):
+        assert row.name not in file.read_bytes(), file
