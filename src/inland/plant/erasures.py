@@ -21,9 +21,9 @@ from inland.ports.reach import Step
 from inland.ports.vault import PartName, Unreadable, Vault
 
 #: Most assets that one transaction closes or one record certifies, and generations it looks at.
-AT_ONCE, GENERATIONS = 500, 25
+AT_ONCE, GENERATIONS = 200, 10
 #: Most of what was made of these that it finds at once.
-CHILDREN_AT_ONCE = 2_000
+CHILDREN_AT_ONCE = 1_000
 #: Keys that one step destroys, and rows of parts that one transaction forgets.
 DESTROYED_AT_ONCE, PARTS_AT_ONCE = 32, 5_000
 #: What serves or answers by itself, and is retired where what it was made of goes.

@@ -239,3 +239,16 @@ def test_what_went_is_overwritten_once_nobody_reads_it(world: World):
     world.plant.upkeep.step()
     for file in world.plant.home.glob("inland.db*"):
         assert row.name not in file.read_bytes(), file
+
+
+def test_what_is_removed_lies_on_no_page_that_is_free(world: World):
+    """Rows enough to leave whole pages of the database free."""
+    uploads = [world.begin(b"", name=f"{number}-{'n' * 180}") for number in range(24)]
+    with world.plant.store.read() as transaction:
+        names = [row.name for row in transaction.assets.some(uploads)]
+    for upload in uploads:
+        world.plant.uploads.give_up(world.member, upload)
+    world.plant.upkeep.step()
+    for file in world.plant.home.glob("inland.db*"):
+        left = [name for name in names if name in file.read_bytes()]
+        assert left == [], file
