@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from inland.adapters.files.disk import Disk
-from inland.adapters.vault.embedded_keys import EmbeddedKeys
+from inland.adapters.vault.embedded_keys import ROOT, EmbeddedKeys
+from inland.adapters.vault.factory_key import FactoryKey, FactorySecret, Source
 from inland.adapters.vault.folder_blobs import FolderBlobs
 from inland.adapters.vault.sealed_vault import SealedVault
 from inland.ports.keys import KeyWithdrawn
@@ -151,5 +152,6 @@ def test_what_is_withdrawn_is_opened_by_no_inland_in_a_copy_from_before(
 
 
 def _vault(home: Path) -> SealedVault:
-    files, key = Disk(home), (home / "keys" / "vault" / "factory.key").read_bytes()
-    return SealedVault(EmbeddedKeys(files, lambda: key), FolderBlobs(files))
+    files = Disk(home)
+    factory_key = FactoryKey(files, FactorySecret(Source.FILE), ROOT)
+    return SealedVault(EmbeddedKeys(files, factory_key), FolderBlobs(files))
