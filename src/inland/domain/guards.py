@@ -44,7 +44,7 @@ class Guard:
     """One rule of what is looked for. `name` is what records and refusals call it.
 
     `finds`: recognisers; `patterns`: regular expressions; `asks`: what a classifier is asked.
-    `deployment`, `tenant`: None is any, but for the classifier's own deployment.
+    `deployment`, `tenant`: None is any; nothing is asked about what the classifier itself is sent.
     """
 
     name: str
@@ -62,6 +62,10 @@ class Guard:
         """Whether it looks at texts itself."""
         return bool(self.finds or self.patterns)
 
+    def asks_about(self, deployment: str) -> bool:
+        """Whether its classifier, where it has one, is asked about that deployment's texts."""
+        return self.asks is not None and self.asks.deployment != deployment
+
     @property
     def fails_closed(self) -> bool:
         """Whether nothing goes on while its classifier gives no answer."""
@@ -69,6 +73,4 @@ class Guard:
 
     def applies(self, deployment: str, tenant: str) -> bool:
         """Whether it is about what `tenant` asks of `deployment`."""
-        if self.asks is not None and self.asks.deployment == deployment:
-            return False
         return self.deployment in {None, deployment} and self.tenant in {None, tenant}

@@ -52,13 +52,13 @@ class Guarding:
 
     __slots__ = ("asks", "input", "output")
 
-    def __init__(self, guards: tuple[Guard, ...]) -> None:
+    def __init__(self, guards: tuple[Guard, ...], deployment: str) -> None:
         """Raises BadInput for guards that cannot be."""
         self.input, self.output = (
             Look(one for one in guards if side in one.on) for side in (Side.INPUT, Side.OUTPUT)
         )
         self.asks = {
-            side: tuple(one for one in guards if one.asks is not None and side in one.on)
+            side: tuple(one for one in guards if one.asks_about(deployment) and side in one.on)
             for side in Side
         }
 
@@ -78,7 +78,7 @@ class Guarding:
 def guarding(guards: Iterable[Guard], deployment: str, tenant: str) -> Guarding | None:
     """What is looked for there; None where nothing is."""
     here = tuple(one for one in guards if one.applies(deployment, tenant))
-    return Guarding(here) if here else None
+    return Guarding(here, deployment) if here else None
 
 
 def rule_of(guard: Guard, answer: Answer) -> Rule:

@@ -137,6 +137,11 @@ async def test_its_own_deployment_asks_nothing_about_what_it_is_sent():
         one.ask(json.dumps({**body, "model": JUDGE}).encode())
         assert (await one.reply()).status == 200
         assert len(engine.questions) == 1, "the request alone"
+    both = asking(Act.BLOCK, finds=("card",))
+    async with judged(both) as (_, engine, one):
+        body = json.loads(told(f'"{CARD}"'))
+        error = await refused(one, json.dumps({**body, "model": JUDGE}).encode())
+        assert error["code"] == "guard_blocked", "its patterns hold there"
 
 
 Cut = Callable[[str], Sequence[str]]

@@ -71,8 +71,8 @@ def test_a_classifier_may_be_all_that_a_guard_has(plant, guards):
     assert guards.set("op", guard) == guard
     found = snapshot(plant).guards["advice"]
     assert found == guard
-    assert found.applies("other", "acme")
-    assert not found.applies("smollm2", "acme"), "its classifier is not asked about itself"
+    assert found.asks_about("other")
+    assert not found.asks_about("smollm2"), "its classifier is not asked about itself"
     plant.begin(Declared(SITE))
     assert guards.waiting() == {"advice": "it waits for deployment 'smollm2'"}
 

@@ -124,7 +124,8 @@ class Scanner:
             if is_new:
                 start = begin + folding.down(span.start - begin)
                 out += self._kept(at - begin, start - begin)
-            if rule.act is Act.BLOCK or not self._may_mask(text, span, is_new=is_new):
+            is_fixed = rule.act is Act.REDACT and not self._may_mask(text, span, is_new=is_new)
+            if is_fixed or rule.act is Act.BLOCK:
                 self.blocked = rule
                 return out
             if is_new:

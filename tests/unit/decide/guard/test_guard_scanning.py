@@ -177,6 +177,13 @@ def test_a_part_of_a_number_has_nothing_that_may_take_its_place():
             assert (scanner.blocked is None) == (out is None)
 
 
+def test_a_note_goes_on_counting_where_nothing_could_take_the_place_of_what_it_found():
+    scanner = Scanner(rules(Act.NOTE, patterns=(r"\d{4}", '1"')), is_json=True)
+    through(scanner, ['{"n":12345678,"a1":"1234"}'])
+    assert scanner.counts.total() == 4
+    assert scanner.blocked is None
+
+
 def test_a_stream_of_invisible_characters_is_held_so_far_and_then_found():
     for is_json, unseen in ((False, "\u200b"), (True, "\\u200b"), (False, "\u2800")):
         for act in (Act.BLOCK, Act.REDACT):
