@@ -2,6 +2,10 @@
 
 import pytest
 
+from inland.domain.guards import Act, Guard
+from inland.plant.declared import Declared
+from tests.unit.plant.parts import SITE
+
 PATH = "/factory/v1/guards"
 BODY = {"name": "cards", "act": "redact", "finds": ["card"], "tenant": "acme"}
 
@@ -47,3 +51,10 @@ def test_a_tenant_neither_sets_nor_sees_them(factory, name):
     assert tenant.get(PATH).status_code == 403
     assert tenant.post(PATH, json=BODY).status_code == 403
     assert tenant.delete(f"{PATH}/cards").status_code == 403
+
+
+def test_status_says_which_guards_wait_for_what_they_name(factory):
+    waiting = Guard("cards", Act.BLOCK, ("card",), deployment="later", declared=True)
+    factory.plant.begin(Declared(SITE, guards=(waiting,)))
+    told = factory.as_("operator").get("/factory/v1/status").json()
+    assert told["wrong"] == {"guard cards": "it waits for deployment 'later'"}
