@@ -6,6 +6,7 @@ looks at each character once, and remembers where it came from.
 """
 
 import re
+from array import array
 from unicodedata import category, decimal, normalize
 
 #: Of a JSON text: an escape (two of halves of a character are one), and one that is not whole yet.
@@ -32,6 +33,8 @@ UNSEEN_IN_A_ROW = 64
 HIDDEN = "\ufdd0"
 #: Characters that are remembered with what they become, at most.
 _MOST_REMEMBERED = 10_000
+#: How places in a text are kept: four bytes each, for there may be millions.
+_PLACES = "I"
 #: What one character becomes is no longer than this, in characters: else it is left as it is.
 _LONGEST = 4
 
@@ -106,8 +109,8 @@ class Folding:
         self._is_json = is_json
         self._unseen = 0  # invisible characters that it ends with, those let go included
         #: For each folded character, where in `came` it begins and ends; None: at its own place.
-        self._starts: list[int] | None = None
-        self._ends: list[int] = []
+        self._starts: array[int] | None = None
+        self._ends = array(_PLACES)
 
     def add(self, came: str) -> bool:
         """More of it; whether there is more to look at."""
@@ -158,10 +161,10 @@ class Folding:
         self.came, self.text = self.came[cut:], self.text[position:]
         self.read -= cut
         if not self.text:
-            self._starts, self._ends = None, []
+            self._starts, self._ends = None, array(_PLACES)
         elif self._starts is not None and cut:
-            self._starts = [one - cut for one in self._starts[position:]]
-            self._ends = [one - cut for one in self._ends[position:]]
+            self._starts = array(_PLACES, (one - cut for one in self._starts[position:]))
+            self._ends = array(_PLACES, (one - cut for one in self._ends[position:]))
 
     def _add_json(self, part: str, out: list[str]) -> None:
         """Up to an escape at its end that is not whole."""
@@ -197,21 +200,22 @@ class Folding:
             return
         begin, self.read = self.read, self.read + len(plain)
         if self._starts is not None:
-            self._starts += range(begin, self.read)
-            self._ends += range(begin + 1, self.read + 1)
+            self._starts.extend(range(begin, self.read))
+            self._ends.extend(range(begin + 1, self.read + 1))
         out.append(plain)
         self._unseen = 0
 
     def _put(self, sign: str, start: int, end: int, out: list[str]) -> None:
         """One character, written from `start` to `end`."""
         if self._starts is None:
-            self._starts, self._ends = list(range(start)), list(range(1, start + 1))
+            self._starts = array(_PLACES, range(start))
+            self._ends = array(_PLACES, range(1, start + 1))
         made = _TABLE.of(sign)
         self._unseen = 0 if made else self._unseen + 1
         if self._unseen > UNSEEN_IN_A_ROW:
             made, self._unseen = HIDDEN, 0
-        self._starts += [start] * len(made)
-        self._ends += [end] * len(made)
+        self._starts.extend([start] * len(made))
+        self._ends.extend([end] * len(made))
         out.append(made)
         self.read = end
 
