@@ -126,7 +126,10 @@ class FactoryClient:
         return self._object("GET", f"deployments/{_part(name)}")
 
     def add_deployment(self, body: dict[str, Any]) -> dict[str, Any]:
-        return self._object("POST", "deployments", body=body)
+        """Weights in the vault are inspected first."""
+        reply = self._call("POST", "deployments", body=body, limit_s=REPORT_LIMIT_S)
+        told: dict[str, Any] = reply.json()
+        return told
 
     def scale_deployment(self, name: str, replicas: int) -> dict[str, Any]:
         """Returns when that is written; engines start, or drain, after it."""
@@ -280,6 +283,21 @@ class FactoryClient:
         path, body = "vault/rotate", {"secret": secret}
         told: dict[str, Any] = self._call("POST", path, body=body, limit_s=CHECK_LIMIT_S).json()
         return told
+
+    def run_job(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Returns when it is on the books; `job` tells how it goes."""
+        return self._object("POST", "jobs", body=body)
+
+    def jobs(self, tenant: str | None = None) -> list[dict[str, Any]]:
+        """Those under way, and the last that ended."""
+        return self._list("jobs", {"tenant": tenant})
+
+    def job(self, job: str) -> dict[str, Any]:
+        return self._object("GET", f"jobs/{_part(job)}")
+
+    def stop_job(self, job: str) -> dict[str, Any]:
+        """Returns when it is gone."""
+        return self._object("POST", f"jobs/{_part(job)}/stop")
 
     def egress(self) -> list[dict[str, Any]]:
         return self._list("egress")

@@ -18,6 +18,7 @@ from inland.api import (
     guards,
     health,
     invoices,
+    jobs,
     keys,
     ledger,
     metrics,
@@ -76,6 +77,7 @@ NOUNS = (
     egress,
     site_log,
     vault,
+    jobs,
 )
 
 

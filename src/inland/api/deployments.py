@@ -1,5 +1,6 @@
 """/factory/v1/deployments: models being served."""
 
+from collections.abc import Mapping
 from typing import Annotated, Self
 
 from fastapi import APIRouter, Depends, Request
@@ -51,7 +52,7 @@ class ReplicaView(Shape):
 
 
 class DeploymentView(Shape):
-    """A deployment with its replicas."""
+    """A deployment with its replicas. `held_back`: why no engine may have its model just now."""
 
     name: str
     engine: EngineKind
@@ -64,11 +65,16 @@ class DeploymentView(Shape):
     upstream_model: str | None
     declared: bool
     replicas: list[ReplicaView]
+    held_back: str | None
 
     @classmethod
-    def of(cls, deployment: Deployment, replicas: list[Replica]) -> Self:
-        """A deployment as it is shown; `replicas` may be others' too."""
+    def of(
+        cls, deployment: Deployment, replicas: list[Replica], held_back: Mapping[str, str]
+    ) -> Self:
+        """A deployment as it is shown; `replicas` may be others' too. `held_back`: models that no
+        engine may have, each with why."""
         return cls(
+            held_back=held_back.get(deployment.model),
             name=deployment.name,
             engine=deployment.engine,
             model=deployment.model,
@@ -126,7 +132,8 @@ def deployments(
     control: Control = request.app.state.control
     snapshot = control.changes.snapshot()
     replicas = list(snapshot.replicas.values())
-    return [DeploymentView.of(one, replicas) for one in snapshot.deployments.values()]
+    held_back = control.assets.holders.held_back()
+    return [DeploymentView.of(one, replicas, held_back) for one in snapshot.deployments.values()]
 
 
 @router.get("/deployments/{name}", responses=may(404))
@@ -152,13 +159,13 @@ def one(
         )
         for row in table(found, replicas)
     ]
-    view = DeploymentView.of(found, replicas)
+    view = DeploymentView.of(found, replicas, control.assets.holders.held_back())
     profile = snapshot.profiles.get(name)
     shown = None if profile is None else ProfileView.of(profile)
     return DeploymentTable(**view.model_dump(), supports=rows, profile=shown)
 
 
-@router.post("/deployments", status_code=201, responses=may(400, 403, 404, 409))
+@router.post("/deployments", status_code=201, responses=may(400, 403, 404, 409, 503))
 def add(
     request: Request,
     body: NewDeployment,
@@ -166,7 +173,7 @@ def add(
 ) -> DeploymentView:
     """Serve a model."""
     control: Control = request.app.state.control
-    return DeploymentView.of(control.deployments.add(caller.name, body.order()), [])
+    return DeploymentView.of(control.deployments.add(caller.name, body.order()), [], {})
 
 
 @router.post("/deployments/{name}/scale", responses=may(400, 404, 409))
@@ -179,7 +186,8 @@ def scale(
     """Serve it by more or fewer replicas; those beyond them end what they have, bounded."""
     control: Control = request.app.state.control
     scaled = control.deployments.scale(caller.name, name, body.replicas)
-    return DeploymentView.of(scaled, list(control.changes.snapshot().replicas.values()))
+    replicas = list(control.changes.snapshot().replicas.values())
+    return DeploymentView.of(scaled, replicas, control.assets.holders.held_back())
 
 
 @router.delete("/deployments/{name}", responses=may(404, 409))

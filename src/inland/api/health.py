@@ -53,8 +53,9 @@ def awaited(control: Control) -> list[str]:
     waiting = (
         [] if _is_some_gateway_current(control) else ["a gateway that runs the newest version"]
     )
+    held_back = control.assets.holders.held_back()
     with control.store.read() as transaction:
-        return waiting + awaited_deployments(transaction.state)
+        return waiting + awaited_deployments(transaction.state, held_back)
 
 
 def _is_some_gateway_current(control: Control) -> bool:

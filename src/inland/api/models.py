@@ -93,7 +93,7 @@ class PullView(Shape):
 
 
 def _view(control: Control, model: Model) -> ModelView:
-    kept = None if model.file is None else control.pulls.provenance(model)
+    kept = None if model.file is None or model.asset else control.pulls.provenance(model)
     return ModelView.of_model(model, kept)
 
 

@@ -23,8 +23,12 @@ from inland.adapters.home.factory_toml import Declaration
 from inland.adapters.home.layout import Home
 from inland.adapters.home.listening import Listening
 from inland.adapters.host.machine import accelerators
-from inland.adapters.isolation.shut_in import available, without_files
+from inland.adapters.isolation.shut_in import NONE, available, without_files
+from inland.adapters.jobs.cells import NAMESPACES, CommandCells
 from inland.adapters.llama_cpp.probe import LlamaCppProber, counters
+from inland.adapters.memory.freed import give_up_freed, overwrite_freed
+from inland.adapters.memory.handing import HandingSocket
+from inland.adapters.memory.memory_file import MemoryFiles
 from inland.adapters.processes.client import SupervisorClient
 from inland.adapters.processes.lifeline import exit_when_closed
 from inland.adapters.processes.roles import GATEWAY
@@ -43,7 +47,7 @@ from inland.domain.errors import InlandError
 from inland.domain.plant import EngineKind
 from inland.plant import outbound as ways
 from inland.plant.allowances import Allowances
-from inland.plant.asset_room import asset_room
+from inland.plant.asset_room import AssetRoom, Workers, asset_room
 from inland.plant.books.books import Books
 from inland.plant.books.public import PublicLedger
 from inland.plant.budgets import Budgets
@@ -109,6 +113,7 @@ class _Parts:
 def run_control(home: Home, name: str, lifeline: int | None, listening: Listening) -> int:
     """Run until SIGTERM. Raises what stands in the way of a start."""
     isolation = available()  # probed in a child: before any thread of ours
+    overwrite_freed()
     if lifeline is not None:
         exit_when_closed(lifeline)
     parts = _put_together(home, isolation, listening)
@@ -122,8 +127,12 @@ def run_control(home: Home, name: str, lifeline: int | None, listening: Listenin
             _thread("blobs", lambda: _look(parts.control.vault.look_at_blobs, BLOBS_S, ended)),
         ]
         _thread("assets", lambda: _keep_assets(parts.upkeep, ended))
+        handing = HandingSocket(home.handing_socket, parts.control.assets.holders.weights)
+        _thread("handing", handing.serve)
         _serve(home, parts, name)
         ended.set()
+        handing.close()
+        parts.control.assets.jobs.end_all()
         for thread in threads:
             thread.join()
         parts.control.outbound.close()
@@ -146,19 +155,19 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
     changes = Changes(store, feed, secrets, clock, entropy, FACTORY)
     folder = PolicyFiles(home.policies)
     said = factory_toml.read(home.factory_toml)
-    site, limits, probes = said.site, said.limits, ThreadPoolExecutor(PROBES, "probe")
-    totals = Totals()
-    draining = Draining(feed.works_on, clock, limits.drain_s)
-    room = _engine_room(home, isolation)
-    replicas = Replicas(changes, runner, _probers(), room, probes, draining)
+    site, limits, totals = said.site, said.limits, Totals()
     contracts = Contracts(changes, limits.contracts)
     door, outbound, out = _ways_out(changes, feed)
     kept = _vault(home, said, door, store)
-    assets = asset_room(changes, kept.vault, kept.blobs, site, limits, _aside)
+    workers = _workers(home, isolation, runner)
+    assets = asset_room(changes, kept.vault, kept.blobs, site, limits, _aside, workers)
+    draining = Draining(feed.works_on, clock, limits.drain_s)
+    replicas = _replicas(_engine_room(home, isolation), changes, runner, draining, assets)
     steps = [
         Controller("feed", lambda: _end_unless(feed.is_alive())),
         Controller("shares", feed.look),
         Controller("snapshots", changes.refresh),
+        Controller("holders", assets.holders.settle),
         Controller("replicas", replicas.step),
         Controller("contracts", contracts.settle),
         Controller("certificate", Renewal(home, listening, clock).step),
@@ -179,7 +188,7 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
         keys=Keys(changes, limits.keys),
         models=Models(changes),
         pulls=Pulls(changes, bringing(home, isolation, door), _aside, limits.models),
-        deployments=Deployments(changes, site, folder, limits.deployments),
+        deployments=Deployments(changes, site, folder, limits.deployments, assets.holders.vetted),
         assets=assets,
         contracts=contracts,
         reports=Reports(store, books, clock, int(limits.queue_s + limits.answer_s)),
@@ -199,12 +208,42 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
         feed=feed,
         ticker=ticker,
         ledger=PublicLedger(files),
-        vault=VaultRoom(changes, kept),
+        vault=VaultRoom(changes, kept, _settling(assets)),
         limits=limits,
         totals=totals,
         began_unix_s=clock.unix_us() / 1e6,
     )
     return _Parts(store, books, feed, runner, changes, control, upkeep)
+
+
+def _workers(home: Home, isolation: str, runner: SupervisorClient) -> Workers:
+    """Engines, memory, and what shuts jobs' commands in."""
+    environment = settings.from_environment().child_environment
+    held_in = NONE if isolation == NONE else NAMESPACES
+    cells = CommandCells(home.root, environment, held_in)
+    return Workers(runner, MemoryFiles(isolation), cells, _aside)
+
+
+def _replicas(
+    room: EngineRoom,
+    changes: Changes,
+    runner: SupervisorClient,
+    draining: Draining,
+    assets: AssetRoom,
+) -> Replicas:
+    probes = ThreadPoolExecutor(PROBES, "probe")
+    held_back = assets.holders.held_back
+    return Replicas(changes, runner, _probers(), room, probes, draining, held_back)
+
+
+def _settling(assets: AssetRoom) -> Callable[[], None]:
+    """As holders settle; and what control itself let go of stays in its memory no longer."""
+
+    def settle() -> None:
+        assets.holders.settle()
+        give_up_freed()
+
+    return settle
 
 
 def _vault(home: Home, said: Declaration, door: BlockingDoor, store: Database) -> VaultParts:

@@ -1,21 +1,29 @@
 """An engine process: one replica of a deployment, held in before it reads a stranger's byte."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from inland import settings
 from inland.adapters.home.layout import Home
 from inland.adapters.llama_cpp.serve import serve
+from inland.adapters.memory.handing import ask
 from inland.adapters.processes.protocol import spec_from
+from inland.adapters.processes.roles import ENGINE
 from inland.adapters.weights.shelf import Shelf
+from inland.domain.assets import ASSET
 from inland.domain.plant import EngineKind
 from inland.ports.runner import EngineSpec
 
 
 def run_engine(home: Home, spec_json: str, lifeline: int | None) -> int:
     """Serve what `spec_json` asks for, once its weights verify. Raises Damaged where they do not,
-    OSError where its isolation is not to be had."""
+    OSError where its isolation is not to be had, Conflict with why control hands over none."""
     spec = spec_from(json.loads(spec_json))
+    if spec.model_file.startswith(ASSET):
+        weights = ask(home.handing_socket, f"{ENGINE}-{spec.replica}")
+        serve(replace(spec, model_file=f"/proc/self/fd/{weights}"), lifeline)
+        return 0
     Shelf(home.root).verify(spec.model, Path(spec.model_file), spec.digest)
     if spec.engine == EngineKind.VLLM:
         return _run_vllm(spec, lifeline)

@@ -17,6 +17,7 @@ from inland.cli import (
     egress,
     guard,
     invoice,
+    job,
     key,
     ledger,
     model,
@@ -57,6 +58,7 @@ app.add_typer(model.app, name="model")
 app.add_typer(bundle.app, name="bundle")
 app.add_typer(deploy.app, name="deploy")
 app.add_typer(asset.app, name="asset")
+app.add_typer(job.app, name="job")
 app.add_typer(contract.app, name="contract")
 app.add_typer(price.app, name="price")
 app.add_typer(budget.app, name="budget")

@@ -24,7 +24,10 @@ def add(
         str,
         typer.Option(help="llama.cpp, vllm, or openai for a server that already exists."),
     ] = "llama.cpp",
-    model: Annotated[str | None, typer.Option(help="llama.cpp, vllm: the model to load.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="llama.cpp, vllm: the model to load; asset:ID for one in the vault."),
+    ] = None,
     url: Annotated[str | None, typer.Option(help="openai: its base URL, with /v1.")] = None,
     upstream_model: Annotated[
         str | None, typer.Option(help="openai: the model's name there.")
@@ -117,6 +120,8 @@ def show_(
     served = told.get("upstream_model") or told["model"]
     replicas = ", ".join(f"{one['id']} {one['state']}" for one in told["replicas"]) or "none"
     show.line(f"{name}: {served} on {told['engine']}; replicas: {replicas}")
+    if told["held_back"]:
+        show.line(f"not served: {told['held_back']}")
     columns = [
         ("FEATURE", show.field("feature")),
         ("SUPPORTED", show.field("supported")),

@@ -10,6 +10,8 @@ from enum import StrEnum
 from inland.domain.labels import Label
 from inland.domain.places import Place
 
+#: What stands before an asset's id where something else could be named as well.
+ASSET = "asset:"
 #: Bytes of plaintext in every part but the last; a part is one request's body.
 PART_BYTES = 4 << 20
 #: The store that a factory has by its site: where new content goes.

@@ -176,6 +176,11 @@ class Limits:
     classifier_s: float = _limit(
         30, 1, 600, "seconds", "a question, waiting included; then it has no answer"
     )
+    jobs: int = _limit(4, 0, 256, "jobs", "under way in one factory")
+    job_s: int = _limit(86_400, 1, 90 * 86_400, "seconds", "a job must have ended within this")
+    job_output_bytes: int = _limit(
+        16 * MIB, 0, 1024 * MIB, "bytes", "kept of what a job prints, in memory until it ends"
+    )
 
     @classmethod
     def of(cls, said: Mapping[str, Any]) -> "Limits":

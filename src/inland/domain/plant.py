@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from inland.domain.assets import ASSET
 from inland.domain.labels import Label
 from inland.domain.places import Place
 
@@ -122,7 +123,9 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model asset. `digest`: `sha256:<hex>` of its weights, None where only a server knows."""
+    """A model asset. `digest`: `sha256:<hex>` of its weights, None where only a server knows.
+    `file`: its path below the home, or `asset:ID` of weights that lie in the vault; of these the
+    digest is the asset's, `hmac-sha256:<hex>`, which nobody outside its tenant can make."""
 
     id: str
     label: Label
@@ -131,6 +134,12 @@ class Model:
     file: str | None = None
     licence: str | None = None
     declared: bool = False
+
+    @property
+    def asset(self) -> str | None:
+        """The asset that its weights are, where they lie in the vault."""
+        file = self.file or ""
+        return file.removeprefix(ASSET) if file.startswith(ASSET) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,26 @@ from inland.plant.changes import Changes
 from inland.plant.erasing import Erasing
 from inland.plant.erasures import Erasures
 from inland.plant.exports import Exports
+from inland.plant.holders import Holders
+from inland.plant.jobs import Jobs
 from inland.plant.moves import Moves
 from inland.plant.resealing import Resealing
 from inland.plant.uploads import Uploads
+from inland.ports.jobs import Cells
+from inland.ports.plaintext import Memory
+from inland.ports.runner import Runner
 from inland.ports.stores import Stores
 from inland.ports.vault import Vault
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """What works with plaintext: engines, memory, jobs' commands, and what runs `aside`."""
+
+    runner: Runner
+    memory: Memory
+    cells: Cells
+    aside: Callable[[Callable[[], None]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +45,8 @@ class AssetRoom:
     moves: Moves
     erasing: Erasing
     upkeep: AssetUpkeep
+    holders: Holders
+    jobs: Jobs
 
 
 def asset_room(
@@ -39,15 +56,20 @@ def asset_room(
     site: Place,
     limits: Limits,
     begin: Callable[[Callable[[], None]], None],
+    workers: Workers,
 ) -> AssetRoom:
     """Over a vault that is opened at `site`, and the stores that its content lies in. `begin` runs
     what may take long on a thread of its own."""
     claims, rulings = Claims(), AssetRulings(changes, site)
-    known = Assets(changes, vault, rulings, stores)
+    holders = Holders(changes, vault, rulings, claims, workers.runner, workers.memory)
+    known = Assets(changes, vault, rulings, stores, holders.settle)
     uploads = Uploads(changes, vault, known, rulings, claims, limits)
     exports = Exports(changes, vault, known, rulings, claims, limits.exports_per_tenant)
     moves = Moves(changes, stores, rulings, claims, begin)
-    erasing = Erasing(changes, rulings, Erasures(changes, vault, claims))
+    erasures = Erasures(changes, vault, claims, holders.settle)
+    erasing = Erasing(changes, rulings, erasures)
     resealing = Resealing(changes, vault, claims)
-    upkeep = AssetUpkeep(changes, uploads, exports, moves, erasing, resealing)
-    return AssetRoom(known, uploads, exports, moves, erasing, upkeep)
+    jobs = Jobs(changes, rulings, holders, uploads, workers.cells, limits, workers.aside)
+    holders.know(jobs)
+    upkeep = AssetUpkeep(changes, uploads, exports, moves, erasing, resealing, jobs)
+    return AssetRoom(known, uploads, exports, moves, erasing, upkeep, holders, jobs)

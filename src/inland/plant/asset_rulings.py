@@ -64,6 +64,17 @@ class AssetRulings:
             raise unknown(row.id)
         raise Denied(f"{action.value} of asset {row.id}", verdict.rules, verdict.remedy)
 
+    def demand_for(self, tenant: str, action: Action, row: AssetRow) -> Ruling:
+        """What allows it to a tenant, whichever of its people asks: for what runs on its behalf.
+        Raises Denied, and NotFound where the tenant may not know of the asset."""
+        version, policy, residency = self._residency()
+        verdict = residency.explain_asset(tenant, action, closed(row), self.site)
+        if verdict.allowed:
+            return Ruling(verdict.rules, policy, version, self.site, None)
+        if not verdict.visible:
+            raise unknown(row.id)
+        raise Denied(f"{action.value} of asset {row.id}", verdict.rules, verdict.remedy)
+
     def _residency(self) -> tuple[int, str, Residency]:
         """Of the snapshot in the database."""
         with self._changes.store.read() as transaction:

@@ -9,6 +9,7 @@ from inland.domain.assets import Action
 from inland.plant.changes import Changes
 from inland.plant.erasing import Erasing
 from inland.plant.exports import Exports
+from inland.plant.jobs import PURPOSES, Jobs
 from inland.plant.moves import Moves
 from inland.plant.resealing import Resealing
 from inland.plant.uploads import Uploads
@@ -37,6 +38,7 @@ class AssetUpkeep:
         moves: Moves,
         erasing: Erasing,
         resealing: Resealing,
+        jobs: Jobs,
     ) -> None:
         self._changes = changes
         self._erasing = erasing
@@ -46,6 +48,7 @@ class AssetUpkeep:
             Action.EXPORT: exports.settle,
             Action.MOVE: moves.settle,
             Action.ERASE: erasing.settle,
+            **dict.fromkeys(PURPOSES, jobs.settle),
         }
         self._pieces: dict[str, Piece] = {}
         self._turns: deque[str] = deque()

@@ -4,7 +4,7 @@ Names and titles are opened here and sealed before they are stored; records of a
 """
 
 import hmac
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -36,8 +36,15 @@ class Assets:
     """The assets of one factory, as far as the holder of a key may know of them."""
 
     def __init__(
-        self, changes: Changes, vault: Vault, rulings: AssetRulings, stores: Stores
+        self,
+        changes: Changes,
+        vault: Vault,
+        rulings: AssetRulings,
+        stores: Stores,
+        settle: Callable[[], None],
     ) -> None:
+        """`settle`: whoever may not hold plaintext any more is gone when it returns."""
+        self._settle = settle
         self._changes = changes
         self._vault = vault
         self._rulings = rulings
@@ -87,6 +94,7 @@ class Assets:
                 transaction.assets.put_asset(row)
                 facts = {"tenant": row.tenant, "shared_with": list(shared)}
                 book("asset.share", asset, **facts, **decided.facts())
+        self._settle()
         return self.opened(row)
 
     def relabel(self, who: Key, asset: str, terms: AssetTerms) -> Asset:
@@ -110,6 +118,7 @@ class Assets:
                 facts = {"tenant": row.tenant, "role": who.role.value, **label_facts(label)}
                 wider = {one.field: [one.was, one.now] for one in more}
                 book("asset.label", asset, loosened=wider, **facts, **decided.facts())
+        self._settle()
         return self.opened(row)
 
     def opened(self, row: AssetRow) -> Asset:

@@ -8,6 +8,7 @@ from inland.domain.ids import UUID7_RANDOM_BYTES, uuid7
 from inland.domain.snapshot import Secrets, Snapshot
 from inland.ledger.records import CHANGE, SALT_BYTES, new_record
 from inland.plant.snapshots import build_snapshot
+from inland.ports.assets import AssetTables
 from inland.ports.billing import BillingTables
 from inland.ports.clock import Clock, Entropy
 from inland.ports.feed import Feed
@@ -32,6 +33,7 @@ class Change:
     def __init__(self, transaction: Transaction, book: Book, unix_s: int) -> None:
         self.state: StateTables = transaction.state
         self.billing: BillingTables = transaction.billing
+        self.assets: AssetTables = transaction.assets
         self.version = transaction.state.version()
         self.unix_s = unix_s
         self.is_made = False

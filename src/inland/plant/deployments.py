@@ -3,21 +3,23 @@
 An upstream's address is judged before it is kept; its bearer token goes into a file of its own.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from inland.decide.entities import url_endpoint
 from inland.decide.residency import Residency
+from inland.domain.assets import ASSET
 from inland.domain.capabilities import OF_UPSTREAM
 from inland.domain.errors import BadInput, Conflict, Denied, NotFound
 from inland.domain.ids import is_name
 from inland.domain.places import Place
-from inland.domain.plant import Deployment, EngineKind, Feature
+from inland.domain.plant import Deployment, EngineKind, Feature, Model
 from inland.plant.changes import FACTORY_FILE, Change, Changes
 from inland.plant.contracts import contracts_on, end_contract, refuse_short
 from inland.plant.labels import checked_place
-from inland.plant.models import local_model, upstream_model
+from inland.plant.models import asset_model, local_model, upstream_model
 from inland.plant.policies import permit_endpoint
 from inland.plant.snapshots import build_snapshot
 from inland.plant.tenants import refuse_beyond
@@ -32,7 +34,8 @@ MAX_URL_CHARS = 2048
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A deployment asked for. `model` is for engines here; the rest below it for servers elsewhere.
+    """A deployment asked for. `model` is for engines here, `asset:ID` for weights in the vault; the
+    rest below it for servers elsewhere.
 
     `jurisdiction` and `operator`: country codes; the operator's is the same unless given.
     `supports`: what the server can be asked. `token`: its bearer token. `permit_endpoint`: add the
@@ -61,8 +64,17 @@ class Order:
 class Deployments:
     """The deployments of one factory at `site`, whose engines' sockets lie in a folder."""
 
-    def __init__(self, changes: Changes, site: Place, folder: PolicyFolder, most: int) -> None:
-        """`most`: how many there may be."""
+    def __init__(
+        self,
+        changes: Changes,
+        site: Place,
+        folder: PolicyFolder,
+        most: int,
+        vetted: Callable[[str], Model],
+    ) -> None:
+        """`most`: how many there may be. `vetted`: of an asset's id the model that its content is,
+        once it was decided on and inspected."""
+        self._vetted = vetted
         self._changes = changes
         self._site = site
         self._folder = folder
@@ -79,12 +91,13 @@ class Deployments:
         place = self._place(order)
         with self._changes.store.read() as transaction:
             _refuse_taken(transaction.state.deployments().get(order.name), order.name)
+        private = self._private(order)
         if order.token is None:  # one left behind was given for another server
             self._changes.secrets.forget_upstream_key(order.name)
         else:
             self._changes.secrets.keep_upstream_key(order.name, order.token)
         try:
-            return self._add(who, order, place)
+            return self._add(who, order, place, private)
         except Exception:
             if order.token is not None and not self._stands(order.name):
                 self._changes.secrets.forget_upstream_key(order.name)
@@ -130,13 +143,21 @@ class Deployments:
         self._changes.wait_in_force(change.version)
         self._changes.secrets.forget_upstream_key(name)
 
-    def _add(self, who: str, order: Order, place: Place) -> Deployment:
+    def _private(self, order: Order) -> Model | None:
+        """The model of an order whose weights lie in the vault."""
+        if not (order.model or "").startswith(ASSET) or not order.engine.is_ours:
+            return None
+        if order.engine is not EngineKind.LLAMA_CPP:
+            raise BadInput("engine", "only llama.cpp is handed weights in memory")
+        return self._vetted(str(order.model).removeprefix(ASSET))
+
+    def _add(self, who: str, order: Order, place: Place, private: Model | None) -> Deployment:
         permitted: dict[str, str] = {}
         with self._changes.change(who) as change:
             there = change.state.deployments()
             _refuse_taken(there.get(order.name), order.name)
             refuse_beyond(self._most, len(there), "deployments")
-            deployment = _deployment(change, order, place)
+            deployment = _deployment(change, order, place, private)
             if order.permit_endpoint:
                 permitted = permit_endpoint(change, deployment)
             put_deployment(change, deployment)
@@ -201,9 +222,11 @@ def refuse_private_literal(change: Change, deployment: Deployment) -> None:
         raise Denied(f"a connection to {endpoint[0]}:{endpoint[1]}", verdict.rules, remedy)
 
 
-def _deployment(change: Change, order: Order, place: Place) -> Deployment:
+def _deployment(change: Change, order: Order, place: Place, private: Model | None) -> Deployment:
     local = order.engine.is_ours
-    if local:
+    if private is not None:
+        model = asset_model(change, private)
+    elif local:
         model = local_model(change, order.model or order.name)
     else:
         _check_url(order.url)

@@ -6,7 +6,7 @@ whatever stops an erase, it is gone on with from where it was.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -33,7 +33,11 @@ RETIRED = frozenset({AssetKind.MODEL, AssetKind.ADAPTER})
 class Erasures:
     """The erases of one factory that began and are not done. One thread steps one at a time."""
 
-    def __init__(self, changes: Changes, vault: Vault, claims: Claims) -> None:
+    def __init__(
+        self, changes: Changes, vault: Vault, claims: Claims, settle: Callable[[], None]
+    ) -> None:
+        """`settle`: whoever may not hold plaintext any more is gone when it returns."""
+        self._settle = settle
         self._changes = changes
         self._vault = vault
         self._claims = claims
@@ -113,6 +117,7 @@ class Erasures:
         return closed, not reach.at(root.id, Step.MET, 1)
 
     def _destroy(self, root: str, ids: list[str]) -> None:
+        self._settle()
         with self._changes.store.read() as transaction:
             rows = transaction.assets.some(ids)
         for row in rows:

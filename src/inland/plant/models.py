@@ -2,12 +2,14 @@
 
 from typing import Any
 
+from inland.domain.assets import ASSET, AssetState
 from inland.domain.errors import BadInput, Conflict, NotFound
 from inland.domain.ids import is_name
 from inland.domain.labels import EVERYONE, public_label
-from inland.domain.plant import Model
+from inland.domain.plant import Model, Tenant
 from inland.plant.changes import Change, Changes
 from inland.plant.tenants import label_details
+from inland.ports.assets import AssetRow
 
 
 class Models:
@@ -28,6 +30,31 @@ def local_model(change: Change, name: str) -> Model:
     if model is None or model.file is None:
         raise NotFound(f"model {name!r} with weights here; declare it in factory.toml")
     return model
+
+
+def asset_model(change: Change, model: Model) -> Model:
+    """`model`, whose weights were looked at and lie in the vault, made one if it is none yet.
+    Raises NotFound where its asset went meanwhile."""
+    row = change.assets.asset(model.id)
+    if row is None or row.state is not AssetState.LIVE:
+        raise NotFound(f"asset {model.id!r}")
+    if model.id not in change.state.models():
+        put_model(change, model, asset=model.id)
+    return model
+
+
+def model_of_asset(row: AssetRow, tenant: Tenant | None, licence: str | None) -> Model:
+    """The model whose weights an asset is: whose, for what and for whom as the asset is now. While
+    its owner is served nothing, nobody else knows of it."""
+    served = tenant is not None and not (tenant.suspended or tenant.withdrawn)
+    return Model(
+        id=row.id,
+        label=row.label,
+        shared_with=row.shared_with if served else (),
+        digest=f"hmac-sha256:{row.digest}",
+        file=f"{ASSET}{row.id}",
+        licence=licence,
+    )
 
 
 def upstream_model(change: Change, name: str) -> Model:

@@ -4,7 +4,7 @@ A replica is ready while the very process that proved itself is alive; a new lif
 anew. One that is not wanted any more drains before its engine is stopped.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
@@ -18,7 +18,6 @@ from inland.domain.plant import (
     Model,
     Replica,
     ReplicaState,
-    Tenant,
 )
 from inland.plant.changes import Change, Changes
 from inland.plant.draining import Draining
@@ -72,7 +71,10 @@ class Replicas:
         room: EngineRoom,
         probes: Executor,
         draining: Draining,
+        held_back: Callable[[], Mapping[str, str]],
     ) -> None:
+        """`held_back`: the models that no engine may have just now."""
+        self._held_back = held_back
         self._changes = changes
         self._runner = runner
         self._probers = probers
@@ -87,10 +89,15 @@ class Replicas:
     def step(self) -> None:
         """Observe, ask for the engines wanted, and write what changed. Raises Busy while nobody
         answers for the processes."""
+        held_back = self._held_back()
         with self._changes.store.read() as transaction:
             state = transaction.state
             models = state.models()
-            deployments = _readable(state.deployments(), models, state.tenants())
+            deployments = {
+                name: one
+                for name, one in state.deployments().items()
+                if one.model not in held_back  # nothing waits for what they were at
+            }
             written, version = state.replicas(), state.version()
         views = {
             view.replica: view
@@ -199,19 +206,6 @@ class Replicas:
             del self._probes[spec.replica]
 
 
-def _readable(
-    deployments: dict[str, Deployment], models: dict[str, Model], tenants: dict[str, Tenant]
-) -> dict[str, Deployment]:
-    """Those whose weights may be held in the clear: while their owner's keys are withdrawn nothing
-    of it runs, and nothing waits for that."""
-    withdrawn = {name for name, tenant in tenants.items() if tenant.withdrawn}
-    return {
-        name: one
-        for name, one in deployments.items()
-        if one.model not in models or models[one.model].label.owner not in withdrawn
-    }
-
-
 def wanted_engines(
     deployments: dict[str, Deployment],
     models: dict[str, Model],
@@ -240,7 +234,7 @@ def wanted_engines(
         EngineSpec(
             replica=replica,
             alias=one.name,
-            model_file=_below(room.models, str(model.file)),
+            model_file=str(model.file) if model.asset else _below(room.models, str(model.file)),
             socket=socket_path(room.sockets, replica),
             slots=one.slots,
             context=one.context,
@@ -250,7 +244,7 @@ def wanted_engines(
             engine=one.engine.value,
             accelerators=accelerators.get(replica, ()),
             model=model.id,
-            digest=(model.digest or "").removeprefix("sha256:"),
+            digest="" if model.asset else (model.digest or "").removeprefix("sha256:"),
         )
         for replica, one, model in local
     )
@@ -318,11 +312,13 @@ def _below(folder: str, file: str) -> str:
     return file if file.startswith("/") else f"{folder}/{file}"
 
 
-def awaited(state: StateTables) -> list[str]:
-    """What `/readyz` waits for: deployments here, none of whose replicas has produced a token."""
+def awaited(state: StateTables, held_back: Collection[str] = ()) -> list[str]:
+    """What `/readyz` waits for: deployments here, none of whose replicas has produced a token, but
+    those whose models are held back."""
     ready = {one.deployment for one in state.replicas().values() if one.state is ReplicaState.READY}
     return [
         f"a token from deployment {name}"
         for name, one in sorted(state.deployments().items())
         if one.engine.is_ours and one.replicas and name not in ready
+        if one.model not in held_back
     ]

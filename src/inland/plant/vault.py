@@ -85,7 +85,9 @@ class Parts:
 class VaultRoom:
     """The vault of one factory."""
 
-    def __init__(self, changes: Changes, parts: Parts) -> None:
+    def __init__(self, changes: Changes, parts: Parts, settle: Callable[[], None]) -> None:
+        """`settle`: whoever may not hold plaintext any more is gone when it returns."""
+        self._settle = settle
         self._changes = changes
         self._parts = parts
         self._lock = Lock()
@@ -121,7 +123,8 @@ class VaultRoom:
             self._parts.blobs.demand()
 
     def withdraw(self, who: str, tenant: str) -> Tenant:
-        """Nothing of the tenant opens, and no gateway serves it, when it returns.
+        """Nothing of the tenant opens, no engine and no job holds any of it, and no gateway serves
+        it, when it returns.
 
         Raises NotFound; KeysAway, where its requests are refused already and the keys follow when
         their keeper is back.
@@ -132,7 +135,10 @@ class VaultRoom:
             try:
                 self._parts.keys.withdraw(tenant)
             finally:
-                self._changes.wait_current()
+                try:
+                    self._settle()
+                finally:
+                    self._changes.wait_current()
         return found_tenant(self._changes, tenant)
 
     def give_back(self, who: str, tenant: str) -> Tenant:
@@ -141,6 +147,7 @@ class VaultRoom:
         with self._lock:
             self._parts.keys.give_back(tenant)
             self._mark(who, tenant, withdrawn=False)
+        self._settle()
         return found_tenant(self._changes, tenant)
 
     def step(self) -> None:

@@ -20,7 +20,8 @@ class EngineSpec:
     """An engine process to run. Two specs that differ in more than their cores are two processes:
     the old one is replaced.
 
-    `engine`: the kind of program. `model_file`: absolute path of its weights. `socket`: the unix
+    `engine`: the kind of program. `model_file`: absolute path of its weights, or `asset:ID` of
+    those that control hands over in memory. `socket`: the unix
     socket it serves on. `alias`: the deployment's name. `threads`: as the deployment has them.
     `cores`: the CPU numbers it is pinned to, `accelerators`: those it sees; empty means any.
     `isolation` is an order: a process that cannot have it ends. `model`, `digest`: what the factory
@@ -64,6 +65,11 @@ class Runner(Protocol):
 
     def set_engines(self, specs: tuple[EngineSpec, ...]) -> None:
         """Make exactly these engines run. Idempotent; survives the caller's death."""
+        ...
+
+    def end(self, names: tuple[str, ...]) -> None:
+        """Kill these engines at once; they are gone when it returns, and started again only where
+        `set_engines` asks for them anew. Those that are not there are passed over."""
         ...
 
     def report_ready(self, name: str, pid: int, inland: str | None = None) -> None:

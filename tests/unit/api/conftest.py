@@ -25,7 +25,7 @@ from inland.plant.replicas import EngineRoom, Replicas
 from inland.plant.reports import Reports
 from inland.plant.ticker import Ticker
 from inland.ports.books import UsageRow
-from tests.unit.plant.parts import SITE, AtOnce, Plant, ToyProber, ToyRunner, settled
+from tests.unit.plant.parts import SITE, AtOnce, Plant, ToyProber, settled
 from tests.unit.plant.toy_driver import ToyDriver
 
 RECORD = {
@@ -107,7 +107,7 @@ class Factory:
     def __init__(self, home: Path) -> None:
         self.plant = plant = Plant(home)
         plant.begin()
-        self.books, self.feed, self.runner = ToyBooks(), ToyFeed(plant), ToyRunner()
+        self.books, self.feed, self.runner = ToyBooks(), ToyFeed(plant), plant.runner
         self.prober = ToyProber()
         room = EngineRoom("/m", "/r", (0, 1))
         self.replicas = Replicas(
@@ -117,6 +117,7 @@ class Factory:
             room,
             AtOnce(),
             settled(plant.clock),
+            plant.holders.held_back,
         )
         (home / "ledger" / "tile" / "0").mkdir(parents=True)
         intake = Bringing(Shelf(home), "none", _no_fetcher)

@@ -324,6 +324,7 @@ def test_assets_and_exports_are_bounded_for_each_tenant_by_itself(world: World):
         SITE,
         Limits(assets_per_tenant=2, exports_per_tenant=2),
         lambda run: run(),
+        world.plant.workers,
     )
     uploads, exports = room.uploads, room.exports
 

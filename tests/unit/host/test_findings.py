@@ -146,3 +146,20 @@ def test_a_process_opens_as_many_files_as_it_needs_and_no_more_than_it_may() -> 
             assert machine.may_open(hard + 1) == hard
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_program_that_takes_core_dumps_is_warned_of(tmp_path: Path) -> None:
+    pattern = tmp_path / "core_pattern"
+    for text, health in (
+        ("core\n", Health.GOOD),
+        ("|/usr/lib/systemd/systemd-coredump %P\n", Health.WARN),
+    ):
+        pattern.write_text(text)
+        assert machine.core_dumps(pattern).health is health
+    assert machine.core_dumps(tmp_path / "none").health is Health.GOOD
+
+
+def test_swap_is_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    for total, health in ((0, Health.GOOD), (1 << 30, Health.WARN)):
+        monkeypatch.setattr(machine, "_meminfo", lambda total=total: {"SwapTotal": total})
+        assert machine.swap().health is health

@@ -1,17 +1,21 @@
 """A plant over a real database and folders; its clock, runner and gateways are made up."""
 
 import itertools
+import os
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import shake_256
 from pathlib import Path
+from threading import Event, Thread
 
 from sqlalchemy.engine import URL
 
 from inland.adapters.files.disk import Disk
 from inland.adapters.files.policies import PolicyFiles
 from inland.adapters.files.secrets import SecretFolder
+from inland.adapters.memory.memory_file import MemoryFiles
 from inland.adapters.sql.database import Database, sqlite_url
 from inland.adapters.vault.embedded_keys import FactoryKeys
 from inland.adapters.vault.folder_blobs import FolderBlobs
@@ -23,7 +27,7 @@ from inland.domain.places import Place
 from inland.domain.plant import Deployment, EngineKind, Feature, Model
 from inland.domain.snapshot import Secrets, Snapshot
 from inland.ledger import canonical
-from inland.plant.asset_room import asset_room
+from inland.plant.asset_room import Workers, asset_room
 from inland.plant.budgets import Budgets
 from inland.plant.changes import Changes
 from inland.plant.contracts import Contracts
@@ -36,6 +40,8 @@ from inland.plant.prices import PriceList
 from inland.plant.tenants import Tenants
 from inland.plant.vault import Parts, VaultRoom
 from inland.ports.clock import Entropy
+from inland.ports.jobs import JobEnd, JobSpec
+from inland.ports.plaintext import Plaintext
 from inland.ports.runner import EngineSpec, ProcessState, ProcessView
 from tests import databases
 from tests.vaults import factory_key, vault_of
@@ -100,6 +106,7 @@ class ToyRunner:
     views: dict[str, ProcessView] = field(default_factory=dict)
     asked: list[tuple[EngineSpec, ...]] = field(default_factory=list)
     ready: list[tuple[str, int]] = field(default_factory=list)
+    ended: tuple[str, ...] = ()
     _pids: itertools.count = field(default_factory=lambda: itertools.count(100))
 
     def set_engines(self, specs: tuple[EngineSpec, ...]) -> None:
@@ -119,6 +126,11 @@ class ToyRunner:
     def put(self, replica: str, **changes: object) -> None:
         """Change what the table says of an engine."""
         self.views[replica] = replace(self.views[replica], **changes)
+
+    def end(self, names: tuple[str, ...]) -> None:
+        self.ended += names
+        for name in names:
+            self.views.pop(name.removeprefix("engine-"), None)
 
     def report_ready(self, name: str, pid: int, inland: str | None = None) -> None:
         self.ready.append((name, pid))
@@ -150,6 +162,52 @@ class ToyProber:
     def prove(self, address: str, model: str) -> tuple[Feature, ...] | None:
         self.asked += 1
         return (Feature.SYSTEM,) if self.works else None
+
+
+class ToyCell:
+    """A command that runs until it is ended, or a test says how it ended."""
+
+    pid = 4711
+
+    def __init__(self, seen: dict[str, bytes]) -> None:
+        self.seen, self.over, self.ends = seen, Event(), 0
+        self.told = JobEnd(None, "", bytearray(), 0)
+
+    def finish(self, status: int, output: bytes = b"") -> None:
+        self.told = JobEnd(status, "", bytearray(output), len(output))
+        self.over.set()
+
+    def wait(self) -> JobEnd:
+        assert self.over.wait(60)
+        return self.told
+
+    def end(self) -> None:
+        self.ends += 1
+        self.over.set()
+
+
+class ToyCells:
+    """Begins nothing, and looks at what it would have been given."""
+
+    isolation = "namespaces"
+
+    def __init__(self) -> None:
+        self.begun: list[tuple[JobSpec, ToyCell]] = []
+
+    def begin(self, spec: JobSpec, files: Mapping[str, Plaintext]) -> ToyCell:
+        seen = {asset: os.pread(file.fd, file.bytes, 0) for asset, file in files.items()}
+        self.begun.append((spec, ToyCell(seen)))
+        return self.begun[-1][1]
+
+
+def begun(run: Callable[[], None]) -> None:
+    """Aside, on a thread."""
+    Thread(target=run, daemon=True).start()
+
+
+def workers() -> Workers:
+    """Those that a test looks at."""
+    return Workers(ToyRunner(), MemoryFiles("none"), ToyCells(), begun)
 
 
 def settled(clock: HandClock) -> Draining:
@@ -188,18 +246,23 @@ class Plant:
         self.budgets = Budgets(self.changes, most)
         self.prices = PriceList(self.changes, most)
         self.policies = Policies(self.changes, self.folder)
-        self.deployments = Deployments(self.changes, SITE, self.folder, most)
         self.contracts = Contracts(self.changes, most)
         _, self.vault_keys, self.blobs = vault_of(Disk(home), factory_keys)
         self.stores = PlacedBlobs(self._placed(), self._lies)
         self.vault = SealedVault(self.vault_keys, self.stores)
         self.limits = Limits()
-        self.vault_room = VaultRoom(
-            self.changes, Parts(self.vault_keys, self.stores, self.vault, wrapped=self.vault_keys)
-        )
+        self.runner, self.cells = ToyRunner(), ToyCells()
+        self.workers = replace(workers(), runner=self.runner, cells=self.cells)
+        at_once = lambda run: run()  # noqa: E731 - what is aside elsewhere
+        vault, stores = self.vault, self.stores
         self.room = asset_room(
-            self.changes, self.vault, self.stores, SITE, self.limits, lambda run: run()
+            self.changes, vault, stores, SITE, self.limits, at_once, self.workers
         )
+        self.holders, self.jobs = self.room.holders, self.room.jobs
+        kept = Parts(self.vault_keys, self.stores, self.vault, wrapped=self.vault_keys)
+        self.vault_room = VaultRoom(self.changes, kept, self.holders.settle)
+        vetted = self.holders.vetted
+        self.deployments = Deployments(self.changes, SITE, self.folder, most, vetted)
         self.assets, self.uploads = self.room.known, self.room.uploads
         self.exports, self.erasing = self.room.exports, self.room.erasing
         self.moves = self.room.moves

@@ -28,7 +28,7 @@ def _prove(plant):
     """Every replica there is has produced a token."""
     probers = dict.fromkeys(EngineKind, ToyProber())
     room, draining = EngineRoom("/m", "/r", (0, 1)), settled(plant.clock)
-    replicas = Replicas(plant.changes, ToyRunner(), probers, room, AtOnce(), draining)
+    replicas = Replicas(plant.changes, ToyRunner(), probers, room, AtOnce(), draining, dict)
     for _ in range(3):
         replicas.step()
         plant.clock.sleep(1)

@@ -47,7 +47,7 @@ def draining(plant, at_work):
 @pytest.fixture
 def replicas(plant, runner, prober, draining):
     return Replicas(
-        plant.changes, runner, dict.fromkeys(EngineKind, prober), ROOM, AtOnce(), draining
+        plant.changes, runner, dict.fromkeys(EngineKind, prober), ROOM, AtOnce(), draining, dict
     )
 
 
@@ -133,6 +133,7 @@ def test_a_control_that_starts_again_keeps_what_was_proved(plant, runner, prober
         ROOM,
         AtOnce(),
         settled(plant.clock),
+        dict,
     )
     again.step()
     assert _state(plant) is ReplicaState.READY
@@ -233,7 +234,7 @@ def test_what_gateways_said_before_they_knew_that_it_drains_counts_for_nothing(
 
     draining = Draining(works_on, plant.clock, DRAIN_S)
     again = Replicas(
-        plant.changes, runner, dict.fromkeys(EngineKind, prober), ROOM, AtOnce(), draining
+        plant.changes, runner, dict.fromkeys(EngineKind, prober), ROOM, AtOnce(), draining, dict
     )
     plant.deployments.scale("op", "two", 1)
     again.step()
@@ -251,7 +252,7 @@ def test_a_control_that_starts_again_goes_on_draining(
     for _ in range(2):
         replicas.step()
     again = Replicas(
-        plant.changes, runner, dict.fromkeys(EngineKind, prober), ROOM, AtOnce(), draining
+        plant.changes, runner, dict.fromkeys(EngineKind, prober), ROOM, AtOnce(), draining, dict
     )
     for _ in range(2):
         again.step()

@@ -5,12 +5,11 @@ from dataclasses import replace
 import pytest
 
 from inland.domain.errors import NotFound
-from inland.plant.replicas import _readable
 from inland.plant.vault import Finding, Wrong
 from inland.ports.keys import KeyName, KeysAway, KeyWithdrawn
 from inland.ports.vault import PartName
 from tests.unit.assets.world import STEP, World, small_parts
-from tests.unit.plant.parts import MODEL, SERVED
+from tests.unit.plant.parts import MODEL
 
 
 @pytest.fixture
@@ -139,12 +138,16 @@ def test_what_is_being_uploaded_is_left_alone(world, plant):
 
 
 def test_a_deployment_of_a_withdrawn_tenants_model_has_no_engine(plant):
-    owned = replace(MODEL, label=replace(MODEL.label, owner="acme"))
-    tenants = {one.id: one for one in plant.tenants.all()}
-    assert _readable({"d": SERVED}, {"smol": owned}, tenants)
-    tenants["acme"] = replace(tenants["acme"], withdrawn=True)
-    assert not _readable({"d": SERVED}, {"smol": owned}, tenants)
-    assert _readable({"d": SERVED}, {"smol": MODEL}, tenants)
+    with plant.changes.change("op") as change:
+        change.state.put_model(replace(MODEL, label=replace(MODEL.label, owner="acme")))
+        change.touch()
+    assert plant.holders.held_back() == {}
+    plant.runner.restart("smollm2-0")
+    plant.vault_room.withdraw("op", "acme")
+    assert plant.holders.held_back() == {"smol": "acme has withdrawn its keys"}
+    assert plant.runner.ended == ("engine-smollm2-0",)
+    plant.vault_room.give_back("op", "acme")
+    assert plant.holders.held_back() == {}
 
 
 def test_the_vault_says_how_it_is(plant, monkeypatch):

@@ -72,6 +72,11 @@ class Home:
         return self.root / "run" / "supervisor.sock"
 
     @property
+    def handing_socket(self) -> Path:
+        """Where an engine asks control for weights that lie in the vault."""
+        return self.root / "run" / "handing.sock"
+
+    @property
     def control_socket(self) -> Path:
         return self.root / "run" / "control.sock"
 

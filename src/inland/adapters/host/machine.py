@@ -36,7 +36,8 @@ def machine(home: Path, weights_bytes: int, connections: int) -> list[Finding]:
     each of whose gateways takes so many connections."""
     on_disk = [disk(home), inodes(home), syncs(home)]
     within = [open_files(connections), limits()]
-    return [*on_disk, memory(weights_bytes), swap(), clock(), *within, isolation()]
+    kept_out = [swap(), core_dumps()]
+    return [*on_disk, memory(weights_bytes), *kept_out, clock(), *within, isolation()]
 
 
 def disk(home: Path) -> Finding:
@@ -102,6 +103,20 @@ def swap() -> Finding:
         remedy = "swapoff -a, or encrypt it: memory with prompts in it may be written there"
         return Finding("swap", Health.WARN, f"{total // MIB:,} MiB", remedy)
     return good("swap", "none")
+
+
+def core_dumps(pattern: Path = Path("/proc/sys/kernel/core_pattern")) -> Finding:
+    """Who gets a crashed program's memory. The factory's processes leave none; a job's command can
+    take that back for itself, where a program takes dumps."""
+    try:
+        takes = pattern.read_text("ascii", "replace").strip()
+    except OSError:
+        return good("core dumps", "cannot be asked; the factory's processes leave none")
+    if takes.startswith("|"):
+        remedy = "sysctl kernel.core_pattern=core: a job that lowers its limit to 0 is dumped there"
+        program = takes[1:].split(" ")[0]
+        return Finding("core dumps", Health.WARN, f"the kernel hands them to {program}", remedy)
+    return good("core dumps", "none of the factory's processes, and no program takes them")
 
 
 def open_files(connections: int) -> Finding:

@@ -4,6 +4,7 @@ Source: Linux `Documentation/userspace-api/landlock.rst` and `include/uapi/linux
 """
 
 import ctypes
+import errno
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -96,5 +97,8 @@ def _allow(ruleset: int, one: Allowed) -> None:
         rights = one.rights if one.path.is_dir() else one.rights & _ON_FILES
         rule = _PathBeneathAttr(rights, descriptor)
         _call(_ADD_RULE, ruleset, _PATH_BENEATH, ctypes.byref(rule), 0)
+    except OSError as error:
+        if error.errno != errno.EBADFD:  # a memory file: no rule holds it, nor does one need to
+            raise
     finally:
         os.close(descriptor)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from inland import __version__
+from inland.adapters.files.clock import SystemClock
 from inland.adapters.processes.protocol import (
     LINE_LIMIT_BYTES,
     SPOKEN,
@@ -21,6 +22,7 @@ from inland.ports.runner import EngineSpec, ProcessView
 REPLY_LIMIT_S = 5.0
 _CHUNK_BYTES = 65536
 _RETRY_AFTER_S = 1
+_PAUSE_S = 0.005
 
 
 class SupervisorClient:
@@ -33,6 +35,20 @@ class SupervisorClient:
     def set_engines(self, specs: tuple[EngineSpec, ...]) -> None:
         """Make exactly these engines run. Idempotent; survives the caller's death."""
         self._ask({"op": "set_engines", "specs": [spec_to(spec) for spec in specs]})
+
+    def end(self, names: tuple[str, ...]) -> None:
+        """Kill these engines at once; gone when it returns. Raises Busy, too, where one is not."""
+        lives = {(one.name, one.pid) for one in self.processes() if one.name in names and one.pid}
+        if not lives:
+            return
+        self._ask({"op": "end", "names": list(names)})
+        clock = SystemClock()
+        until_s = clock.monotonic() + self._reply_limit_s
+        while left := lives & {(one.name, one.pid) for one in self.processes()}:
+            if clock.monotonic() > until_s:
+                names_left = ", ".join(sorted(name for name, _ in left))
+                raise Busy(f"{names_left} does not end though killed", _RETRY_AFTER_S)
+            clock.sleep(_PAUSE_S)
 
     def report_ready(self, name: str, pid: int, inland: str | None = None) -> None:
         """Tell that the process `name` with `pid` works. Raises Conflict for a life that is over,

@@ -173,6 +173,19 @@ class Supervisor:
             if name not in self._children:
                 self._add(Child(name, ENGINE, self._log(name), spec=spec, wanted=spec))
 
+    def end(self, names: tuple[str, ...]) -> None:
+        """Kill these engines: what they hold must be in no memory any more. They are gone once
+        the table does not show them."""
+        for name in names:
+            child = self._children.get(name)
+            if child is None or child.role != ENGINE:
+                continue
+            child.wanted, child.leaving = None, True
+            if child.process is None:
+                self._left(child)
+            else:
+                child.signal(signal.SIGKILL)
+
     def report_ready(self, name: str, pid: int, inland: str | None = None) -> None:
         """Note that `name` works, when `pid` is its present life."""
         child = self._child(name)

@@ -105,6 +105,8 @@ class SupervisorSocket:
         match message:
             case {"op": "set_engines", "specs": list(specs)}:
                 self._runner.set_engines(tuple(spec_from(spec) for spec in specs))
+            case {"op": "end", "names": list(names)}:
+                self._runner.end(tuple(str(name) for name in names))
             case {"op": "report_ready", "name": str(name), "pid": int(pid)}:
                 inland = message.get("inland")
                 self._runner.report_ready(name, pid, str(inland)[:_SAID] if inland else None)

@@ -217,6 +217,9 @@ class SqlState:
             },
         )
 
+    def remove_model(self, model: str) -> None:
+        self._connection.execute(delete(MODELS).where(MODELS.c.id == model))
+
     def deployments(self) -> dict[str, Deployment]:
         return {row["name"]: _deployment(row) for row in self._rows(DEPLOYMENTS)}
 

@@ -1,0 +1,123 @@
+"""The process that keeps a job's command: `python -m inland.adapters.jobs`, its spec on stdin.
+
+It leaves everything of the machine, makes the first process of a namespace and waits for it; told
+to end, it kills that one, the kernel ends all the others with it, and only then it ends itself.
+"""
+
+import json
+import os
+import resource
+import signal
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from inland.adapters.isolation.core_dumps import leave_no_core
+from inland.adapters.jobs.spec import ASSETS, OWN, CellSpec
+from inland.adapters.silence import kernel
+from inland.adapters.silence.view import View, enter, special
+from inland.domain.errors import InlandError
+
+#: What the command ends with when it could not be begun.
+NOT_BEGUN = 127
+
+
+def main() -> int:
+    """Keep one command until it is gone."""
+    spec = CellSpec(**json.loads(sys.stdin.buffer.read()))
+    os.umask(0o077)
+    try:
+        leave_no_core()
+        kernel.leave_everything()
+        kernel.die_with_parent()
+        if os.getppid() != spec.parent:
+            return NOT_BEGUN
+        view = _view(spec)
+        kernel.leave_processes()
+        first = os.fork()
+    except (InlandError, OSError) as error:
+        _tell(spec.told, {"why": f"it could not be shut in: {error}"})
+        return NOT_BEGUN
+    if first == 0:
+        _be_first(spec, view)
+    signal.signal(signal.SIGTERM, lambda *_: os.kill(first, signal.SIGKILL))
+    os.waitpid(first, 0)  # returns when the namespace is empty
+    return 0
+
+
+def _view(spec: CellSpec) -> View:
+    """Sockets and devices in what it was given are not there for it."""
+    readable = tuple(Path(path) for path in spec.readable)
+    masked = tuple(special(Path(path) for path in spec.given))
+    return View(readable, hidden=tuple(Path(path) for path in spec.hidden), masked=masked)
+
+
+def _be_first(spec: CellSpec, view: View) -> NoReturn:
+    """The first process of the namespace: sees the view, begins the command, waits for it."""
+    code = 1
+    try:
+        kernel.die_with_parent()
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        _keep_only(spec.told, *spec.files.values())
+        enter(view)
+        _place(spec.files)
+        command = os.fork()
+        if command == 0:
+            _become(spec)
+        kernel.be_private()
+        _tell(spec.told, {"status": _awaited(command)})
+        code = 0
+    except OSError as error:
+        _tell(spec.told, {"why": f"it could not be shut in: {error}"})
+    finally:
+        os._exit(code)
+
+
+def _keep_only(*kept: int) -> None:
+    """Close every descriptor but these, and what it prints; there is nothing to read."""
+    nowhere = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
+    os.dup2(nowhere, 0)
+    begin = 3
+    for one in sorted(kept):
+        os.closerange(begin, one)
+        begin = one + 1
+    os.closerange(begin, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+
+
+def _place(files: dict[str, int]) -> None:
+    """Names for the memory files, in memory themselves."""
+    folder = Path(ASSETS)
+    folder.mkdir(mode=0o700)
+    for asset, descriptor in files.items():
+        (folder / asset).symlink_to(f"/proc/self/fd/{descriptor}")
+
+
+def _become(spec: CellSpec) -> NoReturn:
+    try:
+        os.setsid()
+        os.close(spec.told)
+        for descriptor in spec.files.values():
+            os.set_inheritable(descriptor, True)  # noqa: FBT003 - its one argument
+        os.chdir(OWN)
+        kernel.drop_capabilities()
+        os.execve(spec.argv[0], spec.argv, spec.environment)  # noqa: S606 - no shell
+    except OSError as error:
+        os.write(2, f"inland: {error}\n".encode())
+    finally:
+        os._exit(NOT_BEGUN)
+
+
+def _awaited(command: int) -> int:
+    """How the command ended; whoever it left behind ends with this process."""
+    while True:
+        ended, status = os.wait()
+        if ended == command:
+            return os.waitstatus_to_exitcode(status)
+
+
+def _tell(told: int, facts: dict[str, object]) -> None:
+    os.write(told, json.dumps(facts).encode())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,164 @@
+"""`ports.jobs.Cells`: starts the process that keeps a command, and reads what that prints."""
+
+import json
+import os
+import selectors
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from inland.adapters.files.clock import SystemClock
+from inland.adapters.jobs.spec import ASSETS, ENVIRONMENT, CellSpec
+from inland.adapters.silence.view import beside, outermost
+from inland.domain.assets import ASSET
+from inland.domain.errors import Conflict, NotFound
+from inland.ports.jobs import Cell, JobEnd, JobSpec
+from inland.ports.plaintext import Plaintext
+
+#: How records name what holds a job in: users, processes, mounts and networks of its own.
+NAMESPACES = "namespaces"
+#: What the process that keeps a command gets to end it, in seconds.
+END_S = 0.5
+_CHUNK_BYTES = 65536
+_TOLD_BYTES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class CommandCells:
+    """Commands of jobs of the factory at `home`, which none of them sees. `environment`: what
+    every command gets of control's."""
+
+    home: Path
+    environment: Mapping[str, str]
+    isolation: str
+
+    def begin(self, spec: JobSpec, files: Mapping[str, Plaintext]) -> Cell:
+        """As the port says."""
+        told_r, told_w = os.pipe()
+        try:
+            asked = self._asked(spec, {asset: file.fd for asset, file in files.items()}, told_w)
+            process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "inland.adapters.jobs"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                pass_fds=(told_w, *(file.fd for file in files.values())),
+                env=dict(self.environment),
+                cwd="/",
+                start_new_session=True,
+            )
+        except BaseException:
+            os.close(told_r)
+            raise
+        finally:
+            os.close(told_w)
+        assert process.stdin is not None
+        with suppress(BrokenPipeError), process.stdin as asking:
+            asking.write(json.dumps(asdict(asked)).encode())
+        return CommandCell(process, told_r, spec)
+
+    def _asked(self, spec: JobSpec, files: dict[str, int], told: int) -> CellSpec:
+        program = shutil.which(spec.command[0], path=self.environment.get("PATH"))
+        if program is None:
+            raise NotFound(f"program {spec.command[0]!r} on control's PATH")
+        given = [Path(path) for path in spec.readable]
+        for path in given:
+            if not (path.is_file() or path.is_dir()):
+                raise NotFound(f"file or folder {path}")
+        executable = Path(program).absolute()
+        read = [executable, executable.resolve(), Path(sys.prefix), Path(sys.base_prefix), *given]
+        readable = outermost(path.parent.resolve() / path.name for path in read)
+        if any(path.is_relative_to(self.home) for path in readable):
+            raise Conflict("the job", f"what lies in {self.home} is not for jobs")
+        own = {**self.environment, **ENVIRONMENT, "INLAND_JOB": spec.job}
+        return CellSpec(
+            argv=[str(executable), *(_placed(word) for word in spec.command[1:])],
+            environment=own,
+            readable=[str(path) for path in beside(readable)],
+            given=[str(path) for path in given],
+            hidden=[str(self.home)],
+            files=files,
+            told=told,
+            parent=os.getpid(),
+        )
+
+
+class CommandCell:
+    """One command that runs."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", told: int, spec: JobSpec) -> None:
+        self._process = process
+        self._told = told
+        self._spec = spec
+
+    @property
+    def pid(self) -> int:
+        """As the port says."""
+        return self._process.pid
+
+    def end(self) -> None:
+        """As the port says: who keeps it kills the first process of its namespace, and waits for
+        all the others."""
+        with suppress(ProcessLookupError):
+            self._process.terminate()
+        try:
+            self._process.wait(END_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def wait(self) -> JobEnd:
+        """As the port says."""
+        output = bytearray()
+        printed, in_time = self._read(output)
+        if not in_time:
+            self.end()
+        code = self._process.wait()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+        facts = self._facts()
+        why = str(facts.get("why", ""))
+        if not in_time:
+            why = f"it took longer than {self._spec.seconds} s"
+        elif not facts:
+            why = f"the process that kept it ended ({code})"
+        status = facts.get("status") if in_time else None
+        return JobEnd(status, why, output, printed)
+
+    def _read(self, output: bytearray) -> tuple[int, bool]:
+        """What it prints, as far as it is kept: how much that was, and whether it ended in time."""
+        assert self._process.stdout is not None
+        clock, printed, fd = SystemClock(), 0, self._process.stdout.fileno()
+        until_s = clock.monotonic() + self._spec.seconds
+        with selectors.DefaultSelector() as selector:
+            selector.register(fd, selectors.EVENT_READ)
+            while (left_s := until_s - clock.monotonic()) > 0:
+                if not selector.select(left_s):
+                    continue
+                chunk = os.read(fd, _CHUNK_BYTES)
+                if not chunk:
+                    return printed, True
+                printed += len(chunk)
+                output += chunk[: max(0, self._spec.output_bytes - len(output))]
+        return printed, False
+
+    def _facts(self) -> dict[str, Any]:
+        try:
+            data = os.read(self._told, _TOLD_BYTES)
+        finally:
+            os.close(self._told)
+        try:
+            told: dict[str, Any] = json.loads(data)
+        except ValueError:
+            return {}
+        return told
+
+
+def _placed(word: str) -> str:
+    """`asset:ID` in a command stands for where that asset's file is."""
+    return f"{ASSETS}/{word.removeprefix(ASSET)}" if word.startswith(ASSET) else word

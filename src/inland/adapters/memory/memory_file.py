@@ -1,0 +1,94 @@
+"""Plaintext for engines and jobs: in memory alone, sealed against change, gone when closed.
+
+A memory file has no name on any disk. Who is handed its descriptor can read it and nothing else;
+it is gone with the last descriptor. Memory may go to swap: `inland doctor` looks for that.
+"""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from inland.adapters.weights.formats.window import Refused
+from inland.adapters.weights.inspection import inspect
+from inland.adapters.weights.opened import Opened
+from inland.domain.errors import BadInput, Busy
+from inland.ports.plaintext import Clean, Plaintext
+
+#: Memory that must be left beside what is held, for the factory itself.
+SPARE_BYTES = 256 << 20
+_RETRY_AFTER_S = 10
+_SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
+
+
+class MemoryFile:
+    """Content in memory, from when it was made until `close`.
+
+    `fd`: open for reading only; a child that is to have it inherits it (`pass_fds`), and reads
+    `/proc/self/fd/FD` where it wants a path.
+    """
+
+    def __init__(self, chunks: Iterable[bytes], name: str = "inland") -> None:
+        """`name` is shown in /proc; say nothing with it. Raises what `chunks` raises, OSError."""
+        self.fd = -1
+        made = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        try:
+            os.fchmod(made, 0o400)
+            with open(made, "wb", buffering=0, closefd=False) as file:
+                file.writelines(chunks)
+            fcntl.fcntl(made, fcntl.F_ADD_SEALS, _SEALS)
+            self.bytes = os.fstat(made).st_size
+            self.fd = os.open(f"/proc/self/fd/{made}", os.O_RDONLY | os.O_CLOEXEC)
+        finally:
+            os.close(made)
+
+    def close(self) -> None:
+        """Let go of it: unless a child holds it too, the memory is free."""
+        fd, self.fd = self.fd, -1
+        if fd >= 0:
+            with contextlib.suppress(OSError):
+                os.close(fd)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class MemoryFiles:
+    """`ports.plaintext.Memory`. `isolation`: what holds in the child that inspects weights."""
+
+    def __init__(self, isolation: str) -> None:
+        self._isolation = isolation
+
+    def hold(self, size: int, chunks: Iterable[bytes]) -> Plaintext:
+        """As the port says."""
+        free = _available_bytes()
+        if size + SPARE_BYTES > free:
+            told = f"{size >> 20:,} MiB of memory are needed for plaintext, and {free >> 20:,} free"
+            raise Busy(told, _RETRY_AFTER_S)
+        return MemoryFile(chunks)
+
+    def inspect(self, file: Plaintext) -> Clean:
+        """As the port says."""
+        try:
+            found = inspect(Opened(file.fd, file.bytes), self._isolation)
+        except Refused as error:
+            raise BadInput("model", str(error)) from None
+        return Clean(found.kind, found.licence, found.isolation)
+
+
+def _available_bytes() -> int:
+    for line in Path("/proc/meminfo").read_text("ascii").splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    return 0

@@ -1,0 +1,43 @@
+"""Plaintext of assets for engines and jobs: in memory alone, handed over by descriptor."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class Plaintext(Protocol):
+    """Content in memory that nobody can change; gone once nobody has it open any more.
+
+    `fd`: open for reading. `bytes`: how many there are.
+    """
+
+    fd: int
+    bytes: int
+
+    def close(self) -> None:
+        """Let go of it; may be repeated."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Clean:
+    """Weights that were inspected. `kind`: `gguf` or `safetensors`. `licence`: as they say
+    themselves. `isolation`: what held in the child that read them."""
+
+    kind: str
+    licence: str
+    isolation: str
+
+
+class Memory(Protocol):
+    """Calls block."""
+
+    def hold(self, size: int, chunks: Iterable[bytes]) -> Plaintext:
+        """`chunks`, of `size` bytes in all. Raises Busy where there is no room, and what `chunks`
+        raises; then nothing of it is left."""
+        ...
+
+    def inspect(self, file: Plaintext) -> Clean:
+        """What the weights are, told by a child with neither keys nor network. Raises BadInput for
+        what is no clean weights."""
+        ...
