@@ -158,9 +158,11 @@ class FactoryClient:
         """Begins an upload, or goes on with one: which of its `parts` are `received`."""
         return self._object("POST", "assets", body=body)
 
-    def put_asset_part(self, asset: str, number: int, file: BinaryIO, at: int, length: int) -> None:
-        """`length` bytes of `file` from `at` on; returns when they are durable. Threads may put
-        several at once. Raises EOFError where the file ends before."""
+    def put_asset_parts(
+        self, asset: str, number: int, file: BinaryIO, at: int, length: int
+    ) -> None:
+        """`length` bytes of `file` from `at` on, whole parts from that one on; returns when they
+        are durable. Threads may put several at once. Raises EOFError where the file ends before."""
         path = f"assets/{_part(asset)}/parts/{number}"
         with _heard():
             _demand_allowed(self._content.send(f"{_ROOT}{path}", file, at, length))
@@ -183,9 +185,10 @@ class FactoryClient:
         """Begins an export: its `parts` are to be read."""
         return self._object("POST", f"assets/{_part(asset)}/exports", body=body)
 
-    def asset_part(self, asset: str, export: str, number: int, into: memoryview) -> int:
-        """A part into memory that has room for it; its length. Threads may ask for several."""
-        path = f"assets/{_part(asset)}/exports/{_part(export)}/parts/{number}"
+    def asset_parts(self, asset: str, export: str, numbers: range, into: memoryview) -> int:
+        """Parts into memory that has room for them; their length. Threads may ask at once."""
+        path = f"assets/{_part(asset)}/exports/{_part(export)}/parts/{numbers[0]}"
+        path += f"?count={len(numbers)}"
         with _heard():
             answer = self._content.receive(f"{_ROOT}{path}", into)
         _demand_allowed(answer)

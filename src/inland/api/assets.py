@@ -2,17 +2,17 @@
 
 from typing import Annotated, Self, TypeVar
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi import Path as InPath
 from fastapi.responses import Response
 from pydantic import Field
 
 from inland.api.access import Caller, caller_for
-from inland.api.content import content_of
+from inland.api.content import Pieces, content_of
 from inland.api.control import Control
 from inland.api.problems import holds, may
 from inland.api.shapes import Shape
-from inland.domain.assets import Asset, AssetKind, AssetState
+from inland.domain.assets import PART_BYTES, Asset, AssetKind, AssetState
 from inland.domain.errors import BadInput
 from inland.domain.labels import Classification, Purpose
 from inland.domain.places import Known, Place
@@ -34,6 +34,8 @@ _BODY = {
 _Codes = Annotated[list[str], Field(min_length=1, max_length=64)]
 _Purposes = Annotated[list[Purpose], Field(max_length=5)]
 _Value = TypeVar("_Value")
+#: Most parts in one request, whatever the limits.
+MAX_AT_ONCE = 64
 #: A destination that is none of the factory's places.
 _ELSEWHERE = "elsewhere"
 
@@ -88,17 +90,19 @@ class AddAsset(Shape):
 
 
 class UploadView(Shape):
-    """An upload under way. `received`: the parts that are there, of `parts`, from 0 on."""
+    """An upload under way. `received`: the parts that are there, of `parts`, from 0 on. A request
+    may carry `parts_at_once`, where a gateway's `body_bytes` lets it."""
 
     id: str
     tenant: str
     bytes: int
     parts: int
     part_bytes: int
+    parts_at_once: int
     received: list[int]
 
     @classmethod
-    def of(cls, upload: Upload) -> Self:
+    def of(cls, upload: Upload, control: Control) -> Self:
         """An upload as it is shown."""
         return cls(
             id=upload.id,
@@ -106,6 +110,7 @@ class UploadView(Shape):
             bytes=upload.bytes,
             parts=upload.parts,
             part_bytes=upload.part_bytes,
+            parts_at_once=_at_once(control),
             received=list(upload.received),
         )
 
@@ -198,16 +203,18 @@ class NewExport(Shape):
 
 
 class ExportView(Shape):
-    """An export under way: `parts` parts are to be read and then it is to be finished."""
+    """An export under way: `parts` parts are to be read, up to `parts_at_once` by a request, and
+    then it is to be finished."""
 
     id: str
     asset: str
     bytes: int
     parts: int
     part_bytes: int
+    parts_at_once: int
 
     @classmethod
-    def of(cls, export: Export) -> Self:
+    def of(cls, export: Export, control: Control) -> Self:
         """An export as it is shown."""
         return cls(
             id=export.id,
@@ -215,6 +222,7 @@ class ExportView(Shape):
             bytes=export.asset.bytes,
             parts=export.parts,
             part_bytes=export.part_bytes,
+            parts_at_once=_at_once(control),
         )
 
 
@@ -292,7 +300,7 @@ def add(
         run=body.run,
         resume=body.resume,
     )
-    return UploadView.of(control.assets.uploads.begin(caller.key, wanted))
+    return UploadView.of(control.assets.uploads.begin(caller.key, wanted), control)
 
 
 @router.get("/{asset}", responses=may(404))
@@ -314,7 +322,7 @@ def upload(
 ) -> UploadView:
     """Which parts of an upload are there."""
     control: Control = request.app.state.control
-    return UploadView.of(control.assets.uploads.received(caller.key, asset))
+    return UploadView.of(control.assets.uploads.received(caller.key, asset), control)
 
 
 @router.delete("/{asset}/upload", status_code=204, responses=may(404))
@@ -348,8 +356,8 @@ def put_part(
     caller: Annotated[Caller, Depends(caller_for("assets.put_part"))],
     content: Annotated[bytes | memoryview, Depends(_content)],
 ) -> None:
-    """A part of an upload, sealed and durable when this answers. Every part but the last has
-    `part_bytes`; one that is there is replaced."""
+    """A part of an upload, or several whole ones from `number` on, sealed and durable when this
+    answers. Every part but the last has `part_bytes`; one that is there is replaced."""
     control: Control = request.app.state.control
     control.assets.uploads.put(caller.key, asset, number, content)
 
@@ -404,7 +412,7 @@ def export(
         stands, _, operated = body.destination.partition("/")
         destination = checked_place(_ELSEWHERE, stands, operated or None)
     begun = control.assets.exports.begin(caller.key, asset, destination, body.recipient)
-    return ExportView.of(begun)
+    return ExportView.of(begun, control)
 
 
 @router.get(
@@ -418,11 +426,14 @@ def read_part(
     export: Annotated[str, InPath(max_length=64)],
     number: Number,
     caller: Annotated[Caller, Depends(caller_for("assets.read_part"))],
+    count: Annotated[int, Query(ge=1, le=MAX_AT_ONCE)] = 1,
 ) -> Response:
-    """The content of a part."""
+    """The content of a part, or of `count` from `number` on."""
     control: Control = request.app.state.control
-    data = control.assets.exports.part(caller.key, asset, export, number)
-    return Response(data, media_type=OCTETS, headers={"cache-control": "no-store"})
+    if count > _at_once(control):
+        raise BadInput("count", f"a request may ask for {_at_once(control)} parts at once")
+    numbers = range(number, number + count)
+    return Pieces(control.assets.exports.parts(caller.key, asset, export, numbers), OCTETS)
 
 
 @router.post("/{asset}/exports/{export}/finish", responses=may(404, 409))
@@ -459,6 +470,11 @@ def erase(
     after 20 s with no record; then it goes on by itself."""
     control: Control = request.app.state.control
     return ErasedView.of(control.assets.erasing.erase(caller.key, asset))
+
+
+def _at_once(control: Control) -> int:
+    """Parts that one request may carry."""
+    return min(max(control.limits.control_body_bytes // PART_BYTES, 1), MAX_AT_ONCE)
 
 
 def _tuple(values: list[_Value] | None) -> tuple[_Value, ...] | None:

@@ -9,7 +9,8 @@ import socket
 from typing import Any
 
 import httptools
-from starlette.types import Scope
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 OCTETS = b"application/octet-stream"
@@ -56,6 +57,23 @@ def content_of(scope: Scope) -> Content | None:
     """The content of a request that came with one; any other's body is read as ever."""
     found: Content | None = scope.get("extensions", {}).get(EXTENSION, {}).get("body")
     return found
+
+
+class Pieces(Response):
+    """Content on its way out, of several pieces that nobody puts together before."""
+
+    def __init__(self, pieces: list[bytes], media_type: str) -> None:
+        length = sum(map(len, pieces))
+        headers = {"content-length": str(length), "cache-control": "no-store"}
+        super().__init__(None, headers=headers, media_type=media_type)
+        self._pieces = pieces
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        start = {"status": self.status_code, "headers": self.raw_headers}
+        await send({"type": "http.response.start", **start})
+        for piece in self._pieces:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 class ContentProtocol(HttpToolsProtocol):

@@ -19,7 +19,7 @@ from inland.domain.errors import InlandError
 if TYPE_CHECKING:
     from inland.client import FactoryClient
 
-#: Parts under way at once, each of `part_bytes`.
+#: Requests under way at once, each of a few parts.
 AT_ONCE = 3
 #: Pause between two looks at a move, in seconds.
 _LOOK_S = 0.2
@@ -34,16 +34,18 @@ def uploaded(factory: "FactoryClient", path: Path, wanted: dict[str, Any]) -> di
         upload = factory.add_asset({**wanted, "bytes": size, "resume": word})
         asset, step, there = upload["id"], upload["part_bytes"], set(upload["received"])
         missing = [number for number in range(upload["parts"]) if number not in there]
+        runs = list(_runs(missing, upload["parts_at_once"]))
 
-        def send(number: int) -> None:
-            length = _length(size, step, number)
+        def send(run: range) -> int:
+            start, length = run[0] * step, _length(size, step, run)
             with suppress(EOFError):  # it has become shorter, which is looked at last
-                factory.put_asset_part(asset, number, file, number * step, length)
+                factory.put_asset_parts(asset, run[0], file, start, length)
+            return length
 
         with bytes_bar(f"Adding {path.name}") as advance:
-            done = size - sum(_length(size, step, number) for number in missing)
-            for number, _ in _in_turn(send, missing):
-                done += _length(size, step, number)
+            done = size - sum(_length(size, step, run) for run in runs)
+            for length in _in_turn(send, runs):
+                done += length
                 advance(done, size)
         if _word(file) != word:
             factory.give_up_asset(asset)
@@ -60,18 +62,20 @@ def fetched(
 ) -> dict[str, Any]:
     """Content into a file, sealed for `recipient` where there is one; the file is there at last."""
     export = factory.export_asset(asset, {"destination": destination, "recipient": recipient or ""})
-    size, step = export["bytes"], export["part_bytes"]
+    size, step, at_once = export["bytes"], export["part_bytes"], export["parts_at_once"]
+    runs = _runs(range(export["parts"]), at_once)
+    room = [memoryview(bytearray(min(step * at_once, size))) for _ in range(AT_ONCE)]
 
-    room = [memoryview(bytearray(min(step, size))) for _ in range(AT_ONCE)]
-
-    def fetch(number: int) -> memoryview:
-        into = room[number % len(room)]  # what was there before was yielded and is done with
-        return into[: factory.asset_part(asset, export["id"], number, into)]
+    def fetch(run: range) -> memoryview:
+        into = room[run[0] // at_once % AT_ONCE]  # what was there was yielded and is done with
+        return into[: factory.asset_parts(asset, export["id"], run, into)]
 
     def content(advance: Callable[[int, int], None]) -> Iterator[memoryview]:
-        for number, data in _in_turn(fetch, range(export["parts"])):
+        done = 0
+        for data in _in_turn(fetch, runs):
             yield data
-            advance(min((number + 1) * step, size), size)
+            done += len(data)
+            advance(done, size)
 
     with _given_up_unless_done(factory, asset, export["id"]), replacing(output) as file:
         with bytes_bar(f"Exporting to {output.name}") as advance:
@@ -119,21 +123,34 @@ def _word(file: BinaryIO) -> str:
     return "-".join(map(str, facts))
 
 
-def _length(size: int, step: int, number: int) -> int:
-    return min(step, size - number * step)
+def _runs(numbers: Iterable[int], most: int) -> Iterator[range]:
+    """Numbers that follow each other, at most so many together."""
+    run = range(0)
+    for number in numbers:
+        if not run or number != run.stop or len(run) == most:
+            if run:
+                yield run
+            run = range(number, number)
+        run = range(run.start, number + 1)
+    if run:
+        yield run
 
 
-def _in_turn(work: Callable[[int], _Done], numbers: Iterable[int]) -> Iterator[tuple[int, _Done]]:
-    """Each number and what `work` made of it, in order, a few of them under way at once."""
-    under_way: deque[tuple[int, Future[_Done]]] = deque()
+def _length(size: int, step: int, run: range) -> int:
+    """Bytes of the parts of a run."""
+    return min(run.stop * step, size) - run.start * step
+
+
+def _in_turn(work: Callable[[range], _Done], runs: Iterable[range]) -> Iterator[_Done]:
+    """What `work` made of each run, in order, a few of them under way at once."""
+    under_way: deque[Future[_Done]] = deque()
     with ThreadPoolExecutor(AT_ONCE) as pool:
         try:
-            for number in numbers:
-                under_way.append((number, pool.submit(work, number)))
+            for run in runs:
+                under_way.append(pool.submit(work, run))
                 if len(under_way) >= AT_ONCE:
-                    done, made = under_way.popleft()
-                    yield done, made.result()
-            for done, made in under_way:
-                yield done, made.result()
+                    yield under_way.popleft().result()
+            for made in under_way:
+                yield made.result()
         finally:
             pool.shutdown(cancel_futures=True)

@@ -121,11 +121,11 @@ class Limits:
         256 * KIB, 0, 64 * MIB, "bytes", "shorter answers of control are sent with their length"
     )
     control_body_bytes: int = _limit(
-        4 * MIB,
+        8 * MIB,
         KIB,
         256 * MIB,
         "bytes",
-        "body of a request that control answers; a part of an asset has 4 MiB",
+        "body of a request that control answers: as many parts of an asset, 4 MiB each, as fit",
     )
 
     # -- the factory

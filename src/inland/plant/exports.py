@@ -16,7 +16,7 @@ from inland.plant.asset_rulings import AssetRulings
 from inland.plant.assets import Assets, demand_live, intend, seen, undo
 from inland.plant.changes import Changes
 from inland.plant.tenants import refuse_beyond
-from inland.ports.assets import AssetRow, AssetTables, Intent
+from inland.ports.assets import AssetRow, AssetTables, Intent, Part
 from inland.ports.vault import PartName, Vault
 
 #: After this long without a part being read, an export is taken for given up.
@@ -103,22 +103,30 @@ class Exports:
         self._forget(export)
 
     def part(self, who: Key, asset: str, export: str, number: int) -> bytes:
-        """The content of a part. Raises NotFound, BadInput, Conflict, and what the vault does."""
+        """The content of a part. Raises as `parts`."""
+        (data,) = self.parts(who, asset, export, range(number, number + 1))
+        return data
+
+    def parts(self, who: Key, asset: str, export: str, numbers: range) -> list[bytes]:
+        """The content of parts. Raises NotFound, BadInput, Conflict, and what the vault does."""
         row, under_way = self._found(who, asset, export)
-        if not part_bytes(row.bytes, number):
+        if not all(part_bytes(row.bytes, number) for number in numbers):
             raise BadInput("part", f"there are {part_count(row.bytes)}, from 0 on")
         self._rulings.demand(who, Action.EXPORT, row, under_way.destination)
         with self._claims.part(asset):
             self._found(who, asset, export)
             with self._changes.store.read() as transaction:
-                there = transaction.assets.part(asset, number)
-            if there is None:
-                raise Damaged(f"asset {asset}", f"nothing is known of its part {number}")
-            data = self._vault.get(PartName(row.tenant, asset, number), there.proof)
+                there = {number: transaction.assets.part(asset, number) for number in numbers}
+            data = [self._opened(row, number, part) for number, part in there.items()]
         with self._lock:
-            under_way.read.add(number)
+            under_way.read.update(numbers)
             under_way.touched_s = self._changes.clock.monotonic()
         return data
+
+    def _opened(self, row: AssetRow, number: int, part: Part | None) -> bytes:
+        if part is None:
+            raise Damaged(f"asset {row.id}", f"nothing is known of its part {number}")
+        return self._vault.get(PartName(row.tenant, row.id, number), part.proof)
 
     def finish(self, who: Key, asset: str, export: str) -> str:
         """Book that all of it has left; the id of that record. Raises Conflict, NotFound."""

@@ -3,6 +3,7 @@
 What nobody went on with for `limits.upload_s` is removed, its key and parts with it.
 """
 
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
 from inland.domain.assets import (
@@ -144,29 +145,36 @@ class Uploads:
             return _upload(transaction.assets, _uploading(transaction.assets, who, asset))
 
     def put(self, who: Key, asset: str, number: int, data: bytes | memoryview) -> None:
-        """Take a part; durable when it returns. One that is there is replaced: it counts as missing
-        from before its content goes, so that no proof is ever beside content of another sealing.
+        """Take a part, or several whole ones in a row from `number` on; durable when it returns.
 
-        Raises BadInput, Busy, NotFound, and what the vault does.
+        One that is there is replaced: it counts as missing from before its content goes, so that no
+        proof is ever beside content of another sealing. Raises BadInput, Busy, NotFound, and what
+        the vault does: what was not taken in then is missing.
         """
         with self._changes.store.read() as transaction:
             row = _uploading(transaction.assets, who, asset)
-        wanted = part_bytes(row.bytes, number)
-        if not wanted or len(data) != wanted:
-            raise BadInput("part", f"part {number} of {row.bytes} bytes has {wanted} bytes")
+        content = _cut(row.bytes, number, memoryview(data))
         self._rulings.demand(who, Action.STORE, row)
-        with self._claims.written(asset, number):
+        with ExitStack() as claims:
+            for each in content:  # in order, so that no two wait for each other
+                claims.enter_context(self._claims.written(asset, each))
             with self._changes.store.read() as transaction:
                 _uploading(transaction.assets, who, asset)
-                before = transaction.assets.part(asset, number)
-            if before is not None:
+                before = [each for each in content if transaction.assets.part(asset, each)]
+            if before:
                 with self._changes.store.write() as transaction:
-                    transaction.assets.remove_part(asset, number)
-            found = mac(self._vault.digest_key(row.tenant), data)
-            proof = self._vault.put(PartName(row.tenant, asset, number), data)
+                    for each in before:
+                        transaction.assets.remove_part(asset, each)
+            key = self._vault.digest_key(row.tenant)
+            parts = [self._sealed(row, key, each, piece) for each, piece in content.items()]
             now_s = self._changes.clock.unix_us() // 1_000_000
             with self._changes.store.write() as transaction:
-                transaction.assets.put_part(asset, Part(number, found, proof), now_s)
+                for part in parts:
+                    transaction.assets.put_part(asset, part, now_s)
+
+    def _sealed(self, row: AssetRow, key: bytes, number: int, data: memoryview) -> Part:
+        proof = self._vault.put(PartName(row.tenant, row.id, number), data)
+        return Part(number, mac(key, data), proof)
 
     def finish(self, who: Key, asset: str) -> Asset:
         """Make it an asset: the next version of its name. One that is made is shown again.
@@ -318,6 +326,18 @@ def _check(wanted: NewAsset) -> None:
         raise BadInput("bytes", f"an asset has at most {MAX_PARTS * PART_BYTES} bytes")
     if len(set(wanted.parents)) != len(wanted.parents) or len(wanted.parents) > MAX_PARENTS:
         raise BadInput("parents", f"name at most {MAX_PARENTS}, each once")
+
+
+def _cut(size: int, number: int, data: memoryview) -> dict[int, memoryview]:
+    """The parts that `data` is, from `number` on. Raises BadInput where it is not whole ones."""
+    parts: dict[int, memoryview] = {}
+    while data or not parts:
+        wanted = part_bytes(size, number)
+        if not wanted or len(data) < wanted:
+            raise BadInput("part", f"part {number} of {size} bytes has {wanted} bytes")
+        parts[number], data = data[:wanted], data[wanted:]
+        number += 1
+    return parts
 
 
 def _uploading(assets: AssetTables, who: Key, asset: str) -> AssetRow:

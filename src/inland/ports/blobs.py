@@ -28,7 +28,7 @@ class Blobs(Protocol):
         """Raises BlobsAway where nothing could be read now."""
         ...
 
-    def put(self, name: str, data: bytes) -> None:
+    def put(self, name: str, data: bytes | bytearray) -> None:
         """Durable when it returns. The same name may be put again, and then is the new bytes."""
         ...
 

@@ -31,12 +31,12 @@ class DiskReadOnly(DiskFull):
 class OpenFile(Protocol):
     """One file held open. Appends go to its end at the time; one appender at a time."""
 
-    def append(self, data: bytes) -> None:
+    def append(self, data: bytes | bytearray) -> None:
         """Write all of `data` at the end. Raises `DiskFull`; a prefix may then be there, and the
         next append through this file goes over it."""
         ...
 
-    def commit(self, data: bytes) -> None:
+    def commit(self, data: bytes | bytearray) -> None:
         """`append` and `sync` as one operation: durable when it returns."""
         ...
 

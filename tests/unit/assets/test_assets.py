@@ -89,10 +89,29 @@ def test_an_upload_nobody_goes_on_with_is_removed_with_its_key(world: World):
 @pytest.mark.parametrize("wrong", [b"", b"short", b"x" * (STEP + 1)])
 def test_a_part_of_another_length_is_refused(world: World, wrong: bytes):
     asset = world.begin(DATA)
-    with pytest.raises(BadInput, match="part 0"):
+    with pytest.raises(BadInput, match=r"part \d of"):
         world.plant.uploads.put(world.member, asset, 0, wrong)
+    assert world.plant.uploads.received(world.member, asset).received == ()
     with pytest.raises(BadInput):
         world.plant.uploads.put(world.member, asset, 99, DATA[:STEP])
+
+
+def test_parts_in_a_row_are_taken_and_read_together(world: World):
+    asset, parts = world.begin(DATA), len(DATA) // STEP + 1
+    uploads, exports = world.plant.uploads, world.plant.exports
+    uploads.put(world.member, asset, 2, b"x" * STEP * 2)
+    uploads.put(world.member, asset, 3, DATA[3 * STEP :])
+    uploads.put(world.member, asset, 0, memoryview(DATA)[: 3 * STEP])
+    assert uploads.received(world.member, asset).received == tuple(range(parts))
+    added = uploads.finish(world.member, asset)
+    assert added.digest == world.plant.assets.show(world.admin, world.add(DATA)).digest
+    export = exports.begin(world.member, asset).id
+    read = exports.parts(world.member, asset, export, range(1, parts))
+    assert b"".join(read) == DATA[STEP:]
+    with pytest.raises(BadInput):
+        exports.parts(world.member, asset, export, range(parts + 1))
+    with pytest.raises(Conflict, match="1 parts were not read"):
+        exports.finish(world.member, asset, export)
 
 
 def test_one_name_has_versions_and_equal_content_one_digest_inside_a_tenant(world: World):

@@ -123,6 +123,6 @@ def test_a_line_that_was_hung_up_is_replaced(control, lines, file):
 def test_a_refusal_says_why_and_silence_is_busy(control):
     into, gone = memoryview(bytearray(10)), control.path.with_name("none")
     with FactoryClient(control.path, "key") as client, pytest.raises(Refused, match="Not found"):
-        client.asset_part("a", "e", 0, into)
+        client.asset_parts("a", "e", range(2), into)
     with FactoryClient(gone, "key") as client, pytest.raises(Busy):
-        client.asset_part("a", "e", 0, into)
+        client.asset_parts("a", "e", range(2), into)

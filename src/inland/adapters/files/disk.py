@@ -39,13 +39,13 @@ class DiskFile:
         self._path = path
         self._end = os.fstat(fd).st_size
 
-    def append(self, data: bytes) -> None:
+    def append(self, data: bytes | bytearray) -> None:
         self._write(data, 0)
 
-    def commit(self, data: bytes) -> None:
+    def commit(self, data: bytes | bytearray) -> None:
         self._write(data, os.RWF_DSYNC)
 
-    def _write(self, data: bytes, flags: int) -> None:
+    def _write(self, data: bytes | bytearray, flags: int) -> None:
         with _room_for(self._path):
             written = os.pwritev(self._fd, [data], self._end, flags)
             while written < len(data):

@@ -238,11 +238,11 @@ class _Opened:
         self.file = file
         self._path = path
 
-    def append(self, data: bytes) -> None:
+    def append(self, data: bytes | bytearray) -> None:
         self._disk.ask("append", self._path)
         self._set(self.file.data + data)
 
-    def commit(self, data: bytes) -> None:
+    def commit(self, data: bytes | bytearray) -> None:
         self.append(data)
         self.sync()
 

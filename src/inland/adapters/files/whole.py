@@ -35,7 +35,7 @@ class WholeFiles:
         self._files.sync_dir(parent)
         self._synced.add(path)
 
-    def write(self, path: str, data: bytes) -> None:
+    def write(self, path: str, data: bytes | bytearray) -> None:
         """Durable when it returns, in place of what was there. Raises DiskFull, OSError."""
         folder = path.rpartition("/")[0]
         self.need_folder(folder)

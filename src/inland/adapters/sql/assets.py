@@ -17,6 +17,7 @@ from sqlalchemy import (
     LargeBinary,
     String,
     Table,
+    bindparam,
     delete,
     func,
     insert,
@@ -98,7 +99,17 @@ OLDER = Table(
     Column("tenant", String, primary_key=True),
     Column("asset", String, primary_key=True),
 )
+#: What every part that comes and goes asks: put together once.
 _PUT_PART = upsert(PARTS)
+_ASSET = select(ASSETS).where(ASSETS.c.id == bindparam("one"))
+_PARENTS_OF = select(PARENTS.c.parent).where(PARENTS.c.asset == bindparam("one"))
+_PARENTS_OF = _PARENTS_OF.order_by(PARENTS.c.position)
+_SHARES_OF = select(SHARES.c.tenant).where(SHARES.c.asset == bindparam("one"))
+_PART = select(PARTS.c.number, PARTS.c.digest, PARTS.c.proof).where(
+    PARTS.c.asset == bindparam("one"), PARTS.c.number == bindparam("at")
+)
+_TOUCH = update(ASSETS).where(ASSETS.c.id == bindparam("one"))
+_TOUCH = _TOUCH.values(touched_unix_s=bindparam("now_s"))
 _COLUMNS = [column.name for column in ASSETS.columns]
 
 
@@ -109,7 +120,12 @@ class SqlAssets:
         self._connection = connection
 
     def asset(self, asset: str) -> AssetRow | None:
-        return next(iter(self._found(ASSETS.c.id == asset)), None)
+        one = {"one": asset}
+        row = self._connection.execute(_ASSET, one).mappings().one_or_none()
+        if row is None:
+            return None
+        parents = list(self._connection.execute(_PARENTS_OF, one).scalars())
+        return _asset(dict(row), parents, list(self._connection.execute(_SHARES_OF, one).scalars()))
 
     def assets(self, tenant: str | None) -> list[AssetRow]:
         if tenant is None:
@@ -185,14 +201,11 @@ class SqlAssets:
         return {part.number: part for part in found}
 
     def part(self, asset: str, number: int) -> Part | None:
-        query = select(PARTS.c.number, PARTS.c.digest, PARTS.c.proof)
-        query = query.where(PARTS.c.asset == asset, PARTS.c.number == number)
-        row = self._connection.execute(query).one_or_none()
+        row = self._connection.execute(_PART, {"one": asset, "at": number}).one_or_none()
         return None if row is None else Part(*row)
 
     def put_part(self, asset: str, part: Part, unix_s: int) -> None:
-        touch = update(ASSETS).where(ASSETS.c.id == asset).values(touched_unix_s=unix_s)
-        self._connection.execute(touch)
+        self._connection.execute(_TOUCH, {"one": asset, "now_s": unix_s})
         self._connection.execute(_PUT_PART, {"asset": asset, **asdict(part)})
 
     def remove_part(self, asset: str, number: int) -> None:

@@ -21,7 +21,7 @@ class FolderBlobs:
     def demand(self) -> None:
         """It is here."""
 
-    def put(self, name: str, data: bytes) -> None:
+    def put(self, name: str, data: bytes | bytearray) -> None:
         self._files.write(self._at(name), data)
 
     def get(self, name: str) -> bytes | None:

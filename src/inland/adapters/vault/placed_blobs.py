@@ -51,7 +51,7 @@ class PlacedBlobs:
         if away:
             raise BlobsAway("; ".join(away))
 
-    def put(self, name: str, data: bytes) -> None:
+    def put(self, name: str, data: bytes | bytearray) -> None:
         store = self._where(name)[0]
         with self._asking(store) as blobs:
             blobs.put(name, data)

@@ -91,7 +91,7 @@ class S3Blobs:
         with self._asking():
             next(iter(obstore.list(self._store, self._prefix or None, chunk_size=1)), None)
 
-    def put(self, name: str, data: bytes) -> None:
+    def put(self, name: str, data: bytes | bytearray) -> None:
         path = self._at(name)
         with self._asking():
             put = obstore.put(self._store, path, data, use_multipart=False)
@@ -126,7 +126,7 @@ class S3Blobs:
             if path.startswith(self._prefix) and name.startswith(under):
                 yield name
 
-    def _shows(self, path: str, data: bytes, e_tag: str | None) -> bool:
+    def _shows(self, path: str, data: bytes | bytearray, e_tag: str | None) -> bool:
         """Whether what lies there is what was put: by its ETag, else by all its bytes."""
         if e_tag is not None:
             seen = obstore.head(self._store, path)

@@ -6,7 +6,7 @@ No key is kept here between two calls: what is withdrawn or destroyed opens noth
 from collections.abc import Iterator
 
 from inland.adapters.files.clock import SystemEntropy
-from inland.adapters.vault.sealing import TAG_BYTES, bound_to, seal, unseal
+from inland.adapters.vault.sealing import TAG_BYTES, bound_to, seal, seal_large, unseal
 from inland.domain.assets import PART_BYTES
 from inland.ports.blobs import Blobs
 from inland.ports.clock import Entropy
@@ -33,9 +33,9 @@ class SealedVault:
     def put(self, part: PartName, data: bytes | memoryview) -> bytes:
         assert len(data) <= PART_BYTES
         key = self._keys.make(KeyName(part.tenant, part.asset))
-        sealed = seal(key, _bound(part), data, self._entropy)
+        sealed = seal_large(key, _bound(part), data, self._entropy)
         self._blobs.put(blob_name(part.asset, part.number), sealed)
-        return sealed[-TAG_BYTES:]
+        return bytes(sealed[-TAG_BYTES:])
 
     def get(self, part: PartName, proof: bytes | None = None) -> bytes:
         key = self._keys.open(KeyName(part.tenant, part.asset))

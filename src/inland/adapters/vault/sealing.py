@@ -20,11 +20,16 @@ OVERHEAD_BYTES = _HEAD_BYTES + TAG_BYTES
 
 def seal(key: bytes, bound: bytes, data: bytes | memoryview, entropy: Entropy) -> bytes:
     """Seal `data` for what `bound` says (`bound_to`)."""
+    return bytes(seal_large(key, bound, data, entropy))
+
+
+def seal_large(key: bytes, bound: bytes, data: bytes | memoryview, entropy: Entropy) -> bytearray:
+    """The same, copied no further."""
     sealed = bytearray(OVERHEAD_BYTES + len(data))
     nonce = entropy(NONCE_BYTES)
     sealed[:_HEAD_BYTES] = VERSION + nonce
     AESGCM(key).encrypt_into(nonce, data, bound, memoryview(sealed)[_HEAD_BYTES:])
-    return bytes(sealed)
+    return sealed
 
 
 def unseal(key: bytes, bound: bytes, sealed: bytes) -> bytes | None:
