@@ -79,6 +79,11 @@ def test_a_tenant_does_it_with_its_own_key_and_through_the_port(factory: Running
         export = http.post(f"{at}/exports", json={}).json()["id"]
         assert http.get(f"{at}/exports/{export}/parts/1").content == b"b"
         assert http.get(f"{at}/exports/{export}/parts/0").content == b"a" * PART_BYTES
+        both = http.get(f"{at}/exports/{export}/parts/0", params={"count": 2}).content
+        assert both == b"a" * PART_BYTES + b"b"
+        for beyond in (3, upload["parts_at_once"] + 1):
+            words = {"count": beyond}
+            assert http.get(f"{at}/exports/{export}/parts/0", params=words).status_code == 400
 
 
 def test_an_export_is_sealed_for_whom_it_is_for(factory: Running, tmp_path: Path):

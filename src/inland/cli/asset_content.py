@@ -62,7 +62,8 @@ def fetched(
 ) -> dict[str, Any]:
     """Content into a file, sealed for `recipient` where there is one; the file is there at last."""
     export = factory.export_asset(asset, {"destination": destination, "recipient": recipient or ""})
-    size, step, at_once = export["bytes"], export["part_bytes"], export["parts_at_once"]
+    size, step = export["bytes"], export["part_bytes"]
+    at_once: int = export["parts_at_once"]
     runs = _runs(range(export["parts"]), at_once)
     room = [memoryview(bytearray(min(step * at_once, size))) for _ in range(AT_ONCE)]
 

@@ -113,6 +113,7 @@ SLOTS: dict[str, Kind | None] = {
     **{f"assets.{name}.asset": Kind.ASSET for name in _OF_AN_ASSET},
     "assets.put_part.number": None,
     "assets.read_part.number": None,
+    "assets.read_part.count": None,
     "assets.read_part.export": Kind.RECORD,
     "assets.exported.export": Kind.RECORD,
     "assets.give_up_export.export": Kind.RECORD,
@@ -207,6 +208,7 @@ VALUES = {
     "path": "0/999",
     "log": "00000000",
     "number": "0",
+    "count": "1",
     "name": "cards",
 }
 
