@@ -166,13 +166,13 @@ class Uploads:
                     for each in before:
                         transaction.assets.remove_part(asset, each)
             key = self._vault.digest_key(row.tenant)
-            parts = [self._sealed(row, key, each, piece) for each, piece in content.items()]
+            parts = [self._taken(row, key, each, piece) for each, piece in content.items()]
             now_s = self._changes.clock.unix_us() // 1_000_000
             with self._changes.store.write() as transaction:
                 for part in parts:
                     transaction.assets.put_part(asset, part, now_s)
 
-    def _sealed(self, row: AssetRow, key: bytes, number: int, data: memoryview) -> Part:
+    def _taken(self, row: AssetRow, key: bytes, number: int, data: memoryview) -> Part:
         proof = self._vault.put(PartName(row.tenant, row.id, number), data)
         return Part(number, mac(key, data), proof)
 
