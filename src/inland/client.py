@@ -357,6 +357,15 @@ class FactoryClient:
         except httpx.TransportError as error:
             raise _away(error) from error
 
+    def destroy_records(
+        self, tenant: str | None, before: str, *, only_tell: bool = False
+    ) -> dict[str, Any]:
+        """Returns when none of them is left, or at once with what it would be."""
+        body = {"tenant": tenant, "before": before, "only_tell": only_tell}
+        reply = self._call("POST", "records/destroy", body=body, limit_s=CHECK_LIMIT_S)
+        told: dict[str, Any] = reply.json()
+        return told
+
     def _list(self, path: str, params: Params | None = None) -> list[dict[str, Any]]:
         reply: list[dict[str, Any]] = self._call("GET", path, params).json()
         return reply

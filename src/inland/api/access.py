@@ -82,6 +82,7 @@ ACCESS: dict[str, frozenset[Role]] = {
     "receipts.get": _ALL,
     "receipts.key": TENANT_ROLES,
     "records.export": _READING,
+    "records.destroy": _ADMINS,
     "usage": _ALL,
     "egress.list": _WATCHING,
     "prices.list": _WATCHING,
@@ -100,7 +101,7 @@ ACCESS: dict[str, frozenset[Role]] = {
 }
 #: Operations by which a suspended tenant's keys would change something.
 _CHANGING = frozenset(
-    {"keys.add", "keys.rotate", "keys.revoke"}
+    {"keys.add", "keys.rotate", "keys.revoke", "records.destroy"}
     | {
         one
         for one in ACCESS

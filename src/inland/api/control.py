@@ -14,6 +14,7 @@ from inland.plant.budgets import Budgets
 from inland.plant.changes import Changes
 from inland.plant.contracts import Contracts
 from inland.plant.deployments import Deployments
+from inland.plant.destroying import Destroying
 from inland.plant.explain import Explain
 from inland.plant.guards import Guards
 from inland.plant.invoices import Invoices
@@ -103,6 +104,7 @@ class Control:
     outbound: Outbound
     budgets: Budgets
     invoices: Invoices
+    destroying: Destroying
     replicas: Replicas
     explain: Explain
     books: BooksView

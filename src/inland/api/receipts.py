@@ -17,6 +17,8 @@ from inland.api.waiting import wait_for
 from inland.domain.plant import Role
 from inland.ledger.commitments import record_key
 from inland.ledger.records import Record
+from inland.ledger.tombstones import is_destroyed
+from inland.plant.books.receipts import destroyed
 
 router = APIRouter(prefix="/factory/v1/receipts", tags=["receipts"])
 
@@ -73,16 +75,21 @@ async def key(
 
 
 def _mine(control: Control, caller: Caller, ref: str) -> Record | None:
-    """The record a reference names, if the caller may see it."""
+    """The record a reference names, if the caller may see it. Raises Conflict for one that was
+    destroyed."""
     located = control.books.locate(ref[:MAX_REF_CHARS])
     if located is None:
         return None
     record = located[1]
     whose = located[0] or _told_to(record)
-    return None if caller.tenant is not None and whose != caller.tenant else record
+    if caller.tenant is not None and whose != caller.tenant:
+        return None
+    if is_destroyed(record):
+        raise destroyed(record)
+    return record
 
 
 def _told_to(record: Record) -> str | None:
     """The tenant whose contract or asset a change was about: it is its to prove."""
-    is_its = str(record.get("what")).startswith(("contract.", "asset."))
+    is_its = str(record.get("what")).startswith(("contract.", "asset.", "record."))
     return str(record["details"]["tenant"]) if is_its else None

@@ -7,12 +7,14 @@ from typing import Annotated, Self
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import PlainTextResponse, StreamingResponse
+from pydantic import Field
 
 from inland.api.access import Caller, caller_for
 from inland.api.control import Control
 from inland.api.problems import holds, may
 from inland.api.shapes import Shape
 from inland.domain.errors import BadInput, NotFound
+from inland.plant.destroying import Destroyed
 from inland.ports.books import UsageRow
 
 router = APIRouter(prefix="/factory/v1", tags=["records"])
@@ -58,6 +60,54 @@ def records(
         if transaction.state.tenant(whose) is None:
             raise NotFound(f"tenant {whose!r}")
     return StreamingResponse(_lines(control, whose), media_type="application/x-ndjson")
+
+
+class Destroy(Shape):
+    """Records of before `before` (Unix seconds or ISO 8601). `only_tell`: change nothing, say what
+    would be destroyed."""
+
+    tenant: str | None = Field(default=None, max_length=63)
+    before: str = Field(max_length=40)
+    only_tell: bool = False
+
+
+class DestroyedView(Shape):
+    """What was, or would be. `months`: their invoices are kept as they are. `record`: the id of the
+    one that says that it is done; null where nothing was."""
+
+    tenant: str
+    before: int
+    records: int
+    months: list[str]
+    record: str | None
+
+    @classmethod
+    def of(cls, destroyed: Destroyed) -> Self:
+        """As it is shown."""
+        return cls(
+            tenant=destroyed.tenant,
+            before=destroyed.before_unix_s,
+            records=destroyed.records,
+            months=list(destroyed.months),
+            record=destroyed.record or None,
+        )
+
+
+@router.post("/records/destroy", responses=may(400, 404, 409))
+def destroy(
+    request: Request,
+    body: Destroy,
+    caller: Annotated[Caller, Depends(caller_for("records.destroy"))],
+) -> DestroyedView:
+    """Destroy a tenant's records of months that are over; their entries, and what they came to in
+    usage and invoices, stay. Answers when none of them is left."""
+    control: Control = request.app.state.control
+    whose = caller.reach(body.tenant)
+    if whose is None:
+        raise BadInput("tenant", "say whose records")
+    before = _unix_us(body.before) // 1_000_000
+    done = control.destroying.destroy(caller.key, whose, before, only_tell=body.only_tell)
+    return DestroyedView.of(done)
 
 
 @router.get("/usage", responses=may(400, 404))

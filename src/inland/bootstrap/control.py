@@ -55,6 +55,7 @@ from inland.plant.changes import Changes
 from inland.plant.contracts import Contracts
 from inland.plant.declared import Declared, reconcile
 from inland.plant.deployments import Deployments
+from inland.plant.destroying import Destroying
 from inland.plant.draining import Draining
 from inland.plant.driving import Drivable, EngineDriver
 from inland.plant.explain import Explain
@@ -163,6 +164,8 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
     assets = asset_room(changes, kept.vault, kept.blobs, site, limits, _aside, workers)
     draining = Draining(feed.works_on, clock, limits.drain_s)
     replicas = _replicas(_engine_room(home, isolation), changes, runner, draining, assets)
+    invoices = Invoices(files, store, clock, limits.answer_s, lambda: books.alarms or books.left())
+    destroying = Destroying(files, changes, invoices, books.alone, _aside)
     steps = [
         Controller("feed", lambda: _end_unless(feed.is_alive())),
         Controller("shares", feed.look),
@@ -176,7 +179,11 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
         Controller("refitting", Refitting(changes, feed.heard).step),
     ]
     ticker = Ticker(steps + out, _step_failed)
-    upkeep = Ticker([Controller("assets", assets.upkeep.step)], _step_failed, ticker.wrong)
+    kept_up = [
+        Controller("assets", assets.upkeep.step),
+        Controller("records", destroying.step),
+    ]
+    upkeep = Ticker(kept_up, _step_failed, ticker.wrong)
     control = Control(
         factory=FACTORY,
         site=site,
@@ -198,9 +205,8 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
         prices=PriceList(changes, limits.prices),
         outbound=outbound,
         budgets=Budgets(changes, limits.budgets),
-        invoices=Invoices(
-            files, store, clock, limits.answer_s, lambda: books.alarms or books.left()
-        ),
+        invoices=invoices,
+        destroying=destroying,
         replicas=replicas,
         explain=Explain(changes, books, site),
         books=books,

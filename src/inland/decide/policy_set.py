@@ -23,6 +23,8 @@ SUFFIX = ".cedar"
 SCHEMA_FILE = "schema.cedarschema"
 #: The default file without which nothing is permitted with assets.
 ASSETS_FILE = "assets.cedar"
+#: And without which no records are destroyed.
+RECORDS_FILE = "records.cedar"
 MAX_FILES = 64
 MAX_TEXT_BYTES = 256 * 1024
 #: Texts that are kept parsed: each is asked for its rules, its names and its mistakes.

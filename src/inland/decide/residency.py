@@ -28,6 +28,7 @@ from inland.decide.entities import (
     tenant_uid,
 )
 from inland.decide.policy_set import PARSED_SCHEMA, endpoint_name
+from inland.decide.record_use import decide_destroy
 from inland.decide.rulebook import (
     Answer,
     Verdict,
@@ -140,6 +141,10 @@ class Residency:
         if key is None:
             return unseen("no such key or tenant")
         return self._assets.explain(key, Question(action, asset, place, destination, run))
+
+    def decide_destroy(self, key_id: str, tenant: str) -> Verdict:
+        """May `key_id` have records of `tenant` destroyed?"""
+        return decide_destroy(self._snapshot, self._rulebook, key_id, tenant)
 
     def decide_connect(self, host: str, port: int, *, private: bool) -> Verdict:
         """May the factory connect to `host`? `private`: its address is inside a network.

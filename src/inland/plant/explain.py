@@ -13,7 +13,9 @@ from inland.domain.labels import Purpose
 from inland.domain.places import Place
 from inland.domain.snapshot import Snapshot
 from inland.ledger.records import CHANGE, Record
+from inland.ledger.tombstones import is_destroyed
 from inland.plant.asset_rulings import closed, place_facts, unknown
+from inland.plant.books.receipts import destroyed
 from inland.plant.changes import Changes
 from inland.plant.labels import checked_place
 from inland.ports.store import Store
@@ -61,6 +63,8 @@ class Explain:
         record = located[1]
         if record["kind"] == CHANGE and record["what"].startswith("asset."):
             record = _of_asset(record)
+        if is_destroyed(record):
+            raise destroyed(record)
         if "policy" not in record:
             return None
         decided_by = list(record.get("decided_by") or record.get("rules") or [])

@@ -12,7 +12,7 @@ import msgspec
 
 from inland.decide.verdicts import Cause, Fact, Minutes, Terms, Verdict, is_fault
 from inland.domain.contracts import MINUTE_S, Contract
-from inland.domain.errors import Damaged
+from inland.domain.errors import Conflict, Damaged
 from inland.domain.months import Month, month_at, month_of
 from inland.ledger.records import REFUSAL, REQUEST, Record
 from inland.plant.turns import Turns
@@ -70,7 +70,7 @@ class Reports:
     def month(self, name: str | None, tenant: str | None, deployment: str | None) -> Report:
         """The month of that name (None: this one) of all contracts, or of one tenant or deployment.
 
-        Raises BadInput, Busy, or Damaged.
+        Raises BadInput, Busy, Conflict where records of it were destroyed, or Damaged.
         """
         now_s = self._clock.unix_us() // 1_000_000
         month = month_at(now_s) if name is None else month_of(name)
@@ -93,7 +93,8 @@ class Reports:
         return Report(month, now_s, now_s - self._longest_s, contracts)
 
     def _of(self, month: Month, now_s: int, contracts: list[Contract]) -> list[ContractMonth]:
-        """One tenant's, its records read once."""
+        """One tenant's, its records read once. Raises Conflict where some are no more."""
+        self._refuse_destroyed(month, contracts[0].tenant)
         first = month.since_unix_s // MINUTE_S
         last = min(month.until_unix_s, now_s) // MINUTE_S
         judged = [(one, Minutes(self._terms(one), first, last)) for one in contracts]
@@ -113,6 +114,13 @@ class Reports:
             ContractMonth(contract, minutes.terms, len(minutes), tuple(minutes.verdicts()))
             for contract, minutes in judged
         ]
+
+    def _refuse_destroyed(self, month: Month, tenant: str) -> None:
+        with self._store.read() as transaction:
+            gone = transaction.books.destructions(tenant)
+        if any(one.before_unix_s > month.since_unix_s for one in gone):
+            why = f"of {month.name} were destroyed: nothing can be said of its contracts any more"
+            raise Conflict(f"records of {tenant!r}", why)
 
     def _terms(self, contract: Contract) -> Terms:
         """As the record that sold it has them. Raises Damaged."""

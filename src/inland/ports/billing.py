@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from inland.domain.budgets import Budget
 from inland.domain.pricing import Price, Prices, Tokens
@@ -47,6 +47,12 @@ class BillingTables(Protocol):
 
     def put_budget(self, budget: Budget) -> None: ...
     def remove_budget(self, budget: str) -> None: ...
+
+    def keep_invoice(self, tenant: str, month: str, invoice: dict[str, Any]) -> None:
+        """One that can be made from records no more; the first that is kept stays."""
+        ...
+
+    def kept_invoice(self, tenant: str, month: str) -> dict[str, Any] | None: ...
 
     def add_spending(self, rows: Sequence[Spending]) -> None:
         """Add to what the rows with the same names hold."""

@@ -112,6 +112,29 @@ class UsageRow:
     wasted_tokens_estimated: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class DestroyedVolume:
+    """What is destroyed of a tenant's volume: all of that time in its first `end` bytes. `records`:
+    how many; `entries_sha256`: the hash over their entries, in order, in hex."""
+
+    end: int
+    records: int
+    entries_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Destruction:
+    """Records of a tenant from before a time that were destroyed, by writer. `id`: of the record
+    that intended it; `record`: of the one that says it is done, None while it is not."""
+
+    id: str
+    tenant: str
+    before_unix_s: int
+    who: str
+    volumes: dict[str, DestroyedVolume]
+    record: str | None = None
+
+
 class BookTables(Protocol):
     """One transaction's view of the log and the projections over records."""
 
@@ -165,6 +188,14 @@ class BookTables(Protocol):
 
     def add_usage(self, rows: Sequence[UsageRow]) -> None: ...
 
+    def put_destruction(self, destruction: Destruction) -> None:
+        """Insert it, or replace the one of its id."""
+        ...
+
+    def keep_usage(self, destruction: str, writer: str, rows: Sequence[UsageRow]) -> None:
+        """What is destroyed of a writer's had come to."""
+        ...
+
     # reading
     def place(self, record_id: bytes) -> Place | None: ...
 
@@ -185,6 +216,12 @@ class BookTables(Protocol):
     def tenant_batches(self, after: int, limit: int, tenant: str | None) -> list[TenantBatch]:
         """Up to `limit` of them with an id above `after`, in order, all tenants' or one's."""
         ...
+
+    def destructions(self, tenant: str | None = None) -> list[Destruction]:
+        """Those there were, of all tenants or of one, the oldest first."""
+        ...
+
+    def kept_usage(self, destruction: str, writer: str) -> list[UsageRow]: ...
 
     def usage(self, tenant: str | None, since_unix_s: int) -> Iterator[UsageRow]:
         """Hours that end after `since_unix_s`, in order."""

@@ -49,6 +49,7 @@ _PLAIN = {
     ),
     "assets.export": ("destination", "recipient"),
     "assets.move": ("to",),
+    "records.destroy": ("before", "only_tell"),
     "models.pull": ("source", "sha256", "licence", "endpoint", "region", "secret"),
     "policies.apply": ("files",),
     "policies.explain": ("action", "place", "destination"),
@@ -143,6 +144,7 @@ SLOTS: dict[str, Kind | None] = {
     "receipts.get.ref": Kind.RECORD,
     "receipts.key.ref": Kind.RECORD,
     "records.export.tenant": Kind.TENANT,
+    "records.destroy:tenant": Kind.TENANT,
     "usage.tenant": Kind.TENANT,
     "budgets.list.tenant": Kind.TENANT,
     "budgets.set:tenant": Kind.TENANT,
@@ -174,6 +176,7 @@ BODIES: dict[str, dict[str, Any] | bytes] = {
     "assets.label": {},
     "assets.export": {},
     "assets.move": {"to": "local"},
+    "records.destroy": {"before": "2020-01-01", "only_tell": True},
     "tenants.add": {"name": "{tenant}"},
     "keys.add": {"models": ["{deployment}"]},
     "deployments.add": {"name": "{deployment}", "model": "{model}"},
@@ -216,7 +219,7 @@ VALUES = {
 OPEN = frozenset(
     {
         *("openapi", "healthz", "readyz", "checkpoint", "tenants.list", "keys.list", "keys.add"),
-        *("receipts.get", "receipts.key", "records.export", "usage", "vkey"),
+        *("receipts.get", "receipts.key", "records.export", "records.destroy", "usage", "vkey"),
         *(
             "assets.list",
             "assets.show",
@@ -326,6 +329,7 @@ COMMANDS: dict[str, list[tuple[Kind, list[str]]] | str] = {
     "inland process revive": "files",  # it asks the supervisor, whose socket is in the home
     "inland receipt get": [(Kind.RECORD, ["{}", "-o", "/dev/null"])],
     "inland receipt open": [(Kind.RECORD, ["{}"])],
+    "inland record destroy": [(Kind.TENANT, ["--tenant", "{}", "--before", "2020-01-01"])],
     "inland record export": [(Kind.TENANT, ["--tenant", "{}", "-o", "/dev/null"])],
     "inland status": "files",  # what it shows beside control's refusal is the supervisor's
     "inland tenant add": [(Kind.TENANT, ["{}"])],

@@ -1,5 +1,6 @@
 """The HTTP application over a plant with a key of every role, and books that hold one record."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ from inland.api.app import build_app
 from inland.api.control import Control
 from inland.domain.plant import EngineKind, Role
 from inland.plant.books.public import PublicLedger
+from inland.plant.destroying import Destroying
 from inland.plant.explain import Explain
 from inland.plant.guards import Guards
 from inland.plant.invoices import Invoices
@@ -143,6 +145,7 @@ class Factory:
             budgets=plant.budgets,
             outbound=Outbound(plant.changes, self.feed.heard, dict),
             invoices=Invoices(Disk(home), plant.store, plant.clock, 600, lambda: ()),
+            destroying=self._destroying(home),
             replicas=self.replicas,
             explain=Explain(plant.changes, self.books, SITE),
             books=self.books,
@@ -161,6 +164,11 @@ class Factory:
             self._key(f"{tenant}-member", tenant, Role.MEMBER)
         self._key("operator", None, Role.OPERATOR)
         self._key("auditor", None, Role.AUDITOR)
+
+    def _destroying(self, home: Path) -> Destroying:
+        files, changes = Disk(home), self.plant.changes
+        invoices = Invoices(files, self.plant.store, self.plant.clock, 600, lambda: ())
+        return Destroying(files, changes, invoices, nullcontext, lambda run: run())
 
     def _key(self, name: str, tenant: str | None, role: Role) -> None:
         key, self.keys[name] = self.plant.keys.add("op", tenant, role)

@@ -20,6 +20,8 @@ from inland.ports.files import DiskFull, Files, Lock, OpenFile
 
 #: A segment is closed before it grows beyond this, unless one commit alone is larger.
 SEGMENT_BYTES = 64 << 20
+#: And when it is this old, in seconds: what is booked goes from journals in about that time.
+SEGMENT_S = 86_400.0
 #: With less room than this the gateway takes no new requests; what is in flight may use it.
 RESERVE_BYTES = 256 << 20
 #: How often the room on the disk is looked at.
@@ -58,6 +60,7 @@ class Segments:
         self._files = files
         self._segment_bytes = segment_bytes
         self._base = self._size = 0
+        self._began_s = time.monotonic()
         aside = f"journal/new-{writer}"
         files.make_dir(aside)
         try:
@@ -84,7 +87,8 @@ class Segments:
         they go over what was written of them, which nobody cuts, for it may be booked already.
         """
         data = write(frames, self._base + self._size)
-        if self._size and self._size + len(data) > self._segment_bytes:
+        is_old = time.monotonic() - self._began_s > SEGMENT_S
+        if self._size and (is_old or self._size + len(data) > self._segment_bytes):
             self._rotate()
         self._file.commit(data)
         self._size += len(data)
@@ -95,6 +99,7 @@ class Segments:
         self._files.sync_dir(self._folder)
         self._file.close()
         self._file, self._base, self._size = file, base, 0
+        self._began_s = time.monotonic()
 
     def close(self) -> None:
         """Let go of the files and the lock: the writer is dead from here on."""

@@ -2,8 +2,20 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from typing import Any
 
-from sqlalchemy import Boolean, Column, Connection, Integer, String, Table, delete, select
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Connection,
+    Integer,
+    String,
+    Table,
+    delete,
+    insert,
+    select,
+)
 
 from inland.adapters.sql.schema_base import Int64, metadata
 from inland.adapters.sql.upsert import upsert
@@ -46,6 +58,13 @@ SPENDING = Table(
     Column("cached_tokens", Int64, nullable=False),
     Column("completion_tokens", Int64, nullable=False),
 )
+KEPT_INVOICES = Table(
+    "kept_invoices",
+    metadata,
+    Column("tenant", String, primary_key=True),
+    Column("month", String, primary_key=True),
+    Column("invoice", JSON, nullable=False),
+)
 _PUT_PRICE, _PUT_BUDGET = upsert(PRICES), upsert(BUDGETS)
 _ADD_SPENDING = upsert(SPENDING, add=True)
 
@@ -79,6 +98,16 @@ class SqlBilling:
 
     def remove_budget(self, budget: str) -> None:
         self._connection.execute(delete(BUDGETS).where(BUDGETS.c.id == budget))
+
+    def keep_invoice(self, tenant: str, month: str, invoice: dict[str, Any]) -> None:
+        if self.kept_invoice(tenant, month) is None:
+            row = {"tenant": tenant, "month": month, "invoice": invoice}
+            self._connection.execute(insert(KEPT_INVOICES), row)
+
+    def kept_invoice(self, tenant: str, month: str) -> dict[str, Any] | None:
+        of = (KEPT_INVOICES.c.tenant == tenant) & (KEPT_INVOICES.c.month == month)
+        query = select(KEPT_INVOICES.c.invoice).where(of)
+        return self._connection.execute(query).scalar_one_or_none()
 
     def add_spending(self, rows: Sequence[Spending]) -> None:
         if rows:

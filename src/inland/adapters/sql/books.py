@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Any
 
 from sqlalchemy import (
+    JSON,
     Boolean,
     Column,
     Connection,
@@ -21,6 +22,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    delete,
     func,
     insert,
     select,
@@ -34,6 +36,8 @@ from inland.domain.errors import Damaged
 from inland.ledger.canonical import encode, entry
 from inland.ledger.records import BATCH, Record
 from inland.ports.books import (
+    DestroyedVolume,
+    Destruction,
     Log,
     LogRecord,
     Place,
@@ -129,10 +133,33 @@ USAGE = Table(
     Column("key", String, primary_key=True),
     *(Column(name, Int64, nullable=False) for name in _COUNTS),
 )
-
+#: `volumes`: `ports.books.DestroyedVolume` by writer.
+DESTRUCTIONS = Table(
+    "destructions",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("tenant", String, nullable=False, index=True),
+    Column("before_unix_s", Int64, nullable=False),
+    Column("who", String, nullable=False),
+    Column("volumes", JSON, nullable=False),
+    Column("record", String, nullable=True),
+)
+#: What destroyed records had added to `usage`.
+KEPT_USAGE = Table(
+    "kept_usage",
+    metadata,
+    Column("destruction", String, primary_key=True),
+    Column("writer", String, primary_key=True),
+    Column("hour_unix_s", Int64, primary_key=True, autoincrement=False),
+    Column("tenant", String, primary_key=True),
+    Column("deployment", String, primary_key=True),
+    Column("key", String, primary_key=True),
+    *(Column(name, Int64, nullable=False) for name in _COUNTS),
+)
 
 _PUT_POSITION = upsert(POSITIONS)
 _PUT_VOLUME = upsert(VOLUMES)
+_USAGE_COLUMNS = [KEPT_USAGE.c[column.name] for column in USAGE.columns]
 _ADD_USAGE = upsert(USAGE, add=True)
 
 
@@ -254,7 +281,27 @@ class SqlBooks:
     def add_usage(self, rows: Sequence[UsageRow]) -> None:
         self._connection.execute(_ADD_USAGE, [asdict(row) for row in rows])
 
+    def put_destruction(self, destruction: Destruction) -> None:
+        gone = delete(DESTRUCTIONS).where(DESTRUCTIONS.c.id == destruction.id)
+        self._connection.execute(gone)
+        self._connection.execute(insert(DESTRUCTIONS), asdict(destruction))
+
+    def keep_usage(self, destruction: str, writer: str, rows: Sequence[UsageRow]) -> None:
+        names = {"destruction": destruction, "writer": writer}
+        self._connection.execute(insert(KEPT_USAGE), [names | asdict(row) for row in rows])
+
     # reading
+
+    def destructions(self, tenant: str | None = None) -> list[Destruction]:
+        query = select(DESTRUCTIONS).order_by(DESTRUCTIONS.c.id)
+        if tenant is not None:
+            query = query.where(DESTRUCTIONS.c.tenant == tenant)
+        return [_destruction(dict(row)) for row in self._connection.execute(query).mappings()]
+
+    def kept_usage(self, destruction: str, writer: str) -> list[UsageRow]:
+        of = (KEPT_USAGE.c.destruction == destruction) & (KEPT_USAGE.c.writer == writer)
+        query = select(*_USAGE_COLUMNS).where(of)
+        return [UsageRow(*row) for row in self._connection.execute(query)]
 
     def place(self, record_id: bytes) -> Place | None:
         query = (
@@ -303,6 +350,11 @@ class SqlBooks:
             query = query.where(USAGE.c.tenant == tenant)
         for row in self._connection.execute(query.order_by(*USAGE.primary_key.columns)):
             yield UsageRow(*row)
+
+
+def _destruction(row: dict[str, Any]) -> Destruction:
+    volumes = {writer: DestroyedVolume(**one) for writer, one in row.pop("volumes").items()}
+    return Destruction(**row, volumes=volumes)
 
 
 def _range(query: Select[Any], log: int, start: int, stop: int) -> Select[Any]:

@@ -12,7 +12,8 @@ from threading import Lock
 
 from inland.domain.errors import Damaged
 from inland.ledger import canonical, merkle
-from inland.plant.books.shelves import batch_records, volume_path
+from inland.ledger.tombstones import entry_of
+from inland.plant.books.shelves import batch_lines, volume_path
 from inland.ports.books import TenantBatch
 from inland.ports.files import Files
 
@@ -39,7 +40,7 @@ class BatchTrees:
         self._lock = Lock()
 
     def record(self, batch: TenantBatch, index: int) -> tuple[bytes, merkle.Tree]:
-        """The bytes of a batch's record, and the tree it is in. Raises Damaged."""
+        """The bytes of a batch's record, or of its tombstone, and its tree. Raises Damaged."""
         with self._lock:
             found = self._held.get(batch.id)
             if found is not None:
@@ -48,16 +49,16 @@ class BatchTrees:
             found = self._make(batch)
             self._keep(batch.id, found)
         data = self._read(batch, found.starts[index], found.starts[index + 1] - 1)
-        if merkle.leaf_hash(canonical.entry(data)) != found.tree.node(0, index):
+        if merkle.leaf_hash(entry_of(data)) != found.tree.node(0, index):
             raise Damaged(_where(batch), f"record {index} of batch {batch.number} was changed")
         return data, found.tree
 
     def _make(self, batch: TenantBatch) -> BatchTree:
-        records = batch_records(self._files, batch)
-        tree = merkle.Tree([canonical.entry(record) for record in records])
+        lines = batch_lines(self._files, batch)
+        tree = merkle.Tree([entry_of(line) for line in lines])
         if tree.root.hex() != canonical.decode(batch.record)["root"]:
             raise Damaged(_where(batch), f"batch {batch.number} is not what was booked")
-        starts = accumulate((len(record) + 1 for record in records), initial=batch.offset)
+        starts = accumulate((len(line) + 1 for line in lines), initial=batch.offset)
         return BatchTree(tree, array("Q", starts))
 
     def _keep(self, number: int, made: BatchTree) -> None:

@@ -1,6 +1,7 @@
 """The books as the rest of control has them: opened once, ticked each second, asked at any time."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import Lock
 
 from inland.ledger.records import Record
@@ -84,6 +85,12 @@ class Books:
     def successor(self, log: str) -> bytes | None:
         """As `Receipts.successor`."""
         return self._receipts.successor(log)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Nobody books or signs meanwhile."""
+        with self._alone:
+            yield
 
     def locate(self, ref: str) -> tuple[str | None, Record] | None:
         """As `Shelves.locate`."""

@@ -1,10 +1,12 @@
 """The part of the check that walks journals: frames are whole, what is booked is as written."""
 
 from inland.domain.errors import Damaged
+from inland.ledger import canonical
 from inland.ledger.frames import Frame, FrameKind
+from inland.ledger.tombstones import entry_of, is_tombstone
 from inland.plant.books import journals
 from inland.plant.books.findings import Report
-from inland.plant.books.shelves import batch_records
+from inland.plant.books.shelves import batch_lines
 from inland.plant.books.tally import id_bytes
 from inland.ports.books import BookTables, Position
 from inland.ports.files import Files
@@ -90,19 +92,24 @@ class _Walk:
         for batch, found in by_batch.items():
             records = self._records(batch)
             for index, frame in found:
-                same = index < len(records) and records[index] == frame.payload
+                same = index < len(records) and _is_of(records[index], frame.payload)
                 where = f"record {journals.record_id(frame)}"
                 self._report.demand(same, where, "booked with other bytes than the journal's")
 
     def _records(self, number: int) -> list[bytes]:
         """Those of a tenant batch; none where the id index names one that is not there."""
         found = self._books.tenant_batches(number - 1, 1, None)
-        return batch_records(self._files, found[0]) if found and found[0].id == number else []
+        return batch_lines(self._files, found[0]) if found and found[0].id == number else []
 
     def _unbooked(self, frames: list[Frame]) -> None:
         self._report.unbooked += len(frames)
         for key in self._books.indexed([_key(frame) for frame in frames]):
             self._report.find(f"record {key.hex()}", "booked, and waiting to be booked again")
+
+
+def _is_of(line: bytes, record: bytes) -> bool:
+    """Whether that is the record in a line, there or destroyed."""
+    return line == record or (is_tombstone(line) and entry_of(line) == canonical.entry(record))
 
 
 def _key(frame: Frame) -> bytes:

@@ -1,17 +1,21 @@
 """The part of the check that walks records: volumes, batches, the id index, usage."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import astuple
 from itertools import groupby
 
+from inland.domain.budgets import DAY_S
 from inland.domain.errors import Damaged
 from inland.ledger import canonical, merkle
 from inland.ledger.canonical import Malformed
 from inland.ledger.records import Record
+from inland.ledger.tombstones import entry_of, is_tombstone, tombstone_of
+from inland.plant.books.check_destroyed import Stones
 from inland.plant.books.findings import Report
-from inland.plant.books.shelves import batch_records, volume_path
-from inland.plant.books.tally import Tally
+from inland.plant.books.shelves import batch_lines, volume_path
+from inland.plant.books.tally import Tally, id_bytes
 from inland.ports.billing import BillingTables, Spending
-from inland.ports.books import BookTables, TenantBatch, Volume, batch_ref
+from inland.ports.books import BookTables, TenantBatch, UsageRow, Volume, batch_ref
 from inland.ports.files import Files
 
 _PAGE = 200
@@ -22,6 +26,7 @@ def check_records(report: Report, files: Files, books: BookTables, billing: Bill
     walk = _Walk(report, files, books)
     for (writer, number), batch in groupby(_all(books), lambda b: (b.writer, b.batch)):
         walk.batch(writer, number, list(batch))
+    walk.stones()
     walk.totals()
     walk.spending(billing)
 
@@ -43,6 +48,7 @@ class _Walk:
         self._volumes: dict[tuple[str, str], Volume] = {}
         self._batches: dict[str, int] = {}
         self._usage = Tally("")
+        self._stones = Stones(books)
 
     def batch(self, writer: str, number: int, batch: list[TenantBatch]) -> None:
         where = batch_ref(writer, number)
@@ -81,32 +87,38 @@ class _Walk:
         )
         where = f"tenant batch {batch.id}"
         self._report.demand(batch.offset == volume.bytes, where, "not where the last one ended")
-        records = batch_records(self._files, batch)
-        root = merkle.root([canonical.entry(record) for record in records]).hex()
+        lines = batch_lines(self._files, batch)
+        root = merkle.root([entry_of(line) for line in lines]).hex()
         facts = {
             "kind": "tenant-batch",
             "tenant": batch.tenant,
             "writer": batch.writer,
             "number": volume.batches,
             "first": volume.records,
-            "count": len(records),
+            "count": len(lines),
             "root": root,
         }
         self._agree(where, canonical.decode(batch.record), facts)
         self._report.demand(batch.number == volume.batches, where, "a number is left out")
-        self._records(batch, records)
+        self._records(batch, lines)
 
-    def _records(self, batch: TenantBatch, records: list[bytes]) -> None:
-        self._report.records += len(records)
-        tally = Tally(batch.writer)
-        for record in records:
-            canonical.decode(record)
-            head = tally.add(record)
+    def _records(self, batch: TenantBatch, lines: list[bytes]) -> None:
+        ids = []
+        for line in lines:
+            if is_tombstone(line):
+                stone = tombstone_of(line)
+                self._report.destroyed += 1
+                self._stones.add(batch, stone)
+                ids.append(id_bytes(stone.id))
+                continue
+            canonical.decode(line)
+            self._report.records += 1
+            head = Tally(batch.writer).add(line)
             self._report.demand(
                 head.tenant == batch.tenant, f"record {head.id}", f"in the volume of {batch.tenant}"
             )
             self._usage.count(head)
-        ids = [key for part in tally.parts.values() for key in part.ids]
+            ids.append(id_bytes(head.id))
         indexed = self._books.indexed(ids)
         for index, key in enumerate(ids):
             self._report.demand(
@@ -117,6 +129,10 @@ class _Walk:
         for name, value in facts.items():
             said = record.get(name)
             self._report.demand(said == value, where, f"says {name} {said}, it is {value}")
+
+    def stones(self) -> None:
+        """What was destroyed is what records of it say."""
+        self._stones.check(self._report)
 
     def totals(self) -> None:
         """What the database sums up is what was walked."""
@@ -131,16 +147,35 @@ class _Walk:
             said = positions[writer].batches if writer in positions else 0
             made = self._batches.get(writer, 0)
             report.demand(said == made, f"writer {writer}", f"says {said} batches, has {made}")
-        ids = books.id_count()
-        report.demand(ids == report.records, "id index", f"{ids} ids, {report.records} records")
-        counted = sorted(self._usage.usage(), key=repr)
+        ids, there = books.id_count(), report.records + report.destroyed
+        report.demand(ids == there, "id index", f"{ids} ids, {there} records")
+        counted = sorted(_summed([*self._usage.usage(), *self._stones.usage]), key=repr)
         summed = sorted(books.usage(None, 0), key=repr)
         report.demand(counted == summed, "usage", "is not the sum of the records")
 
     def spending(self, billing: BillingTables) -> None:
         """What was spent is the sum of the records, whoever wrote them and at whichever price."""
-        counted, summed = _spent(self._usage.spending()), _spent(billing.spending(None, 0))
+        there = [*self._usage.spending(), *map(_spending, self._stones.usage)]
+        counted, summed = _spent(there), _spent(billing.spending(None, 0))
         self._report.demand(counted == summed, "spending", "is not the sum of the records")
+
+
+def _summed(rows: Iterable[UsageRow]) -> list[UsageRow]:
+    """A row for each hour, tenant, deployment and key."""
+    sums: dict[tuple[int, str, str, str], list[int]] = {}
+    for row in rows:
+        values = astuple(row)
+        key, counts = values[:4], values[4:]
+        before = sums.get(key, [0] * len(counts))
+        sums[key] = [a + b for a, b in zip(before, counts, strict=True)]
+    return [UsageRow(*key, *counts) for key, counts in sums.items()]
+
+
+def _spending(row: UsageRow) -> Spending:
+    """What billed records that are no more had spent: they alone count tokens."""
+    day = row.hour_unix_s - row.hour_unix_s % DAY_S
+    tokens = (row.prompt_tokens, row.cached_tokens, row.completion_tokens)
+    return Spending(day, row.tenant, row.key, row.deployment, "", 0, *tokens)
 
 
 def _spent(rows: Iterable[Spending]) -> dict[tuple[int, str, str, str], tuple[int, ...]]:

@@ -10,10 +10,12 @@ MAX_FINDINGS = 1000
 class Report:
     """Counts of what was re-read, and `findings`: a line each, none when the books are good.
 
-    `unbooked` are records that journals hold beyond what was booked: not wrong, only not yet done.
+    `destroyed` are records that are no more, as the books say. `unbooked` are records that journals
+    hold beyond what was booked: not wrong, only not yet done.
     """
 
     records: int = 0
+    destroyed: int = 0
     tenant_batches: int = 0
     batches: int = 0
     log_entries: int = 0

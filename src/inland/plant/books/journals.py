@@ -4,6 +4,7 @@ Bytes that are no frame are a tail still being written (or torn) when nothing af
 were ever durable; otherwise they are damage, and nothing behind them is read.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -108,6 +109,15 @@ def record_id(frame: Frame) -> str:
         return _NAMED.decode(frame.payload).id
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise Damaged(f"frame before {frame.end}", f"not a record ({error})") from None
+
+
+def payloads(files: Files, writer: str) -> Iterator[bytes]:
+    """What every whole frame that is still there holds, booked or not. Raises Damaged."""
+    held = segments(files, writer)
+    position = held[0].base if held else 0
+    while held and (found := read(files, writer, position, sync=False)):
+        yield from (frame.payload for frame in found)
+        position = found[-1].end
 
 
 class Openings:

@@ -1,9 +1,11 @@
 """Receipts: from a record up the trees it was booked in, to the newest checkpoint of its log."""
 
-from inland.domain.errors import BadInput, Damaged
+from inland.domain.errors import BadInput, Conflict, Damaged
 from inland.ledger import canonical, merkle, receipts, tiles
 from inland.ledger.receipts import Consistency, Link
+from inland.ledger.records import Record
 from inland.ledger.rotation import LOG_ROTATE
+from inland.ledger.tombstones import is_tombstone, tombstone_of
 from inland.plant.books.batch_trees import BatchTrees
 from inland.plant.books.shelves import parse_ref
 from inland.plant.books.tally import id_bytes
@@ -25,7 +27,8 @@ class Receipts:
         """The receipt of a reference; None while it is unknown or under no checkpoint yet.
 
         With `since`, it proves too that the log's first `since` entries are still its beginning.
-        Raises BadInput when the log never had that many, and Damaged.
+        Raises BadInput when the log never had that many, Conflict for a record that was destroyed,
+        and Damaged.
         """
         record_id = parse_ref(ref)
         if record_id is None:
@@ -59,6 +62,8 @@ class Receipts:
         """The links below the site log: the record in its tenant's tree, that in its batch's."""
         batch = place.batch
         data, own = self._trees.record(batch, place.index)
+        if is_tombstone(data):
+            raise destroyed(tombstone_of(data).said())
         siblings = books.batch(batch.writer, batch.batch)
         above = merkle.Tree([canonical.entry(sibling.record) for sibling in siblings])
         described = canonical.decode(batch.record)
@@ -78,6 +83,12 @@ class Receipts:
                 raise BadInput("since", f"the log has {tree.size} entries under its checkpoint")
             consistency = tree.consistency(since)
         return receipts.build([*links, last], tree.note, consistency)
+
+
+def destroyed(said: Record) -> Conflict:
+    """What is told of a record that is no more, by what its tombstone says."""
+    why = f"it was destroyed: get the receipt of record {said['intent']}, which says by whom"
+    return Conflict(f"record {said['id']}", why)
 
 
 class _LogTree:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from inland.domain.errors import Damaged
 from inland.ledger import canonical
 from inland.ledger.records import Record
+from inland.ledger.tombstones import is_tombstone, tombstone_of
 from inland.plant.books.tally import id_bytes
 from inland.ports.books import TenantBatch
 from inland.ports.files import Files
@@ -33,7 +34,13 @@ def volume_path(tenant: str, writer: str) -> str:
 
 
 def batch_records(files: Files, batch: TenantBatch) -> list[bytes]:
-    """The canonical bytes of a tenant batch's records, in order. Raises Damaged."""
+    """The canonical bytes of a tenant batch's records that are there, in order. Raises Damaged."""
+    return [line for line in batch_lines(files, batch) if not is_tombstone(line)]
+
+
+def batch_lines(files: Files, batch: TenantBatch) -> list[bytes]:
+    """A tenant batch's records, in order: their canonical bytes, or what stands in the place of one
+    that was destroyed. Raises Damaged."""
     path = volume_path(batch.tenant, batch.writer)
     try:
         file = files.open(path)
@@ -57,6 +64,7 @@ class Shelves:
 
     def locate(self, ref: str) -> tuple[str | None, Record] | None:
         """The record of a reference and its tenant (None: a change of the plant); None if unknown.
+        Of one that was destroyed, what its tombstone says.
 
         Raises Damaged.
         """
@@ -67,18 +75,21 @@ class Shelves:
             place = transaction.books.place(id_bytes(record_id))
             change = None if place else transaction.books.log_record(record_id)
         if place is not None:
-            record = batch_records(self._files, place.batch)[place.index]
-            return place.batch.tenant, canonical.decode(record)
+            line = batch_lines(self._files, place.batch)[place.index]
+            if is_tombstone(line):
+                return place.batch.tenant, tombstone_of(line).said()
+            return place.batch.tenant, canonical.decode(line)
         return None if change is None else (None, canonical.decode(change.record))
 
     def export(self, tenant: str) -> Iterator[bytes]:
-        """All of a tenant's records in the order of booking, as canonical bytes.
+        """All of a tenant's records in the order of booking, as canonical bytes; tombstones in the
+        places of those that were destroyed.
 
         After the records of each batch comes the tenant-batch record that counts them: numbered
         without gaps per writer, so that an omission shows. Raises Damaged.
         """
         for batch in self._batches(tenant):
-            yield from batch_records(self._files, batch)
+            yield from (line.rstrip(b" ") for line in batch_lines(self._files, batch))
             yield batch.record
 
     def between(self, tenant: str, since_unix_s: int, until_unix_s: int) -> Iterator[bytes]:
