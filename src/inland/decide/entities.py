@@ -40,6 +40,11 @@ def key_uid(key: str) -> Uid:
     return ("Key", key)
 
 
+def keeper_uid(key: str) -> Uid:
+    """The uid of a key that asks for something about all of a tenant."""
+    return ("Keeper", key)
+
+
 def key_tenant(key: Key) -> str:
     """Whose key it is: operators and auditors are the factory's own."""
     return FACTORY if key.tenant is None else key.tenant
@@ -107,6 +112,16 @@ def key_entity(key: Key) -> Entity:
         "models": sorted(key.models),
     }
     return _entity(key_uid(key.id), attrs, [tenant])
+
+
+def keeper_entity(key: Key) -> Entity:
+    """A key as what is done with all of a tenant knows it."""
+    attrs = {
+        "tenant": {"__entity": reference(tenant_uid(key_tenant(key)))},
+        "role": key.role.value,
+        "limited": bool(key.models),
+    }
+    return _entity(keeper_uid(key.id), attrs)
 
 
 def model_entity(model: Model) -> Entity:

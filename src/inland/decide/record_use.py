@@ -5,7 +5,7 @@ import json
 import cedarpy
 
 from inland.decide.asset_use import FACTORY_TENANT
-from inland.decide.entities import key_entity, key_tenant, key_uid, tenant_entity, tenant_uid
+from inland.decide.entities import keeper_entity, keeper_uid, key_tenant, tenant_entity, tenant_uid
 from inland.decide.policy_set import PARSED_SCHEMA, RECORDS_FILE
 from inland.decide.rulebook import Rulebook, Verdict, request_of, uids_of, unseen
 from inland.domain.snapshot import Snapshot
@@ -20,10 +20,10 @@ def decide_destroy(snapshot: Snapshot, rulebook: Rulebook, key_id: str, tenant: 
         return unseen("no such key or tenant")
     asks = snapshot.tenants.get(key_tenant(key), FACTORY_TENANT)
     tenants = {one.id: one for one in (whose, asks)}
-    document = [*map(tenant_entity, tenants.values()), key_entity(key)]
+    document = [*map(tenant_entity, tenants.values()), keeper_entity(key)]
     entities = cedarpy.Entities.from_json_str(json.dumps(document), PARSED_SCHEMA)
-    request = request_of(key_uid(key.id), DESTROY, tenant_uid(tenant), {})
-    needed = (key_uid(key.id), tenant_uid(tenant), tenant_uid(key_tenant(key)))
+    request = request_of(keeper_uid(key.id), DESTROY, tenant_uid(tenant), {})
+    needed = (keeper_uid(key.id), tenant_uid(tenant), tenant_uid(key_tenant(key)))
     answer = rulebook.ask(request, entities, needed, uids_of(document))
     about = {rule.id for rule in rulebook.rules.values() if rule.about == "Tenant"}
     if answer.allowed and about & set(answer.rules):
