@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -164,8 +164,7 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
     assets = asset_room(changes, kept.vault, kept.blobs, site, limits, _aside, workers)
     draining = Draining(feed.works_on, clock, limits.drain_s)
     replicas = _replicas(_engine_room(home, isolation), changes, runner, draining, assets)
-    invoices = Invoices(files, store, clock, limits.answer_s, lambda: books.alarms or books.left())
-    destroying = Destroying(files, changes, invoices, books.alone, _aside)
+    invoices, destroying = _bills(files, changes, books, limits.answer_s)
     steps = [
         Controller("feed", lambda: _end_unless(feed.is_alive())),
         Controller("shares", feed.look),
@@ -265,6 +264,18 @@ def _feed(
 ) -> FeedServer:
     path = home.root / "run" / "feed.sock"
     return FeedServer(path, clock, lambda: _gateway_pids(runner), Shares(), allowances.answer)
+
+
+def _bills(
+    files: Disk, changes: Changes, books: Books, answer_s: float
+) -> tuple[Invoices, Destroying]:
+    """What records come to, and what destroys them once that is kept."""
+
+    def waits() -> Collection[str]:
+        return books.alarms or books.left()
+
+    invoices = Invoices(files, changes.store, changes.clock, answer_s, waits)
+    return invoices, Destroying(files, changes, invoices, books.alone, _aside)
 
 
 def _ways_out(
