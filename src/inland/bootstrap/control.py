@@ -178,11 +178,7 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
         Controller("refitting", Refitting(changes, feed.heard).step),
     ]
     ticker = Ticker(steps + out, _step_failed)
-    kept_up = [
-        Controller("assets", assets.upkeep.step),
-        Controller("records", destroying.step),
-    ]
-    upkeep = Ticker(kept_up, _step_failed, ticker.wrong)
+    upkeep = Ticker(_kept_up(assets, destroying), _step_failed, ticker.wrong)
     control = Control(
         factory=FACTORY,
         site=site,
@@ -264,6 +260,11 @@ def _feed(
 ) -> FeedServer:
     path = home.root / "run" / "feed.sock"
     return FeedServer(path, clock, lambda: _gateway_pids(runner), Shares(), allowances.answer)
+
+
+def _kept_up(assets: AssetRoom, destroying: Destroying) -> list[Controller]:
+    """What may take long, and holds nothing else up."""
+    return [Controller("assets", assets.upkeep.step), Controller("records", destroying.step)]
 
 
 def _bills(
