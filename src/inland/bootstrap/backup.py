@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 import inland
@@ -20,12 +21,17 @@ from inland.adapters.files.disk import Disk
 from inland.adapters.home import factory_toml
 from inland.adapters.home.factory_toml import Declaration
 from inland.adapters.home.layout import Home
+from inland.adapters.home.vault_table import BlobsIn
 from inland.adapters.sql.database import Database, sqlite_url
 from inland.adapters.vault.folder_blobs import ROOT as VAULT
+from inland.adapters.weights import bom
 from inland.adapters.weights.digest import sync_folder
 from inland.adapters.weights.leftovers import hold, sweep
+from inland.adapters.weights.shelf import Shelf
+from inland.bootstrap.backup_content import Content, content_of
 from inland.bootstrap.books import database
-from inland.domain.errors import BadInput, Conflict
+from inland.domain.errors import BadInput, Conflict, Damaged
+from inland.domain.plant import Model
 from inland.ledger.records import Record
 from inland.plant.books.pinned import PinnedFile, pinned
 from inland.ports.store import Store
@@ -36,9 +42,7 @@ Bar = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
 SMALL_LIMIT_BYTES = 4 << 20
 _PAGE_BYTES = 4096
 #: What a home has at its top that is in a backup, or made by the next start.
-_KEPT_OR_MADE = frozenset(
-    {*names.FOLDERS, names.FACTORY_TOML, names.CERTIFICATE, VAULT, "run", "logs"}
-)
+_KEPT_OR_MADE = frozenset({*names.FOLDERS, names.FACTORY_TOML, names.CERTIFICATE, "run", "logs"})
 #: How folders are named that a backup is made in.
 _ASIDE = ".inland-backup-"
 #: Files on their way to their name, of whoever writes them.
@@ -47,16 +51,44 @@ _UNFINISHED = (".new", ".tmp")
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A file that a factory needs and the backup does not hold. `sha256`: of weights, in hex."""
+    """A file that a factory needs and the backup does not hold. `sha256`: of weights, in hex;
+    `source`: where a model's were pulled from."""
 
     path: str
     why: str
     sha256: str | None = None
+    source: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """What a backup will hold, in bytes, before any of it is written."""
+
+    books: int
+    models: int
+    content: int
+
+    @property
+    def total(self) -> int:
+        return self.books + self.models + self.content
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a backup is to hold beside the books: weights, and the sealed content of assets."""
+
+    models: bool = False
+    content: bool = True
+
+
+def _untold(_: Sizes) -> None:
+    """Nobody asked."""
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A backup that is there: `bytes` on the disk, `sha256` of what it holds, unsealed."""
+    """A backup that is there: `bytes` on the disk, `sha256` of what it holds, unsealed. `missing`:
+    assets whose content lacked something, though the books have them."""
 
     file: Path
     bytes: int
@@ -64,12 +96,20 @@ class Made:
     records: int
     taken_unix_us: int
     left_out: tuple[LeftOut, ...]
+    missing: tuple[str, ...] = ()
 
 
 def back_up(
-    home: Home, target: Path, *, passphrase: str | None, with_models: bool, bar: Bar
+    home: Home,
+    target: Path,
+    *,
+    passphrase: str | None,
+    wanted: Wanted,
+    bar: Bar,
+    tell: Callable[[Sizes], None] = _untold,
 ) -> Made:
-    """Write the home's backup to `target`. Raises Conflict, Busy, Damaged, BadInput, OSError."""
+    """Write the home's backup to `target`; `tell` hears how large it will be before any of it is
+    written. Raises Conflict, Busy, Damaged, BadInput, OSError."""
     if not target.parent.is_dir():
         raise BadInput("file", f"{target.parent} is not a folder")
     if os.path.lexists(target):
@@ -77,14 +117,42 @@ def back_up(
     with _folder_aside(target) as aside:
         copy, taken = aside / names.DATABASE, SystemClock().unix_us()
         with pinned(Disk(home.root), lambda: _copied_database(home, copy, bar)) as (store, found):
-            settings, left_out = _settings(home, with_models=with_models)
-            parts = [*_parts(found), *settings, _file(names.DATABASE, copy)]
-            records, facts = _facts(store, taken, left_out)
-            digest = _write(aside / "backup", passphrase, facts, parts, bar)
+            held = _held(home, store, wanted)
+            parts = [*_parts(found), *held.parts, _file(names.DATABASE, copy)]
+            sizes = _sizes(parts, held.content)
+            _demand_room(target, sizes)
+            tell(sizes)
+            records, facts = _facts(store, taken, held.left_out)
+            backup = _Backup(aside, passphrase, facts, parts, held.content)
+            digest = backup.write(sizes.total, bar)
+        missing = _missing(home, held.content)
         (aside / "backup").rename(target)
         sync_folder(target.parent)
     size = target.stat().st_size
-    return Made(target, size, digest, records, taken, tuple(left_out))
+    return Made(target, size, digest, records, taken, tuple(held.left_out), tuple(missing))
+
+
+def _sizes(parts: list[Part], content: Content) -> Sizes:
+    models = sum(part.size for part in parts if part.path.startswith("models/"))
+    return Sizes(sum(part.size for part in parts) - models, models, content.bytes)
+
+
+def _demand_room(target: Path, sizes: Sizes) -> None:
+    free = shutil.disk_usage(target.parent).free
+    if free < sizes.total:
+        why = f"has room for {free} bytes, and the backup takes {sizes.total}"
+        raise Conflict(str(target.parent), why)
+
+
+def _missing(home: Home, content: Content) -> list[str]:
+    """Of what was not there, that which nobody erased meanwhile."""
+    if not content.absent:
+        return []
+    store = database(home.root, read_only=True)
+    try:
+        return content.missing(store)
+    finally:
+        store.close()
 
 
 @contextmanager
@@ -129,23 +197,39 @@ def _facts(store: Store, taken: int, left_out: list[LeftOut]) -> tuple[int, Reco
         "taken": taken,
         "records": records,
         "origin": log.origin if log else None,
-        "left_out": [{"path": each.path, "sha256": each.sha256} for each in left_out],
+        "left_out": [
+            {"path": each.path, "sha256": each.sha256, "source": each.source} for each in left_out
+        ],
     }
 
 
-def _write(file: Path, passphrase: str | None, facts: Record, parts: list[Part], bar: Bar) -> str:
-    parts.sort(key=lambda part: names.place(part.path) or (0, part.path))
-    total = sum(part.size for part in parts)
-    fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(fd, "wb") as out, bar("backup") as progress:
-        with sealing(out, passphrase) as plain:
-            writer, seen = Writer(plain, facts), _Seen(lambda done: progress(done, total))
-            for part in parts:
-                writer.add(seen.through(part))
-            digest = writer.finish()
-        out.flush()
-        os.fsync(fd)
-    return digest
+@dataclass(frozen=True, slots=True)
+class _Backup:
+    """What is to be written, as `backup` in the folder `aside`. Content comes last: it is listed
+    as it is read."""
+
+    aside: Path
+    passphrase: str | None
+    facts: Record
+    parts: list[Part]
+    content: Content
+
+    def write(self, total: int, bar: Bar) -> str:
+        """The SHA-256 of it, once it is on the disk."""
+        self.parts.sort(key=lambda part: names.place(part.path) or (0, part.path))
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        fd = os.open(self.aside / "backup", flags, 0o600)
+        with os.fdopen(fd, "wb") as out, bar("backup") as progress:
+            with sealing(out, self.passphrase) as plain:
+                writer = Writer(plain, self.facts)
+                seen = _Seen(lambda done: progress(done, total))
+                for part in chain(self.parts, self.content.parts()):
+                    writer.add(seen.through(part))
+                digest = writer.finish()
+            progress(total, total)
+            out.flush()
+            os.fsync(fd)
+        return digest
 
 
 class _Seen:
@@ -169,10 +253,34 @@ def _parts(found: list[PinnedFile]) -> Iterator[Part]:
     return (Part(each.path, each.size, each.chunks) for each in found)
 
 
-def _settings(home: Home, *, with_models: bool) -> tuple[list[Part], list[LeftOut]]:
-    """Everything beside the books: what was declared, policies, keys, weights if wanted."""
+@dataclass(slots=True)
+class _Held:
+    """Everything beside the books: what was declared, policies, keys, weights and content."""
+
+    parts: list[Part]
+    left_out: list[LeftOut]
+    content: Content
+
+
+def _held(home: Home, store: Store, wanted: Wanted) -> _Held:
+    declared = factory_toml.read(home.factory_toml)
+    parts, left_out = _settings(home, declared)
+    models, without = _models(home, store, declared, wanted)
+    content, elsewhere = content_of(store, home.root)
+    if not wanted.content or declared.vault.blobs is not BlobsIn.FOLDER:
+        content = Content(home.root, [])
+    left_out += [*without, *_of_vault(home, declared, wanted)]
+    left_out += [
+        LeftOut(f"{VAULT}.{name}", f"content of {count} assets lies in the store {name}")
+        for name, count in sorted(elsewhere.items())
+    ]
+    return _Held([*parts, *models], left_out, content)
+
+
+def _settings(home: Home, declared: Declaration) -> tuple[list[Part], list[LeftOut]]:
     parts, left_out = [], []
-    for path in sorted(_small_files(home.root)):
+    secret = declared.vault.secret_files()
+    for path in sorted(set(_small_files(home.root)) - secret):
         name = path.relative_to(home.root).as_posix()
         if name == names.LAST_HEAD:
             continue  # of the books, and of their moment
@@ -182,13 +290,10 @@ def _settings(home: Home, *, with_models: bool) -> tuple[list[Part], list[LeftOu
         elif not names.is_signing_key(name) and not names.is_of_vault(name):
             left_out.append(LeftOut(name, "a name that no backup takes"))
     left_out += [LeftOut(name, "is no part of a factory") for name in _strange(home.root)]
-    left_out += _of_vault(home)
-    declared = factory_toml.read(home.factory_toml)
-    for name, path, sha256 in _weights(home, declared):
-        if with_models and names.place(name) is not None and path.is_file():
-            parts.append(_file(name, path))
-        else:
-            left_out.append(LeftOut(name, "weights", sha256))
+    left_out += [
+        LeftOut(_below(path, home), "it opens the vault: no backup holds it")
+        for path in sorted(secret)
+    ]
     left_out += [
         LeftOut(str(path), "lies outside the factory's keys")
         for path in named_files(declared)
@@ -197,9 +302,18 @@ def _settings(home: Home, *, with_models: bool) -> tuple[list[Part], list[LeftOu
     return parts, left_out
 
 
-def _of_vault(home: Home) -> Iterator[LeftOut]:
-    """Content comes from its own store; keys, wrapped or not, from nowhere but where they are."""
-    if any((home.root / VAULT).glob("[!.]*")):
+def _below(path: Path, home: Home) -> str:
+    """As it is named from the home, where it lies in it."""
+    inside = path.is_relative_to(home.root)
+    return path.relative_to(home.root).as_posix() if inside else str(path)
+
+
+def _of_vault(home: Home, declared: Declaration, wanted: Wanted) -> Iterator[LeftOut]:
+    """Keys, wrapped or not, come from nowhere but where they are; content in a bucket likewise."""
+    if declared.vault.blobs is BlobsIn.S3:
+        where = f"in the bucket {declared.vault.s3_bucket} at {declared.vault.s3_endpoint}"
+        yield LeftOut(VAULT, f"content of assets lies {where}: it is kept there")
+    elif not wanted.content and any((home.root / VAULT).glob("[!.]*")):
         yield LeftOut(VAULT, "content of assets: copy the folder, it is sealed")
     if any((home.root / names.ASSET_KEYS / "keys").glob("*/*")):
         yield LeftOut(names.ASSET_KEYS, "keys of assets: what is erased stays so in every backup")
@@ -241,13 +355,48 @@ def _read_small(path: Path) -> bytes:
     return data
 
 
-def _weights(home: Home, declared: Declaration) -> Iterator[tuple[str, Path, str]]:
-    """Path, file and hash of each declared model's weights, each once."""
-    seen = set()
-    for model in declared.models:
-        if model.file is not None and model.digest is not None and model.file not in seen:
-            seen.add(model.file)
-            yield model.file, home.root / model.file, model.digest.removeprefix("sha256:")
+def _models(
+    home: Home, store: Store, declared: Declaration, wanted: Wanted
+) -> tuple[list[Part], list[LeftOut]]:
+    """Weights and what was signed of them, where they are wanted; else how they are had again."""
+    parts, left_out, shelf = [], [], Shelf(home.root)
+    for model in _with_weights(store, declared):
+        assert model.file is not None
+        assert model.digest is not None
+        path, sha256 = home.root / model.file, model.digest.removeprefix("sha256:")
+        if wanted.models and names.place(model.file) is not None and path.is_file():
+            parts.append(_file(model.file, path))
+            signed = sorted(shelf.signature(model.id).parent.glob("*"))
+            parts += [
+                whole(one.relative_to(home.root).as_posix(), _read_small(one))
+                for one in signed
+                if not one.name.endswith(_UNFINISHED)
+            ]
+            continue
+        source = None if model.declared else _source(shelf, model.id)
+        again = f"weights: inland model pull {source} --name {model.id} --sha256 {sha256}"
+        why = "weights" if source is None else again
+        left_out.append(LeftOut(model.file, why, sha256, source))
+    return parts, left_out
+
+
+def _with_weights(store: Store, declared: Declaration) -> list[Model]:
+    """Models whose weights lie here, declared or pulled, each file once."""
+    with store.read() as transaction:
+        pulled = transaction.state.models().values()
+    found: dict[str, Model] = {}
+    for model in (*declared.models, *pulled):
+        if model.file is not None and model.digest is not None:
+            found.setdefault(model.file, model)
+    return list(found.values())
+
+
+def _source(shelf: Shelf, name: str) -> str | None:
+    """Where a model was pulled from, as far as what was signed says."""
+    try:
+        return bom.facts(shelf.verified_bom(name)).get("source")
+    except Damaged:
+        return None
 
 
 def _file(name: str, path: Path) -> Part:

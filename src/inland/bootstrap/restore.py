@@ -21,13 +21,16 @@ from inland.adapters.home import factory_toml
 from inland.adapters.home.layout import Home
 from inland.adapters.home.making import check_free, home_aside
 from inland.adapters.sql.database import Database, sqlite_url
+from inland.adapters.vault.factory_key import AWAITED
 from inland.adapters.weights.digest import sync_folder
 from inland.bootstrap.backup import Bar, named_files
 from inland.bootstrap.books import FACTORY
+from inland.bootstrap.restored_models import sign_anew
 from inland.domain.errors import Conflict, Damaged
 from inland.domain.plant import Key, Role
 from inland.domain.snapshot import Secrets, Snapshot
 from inland.ledger import notes
+from inland.plant.assets import undo
 from inland.plant.changes import Changes
 from inland.plant.keys import Keys, is_live
 from inland.ports.store import Store
@@ -187,14 +190,41 @@ def _settle(root: Path, seen: _Seen, *, revoke_keys: bool) -> Restored:
             keys.revoke(RESTORE, key_id)
         live = len(_live(changes))
         vkey = _vkey(store)
+        _end_uploads(changes)
+        unsigned = sign_anew(root, store)
     finally:
         store.close()
     _sync_file(root / names.DATABASE)
-    left_out = (*seen.left_out, *_elsewhere(root, seen.left_out))
+    if names.ASSET_KEYS in seen.left_out:
+        _await_keys(root)
+    left_out = (*seen.left_out, *_elsewhere(root, seen.left_out), *unsigned)
     revoked = len(before)
     return Restored(
         seen.sha256, seen.records, seen.taken, vkey, live, revoked, new_operator, left_out
     )
+
+
+def _end_uploads(changes: Changes) -> None:
+    """What was being uploaded begins anew: a backup holds whole assets."""
+    with changes.act(RESTORE) as doing:
+        assets = doing[0].assets
+        for row in assets.uploads():
+            for intent in assets.intents():
+                if intent.asset == row.id:
+                    undo(doing, intent, row.tenant, "no backup holds an upload under way")
+            assets.remove_asset(row.id)
+
+
+def _await_keys(root: Path) -> None:
+    """Until the keys' own copy is put back no new ones are made in their place."""
+    folder = root / names.ASSET_KEYS
+    folder.mkdir(mode=0o700)
+    _sync_file(_touched(folder / AWAITED))
+
+
+def _touched(path: Path) -> Path:
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    return path
 
 
 def _elsewhere(root: Path, said: tuple[str, ...]) -> list[str]:

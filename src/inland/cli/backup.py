@@ -26,14 +26,21 @@ def backup(
     file: Annotated[Path, typer.Argument(help="Where to put it; there must be nothing yet.")],
     passphrase_file: PassphraseOption = None,
     with_models: Annotated[
-        bool, typer.Option("--with-models", help="Hold the models' weights too.")
+        bool, typer.Option("--with-models", help="Hold the models' weights and signatures too.")
+    ] = False,
+    without_content: Annotated[
+        bool, typer.Option("--without-content", help="Leave the sealed content of assets out.")
     ] = False,
     home: HomeOption = None,
     json: JsonOption = False,
 ) -> None:
     """Write the whole factory into one file, while it runs or not."""
     from inland.adapters.archive.sealed import read_passphrase
-    from inland.bootstrap.backup import back_up
+    from inland.bootstrap.backup import Sizes, Wanted, back_up
+
+    def tell(sizes: Sizes) -> None:
+        what = f"books {sizes.books}, models {sizes.models}, content of assets {sizes.content}"
+        show.note(f"it takes {sizes.total} bytes and a little more ({what})")
 
     passphrase = None if passphrase_file is None else read_passphrase(passphrase_file)
     os.nice(NICE)
@@ -41,11 +48,15 @@ def backup(
         made_home(home),
         file.absolute(),
         passphrase=passphrase,
-        with_models=with_models,
+        wanted=Wanted(models=with_models, content=not without_content),
         bar=bytes_bar,
+        tell=tell,
     )
     for left in made.left_out:
         show.note(f"left out: {left.path} ({left.why})")
+    if made.missing:
+        found = f"{len(made.missing)} assets lack content ({made.missing[0]}, …)"
+        show.note(f"{found}: inland vault check names each part")
     if passphrase is None:
         show.note(
             "it is not sealed and holds the factory's keys: whoever reads it has the factory "

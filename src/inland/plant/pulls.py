@@ -78,7 +78,11 @@ class Pulls:
         """Begin to; `last` tells how it goes. Raises BadInput and Conflict."""
         _demand_good(order)
         with self._changes.store.read() as transaction:
-            self._demand_free(transaction.state, order.name)
+            known = self._without_weights(transaction.state, order.name)
+            if known is None:
+                self._demand_free(transaction.state, order.name)
+        if known is not None and known.digest is not None:
+            order = replace(order, sha256=_same(order, known.digest.removeprefix("sha256:")))
         begun = Pull(order.name, order.source)
         with self._lock:
             under_way = [one for one in self._last.values() if one.stage is PullStage.PULLING]
@@ -128,8 +132,19 @@ class Pulls:
             licence=arrived.licence or None,
         )
         with self._changes.change(who) as change:
+            known = change.state.models().get(order.name)
+            if known is not None and known.digest == model.digest:
+                change.book("model.again", order.name, source=order.source)
+                return
             self._demand_free(change.state, order.name)
             put_model(change, model, source=order.source, hosts=list(arrived.hosts))
+
+    def _without_weights(self, state: StateTables, name: str) -> Model | None:
+        """A model that was pulled once and whose weights are gone, as a backup leaves them out."""
+        model = state.models().get(name)
+        if model is None or model.file is None or model.declared or self._intake.is_here(model):
+            return None
+        return model
 
     def _demand_free(self, state: StateTables, name: str) -> None:
         models = state.models()
@@ -140,6 +155,13 @@ class Pulls:
                 raise Conflict(f"{other.file!r}", f"is model {other.id!r}'s; choose another name")
         if len(models) >= self._most:
             raise Conflict("limits.models", f"is {self._most}, and so many are there")
+
+
+def _same(order: Order, sha256: str) -> str:
+    """What a model that is known must hash to. Raises BadInput where something else is asked."""
+    if order.sha256 not in {None, sha256}:
+        raise BadInput("sha256", f"model {order.name} is known by {sha256}, and no other comes in")
+    return sha256
 
 
 def _demand_good(order: Order) -> None:

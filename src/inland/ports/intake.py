@@ -66,6 +66,10 @@ class Intake(Protocol):
         go on from."""
         ...
 
+    def is_here(self, model: Model) -> bool:
+        """Whether its weights lie here, whatever they are now."""
+        ...
+
     def provenance(self, model: Model) -> Provenance:
         """What is kept of a model with weights here."""
         ...

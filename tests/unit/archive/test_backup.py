@@ -18,7 +18,7 @@ from inland.adapters.archive.names import place
 from inland.adapters.archive.reader import Reader
 from inland.adapters.home.layout import Home
 from inland.bootstrap import backup as bootstrap_backup
-from inland.bootstrap.backup import back_up
+from inland.bootstrap.backup import Wanted, back_up
 from inland.bootstrap.books import check_ledger
 from inland.bootstrap.restore import restore
 from inland.domain.errors import BadInput, Conflict, Damaged
@@ -37,7 +37,8 @@ def no_bar(_what):
 
 
 def keep(home, file, passphrase=None, with_models=False):
-    return back_up(home, file, passphrase=passphrase, with_models=with_models, bar=no_bar)
+    wanted = Wanted(models=with_models)
+    return back_up(home, file, passphrase=passphrase, wanted=wanted, bar=no_bar)
 
 
 def put_back(file, root, passphrase=None, revoke_keys=False):
@@ -221,7 +222,7 @@ def test_the_operator_of_a_restored_factory_is_not_locked_out(filled, tmp_path, 
         if copied and what == "database":
             happens(filled)
 
-    back_up(filled.home, tmp_path / "b", passphrase=None, with_models=False, bar=bar)
+    back_up(filled.home, tmp_path / "b", passphrase=None, wanted=Wanted(), bar=bar)
     done = put_back(tmp_path / "b", tmp_path / "again")
     again = BooksHome(tmp_path / "again", seed=2)
     kept = again.changes.snapshot().keys[again.changes.secrets.operator_key()]
@@ -325,7 +326,10 @@ def test_what_no_backup_takes_is_said(filled, tmp_path):
     (filled.home.root / "certificates" / "own.pem").write_text("")
     (filled.home.root / "vault" / "sealed").write_text("")
     left = {each.path for each in keep(filled.home, tmp_path / "b").left_out}
-    assert left == {"policies/two words.cedar", "certificates", "vault", "models/m.gguf"}
+    assert left == {"policies/two words.cedar", "certificates", "models/m.gguf"}
+    wanted = Wanted(content=False)
+    made = back_up(filled.home, tmp_path / "b2", passphrase=None, wanted=wanted, bar=no_bar)
+    assert {each.path for each in made.left_out} == left | {"vault"}
 
 
 def test_a_factory_over_a_server_is_neither_kept_nor_restored(filled, tmp_path):
@@ -363,7 +367,7 @@ def test_progress_ends_at_all_of_it(filled, tmp_path):
         told[what] = []
         yield lambda done, total: told[what].append((done, total))
 
-    back_up(filled.home, tmp_path / "b", passphrase=None, with_models=False, bar=bar)
+    back_up(filled.home, tmp_path / "b", passphrase=None, wanted=Wanted(), bar=bar)
     restore(tmp_path / "b", Home(tmp_path / "again"), passphrase=None, revoke_keys=False, bar=bar)
     assert told.keys() == {"database", "backup", "checking", "restoring"}
     for what, steps in told.items():

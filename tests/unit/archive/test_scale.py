@@ -6,7 +6,7 @@ from sqlalchemy import Engine, event
 from inland.adapters.archive import reader
 from inland.adapters.files.disk import Disk, DiskFile
 from inland.adapters.home.layout import Home
-from inland.bootstrap.backup import back_up
+from inland.bootstrap.backup import Wanted, back_up
 from inland.bootstrap.books import check_ledger
 from inland.bootstrap.restore import restore
 from tests.books_home import BooksHome
@@ -87,7 +87,7 @@ def test_a_backup_reads_each_byte_once_and_a_restore_reads_the_backup_twice(
     for records, home in homes.items():
         file, again = tmp_path / f"{records}", Home(tmp_path / f"home-{records}")
         with monkeypatch.context() as patch, Counted(patch) as counted:
-            back_up(home, file, passphrase=None, with_models=False, bar=no_bar)
+            back_up(home, file, passphrase=None, wanted=Wanted(), bar=no_bar)
         books = held(home, "records", "journal", "ledger")
         assert counted.read <= books
         kept = books + (home.root / "inland.db").stat().st_size

@@ -34,6 +34,9 @@ class Changes:
 class Breaking:
     """An intake with a fault."""
 
+    def is_here(self, _model: Model) -> bool:
+        return True
+
     def take(self, _order: Order, _progress: Callable[[int, int], None]) -> None:
         raise ZeroDivisionError
 

@@ -15,13 +15,15 @@ LAST_HEAD = "keys/head"
 #: Keys of assets, and what opens them.
 ASSET_KEYS = "keys/vault"
 #: Folders of a home that a backup may hold files of.
-FOLDERS = ("policies", "keys", "records", "journal", "ledger", "models")
+FOLDERS = ("policies", "keys", "records", "journal", "ledger", "models", "vault")
 _SECTIONS = (HEAD, DATABASE, FACTORY_TOML, CERTIFICATE, *FOLDERS, MANIFEST)
 #: A tar header (ustar) has room for no more.
 PATH_CHARS = 200
 _DEPTH = 10
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}\Z")
-_SIGNING_KEY = re.compile(r"keys/(?:logs?(?:[./-].*)?|(?:models|bundles)\..*)\Z")
+#: A sealed part of an asset, which tells nobody's name.
+_CONTENT = re.compile(r"vault/parts/[a-z0-9][a-z0-9-]{0,63}/[0-9]{8}\Z")
+_SIGNING_KEY = re.compile(r"keys/(?:logs?(?:[./-].*)?|(?:models|bundles)\.(?!pub\Z).*)\Z")
 
 #: Where a part stands among the others: its section, then its path.
 Place = tuple[int, str]
@@ -33,6 +35,8 @@ def place(path: str) -> Place | None:
     if len(path) > PATH_CHARS or len(parts) > _DEPTH or parts[0] not in _SECTIONS:
         return None
     if (len(parts) > 1) != (parts[0] in FOLDERS) or not all(map(_PART.match, parts)):
+        return None
+    if parts[0] == "vault" and not _CONTENT.match(path):
         return None
     if is_signing_key(path) or is_of_vault(path):
         return None

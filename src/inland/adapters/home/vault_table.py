@@ -43,6 +43,11 @@ class VaultSaid:
     s3_key_file: Path | None = None
     s3_request_s: int = 20
 
+    def secret_files(self) -> set[Path]:
+        """The files it names that open something."""
+        named = {self.passphrase_file, self.key_server_token_file, self.s3_key_file}
+        return {file for file in named if file is not None}
+
     def urls(self) -> tuple[str, ...]:
         """The servers it needs, which the policy set has to name."""
         keys = (self.key_server,) if self.keys is KeysBy.OPENBAO else ()

@@ -30,6 +30,10 @@ class Bringing:
         source = source_of(order, self.fetcher)
         return Intake(self.shelf, self.isolation).take(order, source, progress)
 
+    def is_here(self, model: Model) -> bool:
+        """As the port says."""
+        return model.file is not None and (self.shelf.root / model.file).exists()
+
     def provenance(self, model: Model) -> Provenance:
         """As the port says; no weights are read."""
         sha256 = (model.digest or "").removeprefix("sha256:")

@@ -1,0 +1,67 @@
+"""Sealed content in a backup: each part of each asset that its books have, as it lies there.
+
+Nothing here opens anything, and no key comes with it. What is erased while a backup is made is not
+in it; what is missing though nobody erased it is said.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from inland.adapters.archive.container import CHUNK_BYTES, Part
+from inland.adapters.vault.folder_blobs import ROOT
+from inland.adapters.vault.sealed_vault import blob_name
+from inland.adapters.vault.sealing import OVERHEAD_BYTES
+from inland.domain.assets import LOCAL_STORE, AssetState, part_count
+from inland.ports.store import Store
+
+
+@dataclass(slots=True)
+class Content:
+    """Of the home at `root`: the id and size of each whole asset, by id."""
+
+    root: Path
+    assets: list[tuple[str, int]]
+    #: Parts that were not there when their turn came, by asset.
+    absent: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def bytes(self) -> int:
+        """What it takes in the backup, headers left out."""
+        return sum(size + part_count(size) * OVERHEAD_BYTES for _, size in self.assets)
+
+    def parts(self) -> Iterator[Part]:
+        """One after the other, in the order of their paths; each is to be read before the next."""
+        for asset, size in self.assets:
+            for number in range(part_count(size)):
+                path = f"{ROOT}/{blob_name(asset, number)}"
+                try:
+                    file = (self.root / path).open("rb")
+                except FileNotFoundError:
+                    self.absent[asset] = self.absent.get(asset, 0) + 1
+                    continue
+                with file:  # held open: it may be erased while it is read
+                    yield Part(path, file.seek(0, 2), lambda file=file: _chunks(file))
+
+    def missing(self, store: Store) -> list[str]:
+        """The assets of which parts were absent and that the books have still."""
+        with store.read() as transaction:
+            rows = transaction.assets.some(self.absent)
+        still = [r for r in rows if r.state is AssetState.LIVE and r.store == LOCAL_STORE]
+        return sorted(row.id for row in still)
+
+
+def content_of(store: Store, root: Path) -> tuple[Content, Counter[str]]:
+    """The whole assets that a copy of the books knows in the factory's own store, and how many
+    there are in each other one. Uploads under way are left to begin anew."""
+    with store.read() as transaction:
+        rows = [r for r in transaction.assets.assets(None) if r.state is AssetState.LIVE]
+    here = sorted((row.id, row.bytes) for row in rows if row.store == LOCAL_STORE)
+    return Content(root, here), Counter(row.store for row in rows if row.store != LOCAL_STORE)
+
+
+def _chunks(file: BinaryIO) -> Iterator[bytes]:
+    file.seek(0)
+    yield from iter(lambda: file.read(CHUNK_BYTES), b"")
