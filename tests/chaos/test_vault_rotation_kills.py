@@ -14,4 +14,6 @@ def test_a_rotation_that_is_killed_anywhere_loses_no_key_and_is_ended():
     argv += ["--kills", str(KILLS), "--seed", "3"]
     done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert json.loads(done.stdout)["kills"] == KILLS, "every kill landed"
+    told = json.loads(done.stdout)
+    assert told["kills"] == KILLS, "every kill landed"
+    assert told["ends"].keys() == {"not intended", "vault.undo", "vault.rotated"}, "and everywhere"

@@ -22,7 +22,9 @@ from inland.adapters.files.clock import SystemEntropy
 from inland.adapters.files.disk import Disk
 from inland.adapters.vault.embedded_keys import ROOT
 from inland.adapters.vault.factory_key import FactoryKey, FactorySecret, Source
+from inland.bootstrap.books import database
 from inland.domain.errors import InlandError
+from inland.ledger import canonical
 from inland.ports.keys import KeyName, KeysAway
 from tests.chaos.asset_kills import Fuse
 from tests.unit.plant.parts import Plant
@@ -72,6 +74,18 @@ def died(home: Path, fuse: Fuse) -> bool:
     _, status = os.waitpid(child, 0)
     assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
     return os.WIFSIGNALED(status)
+
+
+def ended(home: Path) -> str:
+    """How the books say that it came out, once it was settled."""
+    store = database(home)
+    try:
+        with store.read() as transaction:
+            rows = transaction.books.log_records(0, 0, 10_000)
+        said = [canonical.decode(row.record).get("what") for row in rows]
+    finally:
+        store.close()
+    return next((w for w in ("vault.rotated", "vault.undo") if w in said), "not intended")
 
 
 def broken(home: Path, before: dict[KeyName, bytes]) -> list[str]:
@@ -126,15 +140,18 @@ def run(folder: Path, kills: int, seed: int) -> dict[str, Any]:
     assert not died(folder / "whole", Fuse())
     steps = int((folder / "burnt").read_text())
     found = broken(folder / "whole", before)
-    landed = 0
-    for number in range(kills):
-        home, at = folder / str(number), dice.randrange(steps)
+    landed, ends = 0, Counter[str]()
+    for number in range(kills):  # one in each stretch of it
+        stretch = range(number * steps // kills, (number + 1) * steps // kills)
+        home, at = folder / str(number), dice.choice(stretch or [number % steps])
         shutil.copytree(folder / "template", home)
         landed += died(home, Fuse(at))
         found += [f"at step {at} of {steps}: {one}" for one in broken(home, before)]
+        ends[ended(home)] += 1
         shutil.rmtree(home)
     told = {"soak": "vault-rotation-kills", "seed": seed, "holds": not found}
     told |= {"seconds": round(time.monotonic() - begin, 1), "kills": landed, "steps": steps}
+    told["ends"] = dict(ends)
     return told | {"broken": found[:10]}
 
 
