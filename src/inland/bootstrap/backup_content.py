@@ -7,6 +7,7 @@ in it; what is missing though nobody erased it is said.
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -43,7 +44,7 @@ class Content:
                     self.absent[asset] = self.absent.get(asset, 0) + 1
                     continue
                 with file:  # held open: it may be erased while it is read
-                    yield Part(path, file.seek(0, 2), lambda file=file: _chunks(file))
+                    yield Part(path, file.seek(0, 2), partial(_chunks, file))
 
     def missing(self, store: Store) -> list[str]:
         """The assets of which parts were absent and that the books have still."""
