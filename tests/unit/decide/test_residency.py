@@ -46,7 +46,7 @@ def oracle(snapshot: Snapshot, action: Purpose) -> bool:
     )
 
 
-@settings(max_examples=2000)
+@settings(max_examples=500)  # `make soak` (policies) has 100,000
 @given(plants(), st.sampled_from(list(Purpose)))
 def test_cedar_and_an_independent_oracle_agree(snapshot, action):
     decider = Residency(snapshot)
