@@ -1,6 +1,10 @@
-"""A real PostgreSQL for a test: its own process and folder, a unix socket, no port, no root."""
+"""A real PostgreSQL for a test: its own process and folder, a unix socket, no root.
+
+Where it is asked for, an address of loopback's that nobody else has, and the usual port there.
+"""
 
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -29,6 +33,7 @@ class Server:
     programs: Path
     made: int = 0
     grown: str | None = None
+    address: str = ""
 
     def url(self, name: str = "postgres") -> URL:
         return URL.create(
@@ -58,6 +63,11 @@ class Server:
         subprocess.run(argv, check=True, capture_output=True)
 
 
+def own_address() -> str:
+    """One of loopback's sixteen million: two that are running have not the same."""
+    return f"127.{random.randint(1, 254)}.{random.randint(0, 254)}.{random.randint(1, 254)}"
+
+
 def programs() -> Path | None:
     """Where Debian keeps the newest server's programs."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
@@ -65,8 +75,8 @@ def programs() -> Path | None:
 
 
 @contextmanager
-def server() -> Iterator[Server]:
-    """One that is gone after the block, its data too."""
+def server(address: str = "") -> Iterator[Server]:
+    """One that is gone after the block, its data too. `address`: where it listens besides."""
     at = programs()
     if at is None:
         pytest.skip("PostgreSQL is not installed (Debian package postgresql)")
@@ -81,11 +91,11 @@ def server() -> Iterator[Server]:
     argv = [str(at / "initdb"), "-D", str(data), "-U", "inland", "-A", "trust", "-E", "UTF8"]
     subprocess.run([*argv, "--no-sync"], check=True, capture_output=True, **settings)
     argv = [str(at / "postgres"), "-D", str(data), "-k", str(folder)]
-    argv += ["-c", "listen_addresses=", "-c", "max_connections=60", "-c", "fsync=off"]
+    argv += ["-c", f"listen_addresses={address}", "-c", "max_connections=60", "-c", "fsync=off"]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(argv, stdout=log, stderr=log, **settings)
     try:
-        made = Server(folder, at)
+        made = Server(folder, at, address=address)
         _wait(made, process)
         yield made
     finally:

@@ -19,7 +19,7 @@ def until(condition: Callable[[], object]) -> None:
 
 def test_a_factory_whose_database_is_a_postgresql(tmp_path: Path, model_file: Path) -> None:
     assert model_file.exists()
-    with postgresql.server() as server:
+    with postgresql.server(postgresql.own_address()) as server:
         url = server.database()
         factory = Running(tmp_path / "h")
         factory.up()
@@ -28,7 +28,7 @@ def test_a_factory_whose_database_is_a_postgresql(tmp_path: Path, model_file: Pa
         (factory.home / "keys" / "database").touch(0o600)
         (factory.home / "keys" / "database").write_text("not asked for here\n")
         toml = factory.home / "factory.toml"
-        server_url = f"postgresql://inland@/{url.database}?host={server.folder}"
+        server_url = f"postgresql://inland@{server.address}/{url.database}"
         named = f'\n[database]\nurl = "{server_url}"\npassword_file = "keys/database"\n'
         toml.write_text(toml.read_text() + named)
         factory.up()
@@ -38,6 +38,12 @@ def test_a_factory_whose_database_is_a_postgresql(tmp_path: Path, model_file: Pa
             factory.run("down", check=False)
         assert not (factory.home / "inland.db").exists()
         assert factory.run("ledger", "check").returncode == 0
+        endpoints = factory.home / "policies" / "endpoints.cedar"
+        assert f"{server.address}:5432" in endpoints.read_text()
+        endpoints.write_text("")
+        refused = factory.run("ledger", "check", check=False)
+        assert refused.returncode == 1
+        assert f'permit resource == Endpoint::"{server.address}:5432"' in refused.stderr
 
 
 def _work(factory: Running, folder: Path) -> None:
@@ -53,6 +59,10 @@ def _work(factory: Running, folder: Path) -> None:
     vkey.write_text(factory.run("ledger", "vkey").stdout)
     assert verify_outside(folder / "r", vkey).returncode == 0
     assert factory.json("usage", "--tenant", "demo")[0]["requests"] == len(refs)
+    (way,) = [one for one in factory.json("egress", "list") if one["why"] == "database"]
+    assert way["who"] == "control"
+    assert way["endpoint"].endswith(":5432")
+    assert way["rules"] == [f"endpoint.{way['endpoint']}"]
     found = {one["what"]: one for one in factory.json("doctor")}
     assert found["database"]["health"] == "good"
     assert {"clinic", "demo", "acme"} <= {one["id"] for one in factory.json("tenant", "list")}

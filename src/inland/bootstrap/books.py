@@ -6,10 +6,13 @@ from typing import Any
 
 from sqlalchemy.engine import URL
 
+from inland.adapters.egress.blocking import BlockingDoor
 from inland.adapters.files.disk import Disk
 from inland.adapters.home import factory_toml, upstream_keys
 from inland.adapters.sql.database import Database, found_revision, postgresql_url, sqlite_url
 from inland.adapters.sql.migrations import REVISION
+from inland.adapters.sql.way import Way, endpoints_of, is_network
+from inland.bootstrap.ways_out import DatabaseRules
 from inland.domain.errors import NotFound
 from inland.ledger import canonical, notes
 from inland.ledger.rotation import LOG_ROTATE
@@ -28,12 +31,30 @@ class Checked:
     counted: dict[str, int]
 
 
-def database(home: Path, *, read_only: bool = False) -> Database:
-    """The factory's database; made where there is none, unless only for reading."""
+def database(home: Path, *, read_only: bool = False, way: Way | None = None) -> Database:
+    """The factory's database; made where there is none, unless only for reading.
+
+    `way`: to a server, as control has it; else the policy folder says whether it may be reached.
+    """
     url = database_url(home)
     if read_only and not _is_there(url):
         raise NotFound(f"database in {home}; start the factory once")
-    return Database(url, read_only=read_only)
+    return Database(url, read_only=read_only, way=way or _way(home, url))
+
+
+def endpoints(home: Path) -> tuple[tuple[str, int], ...]:
+    """Host and port of the servers that the database is on, by a network. Raises BadInput."""
+    url = database_url(home)
+    if url.get_backend_name() == "sqlite":
+        return ()
+    _, told = url.get_dialect()().create_connect_args(url)
+    return tuple(one for one in endpoints_of(dict(told)) if is_network(one[0]))
+
+
+def _way(home: Path, url: URL) -> Way | None:
+    if url.get_backend_name() == "sqlite":
+        return None
+    return Way(BlockingDoor(DatabaseRules(home).may_connect))
 
 
 def database_url(home: Path) -> URL:
@@ -59,7 +80,8 @@ def schema(home: Path) -> tuple[str | None, str]:
     Raises Conflict where a newer Inland made it, and Damaged.
     """
     url = database_url(home)
-    return (found_revision(url) if _is_there(url) else None), REVISION
+    found = found_revision(url, _way(home, url)) if _is_there(url) else None
+    return found, REVISION
 
 
 def check_ledger(home: Path) -> Checked:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from inland import __version__, settings
 from inland.adapters.egress.blocking import BlockingDoor
+from inland.adapters.egress.uses import Uses
 from inland.adapters.feed.server import FeedServer
 from inland.adapters.files.clock import SystemClock, SystemEntropy
 from inland.adapters.files.disk import Disk
@@ -33,15 +34,16 @@ from inland.adapters.processes.client import SupervisorClient
 from inland.adapters.processes.lifeline import exit_when_closed
 from inland.adapters.processes.roles import GATEWAY
 from inland.adapters.sql.database import Database
+from inland.adapters.sql.way import Way
 from inland.adapters.vllm.probe import VllmProber
 from inland.adapters.vllm.probe import counters as vllm_counters
 from inland.api.control import Control
 from inland.api.totals import Totals
-from inland.bootstrap.books import FACTORY, database
+from inland.bootstrap.books import FACTORY, database, endpoints
 from inland.bootstrap.bringing import bringing
 from inland.bootstrap.certificate import Renewal
 from inland.bootstrap.vault import open_vault
-from inland.bootstrap.ways_out import control_door
+from inland.bootstrap.ways_out import DatabaseRules, control_door, name_endpoints
 from inland.decide.shares import Shares
 from inland.domain.errors import InlandError
 from inland.domain.plant import EngineKind
@@ -147,7 +149,11 @@ def run_control(home: Home, name: str, lifeline: int | None, listening: Listenin
 
 def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
     clock, entropy, files = SystemClock(), SystemEntropy(), Disk(home.root)
-    store = database(home.root)
+    uses = Uses()
+    name_endpoints(PolicyFiles(home.policies), endpoints(home.root))
+    to_database = DatabaseRules(home.root)
+    way = Way(BlockingDoor(to_database.may_connect, uses=uses))
+    store = database(home.root, way=way)
     books = Books(files, store, clock, entropy, FACTORY)
     runner = SupervisorClient(home.supervisor_socket)
     allowances = Allowances(store, clock, books.unsettled, books.damaged)
@@ -158,7 +164,7 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
     said = factory_toml.read(home.factory_toml)
     site, limits, totals = said.site, said.limits, Totals()
     contracts = Contracts(changes, limits.contracts)
-    door, outbound, out = _ways_out(changes, feed)
+    door, outbound, out = _ways_out(changes, feed, uses)
     kept = _vault(home, said, door, store)
     workers = _workers(home, isolation, runner)
     assets = asset_room(changes, kept.vault, kept.blobs, site, limits, _aside, workers)
@@ -176,6 +182,8 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
         Controller("allowances", allowances.step),
         Controller("totals", lambda: totals.keep(feed.heard())),
         Controller("refitting", Refitting(changes, feed.heard).step),
+        Controller("database", lambda: to_database.take(changes)),
+        Controller("way", way.door.recheck),
     ]
     ticker = Ticker(steps + out, _step_failed)
     upkeep = Ticker(_kept_up(assets, destroying), _step_failed, ticker.wrong)
@@ -280,11 +288,11 @@ def _bills(
 
 
 def _ways_out(
-    changes: Changes, feed: FeedServer
+    changes: Changes, feed: FeedServer, uses: Uses
 ) -> tuple[BlockingDoor, ways.Outbound, list[Controller]]:
     """Control's door, the books of every process's, and what keeps both."""
-    door = control_door(changes)
-    outbound = ways.Outbound(changes, feed.heard, door.uses.by_labels)
+    door = control_door(changes, uses)
+    outbound = ways.Outbound(changes, feed.heard, uses.by_labels)
     steps = [Controller("outbound", outbound.step), Controller("door", door.recheck)]
     return door, outbound, steps
 
@@ -319,7 +327,11 @@ def _begin(home: Home, parts: _Parts) -> None:
         upstream_keys=upstream_keys.read(declaration),
         permitted_endpoints=declaration.permitted_endpoints,
         guards=declaration.guards,
-        permitted_urls=declaration.vault.urls() + store_table.urls(declaration.stores),
+        permitted_urls=(
+            *_database_urls(home),
+            *declaration.vault.urls(),
+            *store_table.urls(declaration.stores),
+        ),
     )
     reconcile(parts.changes, declared, PolicyFiles(home.policies))
     parts.control.contracts.declare(declaration.contracts)
@@ -329,6 +341,11 @@ def _begin(home: Home, parts: _Parts) -> None:
     parts.control.keys.settle()
     parts.changes.note("factory", "factory.start", "control")
     parts.changes.refresh()
+
+
+def _database_urls(home: Home) -> tuple[str, ...]:
+    named = [(f"[{host}]" if ":" in host else host, port) for host, port in endpoints(home.root)]
+    return tuple(f"postgresql://{host}:{port}" for host, port in named)
 
 
 def _gateway_pids(runner: SupervisorClient) -> set[int]:

@@ -46,9 +46,18 @@ CLOSED = {
     "vsock": "refused by a filter of system calls, and counted",
     "raw-and-packet-sockets": "refused by that filter, and counted",
     "other-socket-families": "refused by that filter, and counted",
+    "other-protocols": "than ICMP, TCP, UDP and MPTCP refused by that filter, and counted: each "
+    "loads a module, which the machine sees",
     "setns": "refused by that filter, and counted",
     "netlink": "routes of its own namespace alone",
     "io-uring": "refused by that filter",
+    "mounts": "refused by that filter, those in namespaces of its own too",
+    "others-descriptors": "pidfd_getfd, fanotify and userfaultfd are refused by that filter",
+    "core-dumps": "none goes to a file or to a program, and the limit that says so stays as it is",
+    "served-files": "it reads from disks and memory of this machine; what another machine or "
+    "process serves below what may be read (`covered`) is empty",
+    "made-and-removed": "folders it may read are watched (but for `unwatched_folders` that root "
+    "alone writes into): nobody made a socket, pipe or device there, for however short a time",
     "kernel-keyrings": "refused by that filter",
     "bpf-and-perf": "refused by that filter",
     "capabilities": "none, and no program gives any",
@@ -56,12 +65,11 @@ CLOSED = {
 }
 #: What is not closed, and is for the reader to weigh.
 OPEN = {
-    "core-dumps": "it begins with a limit that lets none go to a file or to a program; lowered by "
-    "itself to nothing, that limit lets a program of the host's that takes dumps have them",
-    "files-left": "what it left in its writable folder and what it printed stay with who ran it",
-    "load": "others on the machine notice how busy it is, and which plain files it locks",
-    "made-and-removed": "a socket, pipe or device that another process makes where the command may "
-    "read, and removes again before it ends, is not seen: only what is there before and after is",
+    "files-left": "what is in its writable folder, meanwhile and after, and what it printed "
+    "stays with who ran it",
+    "layers-and-disks": "a disk, or the layers of a file system, may be reached by a network",
+    "load": "others on the machine notice how busy it is, which plain files it opens and locks",
+    "names": "the machine's list of processes shows what its processes call themselves",
     "own-networks": "a network namespace that it makes for itself has no interface and no way out: "
     "what is tried there is not counted",
 }
@@ -117,6 +125,8 @@ def prove(home: Path, asked: Asked, settings: Settings) -> tuple[bytes, dict[str
         raise NotSilent(why)
     facts |= {
         "masked": [_text(one) for one in found["masked"]],
+        "covered": [_text(one) for one in found["covered"]],
+        "unwatched_folders": found["unwatched_folders"],
         "canary": found["canary"],
         "sent": dict.fromkeys((*canary.FRAMES, *canary.REFUSED), 0),
         "network_namespaces": found["networks"],

@@ -17,7 +17,7 @@ Uid = tuple[str, str]
 Entity = dict[str, Any]
 
 FACTORY_UID: Uid = ("Factory", "factory")
-_DEFAULT_PORTS = {"http": 80, "https": 443}
+_DEFAULT_PORTS = {"http": 80, "https": 443, "postgresql": 5432}
 
 
 def reference(uid: Uid) -> dict[str, str]:
@@ -159,7 +159,7 @@ def place_entity(place: Place) -> Entity:
 
 
 def url_endpoint(url: str) -> tuple[str, int] | None:
-    """Host and port of an http or https URL; None where it has none."""
+    """Host and port of an http, https or postgresql URL; None where it has none."""
     try:
         parts = urlsplit(url)
         port = parts.port or _DEFAULT_PORTS[parts.scheme]

@@ -256,15 +256,16 @@ def test_the_proxy_is_for_who_knows_its_password_alone(server: Server) -> None:
 
 
 def test_the_proxy_goes_on_where_no_descriptor_was_left(server: Server) -> None:
-    """Whoever came meanwhile is served once there is one again."""
+    """The first caller has the one that was waiting for it; the next waits until there is one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with Proxy(door(), "library") as proxy, socket.socket() as caller:
+    with Proxy(door(), "library") as proxy, socket.socket() as first, socket.socket() as caller:
         parts = httpx.URL(proxy.url)
         caller.settimeout(30)
         proof = b"proxy-authorization: " + proxy._proof
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))  # fewer than there are
-            caller.connect((parts.host, parts.port or 0))
+            for one in (first, caller):
+                one.connect((parts.host, parts.port or 0))
             caller.sendall(b"GET http://x:%d/a HTTP/1.1\r\n%b\r\n\r\n" % (server.port, proof))
             while not proxy.short:
                 time.sleep(0.01)

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from inland.adapters.isolation.core_dumps import leave_no_core
+from inland.adapters.isolation.core_dumps import are_handed_over, leave_no_core
 from inland.adapters.isolation.network import loopback_up
 from inland.adapters.silence import filter as calls
 from inland.adapters.silence import kernel
@@ -23,6 +23,10 @@ from inland.adapters.silence.view import View, enter
 
 #: How long the first process waits for a signal before it looks for itself.
 _LOOK_S = 3600.0
+HANDED_OVER = (
+    "a program takes dumps here, and the limit on them is none, which does not keep it from them: "
+    "set the hard limit on core to 1 or more"
+)
 #: What the command ends with when it could not be begun.
 NOT_BEGUN = 127
 
@@ -57,7 +61,7 @@ def live(
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
         _keep_only(output, told, notes.fileno())
-        leave_no_core()
+        _leave_no_core()
         enter(view)
         _tell(told, _run(command, output, told, notes, wait_s))
         code = 0
@@ -65,6 +69,12 @@ def live(
         _tell(told, {"why": f"the view could not be made: {error}"})
     finally:
         os._exit(code)
+
+
+def _leave_no_core() -> None:
+    leave_no_core()
+    if are_handed_over():
+        raise OSError(HANDED_OVER)
 
 
 def _keep_only(*kept: int) -> None:

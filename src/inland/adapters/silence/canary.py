@@ -52,6 +52,10 @@ def _vsock() -> None:
         one.connect((_VSOCK_HOST, _PORT))
 
 
+def _sctp() -> None:
+    socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_SCTP).close()
+
+
 def _setns() -> None:
     import ctypes  # noqa: PLC0415 - of this one try
 
@@ -96,6 +100,7 @@ REFUSED: Mapping[str, Callable[[], object]] = {
     "packet": _frame,
     "vsock": _vsock,
     "setns": _setns,
+    "protocol-132": _sctp,
 }
 
 

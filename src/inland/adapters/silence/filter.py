@@ -1,9 +1,11 @@
 """What no namespace closes is closed by a filter of system calls (seccomp), whose notes count.
 
 A socket that is neither of this machine's files nor of its network (virtual machines' `vsock`
-above all, which knows no namespace), raw frames, another's namespace: refused and told. Keys of the
-kernel, io_uring (which no filter sees into), programs in the kernel: refused. Sources: seccomp(2),
-seccomp_unotify(2), `include/uapi/linux/seccomp.h`.
+above all, which knows no namespace), raw frames, unusual protocols (each loads a module, which
+everybody sees), another's namespace: refused and told. Keys of the kernel, io_uring (which no
+filter sees into), programs in the kernel, mounts (names in a mounted cgroup tree are seen outside),
+others' descriptors: refused. The limit on dumps stays as it is, whoever sets it. Sources:
+seccomp(2), seccomp_unotify(2), `include/uapi/linux/seccomp.h`.
 """
 
 import ctypes
@@ -35,6 +37,9 @@ _NUMBER, _ARCH = 0, 4
 _NEW_NET = 0x40000000
 _UNIX, _INET, _NETLINK, _INET6, _ALG = 1, 2, 16, 10, 38
 _TYPES, _STREAM, _DATAGRAM = 0xF, 1, 2
+#: Of networks' sockets: the usual one, ICMP, TCP, UDP, ICMPv6, MPTCP.
+_PROTOCOLS = (0, 1, 6, 17, 58, 262)
+_LIMIT_ON_DUMPS = 4
 #: Numbers beyond are those of x86-64's other calling convention.
 _X32 = 0x40000000
 
@@ -54,20 +59,30 @@ class _Calls:
     arch: int
     seccomp: int
     socket: int
+    socketpair: int
     setns: int
+    #: Setting a limit: of one's own, and of any process.
+    setrlimit: int
+    prlimit: int
     namespaces: tuple[int, int]
     refused: tuple[int, ...]
     #: Its flags lie in memory, where a filter sees nothing: libraries then use `clone`.
     clone3: int = 435
 
 
-#: refused: add_key, request_key, keyctl, bpf, perf_event_open, open_by_handle_at, io_uring's three.
+#: Refused by the same numbers everywhere: io_uring's three; open_tree, move_mount, fsopen,
+#: fsconfig, fsmount, fspick, mount_setattr; pidfd_getfd.
+_REFUSED = (425, 426, 427, 428, 429, 430, 431, 432, 433, 442, 438)
+#: And by each machine's: add_key, request_key, keyctl, bpf, perf_event_open, open_by_handle_at;
+#: mount, umount2, pivot_root; userfaultfd, fanotify_init.
 _MACHINES = {
     "x86_64": _Calls(
-        *(0xC000003E, 317, 41, 308, (56, 272)), (248, 249, 250, 321, 298, 304, 425, 426, 427)
+        *(0xC000003E, 317, 41, 53, 308, 160, 302, (56, 272)),
+        (248, 249, 250, 321, 298, 304, 165, 166, 155, 323, 300, *_REFUSED),
     ),
     "aarch64": _Calls(
-        *(0xC00000B7, 277, 198, 268, (220, 97)), (217, 218, 219, 280, 241, 265, 425, 426, 427)
+        *(0xC00000B7, 277, 198, 199, 268, 164, 261, (220, 97)),
+        (217, 218, 219, 280, 241, 265, 40, 39, 41, 282, 262, *_REFUSED),
     ),
 }
 
@@ -106,7 +121,11 @@ def program(calls: _Calls) -> list[Instruction]:
     made = [do(LOAD, _ARCH), (EQUAL, 1, 0, calls.arch), do(RETURN, _KILL), do(LOAD, _NUMBER)]
     made += when(_X32, [do(RETURN, _ERRNO | errno.ENOSYS)], AT_LEAST)
     made += when(calls.socket, _socket())
+    pair = [do(LOAD, _argument(0)), *when(_UNIX, [do(RETURN, _ALLOW)]), do(RETURN, _TELL)]
+    made += when(calls.socketpair, pair)
     made += when(calls.setns, [do(RETURN, _TELL)])
+    made += when(calls.setrlimit, _limit(0))
+    made += when(calls.prlimit, _limit(1))
     made += when(calls.clone3, [do(RETURN, _ERRNO | errno.ENOSYS)])
     for number in calls.namespaces:
         made += when(number, [*network, do(RETURN, _ALLOW)])
@@ -117,7 +136,11 @@ def program(calls: _Calls) -> list[Instruction]:
 
 def _socket() -> list[Instruction]:
     allow = [do(RETURN, _ALLOW)]
-    of_network = [do(LOAD, _argument(1)), do(AND, _TYPES), *either((_STREAM, _DATAGRAM), allow)]
+    usual = [do(LOAD, _argument(2))]
+    for protocol in _PROTOCOLS:
+        usual += when(protocol, allow)
+    usual.append(do(RETURN, _TELL))
+    of_network = [do(LOAD, _argument(1)), do(AND, _TYPES), *either((_STREAM, _DATAGRAM), usual)]
     routes = [do(LOAD, _argument(2)), *when(0, allow)]
     return [
         do(LOAD, _argument(0)),
@@ -126,6 +149,20 @@ def _socket() -> list[Instruction]:
         *when(_NETLINK, [*routes, do(RETURN, _ERRNO | errno.EPROTONOSUPPORT)]),
         *when(_ALG, [do(RETURN, _ERRNO | errno.EAFNOSUPPORT)]),
         do(RETURN, _TELL),
+    ]
+
+
+def _limit(which: int) -> list[Instruction]:
+    """Setting the limit on dumps does nothing, and says that it was done: of none, the kernel would
+    hand them to a program of the machine's. `which` argument names the limit; where it is not the
+    first, the one behind it may be empty, which asks only."""
+    done = do(RETURN, _ERRNO)
+    new = _argument(which + 1)
+    asked = [do(LOAD, new), (EQUAL, 1, 0, 0), done, do(LOAD, new + 4), (EQUAL, 1, 0, 0), done]
+    return [
+        do(LOAD, _argument(which)),
+        *when(_LIMIT_ON_DUMPS, [*asked, do(RETURN, _ALLOW)]),
+        do(RETURN, _ALLOW),
     ]
 
 
@@ -156,9 +193,10 @@ def _tried(call: int, arguments: list[int]) -> tuple[str, int]:
     calls = _MACHINES[platform.machine()]
     if call == calls.setns:
         return "setns", errno.EPERM
-    if call == calls.socket:
+    if call in {calls.socket, calls.socketpair}:
         family = arguments[0] & 0xFFFFFFFF
         if family in {_INET, _INET6}:
-            return "raw", errno.EPERM
+            is_raw = arguments[1] & _TYPES not in {_STREAM, _DATAGRAM}
+            return "raw" if is_raw else f"protocol-{arguments[2] & 0xFFFFFFFF}", errno.EPERM
         return _FAMILIES.get(family, f"family-{family}"), errno.EAFNOSUPPORT
     return NETWORK, 0

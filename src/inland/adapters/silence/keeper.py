@@ -22,8 +22,10 @@ from inland.adapters.silence import canary, view
 from inland.adapters.silence import filter as calls
 from inland.adapters.silence.cage import Command, leave, live
 from inland.adapters.silence.routes import all_to_loopback
+from inland.adapters.silence.served import LiesThere, covered
 from inland.adapters.silence.tap import Tap
 from inland.adapters.silence.view import View
+from inland.adapters.silence.watch import Watch, watched
 
 _CHUNK_BYTES = 65_536
 _TOLD_BYTES = 65_536
@@ -45,6 +47,8 @@ class Found:
     status: int | None = None
     left: int = 0
     masked: list[str] = field(default_factory=list)
+    covered: list[str] = field(default_factory=list)
+    unwatched_folders: int = 0
     output_bytes: int = 0
     output_sha256: str = ""
     output_kept_bytes: int = 0
@@ -76,8 +80,8 @@ def keep(
         if not calls.is_known():
             found.why = f"the system calls of {platform.machine()} are not known here"
             return found
-        seen = replace(seen, masked=tuple(view.special((*seen.readable, *seen.writable))))
-        found.masked = [str(path) for path in seen.masked]
+        watch = Watch()
+        seen = _prepared(seen, watch, found)
         if len(seen.masked) > view.MOST_MASKED:
             found.why = f"{len(seen.masked)} sockets, pipes and devices in what is to be readable"
             return found
@@ -86,12 +90,25 @@ def keep(
         tap = Tap()
         found.why = _sing(tap, seen, found)
         if not found.why:
-            _run(tap, seen, command, (output, output_limit_bytes), wait_s, found)
-    except view.NotListed as error:
+            _run((tap, watch), seen, command, (output, output_limit_bytes), wait_s, found)
+    except (view.NotListed, LiesThere) as error:
         found.why = str(error)
     except OSError as error:
         found.why = f"the kernel does not let it be made: {error}"
     return found
+
+
+def _prepared(seen: View, watch: Watch, found: Found) -> View:
+    """The view without what others serve: file systems covered, sockets and the like masked."""
+    served = covered(seen.readable)
+    found.covered = [str(one) for one in served]
+    points = {one.point for one in served}
+    folders = tuple(one for one in points if one.is_dir())
+    others = reversed((*seen.readable, *seen.writable))  # the system's own are watched last
+    masked = {*watched(watch, others, {*points, *seen.hidden}), *(points - set(folders))}
+    found.masked = sorted(map(str, masked))
+    found.unwatched_folders = watch.unwatched
+    return replace(seen, hidden=(*seen.hidden, *folders), masked=tuple(sorted(masked)))
 
 
 def _sing(tap: Tap, seen: View, found: Found) -> str:
@@ -119,11 +136,17 @@ def _sing(tap: Tap, seen: View, found: Found) -> str:
 
 
 def _run(
-    tap: Tap, seen: View, command: Command, output: tuple[int, int], wait_s: float, found: Found
+    kept: tuple[Tap, Watch],
+    seen: View,
+    command: Command,
+    output: tuple[int, int],
+    wait_s: float,
+    found: Found,
 ) -> None:
+    tap, watch = kept
     before, tap.first = Counter(tap.counts()), ""
     found.began_unix_us = time.time_ns() // 1000
-    run = _stay(tap, seen, command, output, wait_s)
+    run = _stay(tap, seen, command, output, wait_s, watch)
     found.ended_unix_us = time.time_ns() // 1000
     found.frames = dict(Counter(tap.counts()) - before)
     found.first = tap.first
@@ -135,12 +158,20 @@ def _run(
         found.why = str(run.ended.get("why", "its first process ended without a word"))
         return
     found.status, found.left = run.ended["status"], int(run.ended["left"])
-    since = set(view.special(seen.readable)) - set(seen.masked)
-    if since:
-        found.why = f"somebody made a socket, pipe or device where it could read: {min(since)}"
+    watch.read()
+    since = set(view.special(seen.readable, without=seen.hidden)) - set(seen.masked)
+    if made := watch.made or (str(min(since)) if since else ""):
+        found.why = f"somebody made a socket, pipe or device where it could read: {made}"
 
 
-def _stay(tap: Tap, seen: View, command: Command, output: tuple[int, int], wait_s: float) -> _Run:
+def _stay(
+    tap: Tap,
+    seen: View,
+    command: Command,
+    output: tuple[int, int],
+    wait_s: float,
+    watch: Watch | None = None,
+) -> _Run:
     """One stay in the cage, from its first process to the end of its last."""
     told_in, told_out = os.pipe2(os.O_CLOEXEC)
     output_in, output_out = os.pipe2(os.O_CLOEXEC)
@@ -151,15 +182,17 @@ def _stay(tap: Tap, seen: View, command: Command, output: tuple[int, int], wait_
     os.close(told_out)
     os.close(output_out)
     notes_out.close()
-    watch = _Watch(tap, told_in, output_in, notes_in, output)
-    watch.run()
+    heard = _Hearing(tap, told_in, output_in, notes_in, output)
+    if watch is not None:
+        heard.also(watch)
+    heard.run()
     os.waitpid(child, 0)
     tap.read()
-    ended = json.loads(bytes(watch.told) or b"{}")
-    return _Run(ended, watch.tried, watch.written, watch.kept, watch.digest.hexdigest())
+    ended = json.loads(bytes(heard.told) or b"{}")
+    return _Run(ended, heard.tried, heard.written, heard.kept, heard.digest.hexdigest())
 
 
-class _Watch:
+class _Hearing:
     """Reads everything that comes of a stay until its first process is gone."""
 
     def __init__(
@@ -177,6 +210,10 @@ class _Watch:
         self._reads(output, lambda: self._write(output))
         self._selector.register(notes, selectors.EVENT_READ, lambda: self._listen(notes))
         self._told = told
+
+    def also(self, watch: Watch) -> None:
+        """Look at what is made meanwhile."""
+        self._selector.register(watch, selectors.EVENT_READ, watch.read)
 
     def run(self) -> None:
         """Until the first process has said how it ended, and all output is read."""

@@ -6,7 +6,7 @@ names, no devices but those that lead nowhere, processes of its own alone.
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,11 +55,21 @@ class View:
     masked: tuple[Path, ...] = ()
 
 
-def special(paths: Iterable[Path]) -> Iterator[Path]:
-    """Sockets, named pipes and devices in the folders among `paths`. Raises NotListed."""
+def special(
+    paths: Iterable[Path],
+    begun: Callable[[Path], object] = str,
+    without: Collection[Path] = (),
+) -> Iterator[Path]:
+    """Sockets, named pipes and devices in the folders among `paths`. Raises NotListed.
+
+    `begun` is called with each folder before it is looked through; those in `without` are not.
+    """
     waiting = [path for path in paths if path.is_dir()]
     while waiting:
         folder = waiting.pop()
+        if folder in without:
+            continue
+        begun(folder)
         try:
             with os.scandir(folder) as entries:
                 for entry in entries:

@@ -25,6 +25,7 @@ from inland.adapters.sql.copies import keep_copy
 from inland.adapters.sql.migrations import demand_newest, migrate, refuse_newer, revision
 from inland.adapters.sql.reach import SqlReach
 from inland.adapters.sql.state import SqlState
+from inland.adapters.sql.way import Way
 from inland.domain.errors import Busy, Conflict, Damaged
 from inland.ports.files import DiskFull, DiskReadOnly
 
@@ -59,14 +60,21 @@ class Database:
     """`ports.store.Store` over SQLite, or whatever else SQLAlchemy's `url` names."""
 
     def __init__(
-        self, url: str | URL, *, synchronous: str = "FULL", read_only: bool = False
+        self,
+        url: str | URL,
+        *,
+        synchronous: str = "FULL",
+        read_only: bool = False,
+        way: Way | None = None,
     ) -> None:
         """Open and bring the schema up to date; `read_only` demands that it is, and takes no lock.
+        `way`: how a server is reached; a file needs none.
 
-        Raises Damaged, and Conflict for a database of a newer version or without room to change
-        its schema. Tests alone weaken `synchronous`.
+        Raises Damaged, Denied where the way is not allowed, and Conflict for a database of a newer
+        version or without room to change its schema. Tests alone weaken `synchronous`.
         """
         self._url = make_url(url)
+        self._way = way
         if not read_only and self._url.get_backend_name() == "sqlite" and self._url.database:
             Path(self._url.database).touch(_FILE_MODE)  # its log and index take its mode over
         self._writer = self._engine(pool_size=1, max_overflow=0)
@@ -107,7 +115,10 @@ class Database:
     def _engine(self, **pool: int) -> Engine:
         remote = self._url.get_backend_name() != "sqlite"  # which may have been restarted
         timeout_s = BUSY_TIMEOUT_MS / 1000
-        return create_engine(self._url, pool_timeout=timeout_s, pool_pre_ping=remote, **pool)
+        engine = create_engine(self._url, pool_timeout=timeout_s, pool_pre_ping=remote, **pool)
+        if self._way is not None and remote:
+            self._way.lead(engine)
+        return engine
 
     @contextmanager
     def write(self) -> Iterator[SqlTransaction]:
@@ -230,12 +241,14 @@ def postgresql_url(url: str, password: str | None) -> URL:
     return make_url(url).set(drivername="postgresql+psycopg", password=password)
 
 
-def found_revision(url: str | URL) -> str | None:
+def found_revision(url: str | URL, way: Way | None = None) -> str | None:
     """The revision of the schema there; None before the first. Changes nothing.
 
-    Raises Damaged, and Conflict where a newer Inland made it.
+    Raises Damaged, Denied, and Conflict where a newer Inland made it.
     """
     engine = create_engine(url)
+    if way is not None:
+        way.lead(engine)
     try:
         with _damage_named(), engine.connect() as connection:
             refuse_newer(connection)
