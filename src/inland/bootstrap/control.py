@@ -43,7 +43,7 @@ from inland.bootstrap.books import FACTORY, database, endpoints
 from inland.bootstrap.bringing import bringing
 from inland.bootstrap.certificate import Renewal
 from inland.bootstrap.vault import open_vault
-from inland.bootstrap.ways_out import DatabaseRules, control_door, name_endpoints
+from inland.bootstrap.ways_out import DatabaseRules, DatabaseWay, control_door, name_endpoints
 from inland.decide.shares import Shares
 from inland.domain.errors import InlandError
 from inland.domain.plant import EngineKind
@@ -149,11 +149,8 @@ def run_control(home: Home, name: str, lifeline: int | None, listening: Listenin
 
 def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
     clock, entropy, files = SystemClock(), SystemEntropy(), Disk(home.root)
-    uses = Uses()
-    name_endpoints(PolicyFiles(home.policies), endpoints(home.root))
-    to_database = DatabaseRules(home.root)
-    way = Way(BlockingDoor(to_database.may_connect, uses=uses))
-    store = database(home.root, way=way)
+    to_database = _to_database(home, uses := Uses())
+    store = database(home.root, way=to_database and to_database.way)
     books = Books(files, store, clock, entropy, FACTORY)
     runner = SupervisorClient(home.supervisor_socket)
     allowances = Allowances(store, clock, books.unsettled, books.damaged)
@@ -164,7 +161,7 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
     said = factory_toml.read(home.factory_toml)
     site, limits, totals = said.site, said.limits, Totals()
     contracts = Contracts(changes, limits.contracts)
-    door, outbound, out = _ways_out(changes, feed, uses)
+    door, outbound, out = _ways_out(changes, feed, uses, to_database)
     kept = _vault(home, said, door, store)
     workers = _workers(home, isolation, runner)
     assets = asset_room(changes, kept.vault, kept.blobs, site, limits, _aside, workers)
@@ -182,8 +179,6 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
         Controller("allowances", allowances.step),
         Controller("totals", lambda: totals.keep(feed.heard())),
         Controller("refitting", Refitting(changes, feed.heard).step),
-        Controller("database", lambda: to_database.take(changes)),
-        Controller("way", way.door.recheck),
     ]
     ticker = Ticker(steps + out, _step_failed)
     upkeep = Ticker(_kept_up(assets, destroying), _step_failed, ticker.wrong)
@@ -255,6 +250,16 @@ def _settling(assets: AssetRoom) -> Callable[[], None]:
     return settle
 
 
+def _to_database(home: Home, uses: Uses) -> DatabaseWay | None:
+    """The way to a server; None where there is none by a network."""
+    named = endpoints(home.root)
+    if not named:
+        return None
+    name_endpoints(PolicyFiles(home.policies), named)
+    rules = DatabaseRules(home.root)
+    return DatabaseWay(rules, Way(BlockingDoor(rules.may_connect, uses=uses)))
+
+
 def _vault(home: Home, said: Declaration, door: BlockingDoor, store: Database) -> VaultParts:
     def lies(asset: str) -> tuple[str, ...]:
         with store.read() as transaction:
@@ -288,12 +293,14 @@ def _bills(
 
 
 def _ways_out(
-    changes: Changes, feed: FeedServer, uses: Uses
+    changes: Changes, feed: FeedServer, uses: Uses, to_database: DatabaseWay | None
 ) -> tuple[BlockingDoor, ways.Outbound, list[Controller]]:
     """Control's door, the books of every process's, and what keeps both."""
     door = control_door(changes, uses)
     outbound = ways.Outbound(changes, feed.heard, uses.by_labels)
     steps = [Controller("outbound", outbound.step), Controller("door", door.recheck)]
+    if to_database is not None:
+        steps.append(Controller("database", partial(to_database.step, changes)))
     return door, outbound, steps
 
 

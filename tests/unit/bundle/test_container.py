@@ -11,7 +11,7 @@ import pytest
 
 from inland.adapters.bundle import container
 from inland.adapters.bundle.key import BundleKey
-from inland.adapters.bundle.manifest import Entry, Manifest
+from inland.adapters.bundle.manifest import FORMAT, Entry, Manifest
 from inland.adapters.weights.cache import WeightsCache
 from inland.bootstrap.bundle import import_
 from inland.domain.errors import Conflict, Damaged
@@ -118,6 +118,21 @@ HOSTILE: dict[str, tuple[Callable[[BundleKey], bytes], str]] = {
     "a hard link": (_put_first(member("x", 0, tarfile.LNKTYPE, "/etc/passwd")), "a hard link"),
     "a device": (_put_first(member(_FIRST, 0, tarfile.CHRTYPE)), "a device"),
     "a pipe": (_put_first(member(_FIRST, 0, tarfile.FIFOTYPE)), "a pipe"),
+    "a block device": (_put_first(member(_FIRST, 0, tarfile.BLKTYPE)), "a device"),
+    "a long name": (_put_first(member("././@LongLink", 9, b"L"), b"../../etc"), "another file"),
+    "a header of its own": (
+        _put_first(
+            member("PaxHeaders/x", 30, tarfile.XHDTYPE), b"30 path=../../../../../etc/xxx\n"
+        ),
+        "another file",
+    ),
+    "a sparse file": (_put_first(member(_FIRST, 0, tarfile.GNUTYPE_SPARSE)), "another file"),
+    "a name of other letters": (_put_first(member("wheels/\u0430.whl", 1), b"x"), "another file"),
+    "a manifest that is a link": (
+        lambda _: member("MANIFEST", 0, tarfile.SYMTYPE, "/etc/passwd").tobuf() + bytes(1024),
+        "begin",
+    ),
+    "a manifest of 2^63": (lambda _: member("MANIFEST", 1 << 63).tobuf() + bytes(1024), "begin"),
     "a folder": (_put_first(member("wheels", 0, tarfile.DIRTYPE)), "a folder"),
     "a file twice": (_last(member(_FIRST, 1), b"x"), "where its end belongs"),
     "a file more": (_last(member("wheels/b.whl", 1), b"x"), "where its end belongs"),
@@ -170,6 +185,53 @@ def test_no_file_is_named_twice_though_it_was_signed(key: BundleKey, tmp_path: P
     entries = manifest(FILES).entries
     note = key.sign(Manifest({}, (*entries, entries[-1])).text()).encode()
     refused(tmp_path, tarred([(member("MANIFEST", len(note)), note)]), key.vkey, "twice")
+
+
+@pytest.mark.parametrize(
+    ("names", "why"),
+    [
+        (("models/m/A.json", "models/m/a.json"), "capitals"),
+        (("models/m", "models/m/a.json"), "a folder too"),
+        (("models/m/\u0430.json",), "belongs into none"),
+        (("models/m/\ufeffa.json",), "belongs into none"),
+        (("models/m/a\u202e.json",), "belongs into none"),
+        (("models/m/e\u0301.json",), "belongs into none"),
+    ],
+)
+def test_no_two_names_come_to_one_file_though_they_were_signed(
+    names: tuple[str, ...], why: str, key: BundleKey, tmp_path: Path
+) -> None:
+    entries = tuple(Entry(one, 1, hashlib.sha256(b"x").hexdigest()) for one in names)
+    note = key.sign(Manifest({}, entries).text()).encode()
+    rows = [(member(one.encode().decode("latin-1"), 1), b"x") for one in names]
+    refused(tmp_path, tarred([(member("MANIFEST", len(note)), note), *rows]), key.vkey, why)
+
+
+@pytest.mark.parametrize("size", ["-1", "01", "+1", "1e3", "9223372036854775808", "0x10", "\u0661"])
+def test_no_size_is_read_in_two_ways_though_it_was_signed(
+    size: str, key: BundleKey, tmp_path: Path
+) -> None:
+    text = f"{FORMAT}\n{{}}\n{'0' * 64} {size} wheels/a.whl\n"
+    note = key.sign(text).encode()
+    why = "has the line|at most"
+    refused(tmp_path, tarred([(member("MANIFEST", len(note)), note)]), key.vkey, why)
+
+
+def test_a_bundle_that_is_swapped_once_it_was_checked_writes_nothing(
+    key: BundleKey, tmp_path: Path
+) -> None:
+    file, into = tmp_path / "bundle", tmp_path / "made" / "into"
+    into.parent.mkdir()
+    file.write_bytes(bundle(key))
+
+    def swap(what: str) -> None:
+        if what == "unpacking":
+            file.write_bytes(HOSTILE["a changed byte"][0](key))
+
+    with pytest.raises(Damaged, match="not what was"):
+        import_(file, key.vkey, into, WeightsCache(tmp_path / "cache", {}), swap, lambda *_: None)
+    assert list(into.parent.iterdir()) == []
+    assert not (tmp_path / "cache").exists()
 
 
 def test_a_signed_size_that_no_disk_has_is_refused_before_anything(

@@ -100,6 +100,24 @@ def _aligned(data: bytes) -> bytes:
     return bytes(-len(data) % 32) + data
 
 
+def of_old_tar() -> bytes:
+    """A safetensors whose first block is a header of the tar that came before `ustar`."""
+    begin = b'{"__metadata__":{"x":"'
+    block = bytearray(struct.pack("<Q", 8 * 512 - 8) + begin.ljust(504))
+    block[100:148] = b"0000644 0000000 0000000 00000000010 00000000000 "
+    block[148:156] = b"        "
+    block[148:156] = b"%06o  " % sum(block)
+    rest = b'"},"t":%s}' % json.dumps(entry([8], 0, 32)).encode()
+    return bytes(block) + rest.ljust(8 * 512 - 512) + bytes(32)
+
+
+def hdf5_at(at: int, size: int) -> bytes:
+    """Data in which HDF5's mark stands at `at`."""
+    data = bytearray(size)
+    data[at : at + 8] = b"\x89HDF\r\n\x1a\n"
+    return bytes(data)
+
+
 _ZIP = _aligned(zipped("a", b"a"))
 _TWO = entry([8], 0, 32)
 #: Name → (its bytes, what the refusal must say).
@@ -225,6 +243,107 @@ FILES: dict[str, tuple[Callable[[], bytes], str]] = {
     "gguf, cut in its header": (lambda: gguf()[:40], "past the file's end"),
     "gguf, the magic alone": (lambda: b"GGUF", "past the file's end"),
     "gguf, padding with code": (padded, "between its parts"),
+    "safetensors, a field twice": (
+        lambda: safetensors(
+            b'{"a":{"dtype":"F32","dtype":"F32","shape":[8],"data_offsets":[0,32]}}'
+        ),
+        "given twice",
+    ),
+    "safetensors, metadata twice": (
+        lambda: safetensors(
+            b'{"__metadata__":{},"__metadata__":{"x":"y"},"a":%s}' % json.dumps(_TWO).encode()
+        ),
+        "given twice",
+    ),
+    "safetensors, offsets of 2^63": (
+        lambda: safetensors({"a": entry([8], 1 << 63, (1 << 63) + 32)}),
+        "gap",
+    ),
+    "safetensors, offsets of a thousand digits": (
+        lambda: safetensors({"a": entry([8], 0, 10**1000)}),
+        "header cannot be read|shape needs",
+    ),
+    "safetensors, a shape that wraps": (
+        lambda: safetensors({"a": entry([1 << 40, 1 << 40], 0, 32)}),
+        "shape needs",
+    ),
+    "safetensors, half a byte": (
+        lambda: safetensors({"a": entry([3], 0, 1, "F4")}, bytes(1)),
+        "shape needs",
+    ),
+    "safetensors, half of a pair": (
+        lambda: safetensors(b'{"\\ud800":%s}' % json.dumps(_TWO).encode()),
+        "header cannot be read",
+    ),
+    "safetensors, no number": (
+        lambda: safetensors(b'{"a":{"dtype":"F32","shape":[NaN],"data_offsets":[0,32]}}'),
+        "header cannot be read|no list",
+    ),
+    "safetensors, a zip of a pickle in its header": (
+        lambda: safetensors(
+            json.dumps({"a": _TWO}).encode() + zipped("data.pkl", pickle.dumps(Payload()))
+        ),
+        "zip archive as",
+    ),
+    "safetensors, a mark before its header": (
+        lambda: safetensors(b"\xef\xbb\xbf" + json.dumps({"a": _TWO}).encode()),
+        "neither",
+    ),
+    "safetensors, an old tar too": (lambda: of_old_tar(), "a tar archive"),  # noqa: PLW0108
+    "safetensors, HDF5 behind 1024 bytes": (
+        lambda: safetensors(
+            json.dumps({"a": entry([2048], 0, 2048, "U8")}).encode().ljust(200),
+            hdf5_at(1024 - 208, 2048),
+        ),
+        "HDF5",
+    ),
+    "gguf, HDF5 behind 512 bytes": (
+        lambda: gguf(tensors=(tensor("t", (256,), 0),), data=hdf5_at(512 - 96, 1024)),
+        "HDF5",
+    ),
+    "gguf, four million strings": (
+        lambda: gguf((text("k") + struct.pack("<IIQ", 9, _STRING, (1 << 22) + 1),)),
+        "items",
+    ),
+    "gguf, a string of 2^63 in an array": (
+        lambda: gguf(
+            (
+                text("k")
+                + struct.pack("<IIQ", 9, _STRING, 2)
+                + text("a")
+                + struct.pack("<Q", 1 << 63),
+            )
+        ),
+        "claims 9223372036854775808",
+    ),
+    "gguf, an alignment of 0": (
+        lambda: gguf((text("general.alignment") + struct.pack("<II", _U32, 0),)),
+        "alignment",
+    ),
+    "gguf, an alignment in words": (lambda: gguf((pair("general.alignment", "32"),)), "alignment"),
+    "gguf, an alignment it does not keep": (
+        lambda: gguf(
+            (text("general.alignment") + struct.pack("<II", _U32, 64),),
+            (tensor("a", (8,), 0), tensor("b", (8,), 32)),
+            bytes(64),
+        ),
+        "aligned",
+    ),
+    "gguf, a tensor's name of 2^63": (
+        lambda: gguf(tensors=(struct.pack("<Q", 1 << 63) + bytes(64),)),
+        "claims 9223372036854775808",
+    ),
+    "gguf, dims that wrap to few": (
+        lambda: gguf(tensors=(tensor("t", (1 << 32, 1 << 32, 1, 8), 0),)),
+        "fits no file",
+    ),
+    "gguf, an offset that wraps": (
+        lambda: gguf(tensors=(tensor("t", (8,), (1 << 64) - 32),)),
+        "gap",
+    ),
+    "gguf, half a block": (lambda: gguf(tensors=(tensor("t", (33,), 0, 2),)), "whole blocks"),
+    "gguf, a type that is no more": (lambda: gguf(tensors=(tensor("t", (32,), 0, 4),)), "type 4"),
+    "gguf, backwards": (lambda: b"FUGG" + gguf()[4:], "neither"),
     "gguf, no tensor": (lambda: gguf(tensors=(), data=b""), "no tensor"),
 }
 

@@ -3,10 +3,13 @@
 import hashlib
 import json
 import os
+import pickle
 import re
 import socket
 import subprocess
 import sys
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,9 +22,9 @@ from inland.adapters.isolation.shut_in import KERNEL, available
 from inland.adapters.weights import signing
 from inland.adapters.weights.digest import file_sha256
 from inland.adapters.weights.formats.window import Refused
-from inland.adapters.weights.inspection import inspect
+from inland.adapters.weights.inspection import Inspected, inspect
 from inland.adapters.weights.intake import Intake, NotTaken
-from inland.adapters.weights.opened import opened
+from inland.adapters.weights.opened import Opened, opened
 from inland.adapters.weights.shelf import Shelf
 from inland.adapters.weights.sources.file import FileSource
 from inland.adapters.weights.sources.source import Brought
@@ -342,6 +345,73 @@ def test_what_one_store_sent_is_not_gone_on_with_from_another(shelf: Shelf) -> N
         with intake._arriving(Order("m", "s3:bucket/key", **more)) as part:
             parts.add(part)
     assert len(parts) == 3
+
+
+def test_a_file_that_changes_while_it_is_copied_is_what_was_inspected_or_nothing(
+    shelf: Shelf, tmp_path: Path
+) -> None:
+    tensor = hostile.tensor("t", (1 << 20,), 0)
+    path = made(tmp_path, hostile.gguf(tensors=(tensor,), data=bytes(4 << 20)))
+
+    def change(done: int, _total: int) -> None:
+        if done == 1 << 20:  # what comes now is other data of the same size
+            with path.open("r+b") as file:
+                file.seek(2 << 20)
+                file.write(b"changed")
+
+    order = Order("m", f"file:{path}")
+    arrived = Intake(shelf, available()).take(order, FileSource(path), change)
+    verified(shelf, shelf.root / arrived.file, arrived.sha256)
+
+    def cut(done: int, _total: int) -> None:
+        if done == 1 << 20:
+            path.write_bytes(pickle.dumps(hostile.Payload()))
+
+    with pytest.raises(NotTaken):
+        Intake(shelf, available()).take(replace(order, name="n"), FileSource(path), cut)
+    assert not [one for one in left(shelf) if "/n" in one or "arriving" in one]
+
+
+@pytest.mark.parametrize("by", ["file", "link"])
+def test_a_file_that_is_swapped_once_it_was_inspected_is_gone(
+    by: str, shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever could do it writes into the home: nothing vouches for what lies there then."""
+    bad = tmp_path / "bad"
+    bad.write_bytes(pickle.dumps(hostile.Payload()))
+
+    def swapped(file: Opened, isolation: str) -> Inspected:
+        found = inspect(file, isolation)
+        (part,) = [one for one in (shelf.models / "arriving").iterdir() if not one.suffix]
+        part.unlink()
+        if by == "link":
+            part.symlink_to(bad)
+        else:
+            part.write_bytes(bad.read_bytes())
+        return found
+
+    monkeypatch.setattr("inland.adapters.weights.intake.inspect", swapped)
+    with pytest.raises(Damaged):
+        take(shelf, made(tmp_path))
+    assert [one for one in left(shelf) if not one.startswith("keys/")] == []
+    assert bad.exists()
+
+
+@pytest.mark.parametrize("where", ["key", "text", "name"])
+def test_letters_that_are_none_are_refused_or_shown_plainly(
+    where: str, shelf: Shelf, tmp_path: Path
+) -> None:
+    """What a stranger's file says of itself reaches a terminal."""
+    evil = "\x1b[31mred\u202e\0"
+    pairs = {
+        "key": hostile.pair(evil, "x"),
+        "text": hostile.pair("general.license", evil),
+        "name": hostile.pair("general.name", evil),
+    }
+    with suppress(NotTaken):
+        take(shelf, made(tmp_path, hostile.gguf((pairs[where],))))
+        told = shelf.verified_bom("m").decode()
+        assert not any(one in told for one in ("\x1b", "\u202e", "\\u001b", "\\u202e", "\\u0000"))
 
 
 def test_the_same_source_is_brought_in_by_one_at_a_time(shelf: Shelf, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ The note comes first, so that a reader knows every byte that may follow. Format:
 
 import re
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from inland.domain.errors import Damaged
 from inland.ledger import canonical, notes
@@ -72,6 +73,11 @@ def opened(note: str, vkey: str) -> Manifest:
     paths = [one.path for one in entries]
     if paths != sorted(set(paths)):
         raise Damaged(WHAT, "names a file twice, or out of order")
+    if len({one.casefold() for one in paths}) < len(paths):
+        raise Damaged(WHAT, "names a file twice, where capitals are not told apart")
+    folders = {str(folder) for one in paths for folder in PurePosixPath(one).parents}
+    if not folders.isdisjoint(paths):
+        raise Damaged(WHAT, "names a file that is a folder too")
     return Manifest(head, entries)
 
 

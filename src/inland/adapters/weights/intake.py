@@ -71,7 +71,6 @@ class Intake:
             self.vouch(order.name, order.source, arrived)
         except BaseException:  # nothing lies here that nobody vouches for
             (self.shelf.root / file).unlink(missing_ok=True)
-            self.shelf.signature(order.name).unlink(missing_ok=True)
             raise
         return arrived
 
@@ -90,7 +89,14 @@ class Intake:
 
     def vouch(self, name: str, source: str, arrived: Arrived) -> None:
         """Sign a model that is here, and write its bill of materials. Raises Damaged where it is
-        not what it was when it was inspected."""
+        not what it was when it was inspected; then neither is there."""
+        try:
+            self._vouch(name, source, arrived)
+        except BaseException:
+            shutil.rmtree(self.shelf.signature(name).parent, ignore_errors=True)
+            raise
+
+    def _vouch(self, name: str, source: str, arrived: Arrived) -> None:
         shelf = self.shelf
         signing.ensure_key(shelf)
         folder = shelf.signature(name).parent
@@ -110,7 +116,6 @@ class Intake:
         signing.sign(shelf, shelf.bom(name), shelf.bom_signature(name))
         signing.sign(shelf, shelf.root / arrived.file, shelf.signature(name))
         if shelf.signed(name) != arrived.sha256:
-            shelf.signature(name).unlink()
             raise Damaged(f"model {name}", "it is not what it was when it was inspected")
 
     def _judged(self, order: Order, part: Path, said: str | None) -> tuple[Inspected, str, int]:

@@ -12,6 +12,10 @@ from inland.adapters.weights.formats.window import Refused
 
 HEAD_BYTES = 1 << 16
 _TAR_AT, _TAR = 257, b"ustar"
+#: Before it said so, a tar was known by its sum alone: octal, in these bytes of its first block.
+_TAR_BLOCK_BYTES, _TAR_SUM = 512, slice(148, 156)
+#: What HDF5 begins with: at the file's beginning, or at 512 bytes, 1024, and so on.
+_HDF5, _HDF5_FIRST_AT = b"\x89HDF\r\n\x1a\n", 512
 _ZIP_END, _ZIP_END_BYTES, _ZIP_COMMENT_BYTES = b"PK\x05\x06", 22, 65_535
 _ZIP_ENTRY = b"PK\x01\x02"
 #: How `pickletools` says that an argument is a line, or has a count of so many bytes before it.
@@ -25,6 +29,7 @@ _TEXTS = frozenset(
     "STRING BINSTRING SHORT_BINSTRING UNICODE SHORT_BINUNICODE BINUNICODE BINUNICODE8".split()
 )
 _PICKLED = "runs code when it is loaded"
+_LAYERS = "HDF5, whose layers may hold code"
 #: How files begin that are often given for weights, and what they are.
 _BEGINNINGS: tuple[tuple[bytes, str], ...] = (
     (b"\x93NUMPY", f"a NumPy array, which may hold pickled objects: one that does {_PICKLED}"),
@@ -39,7 +44,7 @@ _BEGINNINGS: tuple[tuple[bytes, str], ...] = (
     (b"\x5d\x00\x00", "compressed (lzma)"),
     (b"\x28\xb5\x2f\xfd", "compressed (zstd)"),
     (b"\x04\x22\x4d\x18", "compressed (lz4)"),
-    (b"\x89HDF\r\n\x1a\n", "HDF5, whose layers may hold code"),
+    (_HDF5, _LAYERS),
     (b"\x7fELF", "a program"),
     (b"MZ", "a program"),
     (b"#!", "a script"),
@@ -65,6 +70,8 @@ def kind_of(descriptor: int, size: int) -> Kind:
     refused = _named(head)
     if refused is None and is_ended_by_zip(descriptor, size):
         refused = "a zip archive as well: it can be opened as either"
+    if refused is None and _is_hdf5(descriptor, size):
+        refused = f"{_LAYERS}, as well: it can be opened as either"
     if refused is not None:
         raise Refused(f"is {refused}; weights are GGUF or safetensors")
     if head.startswith(MAGIC):
@@ -98,6 +105,25 @@ def is_ended_by_zip(descriptor: int, size: int) -> bool:
                 return True
         at = tail.rfind(_ZIP_END, 0, at)
     return False
+
+
+def _is_hdf5(descriptor: int, size: int) -> bool:
+    at = _HDF5_FIRST_AT
+    while at < size:
+        if os.pread(descriptor, len(_HDF5), at) == _HDF5:
+            return True
+        at *= 2
+    return False
+
+
+def _is_old_tar(block: bytes) -> bool:
+    try:
+        told = int(block[_TAR_SUM].split(b"\0")[0], 8)
+    except ValueError:
+        return False
+    blank = b" " * (_TAR_SUM.stop - _TAR_SUM.start)
+    counted = sum(block[: _TAR_SUM.start] + blank + block[_TAR_SUM.stop :])
+    return len(block) == _TAR_BLOCK_BYTES and told == counted
 
 
 def _is_directory(descriptor: int, at: int) -> bool:
@@ -147,7 +173,7 @@ def _named(head: bytes) -> str | None:
         pickled = b"data.pkl" in head or b".pkl" in head
         what = f"a PyTorch file: a zip of pickles, which {_PICKLED}"
         return what if pickled else "a zip archive"
-    if head[_TAR_AT : _TAR_AT + len(_TAR)] == _TAR:
+    if head[_TAR_AT : _TAR_AT + len(_TAR)] == _TAR or _is_old_tar(head[:_TAR_BLOCK_BYTES]):
         return "a tar archive"
     if head.startswith(MAGIC) or _begins_as_safetensors(head):
         return None  # the length of a header may look like how something else begins

@@ -128,8 +128,15 @@ def _licence(archive: zipfile.ZipFile) -> str:
                     file.read(_METADATA_BYTES).decode("utf-8", "replace")
                 )
             said = told["License-Expression"] or told["License"] or ""
-            return said.splitlines()[0][:_LICENCE_CHARS] if said else ""
+            return _line(said)
     return ""
+
+
+def _line(said: str) -> str:
+    """What a stranger's text is shown as: its first line, printable, short."""
+    first = said.strip().partition("\n")[0]
+    text = "".join(one if one.isprintable() else " " for one in first)
+    return " ".join(text.split())[:_LICENCE_CHARS]
 
 
 _LICENCE_CHARS = 100
