@@ -1,12 +1,9 @@
 """What no namespace closes is closed by a filter of system calls (seccomp), whose notes count.
 
-A socket that is neither of this machine's files nor of its network (virtual machines' `vsock`
-above all, which knows no namespace), raw frames, unusual protocols (each loads a module, which
-everybody sees), another's namespace: refused and told. Keys of the kernel, io_uring (which no
-filter sees into), programs in the kernel, mounts (names in a mounted cgroup tree are seen outside),
-others' descriptors: refused. The limit on dumps stays as it is, whoever sets it. Sources:
-seccomp(2), seccomp_unotify(2), `include/uapi/linux/seccomp.h`.
-"""
+Refused and told: `vsock`, raw frames, unusual protocols (each loads a module, which everybody sees),
+another's namespace. Refused: the kernel's keys, io_uring, its programs, mounts (names in a cgroup
+tree are seen outside), others' descriptors. The limit on dumps stays. Sources: seccomp(2),
+seccomp_unotify(2), `include/uapi/linux/seccomp.h`."""
 
 import ctypes
 import errno
