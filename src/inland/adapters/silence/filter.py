@@ -1,6 +1,6 @@
 """What no namespace closes is closed by a filter of system calls (seccomp), whose notes count.
 
-Refused and told: `vsock`, raw frames, unusual protocols (each loads a module, which everybody sees),
+Refused and told: `vsock`, raw frames, unusual protocols (each loads a module that everybody sees),
 another's namespace. Refused: the kernel's keys, io_uring, its programs, mounts (names in a cgroup
 tree are seen outside), others' descriptors. The limit on dumps stays. Sources: seccomp(2),
 seccomp_unotify(2), `include/uapi/linux/seccomp.h`."""
