@@ -150,7 +150,7 @@ def run_control(home: Home, name: str, lifeline: int | None, listening: Listenin
 def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
     clock, entropy, files = SystemClock(), SystemEntropy(), Disk(home.root)
     to_database = _to_database(home, uses := Uses())
-    store = database(home.root, way=to_database and to_database.way)
+    store = database(home.root, way=to_database.way if to_database else None)
     books = Books(files, store, clock, entropy, FACTORY)
     runner = SupervisorClient(home.supervisor_socket)
     allowances = Allowances(store, clock, books.unsettled, books.damaged)
