@@ -7,12 +7,14 @@ from typing import Any
 from sqlalchemy.engine import URL
 
 from inland.adapters.egress.blocking import BlockingDoor
+from inland.adapters.egress.uses import Uses
 from inland.adapters.files.disk import Disk
+from inland.adapters.files.policies import PolicyFiles
 from inland.adapters.home import factory_toml, upstream_keys
 from inland.adapters.sql.database import Database, found_revision, postgresql_url, sqlite_url
 from inland.adapters.sql.migrations import REVISION
 from inland.adapters.sql.way import Way, endpoints_of, is_network
-from inland.bootstrap.ways_out import DatabaseRules
+from inland.bootstrap.ways_out import DatabaseRules, DatabaseWay, name_endpoints
 from inland.domain.errors import NotFound
 from inland.ledger import canonical, notes
 from inland.ledger.rotation import LOG_ROTATE
@@ -49,6 +51,22 @@ def endpoints(home: Path) -> tuple[tuple[str, int], ...]:
         return ()
     _, told = url.get_dialect()().create_connect_args(url)
     return tuple(one for one in endpoints_of(dict(told)) if is_network(one[0]))
+
+
+def endpoint_urls(home: Path) -> tuple[str, ...]:
+    """The same as URLs, which the policy set has to name."""
+    named = [(f"[{host}]" if ":" in host else host, port) for host, port in endpoints(home)]
+    return tuple(f"postgresql://{host}:{port}" for host, port in named)
+
+
+def way_to_database(home: Path, uses: Uses) -> DatabaseWay | None:
+    """Control's way to a server, named in the policy folder; None where none is by a network."""
+    named = endpoints(home)
+    if not named:
+        return None
+    name_endpoints(PolicyFiles(home / "policies"), named)
+    rules = DatabaseRules(home)
+    return DatabaseWay(rules, Way(BlockingDoor(rules.may_connect, uses=uses)))
 
 
 def _way(home: Path, url: URL) -> Way | None:

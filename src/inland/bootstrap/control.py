@@ -34,16 +34,15 @@ from inland.adapters.processes.client import SupervisorClient
 from inland.adapters.processes.lifeline import exit_when_closed
 from inland.adapters.processes.roles import GATEWAY
 from inland.adapters.sql.database import Database
-from inland.adapters.sql.way import Way
 from inland.adapters.vllm.probe import VllmProber
 from inland.adapters.vllm.probe import counters as vllm_counters
 from inland.api.control import Control
 from inland.api.totals import Totals
-from inland.bootstrap.books import FACTORY, database, endpoints
+from inland.bootstrap.books import FACTORY, database, endpoint_urls, way_to_database
 from inland.bootstrap.bringing import bringing
 from inland.bootstrap.certificate import Renewal
 from inland.bootstrap.vault import open_vault
-from inland.bootstrap.ways_out import DatabaseRules, DatabaseWay, control_door, name_endpoints
+from inland.bootstrap.ways_out import DatabaseWay, control_door
 from inland.decide.shares import Shares
 from inland.domain.errors import InlandError
 from inland.domain.plant import EngineKind
@@ -149,7 +148,7 @@ def run_control(home: Home, name: str, lifeline: int | None, listening: Listenin
 
 def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
     clock, entropy, files = SystemClock(), SystemEntropy(), Disk(home.root)
-    to_database = _to_database(home, uses := Uses())
+    to_database = way_to_database(home.root, uses := Uses())
     store = database(home.root, way=to_database.way if to_database else None)
     books = Books(files, store, clock, entropy, FACTORY)
     runner = SupervisorClient(home.supervisor_socket)
@@ -249,16 +248,6 @@ def _settling(assets: AssetRoom) -> Callable[[], None]:
     return settle
 
 
-def _to_database(home: Home, uses: Uses) -> DatabaseWay | None:
-    """The way to a server; None where there is none by a network."""
-    named = endpoints(home.root)
-    if not named:
-        return None
-    name_endpoints(PolicyFiles(home.policies), named)
-    rules = DatabaseRules(home.root)
-    return DatabaseWay(rules, Way(BlockingDoor(rules.may_connect, uses=uses)))
-
-
 def _vault(home: Home, said: Declaration, door: BlockingDoor, store: Database) -> VaultParts:
     def lies(asset: str) -> tuple[str, ...]:
         with store.read() as transaction:
@@ -334,7 +323,7 @@ def _begin(home: Home, parts: _Parts) -> None:
         permitted_endpoints=declaration.permitted_endpoints,
         guards=declaration.guards,
         permitted_urls=(
-            *_database_urls(home),
+            *endpoint_urls(home.root),
             *declaration.vault.urls(),
             *store_table.urls(declaration.stores),
         ),
@@ -347,11 +336,6 @@ def _begin(home: Home, parts: _Parts) -> None:
     parts.control.keys.settle()
     parts.changes.note("factory", "factory.start", "control")
     parts.changes.refresh()
-
-
-def _database_urls(home: Home) -> tuple[str, ...]:
-    named = [(f"[{host}]" if ":" in host else host, port) for host, port in endpoints(home.root)]
-    return tuple(f"postgresql://{host}:{port}" for host, port in named)
 
 
 def _gateway_pids(runner: SupervisorClient) -> set[int]:
