@@ -28,6 +28,7 @@ from tests.factory.contract_values import (
     CONTEXT,
     CONTRACTS,
     GUARDS,
+    JOBS,
     TINY,
     Narrowing,
 )
@@ -201,6 +202,8 @@ def _assets(factory: Running, folder: Path) -> Narrowing:
     with factory.http() as http:
         operator = {"authorization": f"Bearer {factory.operator_key}"}
         http.post(f"{path}/{held}/move", json={"to": "local"}, headers=operator)
+        order = {"tenant": "caller", "assets": [held], "command": ["sleep", "600"]}
+        job = http.post("/factory/v1/jobs", json=order, headers=operator).json()["id"]
     of_one = ("show", "finish", "share", "export", "read_part", "exported")
     named = {
         **dict.fromkeys((*of_one, "give_up_export", "move", "moved"), held),
@@ -215,6 +218,11 @@ def _assets(factory: Running, folder: Path) -> Narrowing:
         **{f"assets.{name}.asset": {"enum": [one, "nothing"]} for name, one in named.items()},
         "assets.read_part.export": {"enum": [reading, "nothing"]},
         "assets.exported.export": {"enum": [read, "nothing"]},
+        "assets.read_part.count": {"enum": [1]},
+        **JOBS,
+        "NewJob:assets": {"enum": [[held]]},
+        "jobs.show.job": {"enum": [job, "nothing"]},
+        "jobs.stop.job": {"enum": [job, "nothing"]},
         "assets.give_up_export.export": {"enum": [ended, "nothing"]},
         "number": {"enum": [0, 7]},
     }

@@ -53,6 +53,18 @@ ASSETS: Narrowing = {
     "NewExport:recipient": {"enum": ["", "age1x", "?"]},
 }
 
+#: What reads assets, and records of months long over.
+JOBS: Narrowing = {
+    "NewJob:tenant": {"enum": ["caller", "nobody-here"]},
+    "NewJob:purpose": {"enum": ["train"]},
+    "NewJob:command": {"enum": [["true"], []]},
+    "NewJob:readable": {"enum": [[]]},
+    "NewJob:seconds": {"enum": [None]},
+    "Destroy:tenant": {"enum": ["caller", "nobody-here"]},
+    "Destroy:before": {"enum": ["2020-01-01", "never"]},
+    "Destroy:only_tell": {"enum": [True, False]},
+}
+
 #: Guards that find nothing of what is asked here.
 GUARDS: Narrowing = {
     "guards.remove.name": {"enum": ["held", "nothing"]},

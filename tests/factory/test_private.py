@@ -215,7 +215,8 @@ def test_after_a_withdrawal_its_plaintext_is_in_no_process(
     }  # it sealed and opened them: what it freed may be there still
     assert left[IN_MODEL] | left[IN_SET] <= handled
     told = factory.json("job", "show", work["id"])
-    assert (told["state"], told["why"]) == ("ended", "acme has withdrawn its keys")
+    assert told["state"] == "ended"
+    assert told["why"].startswith("acme has withdrawn its keys")
     assert deployment(factory)["held_back"] == "acme has withdrawn its keys"
     assert factory.http().get("/readyz").status_code == 200, "nothing waits for it"
     factory.run("vault", "give-back", "--tenant", "acme")

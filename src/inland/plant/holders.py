@@ -136,10 +136,10 @@ class Holders:
         Raises Busy where nobody answers for the processes, and goes on at the next call.
         """
         with self._lock:
+            engines = self._engines(self.held_back())  # of erased ones, while they are known
             self._follow()
-            denied = self.held_back()
-            if denied:
-                self._end_engines(denied)
+            if engines:
+                self._runner.end(engines)
         for one in self._others:
             one.end_those_denied()
 
@@ -161,17 +161,18 @@ class Holders:
             return str(error)
         return ""
 
-    def _end_engines(self, denied: Mapping[str, str]) -> None:
+    def _engines(self, denied: Mapping[str, str]) -> tuple[str, ...]:
+        """The processes that serve those models."""
+        if not denied:
+            return ()
         with self._changes.store.read() as transaction:
             deployments = transaction.state.deployments()
-        ended = {name for name, one in deployments.items() if one.model in denied}
-        names = [
+        served = {name for name, one in deployments.items() if one.model in denied}
+        return tuple(
             view.name
             for view in self._runner.processes()
-            if view.replica is not None and view.replica.rpartition("-")[0] in ended
-        ]
-        if names:
-            self._runner.end(tuple(names))
+            if view.replica is not None and view.replica.rpartition("-")[0] in served
+        )
 
     def _follow(self) -> None:
         """Models that lie in the vault are as their assets are now: whose, for what, shared with
