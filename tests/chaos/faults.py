@@ -232,7 +232,15 @@ def _disk(folder: Path, fault: str) -> Iterator[Path]:
     try:
         yield place
     finally:
-        subprocess.run(["umount", str(place)], check=True)
+        _unmount(place)
+
+
+def _unmount(place: Path) -> None:
+    """A process that was told to end may take a moment to let go of its files."""
+    end = time.monotonic() + RECOVERY_S
+    while subprocess.run(["umount", str(place)], check=False).returncode != 0:
+        assert time.monotonic() < end, f"{place} is in use still"
+        time.sleep(0.2)
 
 
 @dataclass
