@@ -37,8 +37,8 @@ class MemoryFile:
         made = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         try:
             os.fchmod(made, 0o400)
-            with open(made, "wb", buffering=0, closefd=False) as file:
-                file.writelines(chunks)
+            for chunk in chunks:
+                _write_all(made, chunk)
             fcntl.fcntl(made, fcntl.F_ADD_SEALS, _SEALS)
             self.bytes = os.fstat(made).st_size
             self.fd = os.open(f"/proc/self/fd/{made}", os.O_RDONLY | os.O_CLOEXEC)
@@ -62,6 +62,13 @@ class MemoryFile:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    """However little the kernel takes at a time."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(fd, rest) :]
 
 
 class MemoryFiles:
