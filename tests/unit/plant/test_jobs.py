@@ -145,9 +145,10 @@ def test_one_that_ended_with_its_control_is_booked_by_the_next(world):
     with world.plant.store.read() as transaction:
         kept = transaction.assets.intent(job)
     assert kept is not None
-    world.plant.jobs._works.clear()
+    work = world.plant.jobs._works.pop(job)
     world.plant.clock.sleep(10)
     world.plant.upkeep.step()
     (ended,) = world.said("job.end")
     assert (ended["details"]["job"], ended["details"]["why"]) == (job, "control ended")
     cell.finish(0)
+    assert work.over.wait(60), "its thread is done with the database"
