@@ -199,13 +199,24 @@ def _end(k: Killing, role: str) -> None:
     if role == "supervisor":
         children = [p.pid for r in ("control", "gateway", "engine") for p in k.views(r)]
         k.kill(role)
-        end = time.monotonic() + 10
-        while any(Path(f"/proc/{pid}").exists() for pid in children):
-            assert time.monotonic() < end, "a child outlived its supervisor"
+        end = time.monotonic() + RECOVERY_S
+        while left := [was for pid in children if pid and (was := _alive(pid))]:
+            assert time.monotonic() < end, f"outlived their supervisor: {left}"
             time.sleep(0.05)
         k.up_again()
     else:
         k.kill(role)
+
+
+def _alive(pid: int) -> str:
+    """What still runs as `pid`, and its state; nothing if it ended, even if unreaped."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text("utf-8")
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    except OSError:
+        return ""
+    state = stat.rpartition(")")[2].split()[0]
+    return "" if state in {"Z", "X"} else f"{pid} ({state}) {command}"
 
 
 def _traced(
