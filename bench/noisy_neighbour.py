@@ -42,8 +42,8 @@ WORDS = "harbour river mountain lighthouse winter ladder copper garden letter si
 #: completions, which no template makes longer: one core of the machine this was written on reads a
 #: hundred and seventy prompt tokens a second, so that nobody can promise 100 ms for more.
 FLOOD_WORDS, FLOOD_TOKENS, QUIET_WORDS, QUIET_TOKENS = 4, 96, 4, 8
-#: What the quiet tenant buys besides its objective, and for prompts of how many tokens.
-QUIET_TOKENS_PER_S, QUIET_PROMPT_TOKENS = 30, 10
+#: The prompts that the quiet tenant's objective is for, in tokens.
+QUIET_PROMPT_TOKENS = 10
 #: A bare server's queue makes a quiet caller wait for minutes: each of its points ends after this.
 BARE_S = 45.0
 #: Between a quiet answer and the next question.
@@ -56,7 +56,8 @@ REFUSED_PAUSE_S = 0.2
 
 @dataclass(frozen=True)
 class Plan:
-    """How much of everything. `bare_slots`: the frontier's points."""
+    """How much of everything. `bare_slots`: the frontier's points. `quiet_tokens_per_s`: what the
+    quiet tenant buys with each objective, for which slots are kept."""
 
     slots: int
     context: int
@@ -66,6 +67,7 @@ class Plan:
     bare_quiet: int
     bare_slots: tuple[int, ...]
     objectives_ms: tuple[int, ...]
+    quiet_tokens_per_s: tuple[int, ...]
     seed: int
 
 
@@ -247,8 +249,8 @@ def governed(plan: Plan, folder: Path) -> dict[str, Any]:
         alone = Window(quiet=asyncio.run(load.quiet(quiet, plan.bare_quiet)), seconds=1)
         told["alone"] = {k: v for k, v in alone.told().items() if k.startswith("quiet")}
         print(f"# alone: {json.dumps(told['alone'])}", flush=True)
-        for objective_ms in plan.objectives_ms:
-            contract = factory.sell("quiet", QUIET_TOKENS_PER_S, objective_ms, QUIET_PROMPT_TOKENS)
+        for objective_ms, bought in zip(plan.objectives_ms, plan.quiet_tokens_per_s, strict=True):
+            contract = factory.sell("quiet", bought, objective_ms, QUIET_PROMPT_TOKENS)
             seen = asyncio.run(load.window(quiet, flood, plan.quiet)).told()
             factory.run("contract", "remove", contract)
             step = seen["flood_step_ms_p50"] or 0.0
@@ -291,6 +293,13 @@ def asked() -> Plan:
     parser.add_argument("--bare-quiet", type=int, default=60, help="requests at each bare point")
     parser.add_argument("--bare-slots", type=int, nargs="+", default=[1, 2, 4, 8, 16])
     parser.add_argument("--objectives-ms", type=int, nargs="+", default=[100, 250])
+    parser.add_argument(
+        "--quiet-tokens-per-s",
+        type=int,
+        nargs="+",
+        default=[30, 11],
+        help="bought with each objective; by default what one question at a time takes there",
+    )
     parser.add_argument("--seed", type=int, default=1)
     words = parser.parse_args()
     return Plan(
@@ -302,6 +311,7 @@ def asked() -> Plan:
         words.bare_quiet,
         tuple(words.bare_slots),
         tuple(words.objectives_ms),
+        tuple(words.quiet_tokens_per_s),
         words.seed,
     )
 
