@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import tomllib
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -54,35 +55,60 @@ TIME_AND_CHANCE = (
 DOOR = "src/inland/adapters/egress/"
 OTHERS = [module for module in PACKAGE_MODULES if module.room != "settings"]
 CODE_LOADING = ("marshal", "pickle", "shelve")
+NAMES = OUTBOUND + ENVIRONMENT + TIME_AND_CHANCE + CODE_LOADING
 
 
-def _refused_by_ruff(name: str, file: str) -> bool:
-    """Whether Ruff refuses the use of `name` in `file`, which need not exist."""
+def _uses(name: str) -> list[str]:
     module, _, attribute = name.rpartition(".")
-    used = f"import {module}\nVALUE = {module}.{attribute}\n" if module else f"import {name}\n"
+    return [f"import {module}", f"VALUE = {module}.{attribute}"] if module else [f"import {name}"]
+
+
+@cache
+def _refused_by_ruff(file: str) -> set[str]:
+    """Those of all these names whose use Ruff refuses in `file`, which need not exist."""
+    lines = [(name, line) for name in NAMES for line in _uses(name)]
     argv = [str(Path(sys.executable).with_name("ruff")), "check", "--select", "TID251"]
     argv += ["--output-format", "json", "--stdin-filename", str(ROOT / file), "-"]
+    used = "\n".join(line for _, line in lines)
     done = subprocess.run(argv, input=used, capture_output=True, text=True, cwd=ROOT, check=False)
-    return any(found["code"] == "TID251" for found in json.loads(done.stdout))
+    return {
+        lines[found["location"]["row"] - 1][0]
+        for found in json.loads(done.stdout)
+        if found["code"] == "TID251"
+    }
 
 
-@pytest.mark.parametrize("name", OUTBOUND + ENVIRONMENT + TIME_AND_CHANCE + CODE_LOADING)
+@pytest.mark.parametrize("name", NAMES)
 def test_rooms_are_refused(name: str):
-    assert _refused_by_ruff(name, "src/inland/plant/example.py")
+    assert name in _refused_by_ruff("src/inland/plant/example.py")
 
 
 @pytest.mark.parametrize("name", OUTBOUND + ENVIRONMENT + CODE_LOADING)
 def test_adapters_are_refused(name: str):
-    assert _refused_by_ruff(name, "src/inland/adapters/files/example.py")
+    assert name in _refused_by_ruff("src/inland/adapters/files/example.py")
 
 
 @pytest.mark.parametrize("name", TIME_AND_CHANCE)
 def test_adapters_may_have(name: str):
-    assert not _refused_by_ruff(name, "src/inland/adapters/files/example.py")
+    assert name not in _refused_by_ruff("src/inland/adapters/files/example.py")
 
 
 def test_the_one_door_out_is_not_refused():
-    assert not _refused_by_ruff("socket.create_connection", f"{DOOR}door.py")
+    assert "socket.create_connection" not in _refused_by_ruff(f"{DOOR}door.py")
+
+
+@pytest.mark.parametrize(
+    ("role", "others"),
+    [
+        ("gateway", {"sqlalchemy", "httpx", "fastapi", "rich"}),
+        ("control", {"httpx", "alembic", "rich"}),
+    ],
+)
+def test_a_process_loads_what_its_role_needs_and_starts_the_sooner(role: str, others: set[str]):
+    asked = f"import sys, inland.bootstrap.{role}; print(*sys.modules)"
+    argv = [sys.executable, "-P", "-c", asked]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True)
+    assert not others & set(done.stdout.split())
 
 
 def test_every_room_stands_in_the_layer_order():

@@ -5,7 +5,6 @@ from functools import partial
 from pathlib import Path
 
 from inland.adapters.egress.blocking import BlockingDoor
-from inland.adapters.egress.calls import Calls
 from inland.adapters.files.disk import Disk
 from inland.adapters.home.factory_toml import Declaration
 from inland.adapters.home.layout import Home
@@ -14,7 +13,6 @@ from inland.adapters.home.vault_table import BlobsIn, KeysBy, VaultSaid, server
 from inland.adapters.vault.embedded_keys import ROOT, EmbeddedKeys
 from inland.adapters.vault.factory_key import CREDENTIAL, FactoryKey, FactorySecret, Source
 from inland.adapters.vault.folder_blobs import FolderBlobs
-from inland.adapters.vault.openbao_keys import OpenBaoKeys
 from inland.adapters.vault.placed_blobs import Lies, Placed, PlacedBlobs
 from inland.adapters.vault.rest import Rest
 from inland.adapters.vault.sealed_vault import SealedVault
@@ -76,6 +74,9 @@ def _keys(
         factory_key = FactoryKey(files, factory_secret(said, credentials), ROOT)
         embedded = EmbeddedKeys(files, factory_key)
         return embedded, embedded
+    from inland.adapters.egress.calls import Calls
+    from inland.adapters.vault.openbao_keys import OpenBaoKeys
+
     trusting = door.trusting(_context(said.key_server_ca)) if said.key_server_ca else door
     calls = Calls(trusting, "keys", server(said.key_server, "key_server"), said.key_server_s)
     token = token_file(said, credentials)

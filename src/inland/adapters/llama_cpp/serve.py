@@ -78,6 +78,7 @@ def _params(spec: EngineSpec, address: str, slots: int) -> "xllamacpp.CommonPara
     params.cors_origins = ""
     _keep_prompts_apart(params)
     params.sse_ping_interval = 0
+    params.fit_params = False  # it has what was deployed, and no load is spent on what would fit
     params.warmup = False  # whoever proves it has it work before anybody waits for it
     params.ctx_shift = False
     params.offline = True

@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.util import LRUCache
 
 from inland.adapters.sql import migrations
 from inland.adapters.sql.assets import SqlAssets
@@ -42,7 +43,30 @@ _RETRY_AFTER_S = 5
 #: Names our advisory lock in PostgreSQL: "inland".
 _WRITER_LOCK = int.from_bytes(b"inland")
 
+#: More than there are statements in this package.
+_STATEMENTS = 1000
+
 _log = logging.getLogger(__name__)
+
+
+class _Statements(LRUCache[Any, Any]):
+    """Statements as they were compiled once, for whichever database of their kind: readers, the
+    writer, and every file that a process opens."""
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        return super().get(_of_any(key), default)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        super().__setitem__(_of_any(key), value)
+
+
+def _of_any(key: Any) -> tuple[Any, ...]:
+    """SQLAlchemy's key, good for all dialects that are alike."""
+    dialect, *rest = key
+    return (type(dialect), dialect.server_version_info, *rest)
+
+
+_compiled = _Statements(_STATEMENTS)
 
 
 class SqlTransaction:
@@ -115,7 +139,13 @@ class Database:
     def _engine(self, **pool: int) -> Engine:
         remote = self._url.get_backend_name() != "sqlite"  # which may have been restarted
         timeout_s = BUSY_TIMEOUT_MS / 1000
-        engine = create_engine(self._url, pool_timeout=timeout_s, pool_pre_ping=remote, **pool)
+        engine = create_engine(
+            self._url,
+            pool_timeout=timeout_s,
+            pool_pre_ping=remote,
+            execution_options={"compiled_cache": _compiled},
+            **pool,
+        )
         if self._way is not None and remote:
             self._way.lead(engine)
         return engine

@@ -6,12 +6,13 @@ and no ticket server, whatever the environment says.
 
 import os
 import socket
-from typing import Any
-
-from sqlalchemy import Engine, event
+from typing import TYPE_CHECKING, Any
 
 from inland.adapters.egress.blocking import BlockingDoor
 from inland.domain.errors import BadInput, Busy
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
 
 WHY = "database"
 PORT = 5432
@@ -33,8 +34,10 @@ class Way:
     def __init__(self, door: BlockingDoor) -> None:
         self.door = door
 
-    def lead(self, engine: Engine) -> None:
+    def lead(self, engine: "Engine") -> None:
         """From here on the engine connects this way."""
+        from sqlalchemy import event  # noqa: PLC0415 - a gateway knows ways, and has no database
+
         event.listen(engine, "do_connect", self._judge)
         event.listen(engine, "connect", self._keep)
         event.listen(engine, "close", self._forget)
