@@ -20,11 +20,23 @@ def _python(name: str) -> Path:
     python, stamp = venv / "bin" / "python", venv / ".installed"
     if stamp.exists() and stamp.read_text() == requirements.read_text():
         return python
-    install = ["install", "-qq", "--disable-pip-version-check", "-r", str(requirements)]
-    subprocess.run([sys.executable, "-m", "venv", "--clear", str(venv)], check=True)
-    subprocess.run([str(python), "-m", "pip", *install], check=True)
+    make_venv(venv, "--clear")
+    install(python, "-r", str(requirements))
     stamp.write_text(requirements.read_text())
     return python
+
+
+def make_venv(folder: Path, *words: str) -> None:
+    """An empty environment in `folder`, without so much as a pip of its own."""
+    argv = [sys.executable, "-m", "venv", "--without-pip", *words, str(folder)]
+    subprocess.run(argv, check=True)
+
+
+def install(python: Path, *words: str) -> None:
+    """As `pip install WORDS` of that interpreter, by our own pip. What is imported is compiled
+    then: most of what a client brings never is."""
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", str(python)]
+    subprocess.run([*pip, "install", "-qq", "--no-compile", *words], check=True)
 
 
 def told(name: str, said: dict[str, Any], home: Path) -> dict[str, Any]:

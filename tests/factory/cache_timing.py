@@ -113,8 +113,7 @@ def measure(seed: int, pairs: int = PAIRS) -> dict[str, Any]:
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         factory = Running(Path(folder) / "home")
-        factory.up()
-        factory.down()
+        factory.make()
         declared = factory.home / "factory.toml"
         declared.write_text(
             re.sub(r"^slots = \d+", "slots = 1", declared.read_text(), flags=re.MULTILINE)

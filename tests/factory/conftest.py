@@ -24,10 +24,7 @@ def factory(tmp_path_factory: pytest.TempPathFactory, model_file: Path) -> Itera
 def plant(tmp_path_factory: pytest.TempPathFactory, model_file: Path) -> Iterator[Running]:
     """A factory with the embedded model twice: as it is, and under a template that knows tools."""
     folder = tmp_path_factory.mktemp("dialect")
-    with running(folder / "home") as up:
-        up.down()
-        file = tools_model.write(model_file, folder / "tools.gguf")
-        with (up.home / "factory.toml").open("a") as toml:
-            toml.write(tools_model.declared(file, tools_model.NAME))
-        up.up()
+    file = tools_model.write(model_file, folder / "tools.gguf")
+    declared = tools_model.declared(file, tools_model.NAME)
+    with running(folder / "home", more=declared) as up:
         yield up

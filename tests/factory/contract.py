@@ -132,8 +132,7 @@ def narrowed(document: dict[str, Any], narrowing: Narrowing) -> dict[str, Any]:
 @contextmanager
 def stage(folder: Path) -> Iterator[tuple[Running, dict[str, str | None], Narrowing]]:
     """A factory of its own with a key of every kind, and what its names narrow the contract to."""
-    with running(folder / "home") as factory:
-        factory.restart_with(source_failures_per_minute=MANY)
+    with running(folder / "home", source_failures_per_minute=MANY) as factory:
         operator = {"authorization": f"Bearer {factory.operator_key}"}
         with factory.http() as http:
             model = http.get("/factory/v1/models", headers=operator).json()[0]["id"]

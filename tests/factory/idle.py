@@ -108,13 +108,9 @@ def _ask(http) -> float:
 def soak(seed: int, folder: Path) -> int:
     """10,000 connections held by a factory that is allowed to."""
     factory = Running(folder / "home")
+    factory.make(connections=12_000, header_s=300)
     factory.up()
     try:
-        factory.down()
-        toml = factory.home / "factory.toml"
-        limits = "[limits]\nconnections = 12000\nheader_s = 300\n"
-        toml.write_text(toml.read_text().replace("[limits]\n", limits))
-        factory.up()
         told = hold(factory, 10_000)
     finally:
         factory.run("down", check=False)

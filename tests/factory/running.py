@@ -17,6 +17,11 @@ from weakref import finalize
 import httpx
 import openai
 
+from inland import settings
+from inland.adapters.home.layout import Home
+from inland.adapters.home.listening import Listening
+from inland.adapters.weights.cache import WeightsCache
+from inland.cli.first_start import first_start
 from tests.factory import commands
 
 #: Longest a command of the factory may take before a test calls it hung, in seconds.
@@ -71,17 +76,46 @@ class Running:
         """What the command prints with `--json`, parsed."""
         return json.loads(self.run(*words, "--json").stdout)
 
+    def make(self, more: str = "", **limits: int) -> None:
+        """The home as a first `up` makes it, not started; its factory.toml says `more`, and these
+        limits."""
+        given, before = settings.from_environment(), os.umask(0o077)
+        try:
+            cache, said = WeightsCache(given.cache, given.environment), Listening()
+            made = first_start(
+                Home(self.home),
+                cache,
+                site=None,
+                port=self.port,
+                gateways=1,
+                listening=said,
+                offline=True,
+                wheel=None,
+            )
+        finally:
+            os.umask(before)
+        self._learn(made)
+        self._limit(**limits)
+        with (self.home / "factory.toml").open("a") as toml:
+            toml.write(more)
+
+    def _learn(self, keys: dict[str, str]) -> None:
+        self.keys |= {t: k for t, k in keys.items() if t != "operator"}
+
+    def _limit(self, **limits: int) -> None:
+        file = self.home / "factory.toml"
+        set_ = "".join(f"{name} = {value}\n" for name, value in limits.items())
+        file.write_text(file.read_text().replace("[limits]\n", f"[limits]\n{set_}", 1))
+
     def up(self, *words: str) -> None:
         """Start detached, without the network, and learn the keys of a first start."""
         told = self.json("up", "--detach", "--offline", "--port", str(self.port), *words)
-        self.keys |= {t: k for t, k in told.get("keys", {}).items() if t != "operator"}
+        self._learn(told.get("keys", {}))
 
     def restart_with(self, **limits: int) -> None:
         """Down, these limits into factory.toml, and up again."""
         self.down()
-        file = self.home / "factory.toml"
-        set_ = "".join(f"{name} = {value}\n" for name, value in limits.items())
-        file.write_text(file.read_text().replace("[limits]\n", f"[limits]\n{set_}", 1))
+        self._limit(**limits)
         self.up()
 
     def down(self) -> None:
@@ -191,10 +225,17 @@ def verify_all_outside(asked: list[list[str]]) -> list[tuple[int, str]]:
 
 @contextmanager
 def running(
-    home: Path, *words: str, environment: dict[str, str] | None = None
+    home: Path,
+    *words: str,
+    environment: dict[str, str] | None = None,
+    more: str = "",
+    **limits: int,
 ) -> Iterator[Running]:
-    """A factory that is up inside the block and surely gone after it."""
+    """A factory that is up inside the block and surely gone after it; `more` and `limits`: in its
+    factory.toml from the first start on."""
     factory = Running(home, environment=environment or {})
+    if more or limits:
+        factory.make(more, **limits)
     factory.up(*words)
     try:
         yield factory

@@ -13,13 +13,14 @@ import pytest
 from inland.adapters.sql.database import Database, sqlite_url
 from inland.domain.capacity import Point, Profile, StepModel
 from inland.plant.snapshots import settings_in
+from tests.chaos.wall_clock import LOOK_S, WallClock
 from tests.factory.running import MODEL, Running, running, verify_outside
 from tests.unit.decide.plain_verdicts import verdict
 
 #: What the deployment is said to have been measured to do; measuring has a test of its own.
 SAID = StepModel(0.0, 0.0, 0.002, 0.0001, 0.0)
 PATIENT_MS = 60_000
-#: A minute must end before it is judged, and another may have to begin first.
+#: How soon a minute that has ended must be judged.
 JUDGED_S = 180
 
 
@@ -60,6 +61,13 @@ def _cut(factory: Running, tenant: str) -> None:
         list(stream)
 
 
+def _turn(clock: WallClock, ahead_s: int) -> None:
+    """The factory's clock is so far ahead once this returns: each look at it that comes later than
+    `LOOK_S` sees that."""
+    clock.set(ahead_s)
+    time.sleep(2 * LOOK_S)
+
+
 def _judged(factory: Running, minutes: int) -> dict[str, Any]:
     """Reports by tenant, once each has judged that many minutes."""
     end, report = time.monotonic() + JUDGED_S, {}
@@ -77,7 +85,9 @@ def test_a_kept_and_a_breached_minute_are_told_apart_and_recomputed_from_the_exp
     tmp_path: Path, model_file: Path
 ) -> None:
     assert model_file.exists()
-    with running(tmp_path / "home") as factory:
+    clock = WallClock(tmp_path / "clock")
+    with running(tmp_path / "home", environment=clock.environment()) as factory:
+        factory.environment = {}  # commands have the machine's clock
         _pretend_measured(factory)
         sold = {tenant: _sell(factory, tenant) for tenant in ("acme", "demo")}
         refused = factory.run(
@@ -86,9 +96,11 @@ def test_a_kept_and_a_breached_minute_are_told_apart_and_recomputed_from_the_exp
             check=False,
         )
         assert "400 for sale" in refused.stderr
-        time.sleep(60.5 - time.time() % 60)
+        ahead_s = 61 - int(time.time()) % 60
+        _turn(clock, ahead_s)  # a minute has just begun
         list(_ask(factory, "acme", 20))
         _cut(factory, "demo")
+        _turn(clock, ahead_s + 60)  # and is over
         found = _judged(factory, 1)
         assert (found["acme"]["breached"], found["acme"]["met"] > 0) == (0, True)
         assert found["demo"]["causes"]["capacity lost"] == 1

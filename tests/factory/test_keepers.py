@@ -156,12 +156,10 @@ def kept(tmp_path_factory: pytest.TempPathFactory, model_file: Path) -> Iterator
         keys, blobs = (stack.enter_context(standing_before(one.port)) for one in (bao, store))
         mount, token = bao.mount()
         factory = Running(folder / "home")
-        factory.up()
+        factory.make(VAULT.format(keys=keys.port, blobs=blobs.port, mount=mount))
         stack.callback(factory.run, "down", check=False)
-        factory.down()
         made = Kept(factory, bao, store, keys, blobs, mount)
-        with (factory.home / "factory.toml").open("a") as toml:
-            toml.write(VAULT.format(keys=keys.port, blobs=blobs.port, mount=mount))
+        (factory.home / "keys" / "vault").mkdir(mode=0o700)
         made.put_token(token)
         s3_key = factory.home / "keys" / "vault" / "s3"
         s3_key.write_text(f"{ACCESS}\n{SECRET}\n")

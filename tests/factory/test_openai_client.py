@@ -29,11 +29,7 @@ RETRIES = 200
 @pytest.fixture(scope="module")
 def narrow(tmp_path_factory: pytest.TempPathFactory, model_file: Path) -> Iterator[Running]:
     """A factory in which one request of a tenant may wait."""
-    with running(tmp_path_factory.mktemp("narrow") / "home") as up:
-        up.down()
-        toml = up.home / "factory.toml"
-        toml.write_text(toml.read_text().replace("[limits]\n", "[limits]\nqueue = 1\n"))
-        up.up()
+    with running(tmp_path_factory.mktemp("narrow") / "home", queue=1) as up:
         yield up
 
 

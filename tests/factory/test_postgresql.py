@@ -22,9 +22,7 @@ def test_a_factory_whose_database_is_a_postgresql(tmp_path: Path, model_file: Pa
     with postgresql.server(postgresql.own_address()) as server:
         url = server.database()
         factory = Running(tmp_path / "h")
-        factory.up()
-        factory.down()
-        (factory.home / "inland.db").rename(tmp_path / "unused.db")
+        factory.make()
         (factory.home / "keys" / "database").touch(0o600)
         (factory.home / "keys" / "database").write_text("not asked for here\n")
         toml = factory.home / "factory.toml"

@@ -45,11 +45,8 @@ def factory(tmp_path_factory: pytest.TempPathFactory, model_file: Path) -> Itera
     program.write_text(f"#!{sys.executable}\n{Path(vllm_stand_in.__file__).read_text()}")
     program.chmod(0o700)
     environment = {"PATH": f"{path}{os.pathsep}{os.environ['PATH']}"}
-    with running(folder / "home", environment=environment) as up:
-        up.down()
-        with (up.home / "factory.toml").open("a") as toml:
-            toml.write(DECLARED.format(folder=model, digest=file_sha256(model)))
-        up.up()
+    declared = DECLARED.format(folder=model, digest=file_sha256(model))
+    with running(folder / "home", environment=environment, more=declared) as up:
         words = ["--engine", "vllm", "--model", "big", "--replicas", "2", "--threads", "2"]
         up.run("deploy", "add", NAME, *words, "--slots", "4", "--context", "512")
         until(lambda: ready(up) == 2)

@@ -78,7 +78,7 @@ def write(weights: Path, to: Path) -> Path:
     """A copy of `weights` at `to` with that template."""
     program = Path(sys.executable).with_name("gguf-new-metadata")
     argv = [str(program), "--force", "--chat-template", TEMPLATE.strip(), str(weights), str(to)]
-    subprocess.run(argv, check=True, capture_output=True, timeout=60)
+    subprocess.run(argv, check=True, capture_output=True, timeout=300)
     return to
 
 

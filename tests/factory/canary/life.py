@@ -161,8 +161,7 @@ def life(folder: Path, seed: str) -> Iterator[Life]:
     home, temporary = folder / "home", folder / "tmp"
     temporary.mkdir()
     made = Running(home)
-    made.up()
-    made.down()
+    made.make()
     trace = Trace()
     factory = Traced(home, made.port, made.keys, {"TMPDIR": str(temporary)}, trace)
     needles = Needles({name: canary(f"{seed}/{name}") for name in PLANTED})
