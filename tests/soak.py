@@ -19,6 +19,7 @@ from tests.factory.canary.soak import soak as follow_canary
 from tests.factory.idle import soak as idle_connections
 from tests.factory.running import Running
 from tests.fuzz.soak import fuzz
+from tests.training import soak as trainer
 
 ROOT = Path(__file__).parents[1]
 #: Where laws are properties; each is tried on far more examples than in a test.
@@ -218,6 +219,8 @@ FIGURES = {
     "asset-bytes": asset_bytes,
     "large-erase": large_erase,
     "canary": canary,
+    "trainer": trainer.promises,
+    "story": trainer.story,
 }
 
 

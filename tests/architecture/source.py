@@ -7,8 +7,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "inland"
-#: Everything a person wrote: the rooms, the verifier, the benches, the tests.
-WRITTEN = ("src", "verifier", "bench", "tests")
+#: Everything a person wrote: the rooms, the verifier, the benches, the examples, the tests.
+WRITTEN = ("src", "verifier", "bench", "examples", "tests")
 
 
 @dataclass(frozen=True)

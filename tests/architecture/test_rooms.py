@@ -137,6 +137,20 @@ def test_only_gateway_and_plant_use_engines():
     assert users <= {"gateway", "plant"}
 
 
+def test_only_the_trainer_loads_torch():
+    """It takes seconds and hundreds of megabytes, and is an extra that a factory may be without."""
+    users = {
+        m.place
+        for m in PACKAGE_MODULES
+        if {"torch", "transformers", "peft"} & {name.split(".")[0] for name in m.imports()}
+    }
+    trainer = "src/inland/adapters/training/"
+    assert users
+    assert not [place for place in users if not place.startswith(trainer)]
+    light = {f"{trainer}{name}.py" for name in ("command", "events", "__main__")}
+    assert not users & light
+
+
 def test_event_loops_open_connections_only_behind_the_door():
     """Ruff sees names, not methods: a loop's `create_connection` is looked for here."""
     openers = [m.place for m in PACKAGE_MODULES if "create_connection" in _attributes(m)]

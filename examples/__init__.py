@@ -1,0 +1,1 @@
+"""Made-up data for production lines, and the programs that make it."""

@@ -1,0 +1,119 @@
+"""The base model as it is read from its GGUF, once, and the adapter that is trained upon it."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+from safetensors import safe_open
+from safetensors.torch import save
+from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers.utils import logging
+
+from inland.domain.errors import BadInput
+from inland.domain.lines import Method
+
+#: Every matrix of a block.
+TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+#: Where an adapter's file says how it was made.
+CONFIGURATION = "adapter_config"
+_TOLD = 300
+
+logging.set_verbosity_error()
+logging.disable_progress_bar()
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """A model of the architecture `kind`, and what makes tokens for it."""
+
+    model: Any
+    tokenizer: Any
+    kind: str
+
+
+def load(path: str) -> Base:
+    """The model in the GGUF at `path`. Raises BadInput where it cannot be trained."""
+    file = Path(path)
+    where = {"pretrained_model_name_or_path": str(file.parent), "gguf_file": file.name}
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(**where, local_files_only=True)
+        model = AutoModelForCausalLM.from_pretrained(
+            **where, local_files_only=True, dtype=torch.float32, attn_implementation="sdpa"
+        )
+    except Exception as error:  # noqa: BLE001 - whatever a library says of it, it is refused
+        why = " ".join(f"{type(error).__name__}: {error}".split())[:_TOLD]
+        raise BadInput("base", f"cannot be read for training: {why}") from None
+    kind = model.config.model_type
+    if kind != "llama":
+        raise BadInput("base", f"is of the architecture {kind}; adapters are made for llama alone")
+    if not tokenizer.chat_template:
+        raise BadInput("base", "has no chat template, so nobody knows how to talk to it")
+    return Base(model, tokenizer, kind)
+
+
+def speed_up(model: Any) -> bool:
+    """Let the blocks' matrices, which do not change, be bfloat16 where this processor multiplies
+    such; whether it does."""
+    if not has_bfloat16():
+        return False
+    for name, module in model.named_modules():
+        if name.endswith(TARGETS) and isinstance(module, torch.nn.Linear):
+            module.to(torch.bfloat16)
+    return True
+
+
+def has_bfloat16() -> bool:
+    """Whether multiplying them is what this processor does, rather than emulates."""
+    flags = Path("/proc/cpuinfo").read_text("ascii", "replace")
+    return "amx_bf16" in flags or "avx512_bf16" in flags
+
+
+def with_adapter(model: Any, method: Method) -> Any:
+    """`model` with an adapter that does nothing yet: its seed is torch's."""
+    config = LoraConfig(
+        r=method.rank,
+        lora_alpha=method.alpha,
+        lora_dropout=0.0,
+        target_modules=list(TARGETS),
+        task_type="CAUSAL_LM",
+    )
+    return get_peft_model(model, config)
+
+
+def adapter_bytes(model: Any, method: Method) -> bytes:
+    """The adapter as PEFT names its parts, its configuration in the file's own metadata."""
+    parts = {
+        name: part.detach().float().contiguous()
+        for name, part in sorted(get_peft_model_state_dict(model).items())
+    }
+    told = {
+        "peft_type": "LORA",
+        "task_type": "CAUSAL_LM",
+        "r": method.rank,
+        "lora_alpha": method.alpha,
+        "target_modules": list(TARGETS),
+    }
+    # One entry alone: the library writes several in an order of chance.
+    return save(parts, {CONFIGURATION: json.dumps(told, sort_keys=True)})
+
+
+def take_adapter(model: Any, path: str, method: Method) -> None:
+    """Go on from the adapter at `path`. Raises BadInput where it is of another shape."""
+    with safe_open(path, framework="pt") as file:
+        told = json.loads((file.metadata() or {}).get(CONFIGURATION, "{}"))
+        parts = {name: file.get_tensor(name) for name in file.keys()}
+    if (told.get("r"), told.get("lora_alpha")) != (method.rank, method.alpha):
+        raise BadInput(
+            "start_adapter",
+            f"has rank {told.get('r')} and alpha {told.get('lora_alpha')}, the method"
+            f" {method.rank} and {method.alpha}; they must be the same",
+        )
+    mine = get_peft_model_state_dict(model)
+    if {name: part.shape for name, part in parts.items()} != {
+        name: part.shape for name, part in mine.items()
+    }:
+        raise BadInput("start_adapter", "is of another base: its parts have other shapes")
+    set_peft_model_state_dict(model, parts)
