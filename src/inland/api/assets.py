@@ -20,7 +20,7 @@ from inland.plant.asset_terms import AssetTerms
 from inland.plant.erasing import Erased
 from inland.plant.exports import Export
 from inland.plant.labels import checked_place
-from inland.plant.uploads import NewAsset, Upload
+from inland.plant.uploads import Content, Held, NewAsset, Upload
 
 router = APIRouter(prefix="/factory/v1/assets", tags=["assets"])
 
@@ -336,14 +336,13 @@ def give_up(
     control.assets.uploads.give_up(caller.key, asset)
 
 
-async def _content(request: Request) -> bytes | memoryview:
+async def _content(request: Request) -> Content:
     content = content_of(request.scope)
-    if content is not None and (whole := await content.whole()) is not None:
-        return whole
+    if content is not None:
+        return content
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != OCTETS:
         raise BadInput("content-type", f"a part is {OCTETS}")
-    pieces = [piece async for piece in request.stream() if piece]
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)  # a part is not copied
+    return Held(await request.body())
 
 
 @router.put(
@@ -354,12 +353,12 @@ def put_part(
     asset: AssetId,
     number: Number,
     caller: Annotated[Caller, Depends(caller_for("assets.put_part"))],
-    content: Annotated[bytes | memoryview, Depends(_content)],
+    content: Annotated[Content, Depends(_content)],
 ) -> None:
     """A part of an upload, or several whole ones from `number` on, sealed and durable when this
     answers. Every part but the last has `part_bytes`; one that is there is replaced."""
     control: Control = request.app.state.control
-    control.assets.uploads.put(caller.key, asset, number, content)
+    control.assets.uploads.take(caller.key, asset, number, content)
 
 
 @router.post("/{asset}/finish", responses=may(404, 409))

@@ -5,7 +5,7 @@ import logging
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from inland.api.content import OCTETS, content_of
+from inland.api.content import OCTETS, ContentFirst, content_of
 from inland.domain import strict_json
 from inland.domain.limits import Limits
 from inland.ports.clock import Clock
@@ -18,6 +18,7 @@ class Bounds:
 
     def __init__(self, app: ASGIApp, clock: Clock, limits: Limits) -> None:
         self._app = app
+        self._with_content = ContentFirst(app)
         self._limits = limits
         self._clock = clock
 
@@ -34,10 +35,8 @@ class Bounds:
                 status = message["status"]
             await send(message)
 
-        content = content_of(scope)
-        if content is not None:  # its protocol held it to the limit
-            if await content.whole() is not None:
-                await self._app(scope, _replay(b"", receive), sending)
+        if content_of(scope) is not None:  # its protocol held it to the limit
+            await self._with_content(scope, receive, sending)
         elif (body := await _body(receive, self._limits.control_body_bytes)) is None:
             detail = f"a body has at most {self._limits.control_body_bytes} bytes"
             await _refuse(sending, 413, "Too long", detail)

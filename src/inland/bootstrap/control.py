@@ -353,7 +353,11 @@ def _serve(home: Home, parts: _Parts, name: str) -> None:
     limits = parts.control.limits
     config = uvicorn.Config(
         build_app(parts.control, contract.whole),
-        http=partial(ContentProtocol, limit_bytes=limits.control_body_bytes),  # type: ignore[arg-type]
+        http=partial(  # type: ignore[arg-type]
+            ContentProtocol,
+            limit_bytes=limits.control_body_bytes,
+            clock=parts.control.clock,
+        ),
         log_config=None,
         access_log=False,
         limit_concurrency=CALLS * 8,

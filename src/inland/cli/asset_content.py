@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from inland.adapters.archive.recipient import seal_for
+from inland.adapters.files import past_cache
 from inland.adapters.files.clock import SystemClock
+from inland.adapters.memory.pages import pages
 from inland.cli import show
 from inland.cli.failures import Failed
 from inland.cli.files import replacing
@@ -65,26 +67,31 @@ def fetched(
     size, step = export["bytes"], export["part_bytes"]
     at_once: int = export["parts_at_once"]
     runs = _runs(range(export["parts"]), at_once)
-    room = [memoryview(bytearray(min(step * at_once, size))) for _ in range(AT_ONCE)]
+    rooms = [pages(min(step * at_once, size)) for _ in range(AT_ONCE)]
 
     def fetch(run: range) -> memoryview:
-        into = room[run[0] // at_once % AT_ONCE]  # what was there was yielded and is done with
+        into = rooms[run[0] // at_once % AT_ONCE]  # what was there is done with
         return into[: factory.asset_parts(asset, export["id"], run, into)]
 
-    def content(advance: Callable[[int, int], None]) -> Iterator[memoryview]:
-        done = 0
-        for data in _in_turn(fetch, runs):
-            yield data
-            done += len(data)
-            advance(done, size)
-
     with _given_up_unless_done(factory, asset, export["id"]), replacing(output) as file:
+
+        def write(run: range) -> memoryview:
+            data = fetch(run)
+            past_cache.write_whole(file.fileno(), data, run[0] * step)
+            return data
+
+        def shown(contents: Iterator[memoryview]) -> Iterator[memoryview]:
+            done = 0
+            for data in contents:
+                yield data
+                done += len(data)
+                advance(done, size)
+
         with bytes_bar(f"Exporting to {output.name}") as advance:
             if recipient is None:
-                for data in content(advance):
-                    file.write(data)
+                deque(shown(_in_turn(write, runs)), maxlen=0)
             else:
-                seal_for(recipient, content(advance), file)
+                seal_for(recipient, shown(_in_turn(fetch, runs)), file)
         told = factory.finish_export(asset, export["id"])
     sealed = recipient is not None
     return {"id": asset, "file": str(output), "bytes": size, "sealed": sealed, **told}

@@ -203,13 +203,18 @@ def undo(doing: Doing, intent: Intent, tenant: str, why: str) -> None:
     transaction.assets.remove_intent(intent.id)
 
 
-def mac(key: bytes, *parts: bytes | memoryview) -> str:
+def mac(key: bytes, *parts: bytes) -> str:
     """HMAC-SHA-256 over `parts`, each behind its length, in hex."""
     made = hmac.new(key, digestmod="sha256")
     for part in parts:
         made.update(len(part).to_bytes(8, "big"))
         made.update(part)
     return made.hexdigest()
+
+
+def mac_of(key: bytes, length: int) -> hmac.HMAC:
+    """`mac` of one part of that length, whose bytes are still to come."""
+    return hmac.new(key, length.to_bytes(8, "big"), "sha256")
 
 
 def ends_unix_s(label: Label, created_unix_us: int) -> int | None:

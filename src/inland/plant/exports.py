@@ -102,12 +102,12 @@ class Exports:
                 undo(doing, intent, row.tenant, f"given up after {len(under_way.read)} parts")
         self._forget(export)
 
-    def part(self, who: Key, asset: str, export: str, number: int) -> bytes:
+    def part(self, who: Key, asset: str, export: str, number: int) -> memoryview:
         """The content of a part. Raises as `parts`."""
         (data,) = self.parts(who, asset, export, range(number, number + 1))
         return data
 
-    def parts(self, who: Key, asset: str, export: str, numbers: range) -> list[bytes]:
+    def parts(self, who: Key, asset: str, export: str, numbers: range) -> list[memoryview]:
         """The content of parts. Raises NotFound, BadInput, Conflict, and what the vault does."""
         row, under_way = self._found(who, asset, export)
         if not all(part_bytes(row.bytes, number) for number in numbers):
@@ -123,7 +123,7 @@ class Exports:
             under_way.touched_s = self._changes.clock.monotonic()
         return data
 
-    def _opened(self, row: AssetRow, number: int, part: Part | None) -> bytes:
+    def _opened(self, row: AssetRow, number: int, part: Part | None) -> memoryview:
         if part is None:
             raise Damaged(f"asset {row.id}", f"nothing is known of its part {number}")
         return self._vault.get(PartName(row.tenant, row.id, number), part.proof)

@@ -192,7 +192,7 @@ class Holders:
                 change.state.remove_model(model.id)
                 change.book("model.remove", model.id, owner=model.label.owner)
 
-    def _content(self, row: AssetRow) -> Iterator[bytes]:
+    def _content(self, row: AssetRow) -> Iterator[memoryview]:
         for number in range(part_count(row.bytes)):
             with self._claims.part(row.id):
                 with self._changes.store.read() as transaction:

@@ -3,8 +3,10 @@
 What nobody went on with for `limits.upload_s` is removed, its key and parts with it.
 """
 
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from inland.domain.assets import (
     PART_BYTES,
@@ -31,6 +33,7 @@ from inland.plant.assets import (
     intend,
     label_facts,
     mac,
+    mac_of,
     owned,
     seen,
     undo,
@@ -74,6 +77,33 @@ class Upload:
     parts: int
     received: tuple[int, ...]
     part_bytes: int = PART_BYTES
+
+
+class Content(Protocol):
+    """What is sent of an upload at a time. Read once, in order."""
+
+    def __len__(self) -> int:
+        """Bytes that were not taken yet."""
+        ...
+
+    def take(self, length: int) -> Iterator[memoryview]:
+        """The next `length` bytes in pieces, each gone when the next is asked for. Raises BadInput
+        where they do not come."""
+        ...
+
+
+class Held:
+    """Content that is there already."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = memoryview(data)
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def take(self, length: int) -> Iterator[memoryview]:
+        data, self._data = self._data[:length], self._data[length:]
+        yield data
 
 
 class Uploads:
@@ -144,7 +174,11 @@ class Uploads:
         with self._changes.store.read() as transaction:
             return _upload(transaction.assets, _uploading(transaction.assets, who, asset))
 
-    def put(self, who: Key, asset: str, number: int, data: bytes | memoryview) -> None:
+    def put(self, who: Key, asset: str, number: int, data: bytes) -> None:
+        """`take` of what is there already."""
+        self.take(who, asset, number, Held(data))
+
+    def take(self, who: Key, asset: str, number: int, content: Content) -> None:
         """Take a part, or several whole ones in a row from `number` on; durable when it returns.
 
         One that is there is replaced: it counts as missing from before its content goes, so that no
@@ -153,28 +187,36 @@ class Uploads:
         """
         with self._changes.store.read() as transaction:
             row = _uploading(transaction.assets, who, asset)
-        content = _cut(row.bytes, number, memoryview(data))
+        sizes = _cut(row.bytes, number, len(content))
         self._rulings.demand(who, Action.STORE, row)
         with ExitStack() as claims:
-            for each in content:  # in order, so that no two wait for each other
+            for each in sizes:  # in order, so that no two wait for each other
                 claims.enter_context(self._claims.written(asset, each))
             with self._changes.store.read() as transaction:
                 _uploading(transaction.assets, who, asset)
-                before = [each for each in content if transaction.assets.part(asset, each)]
+                before = [each for each in sizes if transaction.assets.part(asset, each)]
             if before:
                 with self._changes.store.write() as transaction:
                     for each in before:
                         transaction.assets.remove_part(asset, each)
             key = self._vault.digest_key(row.tenant)
-            parts = [self._taken(row, key, each, piece) for each, piece in content.items()]
+            parts = [self._taken(row, key, each, size, content) for each, size in sizes.items()]
             now_s = self._changes.clock.unix_us() // 1_000_000
             with self._changes.store.write() as transaction:
                 for part in parts:
                     transaction.assets.put_part(asset, part, now_s)
 
-    def _taken(self, row: AssetRow, key: bytes, number: int, data: memoryview) -> Part:
-        proof = self._vault.put(PartName(row.tenant, row.id, number), data)
-        return Part(number, mac(key, data), proof)
+    def _taken(self, row: AssetRow, key: bytes, number: int, size: int, content: Content) -> Part:
+        """A piece is digested and sealed while it is at hand."""
+        digest = mac_of(key, size)
+
+        def digested() -> Iterator[memoryview]:
+            for piece in content.take(size):
+                digest.update(piece)
+                yield piece
+
+        proof = self._vault.take(PartName(row.tenant, row.id, number), size, digested())
+        return Part(number, digest.hexdigest(), proof)
 
     def finish(self, who: Key, asset: str) -> Asset:
         """Make it an asset: the next version of its name. One that is made is shown again.
@@ -328,14 +370,16 @@ def _check(wanted: NewAsset) -> None:
         raise BadInput("parents", f"name at most {MAX_PARENTS}, each once")
 
 
-def _cut(size: int, number: int, data: memoryview) -> dict[int, memoryview]:
-    """The parts that `data` is, from `number` on. Raises BadInput where it is not whole ones."""
-    parts: dict[int, memoryview] = {}
-    while data or not parts:
+def _cut(size: int, number: int, length: int) -> dict[int, int]:
+    """The parts that `length` bytes are, from `number` on, and their sizes. Raises BadInput where
+    these are not whole ones."""
+    parts: dict[int, int] = {}
+    while length or not parts:
         wanted = part_bytes(size, number)
-        if not wanted or len(data) < wanted:
+        if not wanted or length < wanted:
             raise BadInput("part", f"part {number} of {size} bytes has {wanted} bytes")
-        parts[number], data = data[:wanted], data[wanted:]
+        parts[number] = wanted
+        length -= wanted
         number += 1
     return parts
 

@@ -28,12 +28,12 @@ class Blobs(Protocol):
         """Raises BlobsAway where nothing could be read now."""
         ...
 
-    def put(self, name: str, data: bytes | bytearray) -> None:
+    def put(self, name: str, data: bytes | bytearray | memoryview) -> None:
         """Durable when it returns. The same name may be put again, and then is the new bytes."""
         ...
 
-    def get(self, name: str) -> bytes | None:
-        """All of it; None where there is none."""
+    def get(self, name: str) -> memoryview | None:
+        """All of it, to be changed at will; None where there is none."""
         ...
 
     def remove(self, name: str) -> None:

@@ -31,17 +31,21 @@ class DiskReadOnly(DiskFull):
 class OpenFile(Protocol):
     """One file held open. Appends go to its end at the time; one appender at a time."""
 
-    def append(self, data: bytes | bytearray) -> None:
+    def append(self, data: bytes | bytearray | memoryview) -> None:
         """Write all of `data` at the end. Raises `DiskFull`; a prefix may then be there, and the
         next append through this file goes over it."""
         ...
 
-    def commit(self, data: bytes | bytearray) -> None:
+    def commit(self, data: bytes | bytearray | memoryview) -> None:
         """`append` and `sync` as one operation: durable when it returns."""
         ...
 
     def read(self, offset: int, length: int) -> bytes:
         """Up to `length` bytes from `offset`; fewer only at the end of the file."""
+        ...
+
+    def read_into(self, offset: int, room: memoryview) -> int:
+        """The same into `room`, as much as it holds: how many bytes that were."""
         ...
 
     def size(self) -> int:

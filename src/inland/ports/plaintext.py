@@ -32,7 +32,7 @@ class Clean:
 class Memory(Protocol):
     """Calls block."""
 
-    def hold(self, size: int, chunks: Iterable[bytes]) -> Plaintext:
+    def hold(self, size: int, chunks: Iterable[bytes | memoryview]) -> Plaintext:
         """`chunks`, of `size` bytes in all. Raises Busy where there is no room, and what `chunks`
         raises; then nothing of it is left."""
         ...

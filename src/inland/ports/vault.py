@@ -4,7 +4,7 @@ What the plant needs of keys and blobs together. A part is authenticated with th
 under: parts cannot be swapped, cut off or mixed between assets and versions.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -44,15 +44,20 @@ class Unreadable(InlandError):
 class Vault(Protocol):
     """Calls block, and raise what `ports.keys` and `ports.blobs` raise."""
 
-    def put(self, part: PartName, data: bytes | memoryview) -> bytes:
-        """Seal `data`, at most `assets.PART_BYTES`; durable when it returns.
+    def put(self, part: PartName, data: bytes) -> bytes:
+        """`take` of one piece."""
+        ...
+
+    def take(self, part: PartName, size: int, pieces: Iterable[bytes | memoryview]) -> bytes:
+        """Seal `pieces`, `size` bytes in all and at most `assets.PART_BYTES`, each before the next
+        is asked for; durable when it returns. Raises what `pieces` raises: nothing was put then.
 
         Returns 16 bytes that know this very sealing: no secret, to be kept with the books.
         """
         ...
 
-    def get(self, part: PartName, proof: bytes | None = None) -> bytes:
-        """The plaintext. Raises Unreadable, KeyGone, KeyWithdrawn.
+    def get(self, part: PartName, proof: bytes | None = None) -> memoryview:
+        """The plaintext, gone with who holds it. Raises Unreadable, KeyGone, KeyWithdrawn.
 
         With the `proof` that `put` returned, a store that shows what lay there before is noticed.
         """

@@ -4,6 +4,7 @@ import pytest
 
 from inland.adapters.files.disk import Disk
 from inland.adapters.files.forgetful import ForgetfulDisk
+from inland.adapters.memory.pages import pages
 from inland.ports.files import Files
 
 
@@ -34,6 +35,36 @@ def test_appends_and_commits_follow_one_another(files):
     file.commit(b"two")
     file.sync()
     assert (file.size(), file.read(0, 99)) == (6, b"onetwo")
+    file.close()
+
+
+LARGE = bytes(range(256)) * 16 * 300
+
+
+@pytest.mark.parametrize("before", [0, 4096, 4097])
+@pytest.mark.parametrize("length", [len(LARGE), len(LARGE) - 1, 1 << 20, 1 << 12])
+def test_large_commits_follow_as_small_ones_do_whatever_memory_they_come_from(
+    files, before, length
+):
+    """What goes past the page cache: from pages, and from where the disk cannot take it."""
+    file, room = files.open("f", create=True), pages(length + 4096)
+    file.commit(bytes(before))
+    for at in (0, 7):
+        room[at : at + length] = LARGE[:length]
+        file.commit(room[at : at + length])
+    file.commit(b"end")
+    assert file.read(0, 1 << 23) == bytes(before) + LARGE[:length] * 2 + b"end"
+    file.close()
+
+
+@pytest.mark.parametrize("offset", [0, 4096, 4097])
+def test_what_is_read_into_a_room_is_what_lies_there(files, offset):
+    write(files, "f", LARGE)
+    file = files.open("f")
+    for room in (pages(len(LARGE)), pages(2 << 20)[7:], pages(1), pages(len(LARGE))[: 2 << 19]):
+        got = file.read_into(offset, room)
+        assert bytes(room[:got]) == LARGE[offset:][: len(room)]
+    assert file.read_into(len(LARGE), pages(2 << 20)) == 0
     file.close()
 
 

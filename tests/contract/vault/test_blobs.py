@@ -77,7 +77,9 @@ def test_threads_share_a_store(blobs):
     assert list(blobs.names("parts/")) == []
     assert len(list(blobs.names("shared/"))) == 40
     for which in range(4):
-        assert {blobs.get(f"shared/{which}-{n}") for n in range(10)} == {bytes([which]) * 1000}
+        assert {bytes(blobs.get(f"shared/{which}-{n}")) for n in range(10)} == {
+            bytes([which]) * 1000
+        }
 
 
 @pytest.mark.parametrize("name", ["../a", "a/../b", "/a", "a//b", "", "a\0b", "ä", "a/.b"])

@@ -1,4 +1,4 @@
-"""Octets of a known length come in past the parser, whole and exact; everything else as ever."""
+"""Octets of a known length are left to who takes them, exact; everything else comes as ever."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -11,13 +11,16 @@ import pytest
 import uvicorn
 
 from inland.adapters.files.clock import SystemClock
+from inland.api import content as content_module
 from inland.api.bounds import Bounds
-from inland.api.content import ContentProtocol, content_of
+from inland.api.content import Content, ContentFirst, ContentProtocol, content_of
+from inland.domain.errors import BadInput
 from inland.domain.limits import Limits
 
 LIMIT = 1 << 20
 BODY = bytes(range(256)) * 2048
 HEAD = b"PUT /%d HTTP/1.1\r\nhost: x\r\ncontent-type: application/octet-stream\r\n"
+CUT = b"(cut)"
 SIZED = HEAD + b"content-length: %d\r\n\r\n"
 
 Seen = list[tuple[str, bool, bytes]]
@@ -25,14 +28,21 @@ Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 def seen_by(talk: Talk, folder: Path, *, bounded: bool = False) -> Seen:
-    """Path, whether it came past the parser, and body of each request that an app gets."""
+    """Path, whether it was left to be taken, and body of each request that an app gets; of one to
+    `/left` nothing is taken."""
     seen: Seen = []
+
+    def taken(content: Content) -> bytes:
+        try:
+            return b"".join(bytes(piece) for piece in content.take(len(content)))
+        except BadInput:
+            return CUT
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         content, body, more = content_of(scope), b"", True
-        if content is not None:
-            body = bytes(await content.whole() or b"")
-        while content is None and more:
+        if content is not None and scope["path"] != "/left":
+            body = await asyncio.to_thread(taken, content)
+        while more:
             message = await receive()
             body += message.get("body", b"")
             more = message.get("more_body", False)
@@ -45,8 +55,8 @@ def seen_by(talk: Talk, folder: Path, *, bounded: bool = False) -> Seen:
         path = str(folder / "s")
         limits = Limits.of({"control_body_bytes": LIMIT})
         config = uvicorn.Config(
-            Bounds(app, SystemClock(), limits) if bounded else app,
-            http=partial(ContentProtocol, limit_bytes=LIMIT),
+            Bounds(app, SystemClock(), limits) if bounded else beside(app),
+            http=partial(ContentProtocol, limit_bytes=LIMIT, clock=SystemClock()),
             uds=path,
             lifespan="off",
             log_config=None,
@@ -67,6 +77,13 @@ def seen_by(talk: Talk, folder: Path, *, bounded: bool = False) -> Seen:
     return seen
 
 
+def beside(app: Any) -> Any:
+    async def called(scope: Any, receive: Any, send: Any) -> None:
+        await (app if content_of(scope) is None else ContentFirst(app))(scope, receive, send)
+
+    return called
+
+
 async def answered(reader: asyncio.StreamReader, times: int = 1) -> None:
     for _ in range(times):
         await reader.readuntil(b"\r\n\r\n")
@@ -74,7 +91,7 @@ async def answered(reader: asyncio.StreamReader, times: int = 1) -> None:
 
 
 @pytest.mark.parametrize("step", [1000, 70_000, len(BODY) + 1000])
-def test_octets_come_past_the_parser_however_they_are_cut(tmp_path: Path, step: int) -> None:
+def test_octets_are_left_to_be_taken_however_they_are_cut(tmp_path: Path, step: int) -> None:
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         sent = SIZED % (1, len(BODY)) + BODY + SIZED % (2, 3) + b"abc" + b"GET /3 HTTP/1.1\r\n\r\n"
         for at in range(0, len(sent), step):
@@ -114,9 +131,37 @@ def test_a_body_beyond_the_limit_is_refused_as_any_other(tmp_path: Path) -> None
     assert seen_by(talk, tmp_path, bounded=True) == []
 
 
-def test_nobody_hears_of_a_body_that_was_cut(tmp_path: Path) -> None:
-    async def talk(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+def test_who_takes_a_body_that_was_cut_hears_of_it(tmp_path: Path) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(SIZED % (1, len(BODY)) + BODY[:-1])
-        await writer.drain()
+        writer.write_eof()
+        with suppress(ConnectionError):
+            assert await reader.read() == b"", "nobody is answered"
 
-    assert seen_by(talk, tmp_path, bounded=True) == []
+    assert seen_by(talk, tmp_path, bounded=True) == [("/1", True, CUT)]
+
+
+def test_a_body_that_does_not_come_is_not_waited_for(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(content_module, "WAIT_S", 0.1)
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(SIZED % (1, len(BODY)) + BODY[:-1])
+        with suppress(ConnectionError):
+            assert await reader.read() == b"", "nobody is answered"
+
+    assert seen_by(talk, tmp_path, bounded=True) == [("/1", True, CUT)]
+
+
+def test_what_nobody_takes_goes_by_before_the_answer(tmp_path: Path) -> None:
+    """Who sends it reads its answer only then; and the next request begins behind it."""
+    left = (SIZED % (1, len(BODY))).replace(b"/1 ", b"/left ") + BODY
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for sent in (left, left, SIZED % (2, len(BODY)) + BODY):
+            writer.write(sent)
+            await writer.drain()
+            await answered(reader)
+
+    assert seen_by(talk, tmp_path, bounded=True) == [("/left", True, b"")] * 2 + [
+        ("/2", True, BODY)
+    ]

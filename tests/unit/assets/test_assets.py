@@ -101,7 +101,7 @@ def test_parts_in_a_row_are_taken_and_read_together(world: World):
     uploads, exports = world.plant.uploads, world.plant.exports
     uploads.put(world.member, asset, 2, b"x" * STEP * 2)
     uploads.put(world.member, asset, 3, DATA[3 * STEP :])
-    uploads.put(world.member, asset, 0, memoryview(DATA)[: 3 * STEP])
+    uploads.put(world.member, asset, 0, DATA[: 3 * STEP])
     assert uploads.received(world.member, asset).received == tuple(range(parts))
     added = uploads.finish(world.member, asset)
     assert added.digest == world.plant.assets.show(world.admin, world.add(DATA)).digest

@@ -1,6 +1,7 @@
 """Uploads that are cut, raced or left: what counts as received opens; nothing else goes live."""
 
 import threading
+from collections.abc import Iterable
 from contextlib import contextmanager
 
 import pytest
@@ -20,17 +21,17 @@ def test_two_puts_of_one_part_leave_the_proof_of_what_lies_there(world: World, m
     """The first is held between its content and its row until the second was let try."""
     asset = world.begin(DATA)
     vault, sealed, go_on = world.plant.vault, threading.Event(), threading.Event()
-    put, order = vault.put, []
+    take, order = vault.take, []
 
-    def held(part: PartName, data: bytes) -> bytes:
+    def held(part: PartName, size: int, pieces: Iterable[bytes]) -> bytes:
         order.append(threading.current_thread())
-        proof = put(part, data)
+        proof = take(part, size, pieces)
         if order[0] is threading.current_thread():
             sealed.set()
             assert go_on.wait(30)
         return proof
 
-    monkeypatch.setattr(vault, "put", held)
+    monkeypatch.setattr(vault, "take", held)
     first, second = (threading.Thread(target=world.put, args=(asset, DATA)) for _ in range(2))
     first.start()
     assert sealed.wait(30)
@@ -46,14 +47,14 @@ def test_two_puts_of_one_part_leave_the_proof_of_what_lies_there(world: World, m
 def test_a_part_whose_replacing_was_cut_counts_as_missing(world: World, monkeypatch):
     asset = world.begin(DATA, resume="file")
     world.put(asset, DATA)
-    put = world.plant.vault.put
+    take = world.plant.vault.take
 
-    def cut(part: PartName, data: bytes) -> bytes:
-        put(part, data)
+    def cut(part: PartName, size: int, pieces: Iterable[bytes]) -> bytes:
+        take(part, size, pieces)
         raise OSError("cut")
 
     with monkeypatch.context() as cutting:
-        cutting.setattr(world.plant.vault, "put", cut)
+        cutting.setattr(world.plant.vault, "take", cut)
         with pytest.raises(OSError, match="cut"):
             world.plant.uploads.put(world.member, asset, 0, DATA[:STEP])
     world = world.again()

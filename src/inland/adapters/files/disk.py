@@ -1,7 +1,8 @@
 """The real file layer: `ports.files` over a folder of the local disk, private to its user.
 
 Synced means `fdatasync` for bytes and `fsync` for names. A commit is one `pwritev` with
-`RWF_DSYNC`: one system call, so a thread waits for the interpreter once, not twice.
+`RWF_DSYNC`: one system call, so a thread waits for the interpreter once, not twice. What is large
+goes past the page cache (`past_cache`).
 """
 
 import errno
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from inland.adapters.files import past_cache
 from inland.ports.files import DiskFull, DiskReadOnly, Lock, OpenFile
 
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -39,13 +41,20 @@ class DiskFile:
         self._path = path
         self._end = os.fstat(fd).st_size
 
-    def append(self, data: bytes | bytearray) -> None:
+    def append(self, data: bytes | bytearray | memoryview) -> None:
         self._write(data, 0)
 
-    def commit(self, data: bytes | bytearray) -> None:
-        self._write(data, os.RWF_DSYNC)
+    def commit(self, data: bytes | bytearray | memoryview) -> None:
+        if len(data) < past_cache.LARGE_BYTES:
+            self._write(data, os.RWF_DSYNC)
+            return
+        with _room_for(self._path):
+            done = past_cache.write(self._fd, memoryview(data), self._end)
+        self._end += done
+        self._write(memoryview(data)[done:], 0)
+        self.sync()
 
-    def _write(self, data: bytes | bytearray, flags: int) -> None:
+    def _write(self, data: bytes | bytearray | memoryview, flags: int) -> None:
         with _room_for(self._path):
             written = os.pwritev(self._fd, [data], self._end, flags)
             while written < len(data):
@@ -63,6 +72,12 @@ class DiskFile:
             offset += len(part)
             length -= len(part)
         return b"".join(parts)
+
+    def read_into(self, offset: int, room: memoryview) -> int:
+        at = past_cache.read(self._fd, room, offset)
+        while at < len(room) and (got := os.preadv(self._fd, [room[at:]], offset + at)):
+            at += got
+        return at
 
     def size(self) -> int:
         return os.fstat(self._fd).st_size

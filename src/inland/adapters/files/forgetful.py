@@ -238,16 +238,21 @@ class _Opened:
         self.file = file
         self._path = path
 
-    def append(self, data: bytes | bytearray) -> None:
+    def append(self, data: bytes | bytearray | memoryview) -> None:
         self._disk.ask("append", self._path)
         self._set(self.file.data + data)
 
-    def commit(self, data: bytes | bytearray) -> None:
+    def commit(self, data: bytes | bytearray | memoryview) -> None:
         self.append(data)
         self.sync()
 
     def read(self, offset: int, length: int) -> bytes:
         return self.file.data[offset : offset + length]
+
+    def read_into(self, offset: int, room: memoryview) -> int:
+        found = self.read(offset, len(room))
+        room[: len(found)] = found
+        return len(found)
 
     def size(self) -> int:
         return len(self.file.data)

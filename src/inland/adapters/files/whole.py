@@ -7,6 +7,7 @@ folder alone, and go when the root is opened again.
 import secrets
 from contextlib import suppress
 
+from inland.adapters.memory.pages import pages
 from inland.ports.files import Files
 
 _ASIDE = ".aside"
@@ -35,7 +36,7 @@ class WholeFiles:
         self._files.sync_dir(parent)
         self._synced.add(path)
 
-    def write(self, path: str, data: bytes | bytearray) -> None:
+    def write(self, path: str, data: bytes | bytearray | memoryview) -> None:
         """Durable when it returns, in place of what was there. Raises DiskFull, OSError."""
         folder = path.rpartition("/")[0]
         self.need_folder(folder)
@@ -71,6 +72,18 @@ class WholeFiles:
             return None
         try:
             return file.read(0, file.size())
+        finally:
+            file.close()
+
+    def read_pages(self, path: str) -> memoryview | None:
+        """As `read`, into pages of its own."""
+        try:
+            file = self._files.open(path)
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            return None
+        try:
+            found = pages(file.size())
+            return found[: file.read_into(0, found)]
         finally:
             file.close()
 

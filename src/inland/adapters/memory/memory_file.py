@@ -31,7 +31,7 @@ class MemoryFile:
     `/proc/self/fd/FD` where it wants a path.
     """
 
-    def __init__(self, chunks: Iterable[bytes], name: str = "inland") -> None:
+    def __init__(self, chunks: Iterable[bytes | memoryview], name: str = "inland") -> None:
         """`name` is shown in /proc; say nothing with it. Raises what `chunks` raises, OSError."""
         self.fd = -1
         made = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
@@ -64,7 +64,7 @@ class MemoryFile:
         self.close()
 
 
-def _write_all(fd: int, data: bytes) -> None:
+def _write_all(fd: int, data: bytes | memoryview) -> None:
     """However little the kernel takes at a time."""
     rest = memoryview(data)
     while rest:
@@ -77,7 +77,7 @@ class MemoryFiles:
     def __init__(self, isolation: str) -> None:
         self._isolation = isolation
 
-    def hold(self, size: int, chunks: Iterable[bytes]) -> Plaintext:
+    def hold(self, size: int, chunks: Iterable[bytes | memoryview]) -> Plaintext:
         """As the port says."""
         free = _available_bytes()
         if size + SPARE_BYTES > free:

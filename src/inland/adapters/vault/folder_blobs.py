@@ -21,11 +21,11 @@ class FolderBlobs:
     def demand(self) -> None:
         """It is here."""
 
-    def put(self, name: str, data: bytes | bytearray) -> None:
+    def put(self, name: str, data: bytes | bytearray | memoryview) -> None:
         self._files.write(self._at(name), data)
 
-    def get(self, name: str) -> bytes | None:
-        return self._files.read(self._at(name))
+    def get(self, name: str) -> memoryview | None:
+        return self._files.read_pages(self._at(name))
 
     def remove(self, name: str) -> None:
         self._files.remove(self._at(name))

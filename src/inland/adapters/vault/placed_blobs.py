@@ -51,12 +51,12 @@ class PlacedBlobs:
         if away:
             raise BlobsAway("; ".join(away))
 
-    def put(self, name: str, data: bytes | bytearray) -> None:
+    def put(self, name: str, data: bytes | bytearray | memoryview) -> None:
         store = self._where(name)[0]
         with self._asking(store) as blobs:
             blobs.put(name, data)
 
-    def get(self, name: str) -> bytes | None:
+    def get(self, name: str) -> memoryview | None:
         store = self._where(name)[0]
         found = self._get(store, name)
         if found is None:
@@ -87,7 +87,8 @@ class PlacedBlobs:
             raise unreadable(part)
         with self._asking(target) as blobs:
             blobs.put(name, sealed)
-            if blobs.get(name) != sealed:
+            there = blobs.get(name)
+            if there is None or bytes(there) != bytes(sealed):
                 raise BlobsAway("it shows something else than it just took")
 
     def clear(self, store: str, asset: str) -> None:
@@ -112,7 +113,7 @@ class PlacedBlobs:
             return (self._first,)
         return self._lies(_asset(name)) or tuple(self._stores)
 
-    def _get(self, store: str, name: str) -> bytes | None:
+    def _get(self, store: str, name: str) -> memoryview | None:
         with self._asking(store) as blobs:
             return blobs.get(name)
 

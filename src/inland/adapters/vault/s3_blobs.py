@@ -17,6 +17,7 @@ from obstore.store import S3Store
 from inland.adapters.egress.blocking import BlockingDoor
 from inland.adapters.egress.door import Origin
 from inland.adapters.egress.proxy import Proxy
+from inland.adapters.memory.pages import pages
 from inland.adapters.vault.folder_blobs import NAME
 from inland.adapters.vault.rest import REST_S, Rest, Resting
 from inland.ports.blobs import BlobsAway
@@ -91,20 +92,23 @@ class S3Blobs:
         with self._asking():
             next(iter(obstore.list(self._store, self._prefix or None, chunk_size=1)), None)
 
-    def put(self, name: str, data: bytes | bytearray) -> None:
+    def put(self, name: str, data: bytes | bytearray | memoryview) -> None:
         path = self._at(name)
         with self._asking():
             put = obstore.put(self._store, path, data, use_multipart=False)
             if not self._shows(path, data, put["e_tag"]):
                 raise BlobsAway("the server shows something else than it just took")
 
-    def get(self, name: str) -> bytes | None:
+    def get(self, name: str) -> memoryview | None:
         path = self._at(name)
         with self._asking():
             try:
-                return bytes(obstore.get(self._store, path).bytes())
+                found = memoryview(obstore.get(self._store, path).bytes())
             except (NotFoundError, FileNotFoundError):
                 return None
+            there = pages(len(found))[: len(found)]
+            there[:] = found
+            return there
 
     def remove(self, name: str) -> None:
         path = self._at(name)
@@ -126,7 +130,7 @@ class S3Blobs:
             if path.startswith(self._prefix) and name.startswith(under):
                 yield name
 
-    def _shows(self, path: str, data: bytes | bytearray, e_tag: str | None) -> bool:
+    def _shows(self, path: str, data: bytes | bytearray | memoryview, e_tag: str | None) -> bool:
         """Whether what lies there is what was put: by its ETag, else by all its bytes."""
         if e_tag is not None:
             seen = obstore.head(self._store, path)

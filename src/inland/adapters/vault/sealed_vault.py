@@ -3,10 +3,19 @@
 No key is kept here between two calls: what is withdrawn or destroyed opens nothing from then on.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from inland.adapters.files.clock import SystemEntropy
-from inland.adapters.vault.sealing import TAG_BYTES, bound_to, seal, seal_large, unseal
+from inland.adapters.memory.pages import Rooms
+from inland.adapters.vault.sealing import (
+    OVERHEAD_BYTES,
+    TAG_BYTES,
+    bound_to,
+    seal,
+    seal_pieces,
+    unseal,
+    unseal_there,
+)
 from inland.domain.assets import PART_BYTES
 from inland.ports.blobs import Blobs
 from inland.ports.clock import Entropy
@@ -17,6 +26,8 @@ from inland.ports.vault import PartName, TextName, Unreadable
 PARTS = "parts"
 #: The tenant's own keys, where an asset's id could stand; TEXTS: of texts sealed by older versions.
 TEXTS, DIGESTS = "texts", "digests"
+#: Kept for what is sealed next, of a part each.
+ROOMS = 4
 _OWN = frozenset({TEXTS, DIGESTS})
 _PART, _TEXT = "inland vault part v1", "inland vault text v2"
 _OLDER_TEXT = "inland vault text v1"
@@ -29,20 +40,26 @@ class SealedVault:
         self._keys = keys
         self._blobs = blobs
         self._entropy = entropy or SystemEntropy()
+        self._rooms = Rooms(OVERHEAD_BYTES + PART_BYTES, ROOMS)
 
-    def put(self, part: PartName, data: bytes | memoryview) -> bytes:
-        assert len(data) <= PART_BYTES
+    def put(self, part: PartName, data: bytes) -> bytes:
+        return self.take(part, len(data), (data,))
+
+    def take(self, part: PartName, size: int, pieces: Iterable[bytes | memoryview]) -> bytes:
+        assert size <= PART_BYTES
         key = self._keys.make(KeyName(part.tenant, part.asset))
-        sealed = seal_large(key, _bound(part), data, self._entropy)
-        self._blobs.put(blob_name(part.asset, part.number), sealed)
-        return bytes(sealed[-TAG_BYTES:])
+        with self._rooms.one() as room:
+            sealed = room[: OVERHEAD_BYTES + size]
+            seal_pieces(key, _bound(part), pieces, self._entropy, sealed)
+            self._blobs.put(blob_name(part.asset, part.number), sealed)
+            return bytes(sealed[-TAG_BYTES:])
 
-    def get(self, part: PartName, proof: bytes | None = None) -> bytes:
+    def get(self, part: PartName, proof: bytes | None = None) -> memoryview:
         key = self._keys.open(KeyName(part.tenant, part.asset))
         sealed = self._blobs.get(blob_name(part.asset, part.number))
         if sealed is None or (proof is not None and sealed[-TAG_BYTES:] != proof):
             raise unreadable(part)
-        data = unseal(key, _bound(part), sealed)
+        data = unseal_there(key, _bound(part), sealed)
         if data is None:
             raise unreadable(part)
         return data
