@@ -187,6 +187,17 @@ class FactoryClient:
 
     def asset_parts(self, asset: str, export: str, numbers: range, into: memoryview) -> int:
         """Parts into memory that has room for them; their length. Threads may ask at once."""
+        try:
+            return self._asset_parts(asset, export, numbers, into)
+        except Busy:
+            if len(numbers) == 1:
+                raise
+        at = 0  # what stood in the way of one of them is an answer when it is asked for by itself
+        for number in numbers:
+            at += self._asset_parts(asset, export, range(number, number + 1), into[at:])
+        return at
+
+    def _asset_parts(self, asset: str, export: str, numbers: range, into: memoryview) -> int:
         path = f"assets/{_part(asset)}/exports/{_part(export)}/parts/{numbers[0]}"
         path += f"?count={len(numbers)}"
         with _heard():

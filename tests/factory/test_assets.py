@@ -57,6 +57,21 @@ def test_an_asset_goes_in_and_out_and_rests_unreadable(factory: Running, tmp_pat
     assert "harbour-log" in factory.run("asset", "show", asset).stdout
 
 
+def test_a_part_that_does_not_open_is_named_and_nothing_is_written(
+    factory: Running, tmp_path: Path
+):
+    """It is not the first that is asked for at once: its answer had begun."""
+    path, out = _file(tmp_path), tmp_path / "out.bin"
+    words = ("--tenant", "acme", "--name", "damaged")
+    asset = factory.json("asset", "add", str(path), *words)["id"]
+    with (factory.home / "vault/parts" / asset / "00000001").open("r+b") as blob:
+        blob.write(b"\1" + b"\0" * 12)
+    done = factory.run("asset", "export", asset, "-o", str(out), check=False)
+    assert done.returncode == 1
+    assert f"part 1 of asset {asset} is missing or was changed" in done.stderr
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_a_tenant_does_it_with_its_own_key_and_through_the_port(factory: Running, tmp_path: Path):
     path = _file(tmp_path, parts=1)
     acme, demo = factory.as_tenant("acme"), factory.as_tenant("demo")
@@ -81,7 +96,7 @@ def test_a_tenant_does_it_with_its_own_key_and_through_the_port(factory: Running
         assert http.get(f"{at}/exports/{export}/parts/0").content == b"a" * PART_BYTES
         both = http.get(f"{at}/exports/{export}/parts/0", params={"count": 2}).content
         assert both == b"a" * PART_BYTES + b"b"
-        for beyond in (3, upload["parts_at_once"] + 1):
+        for beyond in (3, upload["parts_on_socket"] + 1):
             words = {"count": beyond}
             assert http.get(f"{at}/exports/{export}/parts/0", params=words).status_code == 400
 

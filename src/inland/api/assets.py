@@ -8,7 +8,7 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from inland.api.access import Caller, caller_for
-from inland.api.content import Pieces, content_of
+from inland.api.content import TAKEN_BYTES, Pieces, content_of
 from inland.api.control import Control
 from inland.api.problems import holds, may
 from inland.api.shapes import Shape
@@ -36,6 +36,8 @@ _Purposes = Annotated[list[Purpose], Field(max_length=5)]
 _Value = TypeVar("_Value")
 #: Most parts in one request, whatever the limits.
 MAX_AT_ONCE = 64
+#: Parts in one request whose content nobody holds.
+PARTS_TAKEN = TAKEN_BYTES // PART_BYTES
 #: A destination that is none of the factory's places.
 _ELSEWHERE = "elsewhere"
 
@@ -91,7 +93,8 @@ class AddAsset(Shape):
 
 class UploadView(Shape):
     """An upload under way. `received`: the parts that are there, of `parts`, from 0 on. A request
-    may carry `parts_at_once`, where a gateway's `body_bytes` lets it."""
+    may carry `parts_at_once`, where a gateway's `body_bytes` lets it; one over control's own socket
+    `parts_on_socket`."""
 
     id: str
     tenant: str
@@ -99,6 +102,7 @@ class UploadView(Shape):
     parts: int
     part_bytes: int
     parts_at_once: int
+    parts_on_socket: int
     received: list[int]
 
     @classmethod
@@ -111,6 +115,7 @@ class UploadView(Shape):
             parts=upload.parts,
             part_bytes=upload.part_bytes,
             parts_at_once=_at_once(control),
+            parts_on_socket=max(_at_once(control), PARTS_TAKEN),
             received=list(upload.received),
         )
 
@@ -214,7 +219,7 @@ class ExportView(Shape):
     parts_at_once: int
 
     @classmethod
-    def of(cls, export: Export, control: Control) -> Self:
+    def of(cls, export: Export) -> Self:
         """An export as it is shown."""
         return cls(
             id=export.id,
@@ -222,7 +227,7 @@ class ExportView(Shape):
             bytes=export.asset.bytes,
             parts=export.parts,
             part_bytes=export.part_bytes,
-            parts_at_once=_at_once(control),
+            parts_at_once=PARTS_TAKEN,
         )
 
 
@@ -411,7 +416,7 @@ def export(
         stands, _, operated = body.destination.partition("/")
         destination = checked_place(_ELSEWHERE, stands, operated or None)
     begun = control.assets.exports.begin(caller.key, asset, destination, body.recipient)
-    return ExportView.of(begun, control)
+    return ExportView.of(begun)
 
 
 @router.get(
@@ -429,10 +434,11 @@ def read_part(
 ) -> Response:
     """The content of a part, or of `count` from `number` on."""
     control: Control = request.app.state.control
-    if count > _at_once(control):
-        raise BadInput("count", f"a request may ask for {_at_once(control)} parts at once")
+    if count > PARTS_TAKEN:
+        raise BadInput("count", f"a request may ask for {PARTS_TAKEN} parts at once")
     numbers = range(number, number + count)
-    return Pieces(control.assets.exports.parts(caller.key, asset, export, numbers), OCTETS)
+    leaving = control.assets.exports.parts(caller.key, asset, export, numbers)
+    return Pieces(leaving.bytes, leaving.each, OCTETS)
 
 
 @router.post("/{asset}/exports/{export}/finish", responses=may(404, 409))
@@ -472,7 +478,7 @@ def erase(
 
 
 def _at_once(control: Control) -> int:
-    """Parts that one request may carry."""
+    """Parts that one request may carry through a gateway."""
     return min(max(control.limits.control_body_bytes // PART_BYTES, 1), MAX_AT_ONCE)
 
 

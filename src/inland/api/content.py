@@ -9,11 +9,12 @@ import asyncio
 import os
 import select
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 import httptools
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -26,6 +27,8 @@ OCTETS = b"application/octet-stream"
 EXTENSION = "inland.content"
 #: Sent ahead of what the other end has read: it and we take turns less often.
 SEND_BYTES = 1 << 20
+#: Most of a body that is left to who takes it: nothing of that is held.
+TAKEN_BYTES = 32 << 20
 #: Read, digested and sealed at a time: a core's own cache has room for it before and after.
 PIECE_BYTES = 256 << 10
 #: What one body may let us wait for it, in all, in seconds.
@@ -118,19 +121,22 @@ def content_of(scope: Scope) -> Content | None:
 
 
 class Pieces(Response):
-    """Content on its way out, of several pieces that nobody puts together before."""
+    """Content on its way out, piece by piece. The first is asked for at once, so that what stands
+    in its way is an answer; where another does not come, the connection ends."""
 
-    def __init__(self, pieces: Sequence[memoryview], media_type: str) -> None:
-        length = sum(map(len, pieces))
+    def __init__(self, length: int, pieces: Iterator[memoryview], media_type: str) -> None:
         headers = {"content-length": str(length), "cache-control": "no-store"}
         super().__init__(None, headers=headers, media_type=media_type)
-        self._pieces = pieces
+        self._piece: memoryview | None = next(pieces)
+        self._more = pieces
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         start = {"status": self.status_code, "headers": self.raw_headers}
         await send({"type": "http.response.start", **start})
-        for piece in self._pieces:
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        while self._piece is not None:
+            await send({"type": "http.response.body", "body": self._piece, "more_body": True})
+            self._piece = None  # gone before the next one comes
+            self._piece = await run_in_threadpool(next, self._more, None)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 

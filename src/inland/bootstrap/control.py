@@ -347,7 +347,7 @@ def _serve(home: Home, parts: _Parts, name: str) -> None:
     import uvicorn
 
     from inland.api.app import build_app
-    from inland.api.content import ContentProtocol
+    from inland.api.content import TAKEN_BYTES, ContentProtocol
     from inland.bootstrap import contract
 
     limits = parts.control.limits
@@ -355,7 +355,7 @@ def _serve(home: Home, parts: _Parts, name: str) -> None:
         build_app(parts.control, contract.whole),
         http=partial(  # type: ignore[arg-type]
             ContentProtocol,
-            limit_bytes=limits.control_body_bytes,
+            limit_bytes=max(limits.control_body_bytes, TAKEN_BYTES),
             clock=parts.control.clock,
         ),
         log_config=None,

@@ -21,8 +21,8 @@ from inland.domain.errors import InlandError
 if TYPE_CHECKING:
     from inland.client import FactoryClient
 
-#: Requests under way at once, each of a few parts.
-AT_ONCE = 3
+#: Requests under way at once, each of a few parts, and of an export the parts of each.
+AT_ONCE, PARTS_HELD = 3, 4
 #: Pause between two looks at a move, in seconds.
 _LOOK_S = 0.2
 
@@ -36,7 +36,7 @@ def uploaded(factory: "FactoryClient", path: Path, wanted: dict[str, Any]) -> di
         upload = factory.add_asset({**wanted, "bytes": size, "resume": word})
         asset, step, there = upload["id"], upload["part_bytes"], set(upload["received"])
         missing = [number for number in range(upload["parts"]) if number not in there]
-        runs = list(_runs(missing, upload["parts_at_once"]))
+        runs = list(_runs(missing, upload["parts_on_socket"]))
 
         def send(run: range) -> int:
             start, length = run[0] * step, _length(size, step, run)
@@ -65,7 +65,7 @@ def fetched(
     """Content into a file, sealed for `recipient` where there is one; the file is there at last."""
     export = factory.export_asset(asset, {"destination": destination, "recipient": recipient or ""})
     size, step = export["bytes"], export["part_bytes"]
-    at_once: int = export["parts_at_once"]
+    at_once: int = min(export["parts_at_once"], PARTS_HELD)
     runs = _runs(range(export["parts"]), at_once)
     rooms = [pages(min(step * at_once, size)) for _ in range(AT_ONCE)]
 

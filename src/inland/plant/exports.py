@@ -4,6 +4,7 @@ What was intended is booked before the first byte, and how it ended after the la
 nobody ended is booked as not done.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from threading import Lock
 
@@ -16,7 +17,7 @@ from inland.plant.asset_rulings import AssetRulings
 from inland.plant.assets import Assets, demand_live, intend, seen, undo
 from inland.plant.changes import Changes
 from inland.plant.tenants import refuse_beyond
-from inland.ports.assets import AssetRow, AssetTables, Intent, Part
+from inland.ports.assets import AssetRow, AssetTables, Intent
 from inland.ports.vault import PartName, Vault
 
 #: After this long without a part being read, an export is taken for given up.
@@ -32,6 +33,14 @@ class Export:
     asset: Asset
     parts: int
     part_bytes: int = PART_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """Parts on their way out, `bytes` in all, each opened when it is asked for."""
+
+    bytes: int
+    each: Iterator[memoryview]
 
 
 @dataclass(slots=True)
@@ -104,29 +113,32 @@ class Exports:
 
     def part(self, who: Key, asset: str, export: str, number: int) -> memoryview:
         """The content of a part. Raises as `parts`."""
-        (data,) = self.parts(who, asset, export, range(number, number + 1))
+        (data,) = self.parts(who, asset, export, range(number, number + 1)).each
         return data
 
-    def parts(self, who: Key, asset: str, export: str, numbers: range) -> list[memoryview]:
-        """The content of parts. Raises NotFound, BadInput, Conflict, and what the vault does."""
+    def parts(self, who: Key, asset: str, export: str, numbers: range) -> Leaving:
+        """The content of parts. This, and each of them, raises NotFound, BadInput, Conflict, and
+        what the vault does."""
         row, under_way = self._found(who, asset, export)
-        if not all(part_bytes(row.bytes, number) for number in numbers):
+        sizes = [part_bytes(row.bytes, number) for number in numbers]
+        if not all(sizes):
             raise BadInput("part", f"there are {part_count(row.bytes)}, from 0 on")
         self._rulings.demand(who, Action.EXPORT, row, under_way.destination)
-        with self._claims.part(asset):
-            self._found(who, asset, export)
-            with self._changes.store.read() as transaction:
-                there = {number: transaction.assets.part(asset, number) for number in numbers}
-            data = [self._opened(row, number, part) for number, part in there.items()]
-        with self._lock:
-            under_way.read.update(numbers)
-            under_way.touched_s = self._changes.clock.monotonic()
-        return data
+        return Leaving(sum(sizes), self._each(who, asset, export, numbers))
 
-    def _opened(self, row: AssetRow, number: int, part: Part | None) -> memoryview:
-        if part is None:
-            raise Damaged(f"asset {row.id}", f"nothing is known of its part {number}")
-        return self._vault.get(PartName(row.tenant, row.id, number), part.proof)
+    def _each(self, who: Key, asset: str, export: str, numbers: range) -> Iterator[memoryview]:
+        for number in numbers:
+            with self._claims.part(asset):
+                row, under_way = self._found(who, asset, export)
+                with self._changes.store.read() as transaction:
+                    part = transaction.assets.part(asset, number)
+                if part is None:
+                    raise Damaged(f"asset {asset}", f"nothing is known of its part {number}")
+                data = self._vault.get(PartName(row.tenant, asset, number), part.proof)
+            with self._lock:
+                under_way.read.add(number)
+                under_way.touched_s = self._changes.clock.monotonic()
+            yield data
 
     def finish(self, who: Key, asset: str, export: str) -> str:
         """Book that all of it has left; the id of that record. Raises Conflict, NotFound."""
