@@ -22,7 +22,7 @@ from inland.adapters.sql.database import Database
 
 #: Debian's `nobody`: the server refuses to run as root.
 UNPRIVILEGED = 65534
-START_S = 60.0
+START_S = 90.0
 
 
 @dataclass

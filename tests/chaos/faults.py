@@ -20,11 +20,13 @@ from pathlib import Path
 import httpx
 
 from inland.adapters.processes.client import SupervisorClient
+from inland.adapters.processes.identity import start_ticks
 from inland.domain.errors import InlandError
-from tests.chaos.laws import RECOVERY_S, Laws, hold_books, ready, settle
+from tests.chaos.laws import Laws, hold_books, ready, settle
 from tests.chaos.load import Callers, Received
 from tests.chaos.wall_clock import LOOK_S, WallClock
 from tests.factory.running import MODEL, Running, running
+from tests.patience import PATIENCE_S, until
 
 GATEWAYS = 2
 #: More than the reserve that gateways keep free, and than a factory writes in these minutes.
@@ -70,16 +72,21 @@ class Faulty:
             self.callers.received.append(got)
         return answer
 
-    def until(self, law: str, true: Callable[[], bool], limit_s: float = RECOVERY_S) -> None:
-        """Hold `law`: that `true` comes true in time."""
-        end = time.monotonic() + limit_s
+    def pid(self, role: str) -> int:
+        """Of one of them, once there is one."""
+        until(lambda: self.pids(role), f"no {role} came back")
+        return self.dice.choice(self.pids(role))
+
+    def until(self, law: str, true: Callable[[], bool]) -> None:
+        """Hold `law`: that `true` comes true."""
+        end = time.monotonic() + PATIENCE_S
         while time.monotonic() < end:
             with suppress(httpx.HTTPError, InlandError):
                 if true():
                     self.laws.hold(law)
                     return
             time.sleep(0.2)
-        self.laws.hold(law, f"not within {limit_s} s")
+        self.laws.hold(law, f"not within {PATIENCE_S} s")
 
     def alarms(self) -> list[str]:
         """What `inland status` warns of; empty while control is away."""
@@ -101,15 +108,15 @@ def full_disk(f: Faulty) -> None:
     f.until("a full disk is answered by a 503", lambda: "journal_full" in f.ask(patience_s=3).text)
     f.until("status says that the disk is full", lambda: "full" in "".join(f.alarms()))
     _change_refused(f)
-    os.kill(f.dice.choice(f.pids("gateway")), signal.SIGKILL)
+    os.kill(f.pid("gateway"), signal.SIGKILL)
     f.until("a gateway starts on a full disk", lambda: len(f.pids("gateway")) == GATEWAYS)
     time.sleep(FAULT_S)
-    os.kill(f.pids("control")[0], signal.SIGKILL)
+    os.kill(f.pid("control"), signal.SIGKILL)
     time.sleep(FAULT_S)
     failed = f.factory.run("status", check=False).stdout
     f.laws.hold("nobody is given up for want of room", *([failed] if "failed" in failed else []))
     filler.unlink()
-    f.until("it serves again once there is room", lambda: f.ask().status_code == 200, 60)
+    f.until("it serves again once there is room", lambda: f.ask().status_code == 200)
     same = f.pids("supervisor") == supervisor
     f.laws.hold("no restart is needed", *([] if same else ["the supervisor is another"]))
 
@@ -135,12 +142,12 @@ def _change_refused(f: Faulty) -> None:
 
 def read_only_disk(f: Faulty) -> None:
     """A gateway's writes, then control's too, fail as those to a read-only disk do."""
-    gateway = f.dice.choice(f.pids("gateway"))
+    gateway = f.pid("gateway")
     with _failing(gateway, "pwritev2,fdatasync", "EROFS"):
         f.until("status says that it is read-only", lambda: "takes no writes" in str(f.alarms()))
         time.sleep(FAULT_S)
     f.until("it serves again once it is writable", lambda: f.alarms() == [])
-    with _failing(f.pids("control")[0], "pwritev2,pwrite64,ftruncate,rename,mkdir", "EROFS"):
+    with _failing(f.pid("control"), "pwritev2,pwrite64,ftruncate,rename,mkdir", "EROFS"):
         f.until("status says what control cannot write", lambda: f.alarms() != [])
         time.sleep(FAULT_S)
     f.until("control books again once it is writable", lambda: f.alarms() == [])
@@ -150,12 +157,12 @@ def read_only_disk(f: Faulty) -> None:
 
 def failed_sync(f: Faulty) -> None:
     """A write or a sync fails for good: the process ends, and another takes over."""
-    gateway = f.dice.choice(f.pids("gateway"))
+    gateway = f.pid("gateway")
     when = f"when={f.dice.randint(1, 12)}"
     with _failing(gateway, "pwritev2,fdatasync", "EIO", when):
-        f.until("a failed sync ends the gateway", lambda: not Path(f"/proc/{gateway}").exists())
+        f.until("a failed sync ends the gateway", lambda: start_ticks(gateway) is None)
     f.until("another takes its place", lambda: len(f.pids("gateway")) == GATEWAYS)
-    with _failing(f.pids("control")[0], "fdatasync,fsync", "EIO", f"when={f.dice.randint(1, 9)}"):
+    with _failing(f.pid("control"), "fdatasync,fsync", "EIO", f"when={f.dice.randint(1, 9)}"):
         time.sleep(FAULT_S)
     f.until("booking goes on after a failed sync", lambda: f.alarms() == [])
 
@@ -237,10 +244,8 @@ def _disk(folder: Path, fault: str) -> Iterator[Path]:
 
 def _unmount(place: Path) -> None:
     """A process that was told to end may take a moment to let go of its files."""
-    end = time.monotonic() + RECOVERY_S
-    while subprocess.run(["umount", str(place)], check=False).returncode != 0:
-        assert time.monotonic() < end, f"{place} is in use still"
-        time.sleep(0.2)
+    unmount = ["umount", str(place)]
+    until(lambda: subprocess.run(unmount, check=False).returncode == 0, f"{place} is in use still")
 
 
 @dataclass

@@ -24,10 +24,11 @@ from inland.adapters.processes.client import SupervisorClient
 from inland.domain.errors import InlandError
 from inland.ports.runner import ProcessView
 from tests.chaos.changes import BYSTANDER, Changes
-from tests.chaos.laws import RECOVERY_S, Laws, hold_books, ready, settle
+from tests.chaos.laws import Laws, hold_books, ready, settle
 from tests.chaos.load import Callers
 from tests.chaos.sums import Sums
 from tests.factory.running import MODEL, Running, running
+from tests.patience import PATIENCE_S, until
 
 #: For so long strace holds a commit's return back, in microseconds, for the kill to land there.
 HELD_US = 400_000
@@ -58,15 +59,17 @@ class Killing:
 
     def pid(self, role: str) -> int:
         """One process of `role`, by chance. Waits for one where all are dead."""
-        end = time.monotonic() + RECOVERY_S
-        while time.monotonic() < end:
+        found: list[ProcessView] = []
+
+        def lives() -> bool:
             with suppress(InlandError):
-                if found := self.views(role):
-                    pid = self.dice.choice(found).pid
-                    assert pid is not None
-                    return pid
-            time.sleep(0.05)
-        raise AssertionError(f"no {role} came back")
+                found[:] = self.views(role)
+            return bool(found)
+
+        until(lives, f"no {role} came back")
+        pid = self.dice.choice(found).pid
+        assert pid is not None
+        return pid
 
     def kill(self, role: str) -> None:
         with suppress(ProcessLookupError):
@@ -127,7 +130,7 @@ def mid_stream(k: Killing, role: str) -> None:
     while k.callers.streaming.acquire(blocking=False):
         pass
     for _ in range(k.dice.randint(1, 6)):
-        k.callers.streaming.acquire(timeout=RECOVERY_S)
+        k.callers.streaming.acquire(timeout=PATIENCE_S)
     _end(k, role)
 
 
@@ -190,7 +193,7 @@ def hangs_up(k: Killing, role: str) -> None:
     argv = [sys.executable, "-c", program, url, k.factory.keys[BYSTANDER], MODEL]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as client:
         assert client.stdout is not None
-        select.select([client.stdout], [], [], RECOVERY_S)
+        select.select([client.stdout], [], [], PATIENCE_S)
         time.sleep(k.dice.random() * 0.3)
         client.kill()
 
@@ -199,10 +202,13 @@ def _end(k: Killing, role: str) -> None:
     if role == "supervisor":
         children = [p.pid for r in ("control", "gateway", "engine") for p in k.views(r)]
         k.kill(role)
-        end = time.monotonic() + RECOVERY_S
-        while left := [was for pid in children if pid and (was := _alive(pid))]:
-            assert time.monotonic() < end, f"outlived their supervisor: {left}"
-            time.sleep(0.05)
+        left: list[str] = []
+
+        def gone() -> bool:
+            left[:] = [was for pid in children if pid and (was := _alive(pid))]
+            return not left
+
+        until(gone, "children outlive their supervisor")
         k.up_again()
     else:
         k.kill(role)

@@ -13,13 +13,10 @@ import httpx
 
 from tests.chaos.load import TENANTS, Received
 from tests.factory.running import Running, verify_all_outside
+from tests.patience import until
 
-#: How long a factory may take to be ready again, in seconds.
-RECOVERY_S = 30
 #: Receipts that are fetched and verified outside; every other answer is held to its record's hash.
 RECEIPTS = 150
-#: How long the last journals may take to be booked, in seconds.
-SETTLE_S = 30
 
 
 @dataclass
@@ -43,32 +40,40 @@ class Laws:
 
 def ready(factory: Running) -> None:
     """Wait until it serves again."""
-    end = time.monotonic() + RECOVERY_S
     said = ""
-    while time.monotonic() < end:
+
+    def serves() -> bool:
+        nonlocal said
         try:
             with factory.http(trust_env=False) as http:
                 answer = http.get("/readyz")
-                if answer.status_code == 200:
-                    return
-                said = answer.text
+            said = answer.text
         except httpx.TransportError as error:
             said = repr(error)
-        time.sleep(0.1)
-    status = factory.run("status", check=False)
-    raise AssertionError(f"not ready after {RECOVERY_S} s: {said}\n{status.stdout}{status.stderr}")
+            return False
+        return answer.status_code == httpx.codes.OK
+
+    try:
+        until(serves)
+    except AssertionError as error:
+        status = factory.run("status", check=False)
+        error.add_note(f"not ready: {said}\n{status.stdout}{status.stderr}")
+        raise
 
 
 def settle(factory: Running, gateways: int, laws: Laws) -> None:
     """Wait until every dead writer's journal is sealed, booked and gone."""
     ready(factory)
-    end = time.monotonic() + SETTLE_S
-    while len(_writers(factory)) > gateways and time.monotonic() < end:
-        time.sleep(0.2)
-    time.sleep(3)
-    left = _writers(factory)
-    more = [] if len(left) <= gateways else [f"{len(left)} journals of {gateways} gateways"]
-    laws.hold("journals of the dead are sealed and gone", *more)
+    until(lambda: len(_writers(factory)) <= gateways, "journals of the dead are not sealed")
+    time.sleep(3)  # what was hung up on is ended, and on its journal
+    until(lambda: _unbooked(factory) == 0, "what journals hold is not booked")
+    laws.hold("journals of the dead are sealed and gone")
+
+
+def _unbooked(factory: Running) -> int:
+    """Records on journals that the ledger does not have yet."""
+    told = json.loads(factory.run("ledger", "check", "--json", check=False).stdout or "{}")
+    return int(told.get("unbooked", 1))
 
 
 def _writers(factory: Running) -> list[str]:

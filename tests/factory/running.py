@@ -23,9 +23,10 @@ from inland.adapters.home.listening import Listening
 from inland.adapters.weights.cache import WeightsCache
 from inland.cli.first_start import first_start
 from tests.factory import commands
+from tests.patience import PATIENCE_S
 
 #: Longest a command of the factory may take before a test calls it hung, in seconds.
-COMMAND_TIMEOUT_S = 90
+COMMAND_TIMEOUT_S = 240
 MODEL = "smollm2"
 #: Below those that the kernel gives to connections, which would be taken again before it is used.
 PORTS = (15_000, 32_000)
@@ -132,7 +133,7 @@ class Running:
 
     def client(self, tenant: str, **options: Any) -> openai.OpenAI:
         """The official client, holding the tenant's key."""
-        options = {"max_retries": 0, "timeout": 60, **options}
+        options = {"max_retries": 0, "timeout": PATIENCE_S, **options}
         http = options.setdefault("http_client", openai.DefaultHttpxClient())
         client = openai.OpenAI(base_url=f"{self.url}/v1", api_key=self.keys[tenant], **options)
         finalize(client, http.close)  # one that a test leaves open is closed with it
@@ -143,7 +144,7 @@ class Running:
         headers = {"authorization": f"Bearer {self.keys[tenant]}"} if tenant else {}
         verify = options.get("verify", True)
         transport = options.setdefault("transport", httpx.HTTPTransport(verify=verify))
-        client = httpx.Client(base_url=self.url, headers=headers, timeout=60, **options)
+        client = httpx.Client(base_url=self.url, headers=headers, timeout=PATIENCE_S, **options)
         finalize(client, transport.close)
         return client
 
@@ -167,7 +168,7 @@ class Running:
     def engine_counters(self, replica: str | None = None) -> dict[str, int]:
         """The engine's own counts: prompt tokens processed, tokens generated, requests at work."""
         (path,) = list((self.home / "run").glob(f"engine-{replica or '*'}.sock"))
-        with httpx.Client(transport=httpx.HTTPTransport(uds=str(path)), timeout=10) as http:
+        with httpx.Client(transport=httpx.HTTPTransport(uds=str(path)), timeout=PATIENCE_S) as http:
             text = http.get("http://engine/metrics").text
         values = dict(line.rsplit(" ", 1) for line in text.splitlines() if line[:1] != "#")
         return {
@@ -197,7 +198,9 @@ class Running:
 def verify_outside(receipt: Path, vkey: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """The single-file verifier in a process of its own, without the package on its path."""
     argv = [sys.executable, "-I", str(VERIFIER), str(receipt), "--vkey", str(vkey), *words]
-    return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(
+        argv, capture_output=True, text=True, timeout=COMMAND_TIMEOUT_S, check=False
+    )
 
 
 #: The verifier's own `main`, again and again in one process of its own.
@@ -217,7 +220,7 @@ def verify_all_outside(asked: list[list[str]]) -> list[tuple[int, str]]:
     of each."""
     argv = [sys.executable, "-I", "-c", _VERIFIES, str(VERIFIER)]
     given = "".join(json.dumps(words) + "\n" for words in asked)
-    done = subprocess.run(argv, input=given, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(argv, input=given, capture_output=True, text=True, check=True)
     told = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(told) == len(asked)
     return [(code, said) for code, said in told]

@@ -11,7 +11,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,6 +20,7 @@ import pytest
 
 from inland.adapters.sql.copies import keep_copy
 from tests.factory.running import MODEL, Running, running
+from tests.patience import until
 
 #: Debian's `nobody`; no file of this machine belongs to it.
 STRANGER = 65534
@@ -73,7 +73,7 @@ for pid in asked["pids"]:
 answers = {}
 for path in asked["urls"]:
     try:
-        answers[path] = urllib.request.urlopen(path, timeout=10).status
+        answers[path] = urllib.request.urlopen(path, timeout=90).status
     except urllib.error.HTTPError as error:
         answers[path] = error.code
 print(json.dumps({"uid": os.getuid(), "did": did, "answers": answers}))
@@ -95,8 +95,7 @@ def factory(model_file: Path) -> Iterator[Running]:
                 for stream in (True, False):
                     sent = body | {"stream": stream, "max_tokens": 3}
                     assert http.post("/v1/chat/completions", json=sent).status_code == 200
-            while not list(up.home.glob("records/demo/*")):  # booked within a second
-                time.sleep(0.1)
+            until(lambda: list(up.home.glob("records/demo/*")), "nothing was booked")
             up.run("policy", "apply", str(up.home / "policies"))
             keep_copy(up.home / "inland.db", "0000")
             yield up
@@ -154,7 +153,7 @@ def open_files(pid: int) -> set[str]:
 def test_what_is_open_is_found_open() -> None:
     """What the tests below find closed is found by a stranger where it is not."""
     folder = Path(tempfile.mkdtemp())
-    own = subprocess.Popen(["sleep", "60"], user=STRANGER, group=STRANGER, extra_groups=[])
+    own = subprocess.Popen(["sleep", "1000"], user=STRANGER, group=STRANGER, extra_groups=[])
     try:
         folder.chmod(0o777)
         file, path = folder / "open", folder / "socket"

@@ -2,12 +2,10 @@
 
 import hashlib
 import json
-import os
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pyrage
@@ -16,6 +14,7 @@ from pyrage.x25519 import Identity
 
 from inland.domain.assets import PART_BYTES
 from tests.factory.running import Running, running, verify_outside
+from tests.patience import until
 
 CANARY = b"canary-3b61-of-the-coal-mine"
 
@@ -116,20 +115,24 @@ def test_an_export_is_sealed_for_whom_it_is_for(factory: Running, tmp_path: Path
     assert pyrage.decrypt(out.read_bytes(), [own]) == path.read_bytes()
 
 
-def test_an_upload_that_was_cut_goes_on_with_the_same_file(factory: Running, tmp_path: Path):
-    path = _file(tmp_path, parts=12)
-    words = ["asset", "add", str(path), "--tenant", "acme", "--name", "cut", "--json"]
+def _cut(factory: Running, words: list[str]) -> bool:
+    """Kill an upload once some of it is there; whether it was still under way."""
     argv = [str(Path(sys.executable).with_name("inland")), *words, "--home", str(factory.home)]
-    cut = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     vault = factory.home / "vault"
     before = sum(1 for _ in vault.rglob("*"))
-    end = time.monotonic() + 60
-    while sum(1 for _ in vault.rglob("*")) < before + 3 and time.monotonic() < end:
-        time.sleep(0.002)
-    os.kill(cut.pid, signal.SIGKILL)
-    cut.communicate()
-    assert "cut" not in [one["name"] for one in factory.json("asset", "list")]
-    told = json.loads(factory.run(*words).stdout)
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as upload:
+        until(lambda: sum(1 for _ in vault.rglob("*")) >= before + 3)
+        upload.kill()
+        upload.communicate()
+    return upload.returncode != 0
+
+
+def test_an_upload_that_was_cut_goes_on_with_the_same_file(factory: Running, tmp_path: Path):
+    path = _file(tmp_path, parts=12)
+    words = ["asset", "add", str(path), "--tenant", "acme", "--json", "--name"]
+    name = next(name for name in map(str, count()) if _cut(factory, [*words, name]))
+    assert name not in [one["name"] for one in factory.json("asset", "list")]
+    told = json.loads(factory.run(*words, name).stdout)
     out = tmp_path / "out.bin"
     factory.run("asset", "export", told["id"], "-o", str(out))
     assert out.read_bytes() == path.read_bytes()

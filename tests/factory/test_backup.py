@@ -1,7 +1,6 @@
 """A factory that serves is backed up, restored elsewhere, started: all it acknowledged is there."""
 
 import json
-import time
 from collections import Counter
 
 import pytest
@@ -9,9 +8,7 @@ import pytest
 from inland.client import FactoryClient, Refused
 from tests.chaos.load import Callers
 from tests.factory.running import MODEL, Running, running, verify_outside
-
-#: Longest that booking may take to come to an answer, in seconds.
-BOOKED_S = 60
+from tests.patience import until
 
 
 @pytest.mark.timeout(400)
@@ -70,13 +67,15 @@ def demand_kept(again, refs, old_vkey, folder):
 
 def wait_for_receipt(client, ref):
     """The receipt, once its record is booked under a checkpoint."""
-    end = time.monotonic() + BOOKED_S
-    while True:
+
+    def booked():
         try:
             return client.receipt(ref)
         except Refused:
-            assert time.monotonic() < end, f"no receipt of {ref}"
-            time.sleep(0.2)
+            return None
+
+    until(booked, f"no receipt of {ref}")
+    return booked()
 
 
 def requests_of(client, tenant):

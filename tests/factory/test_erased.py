@@ -3,7 +3,6 @@
 Every law is first seen not to hold where it cannot: before the erase, and of what was not erased.
 """
 
-import time
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,9 +19,8 @@ from inland.ports.keys import KeyWithdrawn
 from inland.ports.vault import NAME, PartName, TextName
 from tests import thief
 from tests.factory.running import Running, running
+from tests.patience import until
 
-#: How long what is overwritten may take to leave the database's log: until nobody reads it.
-FORGOTTEN_S = 60
 TEXT, WEIGHT, KEPT = b"canary-of-text-5d1e", b"canary-of-weights-77ab", b"canary-that-stays-0c3f"
 VECTOR = array("f", [0.1234 + number / 7 for number in range(64)]).tobytes()
 _NAMES = {"text": ("name-canary-91b2", "title-canary-44c0"), "kept": ("name-kept", "title-kept")}
@@ -109,10 +107,7 @@ def test_no_byte_of_what_was_erased_lies_in_the_home_in_clear_or_sealed(stage: S
     assert set(was) == set(sealed), "all of it lay there, and nothing in clear"
     stays = _sealed(stage.before, [stage.kept])
     assert set(thief.lying(stage.home, stays)) == set(stays), "and what stays is found"
-    end = time.monotonic() + FORGOTTEN_S
-    while left := thief.lying(stage.home, [*CANARIES, *sealed]):
-        assert time.monotonic() < end, left
-        time.sleep(0.5)
+    until(lambda: not thief.lying(stage.home, [*CANARIES, *sealed]))  # once nobody reads the log
 
 
 def _sealed(home: Path, assets: list[str]) -> list[bytes]:

@@ -4,10 +4,10 @@ import hashlib
 import json
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from hashlib import sha256
@@ -28,11 +28,9 @@ from tests import thief
 from tests.factory.running import free_port, verify_outside
 from tests.fixtures.homes import write_home
 from tests.fixtures.homes.older import OlderHome, revisions, unpack
+from tests.patience import PATIENCE_S, until
 from tests.unit.weights import hostile
 
-START_S = 60.0
-#: How long control may take to book what an older gateway left on its journal.
-BOOKED_S = 30.0
 #: Homes in which names of assets are sealed under a key of their tenant.
 UNDER_THE_TENANT = ("0008", "0009")
 
@@ -54,21 +52,19 @@ def control(home: Path) -> Iterator[FactoryClient]:
     process = subprocess.Popen(argv, stdout=log, stderr=log)
     log.close()
     try:
-        wait(lambda: (home / "run" / "control.sock").exists() or process.poll() is not None)
+        until(lambda: _listens(home / "run" / "control.sock") or process.poll() is not None)
         assert process.poll() is None, (home / "logs" / "control.log").read_text()
         key = (home / "keys" / "operator").read_text().strip()
         with FactoryClient(home / "run" / "control.sock", key) as client:
             yield client
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(START_S)
+        process.wait(PATIENCE_S)
 
 
-def wait(condition, limit_s: float = START_S) -> None:
-    end = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.05)
+def _listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
 
 
 def test_every_revision_but_the_newest_has_a_home_to_come_from() -> None:
@@ -123,7 +119,7 @@ def test_an_older_home_goes_on_under_the_control_of_today(older: OlderHome) -> N
     """The process takes it as its books do, and answers for it."""
     ids = older.expected["records"]
     with control(older.home) as client:
-        wait(lambda: _is_booked(client, ids[-1]), BOOKED_S)
+        until(lambda: _is_booked(client, ids[-1]))
         assert {one["id"] for one in client.tenants()} == set(older.expected["nouns"]["tenants"])
         made = {ref: client.receipt(ref) for ref in ids}
         exports = {name: _export(client, name) for name in older.expected["exports"]}
@@ -158,7 +154,7 @@ def test_names_of_an_older_home_are_sealed_anew_and_their_old_key_goes(older: Ol
     before, lengths = thief.copied(older.home, older.home.parent / "before"), [*map(len, texts)]
     assert _opened(before, lengths) == {name.encode() for name in texts}
     with control(older.home) as client:
-        wait(lambda: not list(keys.glob("*/texts")))
+        until(lambda: not list(keys.glob("*/texts")))
         told = {one["id"]: one for one in client.assets(erased=True)}
     live = {one for one in told if told[one]["state"] == "live"}  # some retention has ended since
     assert told.keys() == named.keys()
@@ -247,7 +243,9 @@ def test_a_home_of_a_newer_version_is_refused_in_one_clear_line(older: OlderHome
     argv = [str(Path(sys.executable).with_name("inland"))]
     for words in (["ledger", "check"], ["up", "--detach", "--port", str(free_port())]):
         whole = [*argv, *words, "--home", str(older.home)]
-        done = subprocess.run(whole, capture_output=True, text=True, timeout=START_S, check=False)
+        done = subprocess.run(
+            whole, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+        )
         assert done.returncode == 1
         assert done.stderr.count("\n") == 1, done.stderr
         assert "a newer Inland made it (schema 9998, this one knows up to" in done.stderr
@@ -257,7 +255,7 @@ def test_a_home_of_a_newer_version_is_refused_in_one_clear_line(older: OlderHome
 def _doctor(home: Path, *words: str) -> tuple[int, dict[str, dict]]:
     argv = [str(Path(sys.executable).with_name("inland")), "doctor", "--json", *words]
     argv += ["--home", str(home)]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=START_S, check=False)
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     return done.returncode, {found["what"]: found for found in json.loads(done.stdout)}
 
 

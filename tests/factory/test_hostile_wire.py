@@ -13,6 +13,7 @@ import pytest
 from tests.factory.idle import hold, rss_mib
 from tests.factory.running import MODEL, Running
 from tests.hostile import SERVED, SMUGGLED, texts, wires
+from tests.patience import PATIENCE_S
 
 WIRES, TEXTS = wires(MODEL), texts(MODEL)
 #: What the gateway's memory may grow by over all of a test's requests.
@@ -20,7 +21,7 @@ GROWTH_MIB = 48
 _STATUS = re.compile(rb"HTTP/1\.1 (\d{3}) ")
 
 
-def speak(factory: Running, data: bytes, wait_s: float = 20) -> bytes:
+def speak(factory: Running, data: bytes, wait_s: float = PATIENCE_S) -> bytes:
     """Send all of `data` whatever comes back, then read to the end of the connection."""
     with socket.create_connection(("127.0.0.1", factory.port), timeout=wait_s) as one:
         one.sendall(data)
@@ -157,12 +158,12 @@ def test_a_slow_head_is_told_and_a_silent_caller_is_let_go(factory: Running) -> 
     """A byte a second for the whole of `header_s`, while others are served."""
     with (
         served_meanwhile(factory),
-        socket.create_connection(("127.0.0.1", factory.port), timeout=30) as slow,
-        socket.create_connection(("127.0.0.1", factory.port), timeout=30) as silent,
+        socket.create_connection(("127.0.0.1", factory.port), timeout=PATIENCE_S) as slow,
+        socket.create_connection(("127.0.0.1", factory.port), timeout=PATIENCE_S) as silent,
     ):
         slow.settimeout(0.5)
         said = b""
-        until = time.monotonic() + 30
+        until = time.monotonic() + PATIENCE_S
         slow.sendall(b"POST /v1/chat/completions HTTP/1.1\r\n")
         while not said and time.monotonic() < until:
             slow.sendall(b"X")

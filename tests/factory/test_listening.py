@@ -10,8 +10,7 @@ import ssl
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,10 +23,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from tests.factory.running import MODEL, Running
+from tests.patience import PATIENCE_S, until
 
 ASK = {"model": MODEL, "messages": [{"role": "user", "content": "Hello."}], "max_tokens": 2}
 NAME = "factory.test"
-PATIENCE_S = 60.0
 
 
 class Authority:
@@ -109,7 +108,7 @@ class Secure(Running):
             input="",
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=PATIENCE_S,
             check=True,
         )
         assert "Verify return code: 0 (ok)" in done.stdout
@@ -124,13 +123,6 @@ class Secure(Running):
             text = http_client.get("/metrics", headers=headers).text
         lines = [line for line in text.splitlines() if line.startswith(name)]
         return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
-
-
-def _eventually(holds: Callable[[], bool]) -> None:
-    end = time.monotonic() + PATIENCE_S
-    while not holds():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.1)
 
 
 @pytest.fixture(scope="module")
@@ -218,7 +210,7 @@ def test_the_official_client_and_curl_are_served_over_tls(open_one: Secure) -> N
         *("-H", f"Authorization: Bearer {open_one.keys['demo']}"),
         f"https://{NAME}:{open_one.port}/v1/models",
     ]
-    done = subprocess.run(curl, capture_output=True, text=True, timeout=30, check=True)
+    done = subprocess.run(curl, capture_output=True, text=True, timeout=PATIENCE_S, check=True)
     assert [one["id"] for one in json.loads(done.stdout)["data"]] == [MODEL]
 
 
@@ -277,7 +269,7 @@ def test_a_new_certificate_is_taken_up_and_no_request_notices(
         for _ in range(2):
             wanted = authority.issue(*pair)
             assert wanted != before
-            _eventually(lambda: _all_serve(open_one, wanted))  # noqa: B023 - called at once
+            until(lambda: _all_serve(open_one, wanted))  # noqa: B023 - called at once
     finally:
         stop.set()
         for thread in threads:
@@ -293,7 +285,7 @@ def test_a_broken_new_certificate_changes_nothing_and_is_told(
     before = open_one.served()
     good = cert.read_bytes()
     cert.write_bytes(b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
-    _eventually(lambda: open_one.metric("inland_certificate_refused") == 2)
+    until(lambda: open_one.metric("inland_certificate_refused") == 2)
     assert open_one.served() == before
     logs = (open_one.home / "logs" / "gateway-0.log").read_text()
     assert "a new certificate was not taken up" in logs
@@ -308,8 +300,8 @@ def test_a_broken_new_certificate_changes_nothing_and_is_told(
     }
     assert found["TLS key"]["health"] == "bad"
     wanted = authority.issue(cert, key)
-    _eventually(lambda: _all_serve(open_one, wanted))
-    _eventually(lambda: open_one.metric("inland_certificate_refused") == 0)
+    until(lambda: _all_serve(open_one, wanted))
+    until(lambda: open_one.metric("inland_certificate_refused") == 0)
 
 
 def test_a_source_that_fails_is_refused_alone_and_its_working_keys_are_not(
@@ -324,8 +316,8 @@ def test_a_source_that_fails_is_refused_alone_and_its_working_keys_are_not(
         """By both gateways, over which the kernel spreads connections."""
         return all(open_one.get(asked, attacker, **wrong).status == 429 for _ in range(12))
 
-    _eventually(lambda: refused(path))
-    _eventually(lambda: refused("/v1/models"))
+    until(lambda: refused(path))
+    until(lambda: refused("/v1/models"))
     answer = open_one.get("/v1/models", attacker, **wrong)
     assert answer.status == 401 or int(answer.headers["retry-after"]) >= 1
     for _ in range(6):
@@ -359,12 +351,16 @@ def test_what_up_prints_over_tls_works_as_pasted_and_is_kept(
         assert (key.stat().st_mode & 0o777, cert.stat().st_mode & 0o777) == (0o600, 0o644)
         curl = printed[printed.index("curl ") :].split("\n\n")[0]
         answer = subprocess.run(
-            ["bash", "-c", curl], capture_output=True, text=True, timeout=60, check=True
+            ["bash", "-c", curl], capture_output=True, text=True, timeout=PATIENCE_S, check=True
         )
         assert json.loads(answer.stdout)["choices"]
         python = printed[printed.index("import ssl") :].split("\n\n\n")[0]
         done = subprocess.run(
-            [sys.executable, "-c", python], capture_output=True, text=True, timeout=60, check=False
+            [sys.executable, "-c", python],
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
         )
         assert done.returncode == 0, python + done.stderr
         assert done.stdout.strip()

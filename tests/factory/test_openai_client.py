@@ -16,6 +16,7 @@ import pytest
 from pydantic import BaseModel
 
 from tests.factory.running import MODEL, Running, running
+from tests.patience import until
 
 ASK = [{"role": "user", "content": "Name a harbour."}]
 LONG = [{"role": "user", "content": "Write a long story about a harbour and its ships."}]
@@ -73,7 +74,7 @@ def test_a_full_queue_is_retried_until_answered_and_billed_once(
     assert set(records) == {ref_of(one) for one in answers}
     assert all(one["billed"] and one["outcome"] == "complete" for one in records.values())
     with pytest.raises(openai.RateLimitError) as limited, narrow.client("demo") as hasty:
-        fill(hasty, asked)
+        until(lambda: fill(hasty, asked))
     assert (limited.value.status_code, limited.value.code) == (429, "queue_full")
 
 
@@ -145,11 +146,8 @@ def test_a_client_that_lost_patience_is_on_the_books_and_its_retry_is_billed_onc
 
 def generated_when_idle(factory: Running) -> int:
     """Tokens the engine has generated, once it is at work for nobody."""
-    end = time.monotonic() + 60
-    while (counts := factory.engine_counters())["processing"] and time.monotonic() < end:
-        time.sleep(0.1)
-    assert not counts["processing"]
-    return counts["completion"]
+    until(lambda: not factory.engine_counters()["processing"])
+    return factory.engine_counters()["completion"]
 
 
 def settled(
@@ -160,14 +158,14 @@ def settled(
     outcomes: Container[str] = ("complete", "hung-up"),
 ) -> dict[str, dict[str, Any]]:
     """The tenant's records of `outcomes`, once there are `count`: booking takes a second."""
-    end = time.monotonic() + 60
-    while True:
+
+    def found() -> dict[str, dict[str, Any]]:
         records = requests_of(factory, tenant, folder)
-        found = {ref: one for ref, one in records.items() if one["outcome"] in outcomes}
-        if len(found) >= count or time.monotonic() > end:
-            assert len(found) == count
-            return found
-        time.sleep(0.2)
+        return {ref: one for ref, one in records.items() if one["outcome"] in outcomes}
+
+    until(lambda: len(found()) >= count)
+    assert len(found()) == count
+    return found()
 
 
 # -- streams

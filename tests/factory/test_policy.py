@@ -3,15 +3,16 @@
 import json
 import socketserver
 import threading
-import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import openai
 import pytest
 
 from tests.factory.running import MODEL, Running
+from tests.patience import until
 
 ASK = [{"role": "user", "content": "Where are you?"}]
 #: At temperature 0 the model goes on with it for as long as its context lasts: some 2,000 tokens.
@@ -100,11 +101,12 @@ def test_where_the_factory_connected_is_on_its_books(
     factory.key("traced")
     factory.client("traced").chat.completions.create(model=abroad, messages=ASK)
     endpoint = f"127.0.0.1:{upstream.server_address[1]}"
-    until = time.monotonic() + 30
-    while not (uses := [u for u in factory.json("egress", "list") if u["endpoint"] == endpoint]):
-        assert time.monotonic() < until, "the use was never told"
-        time.sleep(0.2)
-    (one,) = uses
+
+    def uses() -> list[dict[str, Any]]:
+        return [u for u in factory.json("egress", "list") if u["endpoint"] == endpoint]
+
+    until(uses, "the use was never told")
+    (one,) = uses()
     assert (one["why"], one["who"]) == ("upstream", "gateway-0")
     assert one["rules"]
     assert one["count"] >= 1

@@ -1,20 +1,10 @@
 """A whole factory over a real PostgreSQL: it answers, books, proves, and survives kills."""
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 from tests import postgresql
 from tests.factory.running import MODEL, Running, verify_outside
-
-SOON_S = 60.0
-
-
-def until(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + SOON_S
-    while not condition():
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.2)
+from tests.patience import until
 
 
 def test_a_factory_whose_database_is_a_postgresql(tmp_path: Path, model_file: Path) -> None:

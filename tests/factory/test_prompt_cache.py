@@ -12,8 +12,8 @@ import httpx
 import openai
 import pytest
 
-from inland.decide.slots import SETTLE_S
 from tests.factory.running import MODEL, Running, running
+from tests.patience import PATIENCE_S, until
 
 GATEWAYS = 2
 #: What any two prompts share: the words of the model's chat template.
@@ -92,13 +92,13 @@ def found_in_time(
     seed: int,
     way: Callable[[Any, str], int] = cached,
 ) -> int:
-    """What a tenant finds of its own prompt within what a new life waits, and some; 0 if nothing.
+    """What a tenant finds of its own prompt once a new life has waited; 0 if nothing.
 
     A slot that was dealt to another gateway meanwhile is a new life too.
     """
-    until = time.monotonic() + 3 * SETTLE_S
+    end = time.monotonic() + PATIENCE_S
     while (found := way(client, prompt(seed))) <= TEMPLATE_TOKENS:
-        if time.monotonic() > until:
+        if time.monotonic() > end:
             return 0
         time.sleep(1)
     return found
@@ -110,13 +110,6 @@ def answers(factory: Running) -> bool:
     except openai.OpenAIError:
         return False
     return True
-
-
-def until(true: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.2)
 
 
 def kill(factory: Running, role: str) -> None:

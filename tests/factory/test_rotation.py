@@ -1,7 +1,6 @@
 """Keys rotated in a real factory under load: nobody is refused, and everything stays provable."""
 
 import json
-import time
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,19 +10,13 @@ import pytest
 from inland.ledger import receipts
 from tests.chaos.load import Callers
 from tests.factory.running import Running, running, verify_outside
-
-#: How often the load is looked at, in seconds.
-LOOK_S = 0.05
-#: Longest that answers may take to come, in seconds: a hang, not a figure.
-HUNG_S = 60
+from tests.patience import PATIENCE_S, until
 
 
 def more_answers(callers: Callers, count: int) -> None:
     """Wait until that many more requests have ended."""
-    wanted, end = len(callers.received) + count, time.monotonic() + HUNG_S
-    while len(callers.received) < wanted and time.monotonic() < end:
-        time.sleep(LOOK_S)
-    assert len(callers.received) >= wanted
+    wanted = len(callers.received) + count
+    until(lambda: len(callers.received) >= wanted)
 
 
 @pytest.mark.timeout(300)
@@ -62,13 +55,13 @@ def demand_refused_since(factory: Running, kept: Path, ref: str) -> None:
     """A record of the next log is not proved against a checkpoint of the one before: said so."""
     out = kept.with_name("since.json")
     words = ("receipt", "get", ref, "-o", str(out), "--since", str(kept))
-    end = time.monotonic() + HUNG_S
-    done = factory.run(*words, check=False)
-    while "is of the log" not in done.stderr and time.monotonic() < end:
-        time.sleep(LOOK_S)  # until it is booked
+
+    def refused() -> bool:
+        """As soon as it is booked."""
         done = factory.run(*words, check=False)
-    assert done.returncode == 1, done.stdout
-    assert "/ledger/LOG/successor" in done.stderr
+        return "is of the log" in done.stderr and "/ledger/LOG/successor" in done.stderr
+
+    until(refused)
     assert not out.exists()
 
 
@@ -94,7 +87,7 @@ def follow_the_chain(
 ) -> None:
     """Whoever trusts the first key alone comes to the newest, with files that anyone may fetch."""
     (folder / "vkey").write_text(first)
-    with httpx.Client(base_url=factory.url, timeout=60) as http:
+    with httpx.Client(base_url=factory.url, timeout=PATIENCE_S) as http:
         for log, following in pairwise(logs):
             address = f"/ledger/{log['log'].rpartition('/')[2]}"
             fetched = folder / "successor.json"

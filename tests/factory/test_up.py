@@ -6,13 +6,14 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.factory.running import MODEL, Running, free_port, running
+from inland.adapters.processes.identity import start_ticks
+from tests.factory.running import COMMAND_TIMEOUT_S, MODEL, Running, free_port, running
+from tests.patience import PATIENCE_S, until
 
 ASK = [{"role": "user", "content": "Hello?"}]
 
@@ -33,7 +34,11 @@ def test_what_up_prints_works_as_pasted(tmp_path: Path, model_file: Path) -> Non
         assert "ZZ" in printed
         curl = printed[printed.index("curl ") :].split("\n\n")[0]
         answer = subprocess.run(
-            ["bash", "-c", curl], capture_output=True, text=True, timeout=60, check=True
+            ["bash", "-c", curl],
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_TIMEOUT_S,
+            check=True,
         )
         assert json.loads(answer.stdout)["choices"], answer.stdout
         start = printed.index("from openai import")
@@ -42,7 +47,11 @@ def test_what_up_prints_works_as_pasted(tmp_path: Path, model_file: Path) -> Non
         end = max(i for i, line in enumerate(lines) if "print(" in line)
         code = "\n".join(lines[: end + 1])
         python = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_TIMEOUT_S,
+            check=False,
         )
         assert python.returncode == 0, code + python.stderr
         assert python.stdout.strip()
@@ -117,7 +126,7 @@ def test_full_disk_at_first_start_leaves_nothing(tmp_path: Path, model_file: Pat
         ["unshare", "-rm", "sh", "-c", script, "sh", str(small), str(inland), str(free_port())],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=COMMAND_TIMEOUT_S,
         check=False,
     )
     assert done.returncode not in {0, 99}, done.stderr
@@ -160,10 +169,8 @@ def test_dead_children_come_back_and_hopeless_ones_are_given_up(
         for model in models:
             model.rename(model.with_suffix(".away"))
         factory.kill("engine")
-        end = time.monotonic() + 45
-        while (engine := factory.processes("engine")[0])["state"] != "failed":
-            assert time.monotonic() < end, engine
-            time.sleep(0.5)
+        until(lambda: factory.processes("engine")[0]["state"] == "failed")
+        (engine,) = factory.processes("engine")
         assert engine["why"]
         with factory.http("demo") as http:
             got = http.post("/v1/chat/completions", json={"model": MODEL, "messages": ASK})
@@ -177,19 +184,18 @@ def test_dead_children_come_back_and_hopeless_ones_are_given_up(
 
 def _until_answered(factory: Running) -> None:
     """Callers wait or get a retryable 503, and nothing else, until there is an answer again."""
-    end = time.monotonic() + 30
-    while time.monotonic() < end:
+
+    def answered() -> bool:
         try:
             with factory.http("demo", trust_env=False) as http:
                 body = {"model": MODEL, "messages": ASK, "max_tokens": 2}
                 got = http.post("/v1/chat/completions", json=body)
         except httpx.TransportError:
-            continue
-        if got.status_code == 200:
-            return
-        assert got.status_code == 503, got.text
-        time.sleep(0.2)
-    raise AssertionError("no answer within 30 s")
+            return False
+        assert got.status_code in {200, 503}, got.text
+        return got.status_code == 200
+
+    until(answered)
 
 
 def test_children_end_with_their_supervisor(tmp_path: Path, model_file: Path) -> None:
@@ -198,10 +204,7 @@ def test_children_end_with_their_supervisor(tmp_path: Path, model_file: Path) ->
     factory.up()
     pids = [p["pid"] for p in factory.processes()]
     factory.kill("supervisor")
-    end = time.monotonic() + 10
-    while any(Path(f"/proc/{pid}").exists() for pid in pids):
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    until(lambda: all(start_ticks(pid) is None for pid in pids))
     factory.up()
     factory.down()
 
@@ -216,5 +219,5 @@ def test_foreground_up_ends_on_interrupt(tmp_path: Path, model_file: Path) -> No
         assert up.stdout is not None
         assert any("Ctrl-C" in line for line in up.stdout)  # it stays; until then it starts
         up.send_signal(signal.SIGINT)
-        up.communicate(timeout=30)
+        up.communicate(timeout=PATIENCE_S)
         assert up.returncode == 0

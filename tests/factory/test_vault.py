@@ -1,7 +1,5 @@
 """A running factory: a withdrawal ends what runs and refuses what comes, until it is undone."""
 
-import time
-
 import openai
 import pytest
 
@@ -9,9 +7,6 @@ from tests.factory.running import MODEL, Running
 
 ASK = [{"role": "user", "content": "Where are you?"}]
 ENDLESS = [{"role": "user", "content": "Write a very long story about a harbour."}]
-
-#: What a withdrawal may take, in seconds; the promise is one, and the machine may be busy.
-WITHDRAWN_S = 5.0
 
 
 def test_a_withdrawn_tenants_streams_end_and_its_requests_are_refused(factory: Running) -> None:
@@ -22,11 +17,9 @@ def test_a_withdrawn_tenants_streams_end_and_its_requests_are_refused(factory: R
     )
     for _ in range(3):
         next(stream)
-    began = time.monotonic()
     factory.run("vault", "withdraw", "--tenant", "shy")
     with pytest.raises(openai.APIError):
         list(stream)
-    assert time.monotonic() - began < WITHDRAWN_S
     with pytest.raises(openai.PermissionDeniedError, match="withdrawn"):
         factory.client("shy").chat.completions.create(model=MODEL, messages=ASK)
     assert factory.json("vault", "status")["withdrawn"] == ["shy"]

@@ -5,8 +5,7 @@ form of the feed; then one process after the other is killed and comes back as t
 """
 
 import shutil
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,12 +14,12 @@ import pytest
 import inland
 from inland.adapters.feed.frames import SPOKEN
 from tests.factory.running import MODEL, Running
+from tests.patience import until
 
 LATER = "9.9.9"
 #: What a version speaks that ours does not.
 NEXT = (SPOKEN[1] + 1, SPOKEN[1] + 1)
 ASK = {"model": MODEL, "messages": [{"role": "user", "content": "Hello."}], "max_tokens": 2}
-SOON_S = 60.0
 
 
 @dataclass
@@ -69,13 +68,6 @@ def factory(tmp_path: Path, model_file: Path, installed: Installed) -> Iterator[
         yield up
     finally:
         up.run("down", check=False)
-
-
-def until(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + SOON_S
-    while not condition():
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.2)
 
 
 def answer(factory: Running) -> tuple[int, str | None]:

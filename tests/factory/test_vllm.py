@@ -19,7 +19,8 @@ from inland.adapters.processes.identity import start_ticks
 from inland.adapters.weights.digest import file_sha256
 from tests.contract.engine import vllm_stand_in
 from tests.factory.running import Running, running
-from tests.factory.test_replicas import Callers, pid_of, until
+from tests.factory.test_replicas import Callers, pid_of
+from tests.patience import PATIENCE_S, until
 from tests.unit.weights.hostile import safetensors
 
 NAME = "two"  # as the callers of `test_replicas` know it
@@ -145,7 +146,7 @@ def test_a_drain_cuts_nobody_and_ends_all_of_it(factory: Running) -> None:
     wrapper = pid_of(factory, f"{NAME}-1")
     callers = Callers(factory)
     answers = callers.ask(8, 100, stream=True)
-    assert all(one.begun.wait(60) for one in answers)
+    assert all(one.begun.wait(PATIENCE_S) for one in answers)
     factory.run("deploy", "scale", NAME, "1")
     assert all(one.whole for one in callers.end())
     until(lambda: start_ticks(started_as) is None and start_ticks(wrapper) is None)

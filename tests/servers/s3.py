@@ -11,7 +11,7 @@ from inland.adapters.egress.door import origin
 from inland.adapters.vault.s3_blobs import Bucket
 from tests.servers.programs import free_port, rclone
 
-START_S = 30.0
+START_S = 90.0
 #: As many as one run of the tests may use.
 BUCKETS = 256
 ACCESS, SECRET = "inland-test", "a-secret-of-the-tests"

@@ -14,6 +14,7 @@ from inland.adapters.home import factory_toml
 from inland.adapters.home.layout import Home
 from inland.adapters.home.listening import Listening, from_json
 from inland.adapters.isolation.core_dumps import leave_no_core
+from inland.adapters.processes.lifeline import end_with_supervisor
 from inland.adapters.processes.room import NO_ROOM_ERRORS, NO_ROOM_EXIT
 from inland.bootstrap import logs
 from inland.domain.errors import InlandError
@@ -44,6 +45,8 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
 def main(argv: list[str]) -> int:
     """Run one process to its end; its exit status. What stops it is the last line of its log."""
     asked = _arguments(argv)
+    if asked.role != "supervisor" and asked.lifeline is not None:
+        end_with_supervisor(asked.lifeline)  # before anything that may take long
     os.umask(0o077)
     leave_no_core()
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
@@ -69,17 +72,17 @@ def _run(asked: argparse.Namespace, home: Home) -> int:
     if asked.role == "engine":
         from inland.bootstrap.engine import run_engine
 
-        return run_engine(home, asked.spec, asked.lifeline)
+        return run_engine(home, asked.spec)
     if asked.role == "gateway":
         from inland.bootstrap.gateway import run_gateway
         from inland.decide.slots import Share
 
         share = Share(asked.gateways, asked.first)
-        return run_gateway(home, asked.name, asked.fd, asked.lifeline, share, _listening(asked))
+        return run_gateway(home, asked.name, asked.fd, share, _listening(asked))
     if asked.role == "control":
         from inland.bootstrap.control import run_control
 
-        return run_control(home, asked.name, asked.lifeline, _listening(asked))
+        return run_control(home, asked.name, _listening(asked))
     from inland.adapters.processes.report import run_reporting
     from inland.adapters.processes.supervisor import Config, Grace
 

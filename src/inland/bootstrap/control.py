@@ -31,7 +31,6 @@ from inland.adapters.memory.freed import give_up_freed, overwrite_freed
 from inland.adapters.memory.handing import HandingSocket
 from inland.adapters.memory.memory_file import MemoryFiles
 from inland.adapters.processes.client import SupervisorClient
-from inland.adapters.processes.lifeline import exit_when_closed
 from inland.adapters.processes.roles import GATEWAY
 from inland.adapters.sql.database import Database
 from inland.adapters.vllm.probe import VllmProber
@@ -112,12 +111,10 @@ class _Parts:
     upkeep: Ticker
 
 
-def run_control(home: Home, name: str, lifeline: int | None, listening: Listening) -> int:
+def run_control(home: Home, name: str, listening: Listening) -> int:
     """Run until SIGTERM. Raises what stands in the way of a start."""
     isolation = available()  # probed in a child: before any thread of ours
     overwrite_freed()
-    if lifeline is not None:
-        exit_when_closed(lifeline)
     parts = _put_together(home, isolation, listening)
     ended = threading.Event()
     try:

@@ -16,23 +16,23 @@ from inland.domain.plant import EngineKind
 from inland.ports.runner import EngineSpec
 
 
-def run_engine(home: Home, spec_json: str, lifeline: int | None) -> int:
+def run_engine(home: Home, spec_json: str) -> int:
     """Serve what `spec_json` asks for, once its weights verify. Raises Damaged where they do not,
     OSError where its isolation is not to be had, Conflict with why control hands over none."""
     spec = spec_from(json.loads(spec_json))
     if spec.model_file.startswith(ASSET):
         weights = ask(home.handing_socket, f"{ENGINE}-{spec.replica}")
-        serve(replace(spec, model_file=f"/proc/self/fd/{weights}"), lifeline)
+        serve(replace(spec, model_file=f"/proc/self/fd/{weights}"))
         return 0
     Shelf(home.root).verify(spec.model, Path(spec.model_file), spec.digest)
     if spec.engine == EngineKind.VLLM:
-        return _run_vllm(spec, lifeline)
-    serve(spec, lifeline)
+        return _run_vllm(spec)
+    serve(spec)
     return 0
 
 
-def _run_vllm(spec: EngineSpec, lifeline: int | None) -> int:
+def _run_vllm(spec: EngineSpec) -> int:
     from inland.adapters.vllm.serve import serve as serve_vllm
 
-    serve_vllm(spec, lifeline, settings.from_environment().child_environment)
+    serve_vllm(spec, settings.from_environment().child_environment)
     return 0

@@ -25,7 +25,6 @@ from inland.adapters.host.machine import may_open
 from inland.adapters.llama_cpp.client import LlamaCpp
 from inland.adapters.openai.client import OpenAI
 from inland.adapters.processes.client import SupervisorClient
-from inland.adapters.processes.lifeline import exit_when_closed
 from inland.adapters.vllm.client import Vllm
 from inland.bootstrap.ways_out import InForce
 from inland.decide.slots import Share
@@ -49,12 +48,8 @@ _OTHER_FILES = 1024
 _log = logging.getLogger("inland.gateway")
 
 
-def run_gateway(
-    home: Home, name: str, fd: int, lifeline: int | None, share: Share, listening: Listening
-) -> int:
+def run_gateway(home: Home, name: str, fd: int, share: Share, listening: Listening) -> int:
     """Answer on the listening socket `fd` until SIGTERM, then finish what is under way."""
-    if lifeline is not None:
-        exit_when_closed(lifeline)
     declared = factory_toml.read(home.factory_toml)
     uvloop.run(_serve(home, name, fd, _affordable(declared.limits), share, listening))
     return 0

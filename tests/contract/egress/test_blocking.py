@@ -5,7 +5,6 @@ import resource
 import socket
 import ssl
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -22,6 +21,7 @@ from inland.adapters.egress.proxy import Proxy
 from inland.adapters.egress.uses import Use
 from inland.domain.errors import Denied
 from tests.contract.egress.certificates import certificate
+from tests.patience import PATIENCE_S, until
 
 NOBODY = "no-such.example"
 BY = ("rule",)
@@ -184,7 +184,7 @@ def test_a_policy_that_closes_the_way_ends_what_stands(server: Server) -> None:
         assert connection.recv(100).startswith(b"HTTP/1.1 200")
         may[0] = ()
         one.recheck()
-        connection.settimeout(10)
+        connection.settimeout(PATIENCE_S)
         while connection.recv(100):
             pass
 
@@ -260,15 +260,14 @@ def test_the_proxy_goes_on_where_no_descriptor_was_left(server: Server) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with Proxy(door(), "library") as proxy, socket.socket() as first, socket.socket() as caller:
         parts = httpx.URL(proxy.url)
-        caller.settimeout(30)
+        caller.settimeout(PATIENCE_S)
         proof = b"proxy-authorization: " + proxy._proof
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))  # fewer than there are
             for one in (first, caller):
                 one.connect((parts.host, parts.port or 0))
             caller.sendall(b"GET http://x:%d/a HTTP/1.1\r\n%b\r\n\r\n" % (server.port, proof))
-            while not proxy.short:
-                time.sleep(0.01)
+            until(lambda: proxy.short)
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         assert caller.recv(100).startswith(b"HTTP/1.1 200")
@@ -281,6 +280,6 @@ def test_the_proxy_goes_on_where_no_descriptor_was_left(server: Server) -> None:
 def test_what_is_no_request_to_a_proxy_is_refused(head: bytes) -> None:
     with Proxy(door(), "library") as proxy:
         parts = httpx.URL(proxy.url)
-        with socket.create_connection((parts.host, parts.port or 0), timeout=10) as caller:
+        with socket.create_connection((parts.host, parts.port or 0), timeout=PATIENCE_S) as caller:
             caller.sendall(head + b"\r\nproxy-authorization: " + proxy._proof + b"\r\n\r\n")
             assert caller.recv(100)[9:12] in {b"400", b"407"}

@@ -3,8 +3,6 @@ what stands for a vLLM."""
 
 import asyncio
 import multiprocessing
-import os
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -17,11 +15,13 @@ from inland.adapters.llama_cpp.client import LlamaCpp
 from inland.adapters.llama_cpp.probe import LlamaCppProber, counters
 from inland.adapters.llama_cpp.serve import serve
 from inland.adapters.openai.client import OpenAI
+from inland.adapters.openai.unix_ask import ask
 from inland.adapters.vllm.client import Vllm
 from inland.ports.engine import Engine, Target
 from inland.ports.runner import EngineSpec
 from tests.contract.engine.upstream import Upstream
 from tests.contract.engine.vllm_stand_in import StandIn
+from tests.patience import PATIENCE_S, until
 
 
 @dataclass
@@ -32,6 +32,7 @@ class Bench:
     target: Target
     generated: Callable[[], int]
     slack: int  # tokens a hang-up may hide from us
+    at_work: Callable[[], bool] = lambda: False  # whether by its own account it is at work still
 
 
 Opened = Callable[[], AbstractAsyncContextManager[Bench]]
@@ -42,29 +43,34 @@ def llama(model_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     """The socket of a real engine process."""
     path = tmp_path_factory.mktemp("engine") / "e.sock"
     spec = EngineSpec("r0", "smol", str(model_file), str(path), slots=4, context=512, threads=1)
-    reading, writing = os.pipe()
     process = multiprocessing.get_context("spawn").Process(target=serve, args=(spec,))
     process.start()
     try:
-        until = time.monotonic() + 60
-        while LlamaCppProber().prove(str(path), "smol") is None:
-            assert time.monotonic() < until, "the engine never produced a token"
-            time.sleep(0.1)
+        prober = LlamaCppProber()
+        until(lambda: prober.prove(str(path), "smol") is not None, "it never produced a token")
         yield str(path)
     finally:
-        os.close(reading)
-        os.close(writing)
         process.terminate()
-        process.join(10)
+        process.join(PATIENCE_S)
     assert process.exitcode == 0
     assert not path.exists()
+
+
+def _at_work(path: str) -> bool:
+    """Whether llama.cpp runs a request."""
+    _, told = ask(path, b"GET /metrics HTTP/1.1\r\n", b"", PATIENCE_S)
+    return b"llamacpp:requests_processing 0" not in told
 
 
 def open_llama(path: str) -> Opened:
     @asynccontextmanager
     async def opened() -> AsyncIterator[Bench]:
         engine = LlamaCpp()
-        yield Bench(engine, Target("r0", path, "smol"), lambda: counters(path)["completion"], 1)
+
+        def generated() -> int:
+            return counters(path)["completion"]
+
+        yield Bench(engine, Target("r0", path, "smol"), generated, 1, lambda: _at_work(path))
         await engine.close()
 
     return opened

@@ -1,7 +1,5 @@
 """A real engine driven against the clock: what is seen of it is what it made."""
 
-import time
-
 from inland.adapters.files.clock import SystemClock
 from inland.adapters.llama_cpp.client import LlamaCpp
 from inland.adapters.llama_cpp.probe import counters
@@ -39,10 +37,8 @@ def test_all_are_driven_at_once_and_counted_by_the_engine(llama: str) -> None:
 
 
 def test_what_is_not_done_in_time_is_stopped(llama: str) -> None:
-    began = time.monotonic()
     (stream,) = _driver().drive(KIND, Target("r0", llama, "smol"), [_work("Once", 480)], 0.3)
     assert stream.completion_tokens < 480
-    assert time.monotonic() - began < 30
 
 
 def test_an_engine_that_is_not_there_is_seen_to_make_nothing(tmp_path) -> None:

@@ -1,13 +1,11 @@
 """What llama.cpp does with the prompts it keeps: all that keeping tenants apart rests on."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import msgspec
 
-from inland.adapters.openai.unix_call import STOP_S
 from inland.domain.plant import Residue
 from inland.ports.engine import Call, Chat, End, Ending, Message, Work
 from tests.contract.engine.conftest import Bench, open_llama
@@ -125,10 +123,8 @@ def test_a_call_to_a_busy_slot_waits_for_it_and_can_be_given_up(llama: str) -> N
             waiting, _ = begin(it, Work(Chat(HARBOURS), max_tokens=2), 1, reuse=False)
             await asyncio.sleep(0.2)
             give_up.cancel()
-            start = time.monotonic()
             ended = await given_up.end()
             assert ended.residue is not Residue.PROMPT
-            assert time.monotonic() - start < STOP_S + 1
             stop.cancel()
             await busy.end()
             assert (await waiting.end()).how is Ending.COMPLETE

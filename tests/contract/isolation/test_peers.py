@@ -24,7 +24,7 @@ from inland.adapters.isolation.shut_in import shut_in
 isolation, path = sys.argv[1:]
 shut_in(isolation, (), Path(path).parent)
 with socket.socket(socket.AF_UNIX) as peer:
-    peer.settimeout(10)
+    peer.settimeout(90)
     peer.connect(path)
     try:
         peer.sendall(bytes.fromhex(sys.stdin.read()))
@@ -38,7 +38,7 @@ def _received(isolation: str, path: Path, asks: bytes) -> int:
     """How much a child held to `isolation` got for what it asks at `path`."""
     argv = [sys.executable, "-c", _CHILD, isolation, str(path)]
     done = subprocess.run(
-        argv, input=asks.hex(), capture_output=True, text=True, timeout=30, check=True
+        argv, input=asks.hex(), capture_output=True, text=True, timeout=90, check=True
     )
     return int(done.stdout)
 

@@ -8,7 +8,8 @@ import pytest
 
 from inland.domain.errors import BadInput, Conflict, NotFound
 from inland.ports.runner import ProcessState, Runner
-from tests.unit.processes.standing import Standing, engine, eventually
+from tests.patience import until
+from tests.unit.processes.standing import Standing, engine
 
 
 @pytest.fixture
@@ -28,9 +29,9 @@ def test_exactly_the_engines_asked_for_run(runner: Runner) -> None:
     runner.set_engines((engine("a"), engine("b")))
     assert _engines(runner) == {"engine-a", "engine-b"}
     runner.set_engines((engine("b"),))
-    eventually(lambda: _engines(runner) == {"engine-b"})
+    until(lambda: _engines(runner) == {"engine-b"})
     runner.set_engines(())
-    eventually(lambda: _engines(runner) == set())
+    until(lambda: _engines(runner) == set())
 
 
 def test_asking_again_changes_nothing(runner: Runner, standing: Standing) -> None:
@@ -44,7 +45,7 @@ def test_a_changed_spec_is_another_process(runner: Runner, standing: Standing) -
     runner.set_engines((engine("a"),))
     pid = standing.until("engine-a", ProcessState.RUNNING).pid
     runner.set_engines((engine("a", threads=2),))
-    eventually(lambda: getattr(standing.view("engine-a"), "pid", None) not in {None, pid})
+    until(lambda: getattr(standing.view("engine-a"), "pid", None) not in {None, pid})
     standing.until("engine-a", ProcessState.RUNNING)
 
 
@@ -112,7 +113,7 @@ def test_ready_is_of_one_life(runner: Runner, standing: Standing) -> None:
     runner.report_ready("engine-a", pid)
     standing.until("engine-a", ProcessState.RUNNING)
     os.kill(pid, signal.SIGKILL)
-    eventually(lambda: getattr(standing.view("engine-a"), "pid", None) not in {None, pid})
+    until(lambda: getattr(standing.view("engine-a"), "pid", None) not in {None, pid})
     assert standing.until("engine-a", ProcessState.STARTING).restarts == 1
     with pytest.raises(NotFound):
         runner.report_ready("engine-b", pid)

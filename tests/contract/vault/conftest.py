@@ -1,5 +1,8 @@
 """Every keeper of keys and every blob store there is, and vaults over them."""
 
+import time
+from collections.abc import Callable
+
 import pytest
 
 from inland.adapters.egress.blocking import BlockingDoor
@@ -14,11 +17,12 @@ from inland.adapters.vault.placed_blobs import Placed, PlacedBlobs
 from inland.adapters.vault.s3_blobs import Patience, S3Blobs
 from inland.adapters.vault.sealed_vault import SealedVault
 from inland.domain.places import Place
+from tests.patience import PATIENCE_S
 from tests.servers import openbao, s3
 from tests.vaults import factory_key, needed_folders, vault_of
 
-#: What a call to a server may take in the tests of one that does not answer, in seconds.
-LIMIT_S = 2.0
+#: What a call to a server may take: much, for one that answers; little, for one that does not.
+LIMIT_S, SHORT_S = PATIENCE_S, 0.5
 
 
 @pytest.fixture(scope="session")
@@ -51,10 +55,16 @@ def opened(door):
     """Makes keys on a server, and ends their calls afterwards."""
     made = []
 
-    def keys(url: str, token: str, mount: str, limit_s: float = LIMIT_S) -> OpenBaoKeys:
+    def keys(
+        url: str,
+        token: str,
+        mount: str,
+        limit_s: float = LIMIT_S,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> OpenBaoKeys:
         calls = Calls(door, "keys", origin(url), limit_s)
         made.append(calls)
-        return OpenBaoKeys(calls, lambda: token, mount)
+        return OpenBaoKeys(calls, lambda: token, mount, monotonic)
 
     yield keys
     for calls in made:
@@ -68,7 +78,7 @@ def reopened(request, files):
         return lambda: EmbeddedKeys(files, factory_key)
     server, opened = (request.getfixturevalue(name) for name in ("openbao_server", "opened"))
     mount, token = server.mount()
-    return lambda: opened(server.url, token, mount, 30.0)
+    return lambda: opened(server.url, token, mount)
 
 
 @pytest.fixture

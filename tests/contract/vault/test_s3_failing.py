@@ -12,7 +12,8 @@ from tests.servers import s3
 from tests.servers.liar import Mode, standing_before
 from tests.vaults import factory_key
 
-#: Short, for servers that never answer.
+#: For servers that answer, and short, for those that never do.
+LONG = Patience(connect_s=90, request_s=90, retries_s=1, retries=1, rest_s=0)
 SHORT = Patience(connect_s=1, request_s=1, retries_s=1, retries=1, rest_s=0)
 PART = PartName("acme", "0198c2a1-one", 0)
 
@@ -25,18 +26,20 @@ def liar(s3_server):
 
 @pytest.fixture
 def blobs(liar, s3_server, stored):
-    return stored(s3_server.bucket(liar.port), SHORT)
+    return stored(s3_server.bucket(liar.port), LONG)
 
 
 @pytest.mark.parametrize("mode", [Mode.FAILS, Mode.HANGS, Mode.NONSENSE, Mode.SHORT])
-def test_a_store_that_fails_is_away_until_it_works_again(liar, blobs, mode):
+def test_a_store_that_fails_is_away_until_it_works_again(liar, s3_server, stored, mode):
+    bucket = s3_server.bucket(liar.port)
+    blobs, hasty = stored(bucket, LONG), stored(bucket, SHORT)
     blobs.put("parts/a/0", b"x" * 100)
     liar.mode = mode
-    for call in (lambda: blobs.get("parts/a/0"), lambda: list(blobs.names())):
+    for call in (lambda: hasty.get("parts/a/0"), lambda: list(hasty.names())):
         with pytest.raises(BlobsAway):
             call()
     if mode is not Mode.SHORT:  # of an answer without a body there is no half
-        for call in (lambda: blobs.put("parts/a/1", b"y"), lambda: blobs.remove("parts/a/0")):
+        for call in (lambda: hasty.put("parts/a/1", b"y"), lambda: hasty.remove("parts/a/0")):
             with pytest.raises(BlobsAway):
                 call()
     liar.mode = Mode.HONEST
@@ -77,7 +80,7 @@ def test_old_and_wrong_data_is_never_content(liar, blobs, files, mode):
 
 def test_a_server_that_is_gone_is_away_and_back_when_it_is_back(tmp_path, stored):
     with s3.running(tmp_path) as server:
-        blobs = stored(server.bucket(), SHORT)
+        blobs = stored(server.bucket(), LONG)
         blobs.put("parts/a/0", b"x")
         server.stop()
         with pytest.raises(BlobsAway):
@@ -89,7 +92,7 @@ def test_a_server_that_is_gone_is_away_and_back_when_it_is_back(tmp_path, stored
 def test_a_bucket_that_is_not_there_is_away_and_not_empty(s3_server, stored, door):
     bucket = s3_server.bucket()
     gone = type(bucket)(bucket.endpoint, "no-such-bucket", "", bucket.key)
-    blobs = stored(gone, SHORT)
+    blobs = stored(gone, LONG)
     for call in (lambda: list(blobs.names()), lambda: blobs.put("parts/a/0", b"x")):
         with pytest.raises(BlobsAway):
             call()
@@ -98,7 +101,7 @@ def test_a_bucket_that_is_not_there_is_away_and_not_empty(s3_server, stored, doo
 def test_a_wrong_secret_is_away(s3_server, stored):
     bucket = s3_server.bucket()
     wrong = type(bucket)(bucket.endpoint, bucket.name, "", lambda: (s3.ACCESS, "wrong"))
-    blobs = stored(wrong, SHORT)
+    blobs = stored(wrong, LONG)
     with pytest.raises(BlobsAway):
         blobs.put("parts/a/0", b"x")
     with pytest.raises(BlobsAway):
@@ -112,7 +115,7 @@ def test_a_store_that_no_rule_names_is_not_connected_to(liar, s3_server):
         seen.append(host)
         return ()
 
-    blobs = S3Blobs(s3_server.bucket(liar.port), BlockingDoor(nobody), SHORT)
+    blobs = S3Blobs(s3_server.bucket(liar.port), BlockingDoor(nobody), LONG)
     try:
         with pytest.raises(BlobsAway, match=r"policy set|403"):
             blobs.put("parts/a/0", b"x")

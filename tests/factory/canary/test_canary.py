@@ -18,7 +18,6 @@ from tests.factory.canary.life import life
 from tests.factory.canary.trace import Trace
 
 SEED = "test"
-LEAK_S = 60
 
 
 def _name(way: object) -> str:
@@ -33,7 +32,7 @@ def leaked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Finding]]:
         pytest.skip(f"{folder} lies in memory: nothing rests there (see --basetemp)")
     trace = Trace(rings=True)
     words = [sys.executable, "-m", "tests.factory.canary.leaks", str(folder), SEED]
-    subprocess.run([*trace.words(), *words], check=True, timeout=LEAK_S, stderr=subprocess.PIPE)
+    subprocess.run([*trace.words(), *words], check=True, stderr=subprocess.PIPE)
     trace.settle()
     told = {_name(way): leaks.text(_name(way), SEED) for way in (*leaks.TOLD, leaks.harmless)}
     yield judged(trace.calls(), Needles(told), Allowed())

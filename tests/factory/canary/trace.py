@@ -7,17 +7,17 @@ import re
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.patience import until
 
 #: Where nothing rests: a tmpfs.
 MEMORY = Path("/dev/shm")  # noqa: S108 - no name in it is guessed
 #: Bytes of one call that are written down; of longer ones the checker says that it was cut.
 STRING_BYTES = 6 << 20
 #: What a strace may take to end once all it follows have.
-END_S = 60.0
 WRITES = "write,pwrite64,writev,pwritev,pwritev2"
 #: Bytes that go from one descriptor to another without passing through the process.
 CARRIES = "sendfile,copy_file_range,splice,tee,vmsplice"
@@ -75,10 +75,7 @@ class Trace:
 
     def settle(self) -> None:
         """Wait until no strace writes any more."""
-        end = time.monotonic() + END_S
-        while self._is_written():
-            assert time.monotonic() < end, "a strace does not end"
-            time.sleep(0.05)
+        until(lambda: not self._is_written(), "a strace does not end")
 
     def _is_written(self) -> bool:
         mark = str(self._folder)

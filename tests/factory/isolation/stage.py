@@ -1,6 +1,5 @@
 """Two tenants in one factory: alpha, whose keys ask, and beta, of whom they must not learn."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -9,13 +8,13 @@ from typing import Any
 
 from tests.factory.isolation.table import Kind
 from tests.factory.running import MODEL, Running
+from tests.patience import until
 
 #: Alpha's keys, then those of no tenant, then none at all.
 TENANTS = ("alpha-admin", "alpha-member")
 DEAD = ("alpha-revoked", "nobody")
 STAFF = ("auditor", "operator")
 CALLERS = (*TENANTS, *DEAD, *STAFF)
-BOOKED_S = 30
 #: Keys that do not work are asked with more often than one address may.
 MANY = 1_000_000
 
@@ -167,9 +166,6 @@ def _answer(factory: Running, key: str, model: str) -> str:
     """The id of an answer that is on the books."""
     with factory.client(key) as client:
         answer = client.chat.completions.create(model=model, **ASK)
-    end = time.monotonic() + BOOKED_S
-    while time.monotonic() < end:
-        with factory.http(key) as http:
-            if http.get(f"/factory/v1/receipts/{answer.id}").status_code == 200:
-                return str(answer.id)
-    raise AssertionError(f"{answer.id} was not booked")
+    with factory.http(key) as http:
+        until(lambda: http.get(f"/factory/v1/receipts/{answer.id}").is_success, "it is not booked")
+    return str(answer.id)

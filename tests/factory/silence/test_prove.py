@@ -6,13 +6,13 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
 
 from inland.ledger import canonical
 from tests.factory.silence.proving import LOOKS, Prove, inland, python
+from tests.patience import until
 
 #: A quiet job: it computes, talks to itself, writes what it may, and says so.
 QUIET = """
@@ -243,8 +243,7 @@ def test_a_socket_that_appears_where_it_could_read_leaves_no_evidence(
     with socket.socket(socket.AF_UNIX) as late:
 
         def appear() -> None:
-            while not printed.exists() or not printed.read_text():
-                time.sleep(0.01)
+            until(lambda: printed.exists() and printed.read_text())
             late.bind(str(folder / "late"))
             (folder / "go").touch()
 
@@ -284,7 +283,7 @@ def test_where_the_kernel_refuses_namespaces_there_is_no_claim(
     words = ["egress", "prove", "-o", str(evidence), "--home", str(home), "--", "/bin/true"]
     limit = 'echo 0 > /proc/sys/user/max_user_namespaces; exec "$@"'
     argv = ["unshare", "-Ur", "sh", "-c", limit, "sh", sys.executable, "-m", "inland", *words]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=100, check=False)
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "the kernel does not let it be made" in done.stderr
     assert not evidence.exists()

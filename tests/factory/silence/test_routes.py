@@ -7,12 +7,12 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.factory.silence.proving import LOOKS, Prove, python
+from tests.patience import until
 
 MORE = """
 import ctypes, os, platform, stat, sys
@@ -160,8 +160,7 @@ def test_what_was_made_and_removed_where_it_could_read_leaves_no_evidence(
     printed = tmp_path / "evidence.json.output"
 
     def appear() -> None:
-        while not printed.exists() or not printed.read_text():
-            time.sleep(0.01)
+        until(lambda: printed.exists() and printed.read_text())
         if make == "plain":
             (folder / "late").write_text("plain")
             (folder / "late").rename(folder / "later")
@@ -195,7 +194,7 @@ def test_what_somebody_serves_is_covered_or_not_read_at_all(home: Path, tmp_path
         mount = 'mount -t mqueue none "$1" && shift && exec "$@"'
         argv = ["unshare", "-Urmi", "sh", "-c", mount, "sh", str(given / "served")]
         argv += [sys.executable, "-m", "inland", *words]
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=100, check=False)
+        done = subprocess.run(argv, capture_output=True, text=True, check=False)
         assert done.returncode == code, done.stderr
         if code:
             assert f"{given}/served lies on {given}/served (mqueue, none)" in done.stderr

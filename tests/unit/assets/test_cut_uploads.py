@@ -12,6 +12,7 @@ from inland.plant.asset_claims import Claims
 from inland.ports.blobs import BlobsAway
 from inland.ports.keys import KeyName, KeyWithdrawn
 from inland.ports.vault import PartName
+from tests.patience import PATIENCE_S
 from tests.unit.assets.world import CANARY, STEP, World
 
 DATA = bytes(range(STEP)) + CANARY
@@ -28,18 +29,18 @@ def test_two_puts_of_one_part_leave_the_proof_of_what_lies_there(world: World, m
         proof = take(part, size, pieces)
         if order[0] is threading.current_thread():
             sealed.set()
-            assert go_on.wait(30)
+            assert go_on.wait(PATIENCE_S)
         return proof
 
     monkeypatch.setattr(vault, "take", held)
     first, second = (threading.Thread(target=world.put, args=(asset, DATA)) for _ in range(2))
     first.start()
-    assert sealed.wait(30)
+    assert sealed.wait(PATIENCE_S)
     second.start()
     second.join(1)  # it ends here where nothing makes it wait
     go_on.set()
     for thread in (first, second):
-        thread.join(30)
+        thread.join(PATIENCE_S)
     world.plant.uploads.finish(world.member, asset)
     assert world.read(asset) == DATA
 

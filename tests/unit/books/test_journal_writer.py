@@ -12,6 +12,7 @@ from inland.domain.ids import WriterId
 from inland.ledger import frames
 from inland.ledger.frames import FrameKind
 from inland.ports.files import DiskFull
+from tests.patience import until_here as until
 
 SEGMENT = "journal/w/0000000000000000.frames"
 
@@ -22,7 +23,7 @@ class Disk:
     def __init__(self) -> None:
         self.full = self.broken = False
         self.full_at: str | None = None
-        self.may_sync = threading.Event()
+        self.may_sync, self.syncing = threading.Event(), threading.Event()
         self.may_sync.set()
         self.syncs = 0
         self.disk = ForgetfulDisk(self._watch)
@@ -36,6 +37,7 @@ class Disk:
         if operation == self.full_at:
             raise DiskFull(path)
         if operation == "sync":
+            self.syncing.set()
             self.may_sync.wait()
             self.syncs += 1
             if self.broken:
@@ -69,13 +71,6 @@ async def appended(made, payload):
     await done.wait()
 
 
-async def until(holds):
-    """Wait for what the journal's thread does of its own."""
-    async with asyncio.timeout(5):
-        while not holds():  # noqa: ASYNC110 - the thread knows of no event loop here
-            await asyncio.sleep(0.001)
-
-
 def test_what_was_acknowledged_survives_a_crash():
     async def play():
         made = writer(disk)
@@ -106,10 +101,11 @@ def test_what_waits_while_a_sync_runs_is_one_commit():
     async def play():
         made = writer(disk)
         disk.may_sync.clear()
+        disk.syncing.clear()
         first = asyncio.create_task(appended(made, b"first"))
-        await asyncio.sleep(0.02)
+        await until(disk.syncing.is_set)
         rest = [asyncio.create_task(appended(made, b"x")) for _ in range(50)]
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0)  # each appends as it begins
         disk.may_sync.set()
         await asyncio.gather(first, *rest)
         made.stop()

@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-import time
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -14,11 +13,11 @@ from inland.adapters.feed.frames import LEASE_S
 from inland.adapters.feed.server import FeedServer
 from inland.domain.allowances import Allowance, Claim
 from inland.domain.snapshot import Secrets
+from tests.patience import PATIENCE_S
+from tests.patience import until_here as until
 from tests.unit.decide.plants import allowed_snapshot
 
 NO_SECRETS = Secrets({}, {})
-#: Longest that something is waited for that is about to happen, in real seconds.
-SOON_S = 10.0
 
 
 class HandClock:
@@ -71,14 +70,6 @@ async def running(client):
             await task
 
 
-async def until(condition):
-    """Wait for what other threads and tasks are about to do."""
-    end = time.monotonic() + SOON_S
-    while not condition():
-        assert time.monotonic() < end, "it never came"
-        await asyncio.sleep(0.005)
-
-
 class Waiter(threading.Thread):
     """Someone who revoked, and waits for it to be in force."""
 
@@ -93,7 +84,7 @@ class Waiter(threading.Thread):
 
 def run(body):
     """Tests are synchronous; what they drive is not."""
-    asyncio.run(asyncio.wait_for(body, 4 * SOON_S))
+    asyncio.run(asyncio.wait_for(body, 3 * PATIENCE_S))
 
 
 def test_a_gateway_runs_what_is_published_and_a_change_waits_for_it(feed, clock, tmp_path):
@@ -174,7 +165,7 @@ def test_a_control_that_starts_waits_a_lease_for_gateways_it_has_not_heard(clock
         waiter.join(0.3)
         assert waiter.is_alive()
         clock.now_s += LEASE_S
-        waiter.join(SOON_S)
+        waiter.join(PATIENCE_S)
         assert not waiter.is_alive()
     finally:
         server.close()

@@ -28,8 +28,10 @@ from inland.domain.guards import Act, Guard, Question
 from inland.domain.snapshot import Secrets, Snapshot
 from inland.ports.runner import ProcessState, ProcessView
 from tests.fixtures.homes.older import revisions, unpack
+from tests.patience import PATIENCE_S
+from tests.patience import until_here as until
 from tests.unit.decide.plants import allowed_snapshot
-from tests.unit.feed.test_feed import NO_SECRETS, HandClock, Waiter, gateway, run, running, until
+from tests.unit.feed.test_feed import NO_SECRETS, HandClock, Waiter, gateway, run, running
 from tests.unit.feed.test_feed import clock as clock  # noqa: PLC0414 - a fixture
 from tests.unit.feed.test_feed import feed as feed  # noqa: PLC0414
 from tests.unit.feed.test_feed import version as of_version
@@ -263,7 +265,7 @@ def test_nothing_is_in_force_while_a_gateway_runs_anothers_content(tmp_path, clo
                 assert waiter.is_alive()
             finally:
                 clock.now_s += 3 * LEASE_S
-                waiter.join(5)
+                waiter.join(PATIENCE_S)
                 second.close()
 
     run(body())

@@ -151,7 +151,6 @@ def test_who_says_nothing_makes_room_for_who_does(pair: tuple[Path, Path]) -> No
 def test_a_handshake_has_its_time_and_no_more(pair: tuple[Path, Path]) -> None:
     async def test(w: World, served: Served) -> None:
         with _silent(w) as silent:
-            await w.until(lambda: _shaking(w) == 1)
             await w.until(lambda: _is_ended(silent))
             await w.until(lambda: _shaking(w) == 0)
         assert _turned_away(w) == {"handshake_failed": 1}

@@ -11,6 +11,7 @@ from inland.domain.limits import Limits
 from inland.gateway.protocol import Connection
 from tests.fuzz.targets import Desk, Transport
 from tests.hostile import SERVED, SMUGGLED, Text, Wire, texts, wires
+from tests.patience import PATIENCE_S
 from tests.unit.gateway.world import ASK, KEYS, Caller, caller, chat_of, request, world
 
 BODY = json.dumps({"model": "smol", "messages": ASK}).encode()
@@ -20,11 +21,11 @@ _STATUS = re.compile(rb"HTTP/1\.1 (\d{3}) ")
 
 
 async def said(c: Caller, quiet_s: float = 0.3) -> bytes:
-    """What comes until the gateway closes, or nothing more comes."""
+    """What comes until the gateway closes, or nothing more comes after an answer."""
     data = b""
     while True:
         try:
-            more = await asyncio.wait_for(c.reader.read(65536), quiet_s)
+            more = await asyncio.wait_for(c.reader.read(65536), quiet_s if data else PATIENCE_S)
         except TimeoutError:
             return data
         if not more:

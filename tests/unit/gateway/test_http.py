@@ -9,6 +9,7 @@ import pytest
 
 from inland.domain.limits import Limits
 from inland.gateway.contract import OPERATIONS
+from tests.patience import PATIENCE_S
 from tests.unit.gateway.world import ASK, KEYS, Caller, World, caller, request, world
 
 BODY = json.dumps({"model": "smol", "messages": ASK}).encode()
@@ -229,7 +230,7 @@ def test_all_bodies_being_received_are_bounded_though_they_come_in_chunks() -> N
                 one.send(head + b"%x\r\n%b\r\n" % (60_000, b" " * 60_000))
             done, _ = await asyncio.wait(
                 [asyncio.create_task(one.reply()) for one in (first, second)],
-                timeout=5,
+                timeout=PATIENCE_S,
                 return_when=asyncio.FIRST_COMPLETED,
             )
             assert [one.result().status for one in done] == [503]

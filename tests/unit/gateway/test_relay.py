@@ -141,9 +141,10 @@ def test_waiting_for_control_is_bounded(tmp_path: Path) -> None:
             caller(w) as second,
             caller(w) as third,
         ):
-            for c in (first, second, third):
+            turns = w.gateway._desk._relay._turns
+            for c, taken in ((first, (1, 0)), (second, (1, 1)), (third, (1, 1))):
                 c.send(b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n")
-                await asyncio.sleep(0.01)
+                await w.until(lambda: (turns._running.total(), turns._count) == taken)  # noqa: B023
             assert (await third.reply()).status == 503
             assert (await first.reply()).status == 200
             assert (await second.reply()).status == 200

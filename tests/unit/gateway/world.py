@@ -34,6 +34,7 @@ from inland.ledger import canonical
 from inland.ledger.frames import FrameKind
 from inland.ledger.records import Record
 from inland.ports.engine import Chat, Counts, End, Ending, Engine, Piece, Sink, Target, Work
+from tests.patience import PATIENCE_S, until_here
 
 HERE = Place("here", "DE", "DE")
 KEYS = {name: new_api_key(bytes([n]) * 40) for n, name in enumerate(("demo", "acme", "operator"))}
@@ -230,10 +231,8 @@ class World:
         self.gateway.apply(new, Secrets(RECORD_KEYS, {}))
 
     async def until(self, true: Callable[[], object]) -> None:
-        """Let the loop run until `true()`; fails after 5 s."""
-        async with asyncio.timeout(5):
-            while not true():  # noqa: ASYNC110 - what is awaited sets no event
-                await asyncio.sleep(0.002)
+        """Let the loop run until `true()`."""
+        await until_here(true)
 
     async def calls(self, count: int) -> list[ScriptedCall]:
         await self.until(lambda: len(self.engine.calls) >= count)
@@ -335,7 +334,7 @@ class Caller:
 
     async def rest(self) -> bytes:
         """Everything until the gateway closes."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             return await self.reader.read()
 
     async def close(self) -> None:
@@ -358,7 +357,7 @@ async def caller(
     )
     made = Caller(reader, writer)
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             yield made
     finally:
         await made.close()

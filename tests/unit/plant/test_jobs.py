@@ -1,7 +1,5 @@
 """Jobs are decided and booked before anything is opened, and end when they may not go on."""
 
-import time
-
 import pytest
 
 from inland.domain.assets import Action
@@ -9,6 +7,7 @@ from inland.domain.errors import BadInput, Conflict, Denied, NotFound
 from inland.domain.labels import Purpose
 from inland.plant.asset_terms import AssetTerms
 from inland.plant.jobs import JobOrder, JobState
+from tests.patience import PATIENCE_S, until
 from tests.unit.assets.world import CANARY, World, small_parts
 
 
@@ -29,13 +28,6 @@ def jobs(world):
 def order(asset, **more):
     given = {"tenant": "acme", "purpose": Action.TRAIN, "assets": (asset,), "command": ("true",)}
     return JobOrder(**given | more)
-
-
-def until(true):
-    end = time.monotonic() + 60
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.002)
 
 
 def running(world, asset, **more):
@@ -151,4 +143,4 @@ def test_one_that_ended_with_its_control_is_booked_by_the_next(world):
     (ended,) = world.said("job.end")
     assert (ended["details"]["job"], ended["details"]["why"]) == (job, "control ended")
     cell.finish(0)
-    assert work.over.wait(60), "its thread is done with the database"
+    assert work.over.wait(PATIENCE_S), "its thread is done with the database"

@@ -5,8 +5,7 @@ import os
 import signal
 import sys
 import threading
-import time
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from inland.adapters.processes.child import Launch
@@ -15,19 +14,21 @@ from inland.adapters.processes.started import Started
 from inland.adapters.processes.states import BackOff
 from inland.adapters.processes.supervisor import Config, Grace, StartLimits, Supervisor
 from inland.ports.runner import EngineSpec, ProcessState, ProcessView
+from tests.patience import PATIENCE_S, until
 
-#: Reads how to behave from `behave-NAME`: work, mute (never ready), die, deaf (ignores SIGTERM).
+#: Reads how to behave from `behave-NAME`: work, mute (never ready), die, deaf (ignores SIGTERM),
+#: busy (no other thread of it runs, once it works).
 CHILD = """
-import os, signal, socket, sys, threading
+import ctypes, os, signal, socket, sys, threading
 from pathlib import Path
 from inland.adapters.processes.client import SupervisorClient
-from inland.adapters.processes.lifeline import exit_when_closed
+from inland.adapters.processes.lifeline import end_with_supervisor
 home, name, lifeline, listen = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 how = home / f"behave-{name}"
 how = how.read_text() if how.exists() else "work"
 if how == "die":
     sys.exit("it cannot go on\\n")
-exit_when_closed(lifeline)
+end_with_supervisor(lifeline)
 told = home / "told"
 def end(*_):
     with told.open("a") as file:
@@ -36,6 +37,8 @@ def end(*_):
 signal.signal(signal.SIGTERM, signal.SIG_IGN if how == "deaf" else end)
 if how != "mute":
     SupervisorClient(home / "run" / "supervisor.sock").report_ready(name, os.getpid())
+if how == "busy":
+    ctypes.PyDLL(None).sleep(1000)
 if listen >= 0:
     listener = socket.socket(fileno=listen)
     listener.setblocking(True)
@@ -46,8 +49,8 @@ if listen >= 0:
 threading.Event().wait()
 """
 QUICK = BackOff((0.0, 0.01))
-#: Longest a test waits for something real, in seconds.
-PATIENCE_S = 20.0
+#: What a child gets to end by itself: as long as it likes, but for a test about just that.
+PATIENT = Grace(gateway_s=PATIENCE_S, control_s=PATIENCE_S, engine_s=PATIENCE_S)
 
 
 def stand_in(launch: Launch) -> list[str]:
@@ -62,11 +65,14 @@ def environment() -> dict[str, str]:
 
 
 def config(
-    home: Path, port: int = 0, gateways: int = 1, limits: StartLimits | None = None
+    home: Path,
+    port: int = 0,
+    gateways: int = 1,
+    limits: StartLimits | None = None,
+    grace: Grace = PATIENT,
 ) -> Config:
     (home / "run").mkdir(exist_ok=True)
     (home / "logs").mkdir(exist_ok=True)
-    grace = Grace(gateway_s=5, control_s=5, engine_s=0.3)
     return Config(
         home, port, gateways, environment(), stand_in, QUICK, grace, limits or StartLimits()
     )
@@ -78,6 +84,7 @@ class Standing:
     def __init__(self, settings: Config) -> None:
         self.home = settings.home
         self.client = SupervisorClient(self.home / "run" / "supervisor.sock")
+        self._settings = settings
         self._supervisor = Supervisor(settings)
         self.port = self._supervisor.port
         self._up = threading.Event()
@@ -105,7 +112,7 @@ class Standing:
 
     def until(self, name: str, state: ProcessState) -> ProcessView:
         """The process once it is in that state."""
-        eventually(lambda: getattr(self.view(name), "state", None) is state)
+        until(lambda: getattr(self.view(name), "state", None) is state)
         view = self.view(name)
         assert view is not None
         return view
@@ -119,30 +126,26 @@ class Standing:
             view = self.view(name)  # one look: between two it may have died
             return works(view) and view is not None and view.pid not in {pid, None}
 
-        eventually(lives_again)
+        until(lives_again)
         return self.pid(name)
 
     def behave(self, name: str, how: str) -> None:
         """How its next life behaves."""
         (self.home / f"behave-{name}").write_text(how)
 
+    def give_time(self, **limits: float) -> None:
+        """From now on a start has the usual limits, but for these."""
+        self._supervisor._config = replace(self._settings, start_limits=StartLimits(**limits))
+
     def stop(self) -> None:
         if self._thread.is_alive():
             self.client.stop()
-        self._thread.join(PATIENCE_S)
+        self._thread.join(4 * PATIENCE_S)
         assert not self._thread.is_alive()
 
 
 def works(view: ProcessView | None) -> bool:
     return view is not None and view.state is ProcessState.RUNNING
-
-
-def eventually(holds: Callable[[], bool]) -> None:
-    """Return once it holds; fail when it never does."""
-    end = time.monotonic() + PATIENCE_S
-    while not holds():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.01)
 
 
 def engine(replica: str = "m-0", **changes: int) -> EngineSpec:

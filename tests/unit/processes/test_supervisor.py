@@ -14,18 +14,19 @@ import pytest
 from inland.adapters.processes import lock
 from inland.adapters.processes.child import Launch, bootstrap_argv
 from inland.adapters.processes.identity import lives, start_ticks
+from inland.adapters.processes.lifeline import ORPHANED
 from inland.adapters.processes.listeners import open_listener, prove_free
 from inland.adapters.processes.logs import bound, last_line, rotate
 from inland.adapters.processes.supervisor import StartLimits, Supervisor
 from inland.domain.errors import Busy, Conflict
 from inland.ports.runner import ProcessState
+from tests.patience import PATIENCE_S, until
 from tests.unit.processes.standing import (
-    PATIENCE_S,
+    PATIENT,
     Standing,
     config,
     engine,
     environment,
-    eventually,
     stand_in,
     works,
 )
@@ -76,7 +77,7 @@ def test_only_the_present_life_can_report_itself_ready(standing: Standing) -> No
     standing.behave("control", "mute")
     pid = standing.pid("control")
     os.kill(pid, signal.SIGKILL)
-    eventually(lambda: standing.view("control").pid not in {None, pid})  # type: ignore[union-attr]
+    until(lambda: standing.view("control").pid not in {None, pid})  # type: ignore[union-attr]
     with pytest.raises(Conflict):
         standing.client.report_ready("control", pid)
     standing.client.report_ready("control", standing.pid("control"))
@@ -122,14 +123,18 @@ def test_stop_ends_gateways_then_control_then_engines_and_frees_the_home(home: P
     assert not (home / "run" / "supervisor.sock").exists()
 
 
-def test_a_child_deaf_to_the_signal_is_killed_when_its_grace_is_over(standing: Standing) -> None:
-    standing.behave("engine-a", "deaf")
-    standing.client.set_engines((engine("a"),))
-    standing.until("engine-a", ProcessState.RUNNING)
-    pid = standing.pid("engine-a")
-    standing.client.set_engines(())
-    eventually(lambda: standing.view("engine-a") is None)
-    assert start_ticks(pid) is None
+def test_a_child_deaf_to_the_signal_is_killed_when_its_grace_is_over(home: Path) -> None:
+    (home / "behave-engine-a").write_text("deaf")
+    standing = Standing(config(home, grace=replace(PATIENT, engine_s=0.3)))
+    try:
+        standing.client.set_engines((engine("a"),))
+        standing.until("engine-a", ProcessState.RUNNING)
+        pid = standing.pid("engine-a")
+        standing.client.set_engines(())
+        until(lambda: standing.view("engine-a") is None)
+        assert start_ticks(pid) is None
+    finally:
+        standing.stop()
 
 
 def test_a_second_supervisor_of_a_home_is_refused(standing: Standing) -> None:
@@ -181,24 +186,38 @@ def _start_supervisor(home: Path) -> "subprocess.Popen[str]":
 def test_children_end_when_their_supervisor_is_killed_and_the_next_one_waits_for_them(
     home: Path,
 ) -> None:
+    """Whatever they are doing: one of them lets no thread of its own run."""
+    (home / "behave-control").write_text("busy")
     with _start_supervisor(home) as first:
         assert first.stdout is not None
         assert first.stdout.readline()
         standing = _Asked(home)
-        standing.until("gateway-0", ProcessState.RUNNING)
+        for name in ("control", "gateway-0"):
+            standing.until(name, ProcessState.RUNNING)
         children = [
             (view.pid, view.start)
             for view in standing.client.processes()
             if view.role != "supervisor"
         ]
         first.kill()
+    (home / "behave-control").write_text("work")
     with _start_supervisor(home) as second:
         assert second.stdout is not None
         assert second.stdout.readline()
-        assert not any(lives(pid, start) for pid, start in children if pid and start)
+        until(lambda: not any(lives(pid, start) for pid, start in children if pid and start))
         _Asked(home).until("gateway-0", ProcessState.RUNNING)
         second.send_signal(signal.SIGTERM)
         assert second.wait(PATIENCE_S) == 0
+
+
+def test_a_child_that_begins_after_its_supervisors_end_ends_at_once() -> None:
+    reading, writing = os.pipe()
+    os.close(writing)
+    begin = "from inland.adapters.processes.lifeline import end_with_supervisor as tied; import sys"
+    argv = [sys.executable, "-c", f"{begin}; tied(int(sys.argv[1])); sys.exit(1)", str(reading)]
+    done = subprocess.run(argv, pass_fds=(reading,), env=environment(), check=False)
+    os.close(reading)
+    assert done.returncode == ORPHANED
 
 
 class _Asked(Standing):
@@ -259,6 +278,7 @@ def test_a_child_that_hangs_at_its_start_is_given_up(home: Path, name: str) -> N
         assert view.why == "not ready within 0.3 s"
         assert view.restarts == 2
         standing.behave(name, "work")
+        standing.give_time()
         standing.client.revive(name)
         standing.until(name, ProcessState.RUNNING)
     finally:
@@ -275,6 +295,7 @@ def test_a_gateway_is_not_blamed_for_a_control_that_does_not_work(home: Path) ->
         view = standing.until("gateway-0", ProcessState.STARTING)
         assert view.restarts == 0
         standing.behave("control", "work")
+        standing.give_time(gateway_s=0.1)
         standing.client.revive("control")
         assert standing.until("gateway-0", ProcessState.FAILED).why == "not ready within 0.1 s"
     finally:

@@ -1,4 +1,4 @@
-"""The engine process: llama.cpp serving one replica until its parent is gone or says stop.
+"""The engine process: llama.cpp serving one replica until it is told to stop.
 
 Two servers on the same weights: one for text, one for vectors (`sockets.py` says why).
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 _SPARE_THREADS = 8
 
 
-def serve(spec: EngineSpec, parent: int | None = None) -> None:
-    """Serve `spec` until `parent` (the reading end of a pipe) closes or SIGTERM comes.
+def serve(spec: EngineSpec) -> None:
+    """Serve `spec` until SIGTERM comes.
 
     Raises OSError where the orders cannot be followed, RuntimeError where the model does not load.
     """
@@ -38,7 +38,7 @@ def serve(spec: EngineSpec, parent: int | None = None) -> None:
     model = Path(spec.model_file)
     shut_in(spec.isolation, (model,), paths[0].parent)
     servers = _start(spec)
-    _wait(parent, stop)
+    select.select([stop], [], [])
     _remove(paths)
     del servers
 
@@ -91,8 +91,3 @@ def _keep_prompts_apart(params: "xllamacpp.CommonParams") -> None:
     params.cache_ram_mib = params.n_cache_reuse = params.n_ctx_checkpoints = 0
     params.cache_idle_slots = params.cache_prompt = params.kv_unified = False
     params.slot_prompt_similarity = 0.0
-
-
-def _wait(parent: int | None, stop: int) -> None:
-    watched = [stop] if parent is None else [stop, parent]
-    select.select(watched, [], [])

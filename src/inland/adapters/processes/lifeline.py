@@ -1,29 +1,27 @@
-"""A child's tie to its supervisor: a pipe nobody writes to. When it closes, the child ends at once.
+"""A child's tie to its supervisor: the kernel kills it when that ends, whatever it is doing then.
 
-What the child had not made durable was not acknowledged, so ending without ceremony is safe.
+The kernel tells of ends to come only. For one that came before there is a pipe nobody writes to:
+it is closed by then. What a child had not made durable was not acknowledged, so ending without
+ceremony is safe.
 """
 
 import os
-import threading
+import select
+import signal
 
-#: Exit status of a child whose supervisor is gone.
+from inland.adapters.silence.kernel import die_with_parent
+
+#: Exit status of a child whose supervisor was gone before it began.
 ORPHANED = 75
 
 
-def exit_when_closed(fd: int, status: int = ORPHANED) -> threading.Thread:
-    """Watch `fd` on a daemon thread; when its other end closes this process exits with `status`."""
-    thread = threading.Thread(target=_watch, args=(fd, status), name="lifeline", daemon=True)
-    thread.start()
-    return thread
+def end_with_supervisor(fd: int, by: signal.Signals = signal.SIGKILL) -> None:
+    """From here on this process gets the signal `by` when the thread that started it ends.
 
-
-def _watch(fd: int, status: int) -> None:
-    while True:
-        try:
-            if os.read(fd, 1) == b"":
-                break
-        except InterruptedError:
-            continue
-        except OSError:
-            break
-    os._exit(status)
+    `fd`: the pipe's reading end; where it is closed already this process exits at once.
+    """
+    die_with_parent(by)
+    closed = select.poll()
+    closed.register(fd, select.POLLIN)
+    if closed.poll(0):
+        os._exit(ORPHANED)

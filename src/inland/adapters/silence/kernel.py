@@ -6,6 +6,7 @@ Sources: namespaces(7), mount_setattr(2), move_mount(2), pivot_root(2), capabili
 import ctypes
 import os
 import platform
+import signal
 from pathlib import Path
 
 from inland.adapters.isolation.network import stay
@@ -102,9 +103,9 @@ def enter(root: Path) -> None:
     os.chdir("/")
 
 
-def die_with_parent() -> None:
-    """The kernel kills this process when the one that made it ends."""
-    _done(_libc.prctl(_PR_SET_PDEATHSIG, 9, 0, 0, 0), "no death signal")
+def die_with_parent(by: int = signal.SIGKILL) -> None:
+    """The kernel sends this process the signal `by` when the thread that made it ends."""
+    _done(_libc.prctl(_PR_SET_PDEATHSIG, by, 0, 0, 0), "no death signal")
 
 
 def be_private() -> None:

@@ -4,7 +4,6 @@ vLLM compiles kernels, talks to accelerators and starts workers, so its files ar
 network is: it has a loopback of its own and nothing else.
 """
 
-import ctypes
 import os
 import select
 import signal
@@ -15,6 +14,7 @@ from pathlib import Path
 from inland.adapters.isolation.network import leave_network, loopback_up
 from inland.adapters.isolation.shut_in import NONE
 from inland.adapters.processes.stopping import stop_signal
+from inland.adapters.silence.kernel import die_with_parent
 from inland.adapters.vllm.command import command, environment, program
 from inland.domain.errors import Damaged
 from inland.ports.runner import EngineSpec
@@ -22,12 +22,10 @@ from inland.ports.runner import EngineSpec
 #: What it gets between being asked to end and being killed, in seconds; less than what this process
 #: gets of its supervisor. It has drained before.
 GRACE_S = 4.0
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
-def serve(spec: EngineSpec, parent: int | None, given: Mapping[str, str]) -> None:
-    """Run it until `parent` (the reading end of a pipe) closes or SIGTERM comes.
+def serve(spec: EngineSpec, given: Mapping[str, str]) -> None:
+    """Run it until SIGTERM comes, or who started this process ends: its workers end first, too.
 
     Raises NotFound where there is no vLLM, OSError where its isolation is not to be had, Damaged
     where it ended by itself.
@@ -36,6 +34,7 @@ def serve(spec: EngineSpec, parent: int | None, given: Mapping[str, str]) -> Non
     argv = command(spec, program(given.get("PATH")))
     told = environment(spec, given)
     stop = stop_signal()
+    die_with_parent(signal.SIGTERM)
     if spec.isolation != NONE:
         leave_network()
         loopback_up()
@@ -45,23 +44,19 @@ def serve(spec: EngineSpec, parent: int | None, given: Mapping[str, str]) -> Non
         env=told,
         stdin=subprocess.DEVNULL,
         process_group=0,
-        preexec_fn=_die_with_parent,  # noqa: PLW1509 - no thread runs here yet
+        preexec_fn=die_with_parent,  # noqa: PLW1509 - no thread runs here yet
     )
     try:
-        _wait(child, [stop] if parent is None else [stop, parent])
+        _wait(child, stop)
     finally:
         _end(child)
         Path(spec.socket).unlink(missing_ok=True)
 
 
-def _die_with_parent() -> None:
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def _wait(child: "subprocess.Popen[bytes]", until: list[int]) -> None:
+def _wait(child: "subprocess.Popen[bytes]", stop: int) -> None:
     ended = os.pidfd_open(child.pid)
     try:
-        readable, _, _ = select.select([ended, *until], [], [])
+        readable, _, _ = select.select([ended, stop], [], [])
     finally:
         os.close(ended)
     if readable == [ended]:
