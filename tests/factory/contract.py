@@ -33,6 +33,7 @@ from tests.factory.contract_values import (
     Narrowing,
 )
 from tests.factory.running import Running, running
+from tests.patience import PATIENCE_S
 
 #: Keys that do not work are asked with more often than one address may.
 MANY = 1_000_000
@@ -44,7 +45,7 @@ _OF_TOOLS = ("top_logprobs", "tools", "tool_choice", "parallel_tool_calls")
 _OF_A_SERVER = ("url", "upstream_model", "jurisdiction", "operator", "token")
 REVOKED = "revoked"
 #: Longest any request may take before it counts as a hang: a revocation may wait for two leases.
-HANG_S = 30
+HANG_S = PATIENCE_S
 #: Checks that do not fit: a body can be right in form and refused for what it says, and which rows
 #: of the access table a key has is held by the table of isolation.
 LEFT_OUT = "positive_data_acceptance,ignored_auth,ensure_resource_availability,use_after_free"
