@@ -115,7 +115,7 @@ def breaking(site: str, world: World) -> Iterator[Plan]:
             yield Plan(kill=at, stop=at + later, deaf=site)
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(3600)
 def test_leaving_out_any_one_sync_loses_something(empty, pytestconfig):
     """Every third of them in a small run, every one in a soak."""
     world = run(Plan(), empty)

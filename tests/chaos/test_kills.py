@@ -11,7 +11,6 @@ from tests.chaos.kills import SMALL, run_kills
 
 # httpcore leaves a unix socket to the collector where nobody listens, as after a kill.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.timeout(600)
 def test_every_answer_is_on_the_books_after_kills(tmp_path: Path, model_file: Path) -> None:
     if shutil.which("strace") is None:
         pytest.skip("needs the Debian package strace")

@@ -3,15 +3,12 @@
 import json
 from collections import Counter
 
-import pytest
-
 from inland.client import FactoryClient, Refused
 from tests.chaos.load import Callers
 from tests.factory.running import MODEL, Running, running, verify_outside
 from tests.patience import until
 
 
-@pytest.mark.timeout(400)
 def test_what_was_acknowledged_before_a_backup_under_load_is_in_the_restored_factory(tmp_path):
     with running(tmp_path / "home") as factory:
         with Callers(factory, seed=5, threads=3, max_tokens=8) as callers:

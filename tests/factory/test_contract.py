@@ -2,12 +2,9 @@
 
 from pathlib import Path
 
-import pytest
-
 from tests.factory.contract import run
 
 
-@pytest.mark.timeout(600)
 def test_a_running_factory_keeps_its_contract(tmp_path: Path, model_file: Path) -> None:
     assert model_file.exists()
     ran = run(tmp_path, seed=1, size=3, thorough=False)

@@ -80,7 +80,6 @@ def _judged(factory: Running, minutes: int) -> dict[str, Any]:
     raise AssertionError(report)
 
 
-@pytest.mark.timeout(400)
 def test_a_kept_and_a_breached_minute_are_told_apart_and_recomputed_from_the_export(
     tmp_path: Path, model_file: Path
 ) -> None:

@@ -5,7 +5,6 @@ from itertools import pairwise
 from pathlib import Path
 
 import httpx
-import pytest
 
 from inland.ledger import receipts
 from tests.chaos.load import Callers
@@ -19,7 +18,6 @@ def more_answers(callers: Callers, count: int) -> None:
     until(lambda: len(callers.received) >= wanted)
 
 
-@pytest.mark.timeout(300)
 def test_the_logs_key_is_rotated_under_load(tmp_path: Path, model_file: Path) -> None:
     assert model_file.exists()
     with running(tmp_path / "home") as factory:
@@ -104,7 +102,6 @@ def follow_the_chain(
     assert newest.split("\n")[0] == logs[-1]["log"]
 
 
-@pytest.mark.timeout(300)
 def test_api_keys_are_rotated_under_load(tmp_path: Path, model_file: Path) -> None:
     assert model_file.exists()
     with running(tmp_path / "home") as factory:

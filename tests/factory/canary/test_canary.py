@@ -56,7 +56,6 @@ def test_what_stays_in_memory_is_not_found(leaked: list[Finding]) -> None:
     assert not [one.what for one in leaked if "/dev/shm" in one.what]  # noqa: S108 - of the text
 
 
-@pytest.mark.timeout(400)
 def test_nothing_planted_rests_on_a_disk_and_nothing_is_connected_to(
     tmp_path: Path, model_file: Path
 ) -> None:

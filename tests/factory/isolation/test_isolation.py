@@ -36,8 +36,6 @@ SAID_ITSELF = (
     *('"shared_with":["beta","zeta"]', '"shared_with":["beta"]'),
 )
 
-pytestmark = pytest.mark.timeout(600)
-
 
 @pytest.fixture(scope="module")
 def at_work(tmp_path_factory: pytest.TempPathFactory, model_file: Path) -> Iterator[Stage]:

@@ -18,7 +18,6 @@ def flipped(at, thorough):
     return range(8) if thorough else {LETTERS_CASE, at % 8}
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("since", SIZES)
 @pytest.mark.parametrize("verifier", VERIFIERS)
 def test_a_flipped_bit_anywhere_is_refused(verifier, since, pytestconfig):
