@@ -22,6 +22,9 @@ from tests.chaos.books_world import (
     tick,
 )
 
+#: All of them only compute: how long that takes is the machine's affair.
+pytestmark = pytest.mark.timeout(3600)
+
 SCRIPT = [
     tick,
     request("acme"),
@@ -95,7 +98,6 @@ def pairs(operations: int) -> Iterator[Plan]:
             yield Plan(kill=kill, stop=stop, seed=stop)
 
 
-@pytest.mark.timeout(3600)
 def test_what_is_acknowledged_survives_a_fault_at_any_operation(empty, pytestconfig):
     operations = run(Plan(), empty).script_operations
     assert operations > 200
@@ -115,7 +117,6 @@ def breaking(site: str, world: World) -> Iterator[Plan]:
             yield Plan(kill=at, stop=at + later, deaf=site)
 
 
-@pytest.mark.timeout(3600)
 def test_leaving_out_any_one_sync_loses_something(empty, pytestconfig):
     """Every third of them in a small run, every one in a soak."""
     world = run(Plan(), empty)
