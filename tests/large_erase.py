@@ -17,7 +17,7 @@ from typing import Any
 
 from inland.adapters.sql.database import Database, SqlTransaction
 from inland.domain.assets import AssetState
-from inland.plant import erasing
+from inland.plant import erasures
 from tests.unit.assets.world import World, set_small_parts
 
 MANY = 20_000
@@ -66,18 +66,18 @@ def measure(many: int) -> dict[str, Any]:
         world, timed = World(Path(folder)), Timed()
         root, small = grown(world, many)
         world.plant.changes.clock = _Clock()
-        erasing.ANSWER_S = -1.0
+        erasures.ANSWER_S = -1.0
         timed.lay()
         begin = time.monotonic()
         for asset in (root, small):
-            world.plant.erasing.erase(world.admin, asset)
+            world.plant.erasures.erase(world.admin, asset)
         small_s = 0.0
         while _state(world, root) is not AssetState.ERASED:
             world.plant.upkeep.step()
             if not small_s and _state(world, small) is AssetState.ERASED:
                 small_s = time.monotonic() - begin
         whole_s = time.monotonic() - begin
-        told = world.plant.erasing.erase(world.admin, root)
+        told = world.plant.erasures.erase(world.admin, root)
         world.plant.store.close()
     held_s = max(timed.seconds)
     return {

@@ -17,7 +17,7 @@ from inland.domain.errors import BadInput
 from inland.domain.labels import Classification, Purpose
 from inland.domain.places import Known, Place
 from inland.plant.asset_terms import AssetTerms
-from inland.plant.erasing import Erased
+from inland.plant.erasures import Erased
 from inland.plant.exports import Export
 from inland.plant.labels import checked_place
 from inland.plant.uploads import Content, Held, NewAsset, Upload
@@ -474,7 +474,7 @@ def erase(
     """Destroy its key, and those of what its tenant made of it: answers when nothing opens, or
     after 20 s with no record; then it goes on by itself."""
     control: Control = request.app.state.control
-    return ErasedView.of(control.assets.erasing.erase(caller.key, asset))
+    return ErasedView.of(control.assets.erasures.erase(caller.key, asset))
 
 
 def _at_once(control: Control) -> int:

@@ -10,7 +10,7 @@ from inland.plant.asset_rulings import AssetRulings
 from inland.plant.asset_upkeep import AssetUpkeep
 from inland.plant.assets import Assets
 from inland.plant.changes import Changes
-from inland.plant.erasing import Erasing
+from inland.plant.erasure_steps import ErasureSteps
 from inland.plant.erasures import Erasures
 from inland.plant.exports import Exports
 from inland.plant.holders import Holders
@@ -43,7 +43,7 @@ class AssetRoom:
     uploads: Uploads
     exports: Exports
     moves: Moves
-    erasing: Erasing
+    erasures: Erasures
     upkeep: AssetUpkeep
     holders: Holders
     jobs: Jobs
@@ -66,10 +66,10 @@ def asset_room(
     uploads = Uploads(changes, vault, known, rulings, claims, limits)
     exports = Exports(changes, vault, known, rulings, claims, limits.exports_per_tenant)
     moves = Moves(changes, stores, rulings, claims, begin)
-    erasures = Erasures(changes, vault, claims, holders.settle)
-    erasing = Erasing(changes, rulings, erasures)
+    steps = ErasureSteps(changes, vault, claims, holders.settle, workers.memory.let_go)
+    erasures = Erasures(changes, rulings, steps)
     resealing = Resealing(changes, vault, claims)
     jobs = Jobs(changes, rulings, holders, uploads, workers.cells, limits, workers.aside)
     holders.know(jobs)
-    upkeep = AssetUpkeep(changes, uploads, exports, moves, erasing, resealing, jobs)
-    return AssetRoom(known, uploads, exports, moves, erasing, upkeep, holders, jobs)
+    upkeep = AssetUpkeep(changes, uploads, exports, moves, erasures, resealing, jobs)
+    return AssetRoom(known, uploads, exports, moves, erasures, upkeep, holders, jobs)

@@ -7,7 +7,7 @@ from functools import partial
 
 from inland.domain.assets import Action
 from inland.plant.changes import Changes
-from inland.plant.erasing import Erasing
+from inland.plant.erasures import Erasures
 from inland.plant.exports import Exports
 from inland.plant.jobs import PURPOSES, Jobs
 from inland.plant.moves import Moves
@@ -36,18 +36,18 @@ class AssetUpkeep:
         uploads: Uploads,
         exports: Exports,
         moves: Moves,
-        erasing: Erasing,
+        erasures: Erasures,
         resealing: Resealing,
         jobs: Jobs,
     ) -> None:
         self._changes = changes
-        self._erasing = erasing
+        self._erasures = erasures
         self._resealing = resealing
         self._settled: dict[Action, Callable[[Intent], bool | None]] = {
             Action.STORE: uploads.settle,
             Action.EXPORT: exports.settle,
             Action.MOVE: moves.settle,
-            Action.ERASE: erasing.settle,
+            Action.ERASE: erasures.settle,
             **dict.fromkeys(PURPOSES, jobs.settle),
         }
         self._pieces: dict[str, Piece] = {}
@@ -80,9 +80,9 @@ class AssetUpkeep:
         waiting = set(self._turns)
         self._pieces = {
             **{one.id: partial(self._settled[one.act], one) for one in intents},
-            **{one.id: partial(self._erasing.retire, one) for one in ended},
+            **{one.id: partial(self._erasures.retire, one) for one in ended},
             "older texts": self._resealing.step,
-            "what went": self._erasing.forget,
+            "what went": self._erasures.forget,
         }
         known = [name for name in self._turns if name in self._pieces]
         self._turns = deque([*(name for name in self._pieces if name not in waiting), *known])

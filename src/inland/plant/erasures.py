@@ -1,212 +1,125 @@
-"""Erases under way: whatever the size of what one reaches, it is done a bounded step at a time.
+"""Erasures: what is asked of them, by people and by retention, and what certifies each."""
 
-First all of it is closed to everybody, which is on the books with the ids; then keys and parts are
-destroyed; then records certify that. A step is durable when it returns and may be done again, so
-whatever stops an erase, it is gone on with from where it was.
-"""
-
-from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, field
 from typing import Any
 
-from inland.domain.assets import Action, AssetKind, AssetState
-from inland.domain.errors import Damaged
-from inland.plant.asset_claims import Claims
-from inland.plant.assets import Doing, undo
+from inland.domain.assets import Action, AssetState
+from inland.domain.errors import Busy, Damaged
+from inland.domain.plant import Key
+from inland.ledger import canonical
+from inland.plant.asset_rulings import AssetRulings, unknown
+from inland.plant.assets import owned
 from inland.plant.changes import Changes
-from inland.ports.assets import AssetRow, AssetTables, Intent
-from inland.ports.keys import KeyGone, KeyWithdrawn
-from inland.ports.reach import Step
-from inland.ports.vault import PartName, Unreadable, Vault
+from inland.plant.erasure_steps import ErasureSteps
+from inland.ports.assets import AssetRow, Intent
+from inland.ports.books import BookTables
 
-#: Most assets that one transaction closes or one record certifies, and generations it looks at.
-AT_ONCE, GENERATIONS = 200, 10
-#: Most of what was made of these that it finds at once.
-CHILDREN_AT_ONCE = 1_000
-#: Keys that one step destroys, and rows of parts that one transaction forgets.
-DESTROYED_AT_ONCE, PARTS_AT_ONCE = 32, 5_000
-#: What serves or answers by itself, and is retired where what it was made of goes.
-RETIRED = frozenset({AssetKind.MODEL, AssetKind.ADAPTER})
+#: Who erases what its retention is over for.
+RETENTION = "retention"
+#: How long an answer waits for an erase, in seconds: after that it goes on by itself.
+ANSWER_S = 20.0
+#: Most ids that an answer names.
+NAMED = 10_000
+_ELSEWHERE = "made by tenants it was shared with: theirs to erase"
+_GOES_ON = "it is closed to everybody and goes on by itself: ask again"
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What an erase came to. `record`: the id of the one that certifies it, None while it goes on.
+    `erased`: the first `NAMED` of the `count` that went; `kinds`: how many of each. `kept`: how
+    many made of it are there still, which `why` tells."""
+
+    asset: str
+    record: str | None
+    erased: tuple[str, ...] = ()
+    count: int = 0
+    kinds: dict[str, int] = field(default_factory=dict)
+    kept: int = 0
+    why: str = ""
 
 
 class Erasures:
-    """The erases of one factory that began and are not done. One thread steps one at a time."""
+    """The erasures of one factory."""
 
-    def __init__(
-        self, changes: Changes, vault: Vault, claims: Claims, settle: Callable[[], None]
-    ) -> None:
-        """`settle`: whoever may not hold plaintext any more is gone when it returns."""
-        self._settle = settle
+    def __init__(self, changes: Changes, rulings: AssetRulings, steps: ErasureSteps) -> None:
         self._changes = changes
-        self._vault = vault
-        self._claims = claims
-        self._turns = Claims()
-        self._is_remembered = True
+        self._rulings = rulings
+        self._steps = steps
 
-    def begin(self, asset: str, who: str, why: str, **decided: object) -> None:
-        """Book that it is meant and close it to everybody, with the first of what was made of it:
-        in one transaction. One that goes already is left."""
-        with self._changes.act(who) as doing:
-            transaction, book = doing
-            row = transaction.assets.asset(asset)
-            if row is None or row.state in {AssetState.ERASING, AssetState.ERASED}:
-                return
-            transaction.reach.add(asset, asset)
-            facts = {"act": Action.ERASE.value, "tenant": row.tenant, "why": why}
-            ids, whole = self._close(doing, row)
-            record = book("asset.intend", asset, **facts, erased=ids, whole=whole, **decided)
-            since_s = self._changes.clock.unix_us() // 1_000_000
-            intent = Intent(record, asset, Action.ERASE, who, since_s, {"why": why})
-            transaction.assets.put_intent(intent)
+    def erase(self, who: Key, asset: str) -> Erased:
+        """Returns when nothing of it opens, or after `ANSWER_S` without a record. One that is
+        erased already is certified again.
 
-    def step(self, root: str) -> bool:
-        """Bring one on by a step; whether there is more to do of it.
-
-        Raises Busy, Damaged where something opens still, and what the vault does.
+        Raises NotFound, Denied, Damaged where something opens still, and what the vault does: then
+        it is gone on with until it is done.
         """
-        with self._turns.whole(root):
-            with self._changes.store.read() as transaction:
-                intent = _under_way(transaction.assets, root)
-                met = transaction.reach.at(root, Step.MET, 1)
-                closed = transaction.reach.at(root, Step.CLOSED, DESTROYED_AT_ONCE)
-            if intent is None:
-                return False
-            if met:
-                self._close_more(intent)
-            elif closed:
-                self._destroy(root, closed)
-            else:
-                return self._certify(intent)
-            return True
+        with self._changes.store.read() as transaction:
+            row = owned(transaction.assets, who, asset)
+        if row.state is AssetState.UPLOADING:
+            raise unknown(asset)
+        if row.state is not AssetState.ERASED:
+            decided = self._rulings.demand(who, Action.ERASE, row)
+            self._steps.begin(asset, who.id, "asked", **decided.facts())
+        until_s = self._changes.clock.monotonic() + ANSWER_S
+        while True:
+            goes_on = self._brought_on(asset) and self._changes.clock.monotonic() < until_s
+            done = self._certified(asset)
+            if done is not None:
+                return done
+            if not goes_on:
+                return Erased(asset, None, why=_GOES_ON)
+
+    def retire(self, row: AssetRow) -> bool:
+        """Erase what its retention is over for, a step of it; whether there is more to do."""
+        self._steps.begin(row.id, RETENTION, f"its retention ended at {row.ends_unix_s}")
+        return self._steps.step(row.id)
+
+    def settle(self, intent: Intent) -> bool:
+        """Go on with one; whether there is more to do of it."""
+        return self._steps.step(intent.asset)
 
     def forget(self) -> None:
-        """Have the database keep nothing beside its tables of what went, once a start and for each
-        erase; where somebody reads just then, the next call does."""
-        if self._is_remembered:
-            self._is_remembered = not self._changes.store.forget()
+        """See to it that nothing of what went is left beside the database's tables."""
+        self._steps.forget()
 
-    def _close_more(self, intent: Intent) -> None:
-        with self._changes.act(intent.who) as doing:
-            row = doing[0].assets.asset(intent.asset)
-            assert row is not None
-            ids, whole = self._close(doing, row)
-            if ids:
-                facts = {"act": Action.ERASE.value, "tenant": row.tenant, "intent": intent.id}
-                doing[1]("asset.intend", intent.asset, **facts, erased=ids, whole=whole)
-
-    def _close(self, doing: Doing, root: AssetRow) -> tuple[list[str], bool]:
-        """Close more of what was met, and meet what was made of it, through what other tenants made
-        too. The ids that were closed, and whether that was all.
-
-        Nothing can be made of what is closed: so all that was made of it is met when it is.
-        """
-        reach, closed, looked = doing[0].reach, list[str](), 0
-        for _ in range(GENERATIONS):
-            met = reach.at(root.id, Step.MET, AT_ONCE - looked)
-            rows = [row for row in doing[0].assets.some(met) if _goes(root, row)]
-            closed += _closed(doing, [row for row in rows if row.state is not AssetState.ERASING])
-            if reach.add_children(root.id, met, CHILDREN_AT_ONCE) == CHILDREN_AT_ONCE:
-                break  # there may be more of these: they stay met
-            own = [row.id for row in rows]
-            reach.put(root.id, own, Step.CLOSED)
-            reach.put(root.id, list(set(met) - set(own)), Step.PASSED)
-            looked += len(met)
-            if not met or looked >= AT_ONCE:
-                break
-        return closed, not reach.at(root.id, Step.MET, 1)
-
-    def _destroy(self, root: str, ids: list[str]) -> None:
-        self._settle()
+    def _brought_on(self, asset: str) -> bool:
+        """A step of every erase that reaches an asset; False where none could be made."""
         with self._changes.store.read() as transaction:
-            rows = transaction.assets.some(ids)
-        for row in rows:
-            with self._claims.whole(row.id):
-                self._vault.erase(row.tenant, row.id)
-                self._demand_gone(row)
-                if row.bytes:
-                    self._forget_parts(row.id)
-        with self._changes.store.write() as transaction:
-            transaction.assets.empty(ids)
-            transaction.reach.put(root, ids, Step.GONE)
-
-    def _demand_gone(self, row: AssetRow) -> None:
-        """Neither its key nor a part of it is there, and none opens: keys that are withdrawn may be
-        given back. Raises Damaged."""
-        where = f"asset {row.id}"
-        if self._vault.has_key(row.tenant, row.id):
-            raise Damaged(where, "its key is there though it was destroyed")
-        if next(self._vault.parts(row.id), None) is not None:
-            raise Damaged(where, "parts of it are there though they were removed")
+            roots = transaction.reach.roots(asset)
         try:
-            self._vault.get(PartName(row.tenant, row.id, 0))
-        except (KeyGone, KeyWithdrawn, Unreadable):
-            return
-        raise Damaged(where, "it opens though its key was destroyed")
+            for root in roots:
+                self._steps.step(root)
+        except Busy:
+            return False
+        return bool(roots)
 
-    def _forget_parts(self, asset: str) -> None:
-        forgotten = PARTS_AT_ONCE
-        while forgotten == PARTS_AT_ONCE:
-            with self._changes.store.write() as transaction:
-                forgotten = transaction.assets.forget_parts(asset, PARTS_AT_ONCE)
-
-    def _certify(self, intent: Intent) -> bool:
-        """Book that up to so many are gone, the one it is of last; whether there are more."""
-        if not intent.details.get("parts"):
-            self._is_remembered = True
-            self.forget()
-        with self._changes.act(intent.who) as (transaction, book):
-            reach, root = transaction.reach, intent.asset
-            ids = reach.at(root, Step.GONE, AT_ONCE, root_first=False)
-            rows = transaction.assets.some(ids)
-            (first,) = transaction.assets.some([root])
-            facts = {"tenant": first.tenant, "intent": intent.id, "why": intent.details["why"]}
-            facts |= {"erased": ids, "retired": [row.id for row in rows if row.kind in RETIRED]}
-            told = _told(intent.details, rows)
-            more = reach.count(root, Step.GONE) > len(ids)
-            if more:
-                record = book("asset.erase", root, **facts, opens=False, whole=False)
-                told["parts"].append(record)
-                reach.put(root, ids, Step.CERTIFIED)
-                transaction.assets.put_intent(replace(intent, details=told))
-            else:
-                facts |= {"asset_kind": first.kind.value, "version": first.version, **told}
-                facts |= {"kept": reach.standing(root)}
-                record = book("asset.erase", root, **facts, opens=False, whole=True)
-                reach.remove(root)
-                transaction.assets.remove_intent(intent.id)
-            transaction.assets.certify(ids, record)
-        return more
+    def _certified(self, asset: str) -> Erased | None:
+        """None while it goes on."""
+        with self._changes.store.read() as transaction:
+            row = transaction.assets.asset(asset)
+            if row is None or row.erased_by is None:
+                return None
+            details = _details(transaction.books, row.erased_by)
+            erased = list(details["erased"])
+            for part in details.get("parts", ()):
+                if len(erased) < NAMED:
+                    erased += _details(transaction.books, part)["erased"]
+        return Erased(
+            asset,
+            row.erased_by,
+            tuple(erased[:NAMED]),
+            details.get("count", len(erased)),
+            details.get("kinds", {}),
+            details.get("kept", 0),
+            _ELSEWHERE if details.get("kept") else "",
+        )
 
 
-def _under_way(assets: AssetTables, root: str) -> Intent | None:
-    """The erase of an asset itself."""
-    return next((one for one in assets.intents_of([root]) if one.act is Action.ERASE), None)
-
-
-def _goes(root: AssetRow, row: AssetRow) -> bool:
-    """Whether what was met is the tenant's own, and not gone already."""
-    return row.tenant == root.tenant and row.state is not AssetState.ERASED
-
-
-def _closed(doing: Doing, rows: list[AssetRow]) -> list[str]:
-    """Nobody gets any of these any more; what else was intended with them is not done."""
-    ids = [row.id for row in rows]
-    for intent in doing[0].assets.intents_of(ids):
-        if intent.act is not Action.ERASE:
-            undo(doing, intent, rows[0].tenant, "the asset is erased")
-    doing[0].assets.close(ids)
-    return ids
-
-
-def _told(before: dict[str, Any], rows: Iterable[AssetRow]) -> dict[str, Any]:
-    """What an erase came to so far, with some more."""
-    gone = list(rows)
-    kinds = Counter(before.get("kinds", {})) + Counter(row.kind.value for row in gone)
-    return {
-        "why": before["why"],
-        "parts": list(before.get("parts", ())),
-        "count": before.get("count", 0) + len(gone),
-        "bytes": before.get("bytes", 0) + sum(row.bytes for row in gone),
-        "kinds": dict(sorted(kinds.items())),
-    }
+def _details(books: BookTables, record: str) -> dict[str, Any]:
+    """Of a record that certifies an erase. Raises Damaged where the books do not have it."""
+    found = books.log_record(record)
+    if found is None:
+        raise Damaged(f"record {record}", "the books do not have it, and an asset names it")
+    details: dict[str, Any] = canonical.decode(found.record)["details"]
+    return details

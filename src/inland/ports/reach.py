@@ -1,7 +1,7 @@
 """The tables behind an erase: all that it reaches, and how far it is with each.
 
 What an erase still has to do stands here and nowhere else, so that whoever goes on with one that
-was cut begins where it was. Written by `plant/erasing` alone.
+was cut begins where it was. Written by `plant/erasure_steps` alone.
 """
 
 from collections.abc import Collection

@@ -44,7 +44,7 @@ def test_what_was_added_reads_back_and_has_a_record_of_each_act(world: World):
 def test_an_empty_file_is_an_asset(world: World):
     asset = world.add(b"")
     assert world.read(asset) == b""
-    world.plant.erasing.erase(world.admin, asset)
+    world.plant.erasures.erase(world.admin, asset)
 
 
 def test_a_cut_upload_shows_to_nobody_and_goes_on_where_it_was_cut(world: World):
@@ -136,7 +136,7 @@ def test_nobody_else_learns_of_an_asset_until_it_is_shared(world: World):
         lambda: plant.assets.share(key, asset, ["demo"]),
         lambda: plant.assets.relabel(key, asset, AssetTerms(purposes=())),
         lambda: plant.exports.begin(key, asset),
-        lambda: plant.erasing.erase(key, asset),
+        lambda: plant.erasures.erase(key, asset),
         lambda: plant.uploads.finish(key, asset),
         lambda: world.begin(b"", key, parents=(asset,)),
     ]
@@ -257,7 +257,7 @@ def test_erasing_reaches_what_was_made_of_it_and_certifies_it(world: World):
     world.plant.assets.share(world.admin, asset, ["demo"])
     theirs = world.add(b"mine", world.other, parents=(asset,))
     world.begin(b"never", name="under way", parents=(child,))
-    erased = world.plant.erasing.erase(world.admin, asset)
+    erased = world.plant.erasures.erase(world.admin, asset)
     assert {asset, child, grandchild} < set(erased.erased)
     assert (erased.kept, len(erased.erased)) == (1, 4)
     assert "theirs" in erased.why
@@ -274,7 +274,7 @@ def test_erasing_reaches_what_was_made_of_it_and_certifies_it(world: World):
             world.plant.exports.begin(world.admin, gone)
     assert world.read(beside) == CANARY * 7
     assert world.read(theirs, world.other) == b"mine"
-    assert world.plant.erasing.erase(world.admin, asset) == erased, "certified again"
+    assert world.plant.erasures.erase(world.admin, asset) == erased, "certified again"
     assert [one.id for one in world.plant.assets.all(world.admin)] == [beside]
     assert len(world.plant.assets.all(world.admin, erased=True)) == 5
     again = world.plant.assets.show(world.member, world.add())
@@ -290,7 +290,7 @@ def test_an_erase_that_was_cut_is_gone_on_with(world: World, monkeypatch):
 
     monkeypatch.setattr(world.plant.vault, "erase", broken)
     with pytest.raises(OSError, match="cut"):
-        world.plant.erasing.erase(world.admin, asset)
+        world.plant.erasures.erase(world.admin, asset)
     with pytest.raises(Conflict):
         world.plant.exports.begin(world.member, child)
     assert world.said("asset.erase") == []
@@ -304,7 +304,7 @@ def test_an_erase_that_was_cut_is_gone_on_with(world: World, monkeypatch):
 def test_a_member_erases_nothing(world: World):
     asset = world.add()
     with pytest.raises(Denied, match="erase"):
-        world.plant.erasing.erase(world.member, asset)
+        world.plant.erasures.erase(world.member, asset)
     assert world.read(asset) == CANARY * 7
 
 
@@ -364,7 +364,7 @@ def test_assets_and_exports_are_bounded_for_each_tenant_by_itself(world: World):
     (undone,) = world.said("asset.undo")
     assert undone["details"]["intent"] == begun[0]
     exports.begin(world.member, first)
-    room.erasing.erase(world.admin, first)
+    room.erasures.erase(world.admin, first)
     beside = add(world.member, "acme")
     exports.begin(world.member, beside)
     exports.begin(world.member, beside)

@@ -122,7 +122,7 @@ def test_an_operator_erases_what_a_tenant_withdrew_its_keys_of(world: World):
     made = world.add(DATA, name="made", parents=(asset,))
     kept = world.add(DATA, name="kept")
     world.plant.vault_room.withdraw("op", "acme")
-    erased = world.plant.erasing.erase(world.operator, asset)
+    erased = world.plant.erasures.erase(world.operator, asset)
     assert set(erased.erased) == {asset, made}
     world.plant.vault_room.give_back("op", "acme")
     assert list(world.plant.vault.assets()) == [("acme", kept)]
@@ -147,7 +147,7 @@ def test_no_erase_is_certified_while_withdrawn_keys_could_open_something(
     with monkeypatch.context() as lying:
         lying.setattr(world.plant.vault, "erase", erase)
         with pytest.raises(Damaged, match=left):
-            world.plant.erasing.erase(world.operator, asset)
+            world.plant.erasures.erase(world.operator, asset)
     assert world.said("asset.erase") == []
     world.plant.upkeep.step()
     assert len(world.said("asset.erase")) == 1

@@ -7,7 +7,7 @@ import pytest
 
 from inland.domain.assets import AssetKind, AssetState
 from inland.domain.errors import Conflict, InlandError
-from inland.plant import erasing, erasures
+from inland.plant import erasure_steps, erasures
 from inland.plant.asset_terms import AssetTerms
 from inland.ports.keys import KeyGone
 from inland.ports.vault import NAME, TextName
@@ -26,9 +26,9 @@ def world(tmp_path, monkeypatch) -> Iterator[World]:
 def small_steps(monkeypatch):
     """So small that a dozen assets take many steps of every sort."""
     for name, value in (("AT_ONCE", 3), ("GENERATIONS", 2), ("CHILDREN_AT_ONCE", 2)):
-        monkeypatch.setattr(erasures, name, value)
-    monkeypatch.setattr(erasures, "DESTROYED_AT_ONCE", 2)
-    monkeypatch.setattr(erasures, "PARTS_AT_ONCE", 2)
+        monkeypatch.setattr(erasure_steps, name, value)
+    monkeypatch.setattr(erasure_steps, "DESTROYED_AT_ONCE", 2)
+    monkeypatch.setattr(erasure_steps, "PARTS_AT_ONCE", 2)
 
 
 def _family(world: World, children: int = 5) -> list[str]:
@@ -45,7 +45,7 @@ def _whole(world: World) -> list[dict]:
 
 def test_an_erase_of_many_steps_is_certified_as_one(world: World):
     family, beside = _family(world), world.add(name="beside")
-    done = world.plant.erasing.erase(world.admin, family[0])
+    done = world.plant.erasures.erase(world.admin, family[0])
     assert (set(done.erased), done.count, done.kinds) == (set(family), 8, {"dataset": 8})
     (last,) = _whole(world)
     records = world.said("asset.erase")
@@ -56,8 +56,8 @@ def test_an_erase_of_many_steps_is_certified_as_one(world: World):
     assert last["details"]["bytes"] == sum(len(world.read(beside)) for _ in family)
     intended = [asset for one in world.said("asset.intend") for asset in _meant(one)]
     assert sorted(intended) == sorted(family), "and was meant before"
-    assert world.plant.erasing.erase(world.admin, family[0]) == done
-    child = world.plant.erasing.erase(world.admin, family[-1])
+    assert world.plant.erasures.erase(world.admin, family[0]) == done
+    child = world.plant.erasures.erase(world.admin, family[-1])
     assert family[-1] in child.erased
     assert list(world.plant.vault.assets()) == [("acme", beside)]
 
@@ -69,8 +69,8 @@ def _meant(record: dict) -> list[str]:
 def test_whatever_step_it_is_cut_at_it_is_closed_to_all_and_gone_on_with(world, monkeypatch):
     """One step a life: nothing of it is remembered but what is in the database."""
     family = _family(world)
-    monkeypatch.setattr(erasing, "ANSWER_S", -1.0)
-    begun = world.plant.erasing.erase(world.admin, family[0])
+    monkeypatch.setattr(erasures, "ANSWER_S", -1.0)
+    begun = world.plant.erasures.erase(world.admin, family[0])
     assert begun.record is None
     steps = 0
     while not _whole(world):
@@ -80,7 +80,7 @@ def test_whatever_step_it_is_cut_at_it_is_closed_to_all_and_gone_on_with(world, 
             world.begin(b"", parents=(family[0],))
         steps += 1
         world = world.again()
-        world.plant.erasing.erase(world.admin, family[0])
+        world.plant.erasures.erase(world.admin, family[0])
     assert steps > 8
     assert list(world.plant.vault.assets()) == []
     assert {one.state for one in world.plant.assets.all(world.admin, erased=True)} == {
@@ -104,8 +104,8 @@ def test_a_step_that_fails_is_done_again(world: World, monkeypatch):
     monkeypatch.setattr(world.plant.vault, "erase", sometimes)
     for _ in range(40):
         with suppress(OSError):
-            world.plant.erasing.erase(world.admin, family[0])
-    assert world.plant.erasing.erase(world.admin, family[0]).count == len(family) < len(tries)
+            world.plant.erasures.erase(world.admin, family[0])
+    assert world.plant.erasures.erase(world.admin, family[0]).count == len(family) < len(tries)
 
 
 def test_what_is_made_of_something_while_it_goes_goes_too_or_is_refused(world, monkeypatch):
@@ -117,7 +117,7 @@ def test_what_is_made_of_something_while_it_goes_goes_too_or_is_refused(world, m
         decided = demand(who, action, row, *rest)
         if row.parents and row.state is AssetState.UPLOADING and not refused:
             refused.append(row.id)
-            world.plant.erasing.erase(world.admin, root)
+            world.plant.erasures.erase(world.admin, root)
         return decided
 
     monkeypatch.setattr(world.plant.uploads._rulings, "demand", late)
@@ -133,17 +133,17 @@ def test_an_upload_that_nobody_went_on_with_and_whose_parent_goes_is_gone_once(w
     root = world.add(name="root")
     upload = world.begin(b"x", parents=(root,))
     left = next(one for one in _intents(world) if one.asset == upload)
-    erase, erasures_ = world.plant.vault.erase, world.plant.erasing._erasures
+    erase, steps_ = world.plant.vault.erase, world.plant.erasures._steps
 
     def late(tenant: str, asset: str) -> None:
         erase(tenant, asset)
-        erasures_.begin(root, "somebody", "asked")
+        steps_.begin(root, "somebody", "asked")
 
     world.plant.clock.sleep(world.plant.limits.upload_s + 60)
     with monkeypatch.context() as meanwhile:
         meanwhile.setattr(world.plant.vault, "erase", late)
         world.plant.uploads.settle(left)
-    world.plant.erasing.erase(world.admin, root)
+    world.plant.erasures.erase(world.admin, root)
     assert len(world.said("asset.undo")) == 1
     assert world.plant.assets.show(world.admin, upload).state is AssetState.ERASED
 
@@ -157,8 +157,8 @@ def test_a_large_erase_stops_no_other(world: World, monkeypatch):
     root = _family(world)[0]
     small = world.add(name="small", terms=AssetTerms(retention_days=1))
     with monkeypatch.context() as cut:
-        cut.setattr(erasing, "ANSWER_S", -1.0)
-        world.plant.erasing.erase(world.admin, root)
+        cut.setattr(erasures, "ANSWER_S", -1.0)
+        world.plant.erasures.erase(world.admin, root)
     world.plant.clock.sleep(86_500)
     ticks = iter(range(10**6))
     monkeypatch.setattr(world.plant.clock, "monotonic", lambda: 10_000.0 + next(ticks) / 10)
@@ -178,7 +178,7 @@ def test_a_child_is_kept_no_longer_for_its_parent_being_gone(world: World):
     before = world.plant.assets.show(world.admin, made).ends_unix_s
     world.plant.clock.sleep(3600)
     later = world.add(name="later", parents=(theirs,))
-    world.plant.erasing.erase(world.other, theirs)
+    world.plant.erasures.erase(world.other, theirs)
     for asset in (made, later):
         tight = AssetTerms(purposes=())
         told = world.plant.assets.relabel(world.admin, asset, tight)
@@ -194,7 +194,7 @@ def test_a_child_is_kept_no_longer_for_its_parent_being_gone(world: World):
 def test_whatever_kind_was_made_of_it_goes_and_is_said(world: World, kind: AssetKind):
     root = world.add(name="root")
     made = world.add(name="made", kind=kind, parents=(root,))
-    done = world.plant.erasing.erase(world.admin, root)
+    done = world.plant.erasures.erase(world.admin, root)
     assert set(done.erased) == {root, made}
     retired = [asset for one in world.said("asset.erase") for asset in one["details"]["retired"]]
     assert retired == ([made] if kind in {AssetKind.MODEL, AssetKind.ADAPTER} else [])
@@ -204,7 +204,7 @@ def test_a_name_goes_with_its_asset(world: World):
     asset, beside = world.add(name="a-name", title="A title"), world.add(name="beside")
     with world.plant.store.read() as transaction:
         rows = {row.id: row for row in transaction.assets.assets(None)}
-    world.plant.erasing.erase(world.admin, asset)
+    world.plant.erasures.erase(world.admin, asset)
     for field, sealed in (("name", rows[asset].name), ("title", rows[asset].title)):
         with pytest.raises(KeyGone):
             world.plant.vault.unseal(TextName("acme", asset, field), sealed)
@@ -234,7 +234,7 @@ def test_what_went_is_overwritten_once_nobody_reads_it(world: World):
     log, asset = world.plant.home / "inland.db-wal", world.add(name="a-name")
     with world.plant.store.read() as transaction:
         (row,) = transaction.assets.some([asset])
-        world.plant.erasing.erase(world.admin, asset)
+        world.plant.erasures.erase(world.admin, asset)
         assert row.name in log.read_bytes(), "it is read still"
     world.plant.upkeep.step()
     for file in world.plant.home.glob("inland.db*"):

@@ -128,7 +128,7 @@ def test_a_label_that_was_tightened_undoes_a_move_under_way(world: World):
 
 def test_an_erase_ends_a_move_under_way_and_leaves_nothing_anywhere(world: World):
     asset = world.add(DATA)
-    at_part(world, 2, lambda: world.plant.erasing._erasures.begin(asset, "op", "asked"))
+    at_part(world, 2, lambda: world.plant.erasures._steps.begin(asset, "op", "asked"))
     assert world.plant.moves.move(world.admin, asset, ANNEX.id).stage is MoveStage.UNDONE
     assert there(world, asset) == [LOCAL_STORE, ANNEX.id]
     world.plant.upkeep.step()

@@ -41,6 +41,7 @@ from inland.plant.tenants import Tenants
 from inland.plant.vault import Parts, VaultRoom
 from inland.ports.clock import Entropy
 from inland.ports.jobs import JobEnd, JobSpec
+from inland.ports.keys import Keys as KeysPort
 from inland.ports.plaintext import Plaintext
 from inland.ports.runner import EngineSpec, ProcessState, ProcessView
 from tests import databases
@@ -224,8 +225,10 @@ class Plant:
         most: int = 1000,
         url: str | URL | None = None,
         factory_keys: FactoryKeys = factory_key,
+        kept_keys: KeysPort | None = None,
     ) -> None:
-        """`most`: tenants, keys and deployments that it may have, of each. `url`: of a database."""
+        """`most`: tenants, keys and deployments that it may have, of each. `url`: of a database.
+        `kept_keys`: by another keeper than the home."""
         (home / "keys").mkdir(exist_ok=True)
         self.home, self.url = home, url
         self.clock, self.feed = HandClock(), NotedFeed()
@@ -249,7 +252,8 @@ class Plant:
         self.contracts = Contracts(self.changes, most)
         _, self.vault_keys, self.blobs = vault_of(Disk(home), factory_keys)
         self.stores = PlacedBlobs(self._placed(), self._lies)
-        self.vault = SealedVault(self.vault_keys, self.stores)
+        self.kept_keys = self.vault_keys if kept_keys is None else kept_keys
+        self.vault = SealedVault(self.kept_keys, self.stores)
         self.limits = Limits()
         self.runner, self.cells = ToyRunner(), ToyCells()
         self.workers = replace(workers(), runner=self.runner, cells=self.cells)
@@ -259,12 +263,13 @@ class Plant:
             self.changes, vault, stores, SITE, self.limits, at_once, self.workers
         )
         self.holders, self.jobs = self.room.holders, self.room.jobs
-        kept = Parts(self.vault_keys, self.stores, self.vault, wrapped=self.vault_keys)
+        wrapped = self.vault_keys if kept_keys is None else None
+        kept = Parts(self.kept_keys, self.stores, self.vault, wrapped=wrapped)
         self.vault_room = VaultRoom(self.changes, kept, self.holders.settle)
         vetted = self.holders.vetted
         self.deployments = Deployments(self.changes, SITE, self.folder, most, vetted)
         self.assets, self.uploads = self.room.known, self.room.uploads
-        self.exports, self.erasing = self.room.exports, self.room.erasing
+        self.exports, self.erasures = self.room.exports, self.room.erasures
         self.moves = self.room.moves
         self.upkeep = self.room.upkeep
 

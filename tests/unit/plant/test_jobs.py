@@ -113,7 +113,7 @@ def test_a_label_that_is_tightened_and_an_erase_end_it(world):
         lambda asset: world.plant.assets.relabel(
             world.admin, asset, AssetTerms(purposes=(Purpose.SERVE,))
         ),
-        lambda asset: world.plant.erasing.erase(world.admin, asset),
+        lambda asset: world.plant.erasures.erase(world.admin, asset),
     ):
         job, cell = running(world, world.add())
         act(world.plant.jobs.show(None, job).assets[0])
