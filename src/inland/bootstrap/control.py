@@ -1,5 +1,7 @@
 """The control process: books, plant, feed and HTTP over one home, a thread for each loop."""
 
+import asyncio
+import gc
 import logging
 import os
 import signal
@@ -27,9 +29,10 @@ from inland.adapters.host.machine import accelerators
 from inland.adapters.isolation.shut_in import NONE, available, without_files
 from inland.adapters.jobs.cells import NAMESPACES, CommandCells
 from inland.adapters.llama_cpp.probe import LlamaCppProber, counters
-from inland.adapters.memory.freed import give_up_freed, overwrite_freed
+from inland.adapters.memory.freed import overwrite_freed
 from inland.adapters.memory.handing import HandingSocket
 from inland.adapters.memory.memory_file import MemoryFiles
+from inland.adapters.memory.reads import Reads
 from inland.adapters.processes.client import SupervisorClient
 from inland.adapters.processes.roles import GATEWAY
 from inland.adapters.sql.database import Database
@@ -109,6 +112,7 @@ class _Parts:
     changes: Changes
     control: Control
     upkeep: Ticker
+    reads: Reads
 
 
 def run_control(home: Home, name: str, listening: Listening) -> int:
@@ -158,7 +162,8 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
     contracts = Contracts(changes, limits.contracts)
     door, outbound, out = _ways_out(changes, feed, uses, to_database)
     kept = _vault(home, said, door, store)
-    workers = _workers(home, isolation, runner)
+    memory = MemoryFiles(isolation, reads := Reads())
+    workers = _workers(home, isolation, runner, memory)
     assets = asset_room(changes, kept.vault, kept.blobs, site, limits, _aside, workers)
     draining = Draining(feed.works_on, clock, limits.drain_s)
     replicas = _replicas(_engine_room(home, isolation), changes, runner, draining, assets)
@@ -207,20 +212,20 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
         feed=feed,
         ticker=ticker,
         ledger=PublicLedger(files),
-        vault=VaultRoom(changes, kept, _settling(assets)),
+        vault=VaultRoom(changes, kept, _settling(assets, memory)),
         limits=limits,
         totals=totals,
         began_unix_s=clock.unix_us() / 1e6,
     )
-    return _Parts(store, books, feed, runner, changes, control, upkeep)
+    return _Parts(store, books, feed, runner, changes, control, upkeep, reads)
 
 
-def _workers(home: Home, isolation: str, runner: SupervisorClient) -> Workers:
+def _workers(home: Home, isolation: str, runner: SupervisorClient, memory: MemoryFiles) -> Workers:
     """Engines, memory, and what shuts jobs' commands in."""
     environment = settings.from_environment().child_environment
     held_in = NONE if isolation == NONE else NAMESPACES
     cells = CommandCells(home.root, environment, held_in)
-    return Workers(runner, MemoryFiles(isolation), cells, _aside)
+    return Workers(runner, memory, cells, _aside)
 
 
 def _replicas(
@@ -235,12 +240,12 @@ def _replicas(
     return Replicas(changes, runner, _probers(), room, probes, draining, held_back)
 
 
-def _settling(assets: AssetRoom) -> Callable[[], None]:
+def _settling(assets: AssetRoom, memory: MemoryFiles) -> Callable[[], None]:
     """As holders settle; and what control itself let go of stays in its memory no longer."""
 
     def settle() -> None:
         assets.holders.settle()
-        give_up_freed()
+        memory.let_go()
 
     return settle
 
@@ -362,10 +367,18 @@ def _serve(home: Home, parts: _Parts, name: str) -> None:
         server_header=False,
     )
     server = uvicorn.Server(config)
+    gc.collect()
+    gc.freeze()  # what is there now stays; so what is let go of later is soon looked through
     listener = _listen(home)
     threading.Thread(target=_report, args=(parts.runner, name, server), daemon=True).start()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    server.run(sockets=[listener])
+
+    async def answer() -> None:
+        parts.reads.follow()
+        await server.serve(sockets=[listener])
+
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        runner.run(answer())
     listener.close()
 
 

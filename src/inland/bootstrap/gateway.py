@@ -23,6 +23,8 @@ from inland.adapters.home.layout import Home
 from inland.adapters.home.listening import Listening
 from inland.adapters.host.machine import may_open
 from inland.adapters.llama_cpp.client import LlamaCpp
+from inland.adapters.memory.freed import give_up_freed, overwrite_freed
+from inland.adapters.memory.reads import overwritten
 from inland.adapters.openai.client import OpenAI
 from inland.adapters.processes.client import SupervisorClient
 from inland.adapters.vllm.client import Vllm
@@ -50,6 +52,7 @@ _log = logging.getLogger("inland.gateway")
 
 def run_gateway(home: Home, name: str, fd: int, share: Share, listening: Listening) -> int:
     """Answer on the listening socket `fd` until SIGTERM, then finish what is under way."""
+    overwrite_freed()
     declared = factory_toml.read(home.factory_toml)
     uvloop.run(_serve(home, name, fd, _affordable(declared.limits), share, listening))
     return 0
@@ -101,11 +104,12 @@ async def _serve(
         lane_logs=lane_logs(home.root, writer),
         hurry=lambda: feed.hurry(),  # noqa: PLW0108 - as above
     )
-    first = asyncio.Event()
+    first, letting_go = asyncio.Event(), LettingGo()
 
     def take(snapshot: Snapshot, secrets: Secrets) -> None:
         gateway.apply(snapshot, secrets)
         upstreams.recheck()
+        letting_go.follow(snapshot)
         first.set()
 
     hello = Hello(name, os.getpid(), writer)
@@ -134,6 +138,34 @@ async def _serve(
         watching.cancel()
     following.cancel()
     journal.stop()
+
+
+class LettingGo:
+    """Whoever withdraws its keys: what a gateway passed on of it is in its memory no more."""
+
+    def __init__(self) -> None:
+        self._withdrawn: frozenset[str] = frozenset()
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    def follow(self, snapshot: Snapshot) -> None:
+        """At a snapshot by which somebody withdrew them."""
+        tenants = snapshot.tenants.values()
+        withdrawn = frozenset(tenant.id for tenant in tenants if tenant.withdrawn)
+        if withdrawn - self._withdrawn:
+            task = asyncio.get_running_loop().create_task(_let_go())
+            self._under_way.add(task)
+            task.add_done_callback(self._under_way.discard)
+        self._withdrawn = withdrawn
+
+
+async def _let_go() -> None:
+    """Once those it concerns were ended, which a turn of the loop does."""
+    await asyncio.sleep(0)
+    give_up_freed()
+    try:
+        await overwritten()
+    except OSError as error:
+        _log.warning("what was read last stays in memory", extra={"why": str(error)})
 
 
 def _served(home: Home, listening: Listening) -> "Served | None":

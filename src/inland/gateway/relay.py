@@ -106,10 +106,10 @@ class Passage(asyncio.Protocol):
         self._heard = heard
         self.size = len(incoming.body)
         self._relay = relay
-        self._incoming = incoming
+        self._incoming: Incoming | None = incoming
         self._only_head = incoming.method == b"HEAD"
         self._exchange = exchange
-        self._parser = httptools.HttpResponseParser(self)
+        self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
         self._transport: asyncio.Transport | None = None
         self._headers: list[bytes] = []
         self._body: list[bytes] = []
@@ -154,7 +154,7 @@ class Passage(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        if self._over:
+        if self._incoming is None:
             self._transport.abort()
         else:
             self._transport.write(framed(self._incoming))
@@ -162,6 +162,8 @@ class Passage(asyncio.Protocol):
                 self._transport.pause_reading()
 
     def data_received(self, data: bytes) -> None:
+        if self._parser is None:
+            return
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError:
@@ -177,8 +179,10 @@ class Passage(asyncio.Protocol):
             self._headers.append(b"%b: %b\r\n" % (name, value))
 
     def on_headers_complete(self) -> None:
+        if self._parser is None or self._incoming is None:
+            return
         status = self._parser.get_status_code()
-        if status < 200 or self._over:
+        if status < 200:
             return
         self._status = status
         if status == 401:
@@ -230,5 +234,9 @@ class Passage(asyncio.Protocol):
             self._timer.cancel()
         if self._transport is not None:
             self._transport.abort()
+        self._incoming = self._parser = (
+            None  # the parser knows this one: neither would go by itself
+        )
+        self._body.clear()
         self._heard(self._status)
         self._relay.left(self, self._status)

@@ -5,6 +5,7 @@ withdrawn, an erase): whoever may not hold it any more is ended, and its memory 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 from typing import Protocol
 
@@ -138,8 +139,15 @@ class Holders:
         with self._lock:
             engines = self._engines(self.held_back())  # of erased ones, while they are known
             self._follow()
-            if engines:
-                self._runner.end(engines)
+        if not engines:
+            self._end_others()
+            return
+        with ThreadPoolExecutor(1, "engines") as beside:  # each kind takes its time
+            ended = beside.submit(self._runner.end, engines)
+            self._end_others()
+        ended.result()
+
+    def _end_others(self) -> None:
         for one in self._others:
             one.end_those_denied()
 

@@ -41,3 +41,8 @@ class Memory(Protocol):
         """What the weights are, told by a child with neither keys nor network. Raises BadInput for
         what is no clean weights."""
         ...
+
+    def let_go(self) -> None:
+        """What this process handled itself and is done with is in its memory no more when it
+        returns, as far as that can be had."""
+        ...

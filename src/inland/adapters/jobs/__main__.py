@@ -120,4 +120,4 @@ def _tell(told: int, facts: dict[str, object]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    os._exit(main())  # whoever ends it waits for this, and there is nothing to tidy up

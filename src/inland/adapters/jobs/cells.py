@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import selectors
 import shutil
 import subprocess
@@ -106,11 +107,20 @@ class CommandCell:
         all the others."""
         with suppress(ProcessLookupError):
             self._process.terminate()
+            self._wait_for_end()
+        self._process.kill()
+        self._process.wait()
+
+    def _wait_for_end(self) -> None:
+        """Until it ended, or `END_S`; `Popen.wait` would look again and again, ever less often.
+        Raises ProcessLookupError where somebody has waited for it already."""
+        ended = os.pidfd_open(self._process.pid)
         try:
-            self._process.wait(END_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+            poll = select.poll()
+            poll.register(ended, select.POLLIN)
+            poll.poll(END_S * 1000)
+        finally:
+            os.close(ended)
 
     def wait(self) -> JobEnd:
         """As the port says."""

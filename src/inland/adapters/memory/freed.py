@@ -2,7 +2,8 @@
 which gives it to nobody unwiped.
 
 It is the GNU library's allocator that does this; with another one, nothing here does anything.
-Python's own pools, for objects of at most 512 bytes, are beyond it.
+Python's own pools, for objects of at most 512 bytes, are beyond it, and what the library itself
+keeps at hand for each thread, of at most a kilobyte.
 """
 
 import ctypes

@@ -6,12 +6,15 @@ it is gone with the last descriptor. Memory may go to swap: `inland doctor` look
 
 import contextlib
 import fcntl
+import logging
 import os
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from inland.adapters.memory.freed import give_up_freed
+from inland.adapters.memory.reads import Reads
 from inland.adapters.weights.formats.window import Refused
 from inland.adapters.weights.inspection import inspect
 from inland.adapters.weights.opened import Opened
@@ -21,6 +24,7 @@ from inland.ports.plaintext import Clean, Plaintext
 #: Memory that must be left beside what is held, for the factory itself.
 SPARE_BYTES = 256 << 20
 _RETRY_AFTER_S = 10
+_log = logging.getLogger(__name__)
 _SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 
 
@@ -72,10 +76,12 @@ def _write_all(fd: int, data: bytes | memoryview) -> None:
 
 
 class MemoryFiles:
-    """`ports.plaintext.Memory`. `isolation`: what holds in the child that inspects weights."""
+    """`ports.plaintext.Memory`. `isolation`: what holds in the child that inspects weights.
+    `reads`: of the loop that takes content in."""
 
-    def __init__(self, isolation: str) -> None:
+    def __init__(self, isolation: str, reads: Reads | None = None) -> None:
         self._isolation = isolation
+        self._reads = Reads() if reads is None else reads
 
     def hold(self, size: int, chunks: Iterable[bytes | memoryview]) -> Plaintext:
         """As the port says."""
@@ -92,6 +98,14 @@ class MemoryFiles:
         except Refused as error:
             raise BadInput("model", str(error)) from None
         return Clean(found.kind, found.licence, found.isolation)
+
+    def let_go(self) -> None:
+        """As the port says."""
+        give_up_freed()
+        try:
+            self._reads.overwrite()
+        except OSError as error:
+            _log.warning("what was read last stays in memory", extra={"why": str(error)})
 
 
 def _available_bytes() -> int:
