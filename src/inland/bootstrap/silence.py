@@ -62,13 +62,17 @@ CLOSED = {
     "bpf-and-perf": "refused by that filter",
     "capabilities": "none, and no program gives any",
     "kernel-settings": "/proc/sys and its like are read only",
+    "clocks": "the machine's are not set, and no time of reading is noted with a file",
 }
 #: What is not closed, and is for the reader to weigh.
 OPEN = {
     "files-left": "what is in its writable folder, meanwhile and after, and what it printed "
     "stays with who ran it",
     "layers-and-disks": "a disk, or the layers of a file system, may be reached by a network",
-    "load": "others on the machine notice how busy it is, which plain files it opens and locks",
+    "load": "others on the machine notice how busy it is, which plain files it opens, reads and "
+    "locks, and who maps one of them may be woken by it (futex)",
+    "kernel-log": "of a process that faults the machine's kernel may tell in its log, with what it "
+    "calls itself and an address (unless debug.exception-trace is 0)",
     "names": "the machine's list of processes shows what its processes call themselves",
     "own-networks": "a network namespace that it makes for itself has no interface and no way out: "
     "what is tried there is not counted",

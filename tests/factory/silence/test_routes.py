@@ -15,12 +15,12 @@ from tests.factory.silence.proving import LOOKS, Prove, python
 from tests.patience import until
 
 MORE = """
-import ctypes, os, platform, stat, sys
+import ctypes, fcntl, os, platform, socket, stat, struct, sys, time
 libc = ctypes.CDLL(None, use_errno=True)
 folder, secret, pid, key, queue = sys.argv[1:]
 PID, KEY = int(pid), int(key)
 USERFAULTFD = {"x86_64": 323, "aarch64": 282}[platform.machine()]
-USER, MOUNTS, CGROUP = 0x10000000, 0x20000, 0x2000000
+USER, MOUNTS, CGROUP, NETWORK = 0x10000000, 0x20000, 0x2000000, 0x40000000
 REMOUNT, BIND = 32, 4096
 def done(result):
     if result < 0:
@@ -40,6 +40,23 @@ def parents_root():
     open(f"/proc/{PID}/root" + secret).read()
 def shared_segment():
     done(libc.shmget(KEY, 0, 0o600))
+def semaphores():
+    done(libc.semget(KEY, 1, 0o600))
+def system_v_queue():
+    done(libc.msgget(KEY, 0o600))
+def first_descriptors():
+    open("/proc/1/fd/" + os.listdir("/proc/1/fd")[0], "wb").write(b"leaked")
+def signal_by_file():
+    reading, _ = os.pipe()
+    fcntl.fcntl(reading, fcntl.F_SETOWN, PID)
+def clock():
+    time.clock_settime(time.CLOCK_REALTIME, time.time())
+def clock_speed():
+    done(libc.adjtimex(struct.pack("=I4xq", 2, 1) + bytes(192)))
+def flags_of_file():
+    with open(folder + "/file") as file:
+        file.read()
+        fcntl.ioctl(file, 0x40086602, struct.pack("l", 0x40))
 def message_queue():
     done(libc.mq_open(queue.encode(), os.O_WRONLY))
 def handle():
@@ -70,10 +87,10 @@ def hardware():
     open("/sys/devices/system/cpu/cpu0/online", "w").write("1")
 def module():
     done(libc.syscall({"x86_64": 313, "aarch64": 273}[platform.machine()], 0, b"", 0))
-def inside(what):
+def inside(what, apart=USER | MOUNTS | CGROUP):
     if os.fork() == 0:
         try:
-            done(libc.unshare(USER | MOUNTS | CGROUP))
+            done(libc.unshare(apart))
             what()
         except OSError:
             os._exit(1)
@@ -91,6 +108,18 @@ def writable_again():
         done(libc.mount(None, folder.encode(), None, REMOUNT | BIND, None))
         open(folder + "/file", "w").write("leaked")
     inside(write)
+def told(kind, data):
+    return struct.pack("HH", 4 + len(data), kind) + data + bytes(-len(data) % 4)
+def wire():
+    def lay():
+        peer = told(1, bytes(16) + told(19, struct.pack("I", 1)))
+        link = bytes(16) + told(18, told(1, b"veth") + told(2, peer))
+        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as routes:
+            routes.send(struct.pack("IHHII", 16 + len(link), 16, 0x605, 1, 0) + link)
+            error = struct.unpack_from("i", routes.recv(4096), 16)[0]
+        if error:
+            raise OSError(-error, "no")
+    inside(lay, USER | NETWORK)
 def uncovered():
     inside(lambda: done(libc.umount2((folder + "/s").encode(), 2)))
 def other_tree():
@@ -115,8 +144,10 @@ def test_no_other_route_leads_out(prove: Prove, tmp_path: Path) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     key, queue = 0x1A1A0000 | os.getpid() & 0xFFFF, f"/inland-test-{os.getpid()}"
     segment = libc.shmget(key, 4096, 0o1600)  # made, for its user alone
+    flags, queued = libc.semget(key, 1, 0o1600), libc.msgget(key, 0o1600)
     messages = libc.mq_open(queue.encode(), os.O_CREAT | os.O_RDWR, 0o600, None)
-    assert min(segment, messages) >= 0, os.strerror(ctypes.get_errno())
+    assert min(segment, flags, queued, messages) >= 0, os.strerror(ctypes.get_errno())
+    os.utime(folder / "file", (1, 2))  # so long ago that reading it would be noted
     try:
         with socket.socket(socket.AF_UNIX) as served:
             served.bind(str(folder / "s"))
@@ -124,12 +155,15 @@ def test_no_other_route_leads_out(prove: Prove, tmp_path: Path) -> None:
             done = prove(*python(MORE), *words, read=(folder,))
     finally:
         libc.shmctl(segment, 0, None)
+        libc.semctl(flags, 0, 0)
+        libc.msgctl(queued, 0, None)
         os.close(messages)
         libc.mq_unlink(queue.encode())
     assert done.code == 0, done.said
     told = dict(line.split() for line in done.printed.splitlines())
-    assert len(told) == 25
+    assert len(told) == 33
     assert "DONE" not in told.values(), told
+    assert (folder / "file").stat().st_atime == 1, "it is seen that it read"
     assert (folder / "file").read_text() == "theirs"
 
 
