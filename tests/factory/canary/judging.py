@@ -2,8 +2,8 @@
 whatever this reader could not see into."""
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.factory.canary.forms import Needles
@@ -34,11 +34,13 @@ _ADDRESS = re.compile(r'(?:inet_addr\(|inet_pton\(AF_INET6, )"([^"]*)"')
 @dataclass(frozen=True, slots=True)
 class Allowed:
     """`sockets`: unix sockets by path, or folders of them; `endpoints`: address and port; `mapped`:
-    how files end that are mapped to be written, whose bytes are looked at afterwards."""
+    how files end that are mapped to be written, whose bytes are looked at afterwards; `public`:
+    what is in the names of files whose bytes everybody has."""
 
     sockets: tuple[Path, ...] = ()
     endpoints: frozenset[tuple[str, int]] = frozenset()
     mapped: tuple[str, ...] = ()
+    public: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +52,16 @@ class Finding:
     canaries: frozenset[str] = frozenset()
 
 
-@dataclass
 class Disks:
-    """Which paths lie on a disk, by this process' mounts."""
+    """Which paths lie on a disk, by the mounts of a process, as it tells them itself."""
 
-    mounts: dict[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        for line in Path("/proc/self/mountinfo").read_text().splitlines():
+    def __init__(self, mounts: str | None = None) -> None:
+        """`mounts`: of another namespace, as its `mountinfo` has them; else this process' own."""
+        told = Path("/proc/self/mountinfo").read_text() if mounts is None else mounts
+        self._kinds: dict[str, str] = {}
+        for line in told.splitlines():
             before, _, after = line.partition(" - ")
-            self.mounts[before.split()[4]] = after.split()[0]
+            self._kinds[before.split()[4]] = after.split()[0]
 
     def hold(self, path: str) -> bool:
         """Whether what is written there rests."""
@@ -69,18 +71,27 @@ class Disks:
         if path.startswith("/dev/") and Path(path).is_block_device():
             return True
         parents = [path, *map(str, Path(path).parents)]
-        kind = next(self.mounts[one] for one in parents if one in self.mounts)
+        kind = next(self._kinds[one] for one in parents if one in self._kinds)
         return kind not in MEMORY_TYPES
 
 
-def judged(calls: Iterable[Call], needles: Needles, allowed: Allowed) -> list[Finding]:
-    """All that is wrong, in no order. Bytes of several calls to one file are read as one."""
-    disks = Disks()
+def judged(
+    calls: Iterable[Call],
+    needles: Needles,
+    allowed: Allowed,
+    elsewhere: Mapping[int, Disks] | None = None,
+) -> list[Finding]:
+    """All that is wrong, in no order. Bytes of several calls to one file are read as one.
+
+    `elsewhere`: the disks of processes that see others than this one, by pid.
+    """
+    own, others = Disks(), elsewhere or {}
     found: list[Finding] = []
-    streams: dict[str, tuple[int, bytearray]] = {}
+    streams: dict[tuple[Disks, str], tuple[int, bytearray]] = {}
     for call in calls:
+        disks = others.get(call.pid, own)
         if call.name in WRITES.split(","):
-            found += _written(call, disks, streams)
+            found += _written(call, disks, allowed, streams)
         elif call.name in SENDS.split(","):
             found += _sent(call, allowed)
         elif call.name in CARRIES.split(","):
@@ -91,26 +102,29 @@ def judged(calls: Iterable[Call], needles: Needles, allowed: Allowed) -> list[Fi
             found += _mapped(call, disks, allowed)
         elif call.name in BLIND.split(",") and not call.text.endswith("(INJECTED)"):
             found.append(Finding(f"called {call.name}, which cannot be seen into", call.pid))
-    for path, (pid, stream) in streams.items():
+    for (_, path), (pid, stream) in streams.items():
         if there := needles.found_in(bytes(stream)):
             found.append(Finding(f"wrote to {path}", pid, frozenset(there)))
     return found
 
 
 def _written(
-    call: Call, disks: Disks, streams: dict[str, tuple[int, bytearray]]
+    call: Call,
+    disks: Disks,
+    allowed: Allowed,
+    streams: dict[tuple[Disks, str], tuple[int, bytearray]],
 ) -> Iterator[Finding]:
     if _FIRST_FD.match(call.text) is None and " = -1 E" not in call.text:
         yield Finding(f"{call.name} to nobody knows what: {call.text[:40]}", call.pid)
     path = _path(call.text)
-    if not disks.hold(path):
+    if not disks.hold(path) or any(one in path for one in allowed.public):
         return
     data = bytearray()
     for text, cut in _TEXT.findall(call.text):
         data += unescaped(text)
         if cut:
             yield Finding(f"wrote more to {path} at once than was traced", call.pid)
-    streams.setdefault(path, (call.pid, bytearray()))[1].extend(data)
+    streams.setdefault((disks, path), (call.pid, bytearray()))[1].extend(data)
 
 
 def _carried(call: Call, disks: Disks) -> Iterator[Finding]:

@@ -4,14 +4,17 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests import memory_scan
+from tests.factory import tiny_model
 from tests.factory.canary.forms import Needles, canary
-from tests.factory.canary.judging import Allowed, Finding, judged
+from tests.factory.canary.judging import Allowed, Disks, Finding, judged
 from tests.factory.canary.trace import MEMORY, Call, Trace
 from tests.factory.running import MODEL, Running
 
@@ -19,9 +22,38 @@ from tests.factory.running import MODEL, Running
 COMMAND_S = 300
 #: What is planted: where, by name.
 PLANTED = ("bytes", "name", "title", "system", "prompt", "streamed", "answer", "refused")
+#: And in a model of the tenant's own: its metadata, a tensor, what it is called and asked.
+IN_MODEL = ("metadata", "tensor", "model-name", "model-title", "asked")
 #: Files of a home that hold public weights, the same in every home.
 _PUBLIC = ".gguf"
 _ANSWER_TOKENS = 120
+PATIENCE_S = 120.0
+MINE = "mine"
+#: A trainer: reads its set in each way there is, keeps some beside, has a child that does so too,
+#: says what it read, and ends when it is told to.
+_TRAINER = """
+import mmap, os, sys, time
+file = open(sys.argv[1], "rb")
+mapped = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
+text = file.read()
+for folder in ("/tmp", "/dev/shm", "/var/tmp"):
+    with open(folder + "/scratch", "wb") as out:
+        out.write(text[:4096])
+def wait(name):
+    while not os.path.exists(name):
+        time.sleep(0.05)
+if os.fork() == 0:
+    open("/tmp/child", "wb").write(mapped[-4096:])
+    os.mkdir("/tmp/child-has-read")
+    wait("/tmp/go")
+    os._exit(0)
+wait("/tmp/child-has-read")
+sys.stdout.buffer.write(text[:4096])
+sys.stdout.flush()
+os.mkdir("/tmp/read")
+wait("/tmp/go")
+os.wait()
+"""
 
 
 @dataclass
@@ -60,6 +92,13 @@ class Life:
     folder: Path
     memory: Path
     answers: list[str] = field(default_factory=list)
+    #: The disks of jobs' processes, which have mounts of their own.
+    elsewhere: dict[int, Disks] = field(default_factory=dict)
+
+    @property
+    def beside(self) -> Running:
+        """The same factory, asked again and again by somebody who is not followed."""
+        return Running(self.factory.home, self.factory.port, self.factory.keys)
 
     def upload(self, size: int) -> str:
         """A dataset with a canary at its beginning, in its middle and at its end."""
@@ -77,6 +116,49 @@ class Life:
         self.factory.run("asset", "export", asset, "-o", str(out))
         assert out.read_bytes() == (self.memory / "dataset").read_bytes()
         assert self.needles.canaries["title"] in self.factory.run("asset", "show", asset).stdout
+
+    def train(self, asset: str) -> None:
+        """A job reads it and prints some, which becomes an asset; followed where it sees others."""
+        words = ("job", "run", "--detach", "--tenant", "acme", "--purpose", "train")
+        command = (sys.executable, "-c", _TRAINER, f"asset:{asset}")
+        job = self.factory.json(*words, "--asset", asset, "--", *command)["id"]
+        below: set[Path] = set()
+
+        def has_read() -> bool:
+            keeper = self.beside.json("job", "show", job)["pid"]
+            found = memory_scan.descendants(keeper) if keeper else set()
+            roots = {Path(f"/proc/{pid}/root/tmp") for pid in found}
+            below.update(one for one in roots if (one / "read").exists())
+            return bool(below)
+
+        until(has_read, "the job does not read")
+        for one in below:
+            process = one.parents[1]
+            disks = Disks((process / "mountinfo").read_text())
+            self.elsewhere |= {int(task.name): disks for task in (process / "task").iterdir()}
+        (min(below) / "go").touch()
+        until(lambda: self.beside.json("job", "show", job)["ended_unix_s"], "the job goes on")
+        told = self.beside.json("job", "show", job)
+        assert (told["state"], told["printed_bytes"]) == ("done", 4096), told
+
+    def own_model(self) -> str:
+        """A model of the tenant's own, served out of the vault and asked; the asset."""
+        told = self.needles.canaries
+        file = tiny_model.write(self.memory / "own", told["metadata"], told["tensor"])
+        named = ("--name", told["model-name"], "--title", told["model-title"])
+        words = ("asset", "add", str(file), "--tenant", "acme", "--kind", "model", *named)
+        asset = str(self.factory.json(*words)["id"])
+        self.factory.run("deploy", "add", MINE, "--model", f"asset:{asset}", "--context", "512")
+
+        def is_ready() -> bool:
+            replicas = self.beside.json("deploy", "show", MINE)["replicas"]
+            return any(one["state"] == "ready" for one in replicas)
+
+        until(is_ready, "the tenant's own model is not served")
+        with self.factory.client("acme") as client:
+            messages = [{"role": "user", "content": told["asked"]}]
+            client.chat.completions.create(model=MINE, messages=messages, max_tokens=4)
+        return asset
 
     def serve(self) -> None:
         """Prompts, and an answer that is made to hold a canary; in one piece and as a stream."""
@@ -139,8 +221,9 @@ class Life:
             sockets=(self.factory.home / "run",),
             endpoints=frozenset({("127.0.0.1", self.factory.port)}),
             mapped=("inland.db-shm",),
+            public=(_PUBLIC,),
         )
-        return judged(calls, self.needles, allowed)
+        return judged(calls, self.needles, allowed, self.elsewhere)
 
     def resting(self) -> dict[str, set[str]]:
         """Canaries, by file, in all that lies in the folder, by its bytes and its name."""
@@ -154,22 +237,31 @@ class Life:
         return found
 
 
+def until(true: Callable[[], object], what: str) -> None:
+    end = time.monotonic() + PATIENCE_S
+    while not true():
+        assert time.monotonic() < end, what
+        time.sleep(0.2)
+
+
 @contextmanager
-def life(folder: Path, seed: str) -> Iterator[Life]:
-    """A factory that is up inside the block, made before without strace: its first start copies
-    public weights, and its second is the one that is followed."""
+def life(folder: Path, seed: str, *, first: bool = False) -> Iterator[Life]:
+    """A factory that is up inside the block. Its very `first` start is followed, too, where that is
+    asked for: it copies public weights, which takes its time; else it is made before."""
     home, temporary = folder / "home", folder / "tmp"
     temporary.mkdir()
-    made = Running(home)
-    made.make()
     trace = Trace()
-    factory = Traced(home, made.port, made.keys, {"TMPDIR": str(temporary)}, trace)
-    needles = Needles({name: canary(f"{seed}/{name}") for name in PLANTED})
+    factory = Traced(home, environment={"TMPDIR": str(temporary)}, trace=trace)
+    if not first:
+        Running(home, factory.port, factory.keys).make()
+    planted = {name: canary(f"{seed}/{name}") for name in (*PLANTED, *IN_MODEL)}
     try:
         with tempfile.TemporaryDirectory(dir=MEMORY, prefix="inl-") as memory:
             factory.up()
+            if first:  # of the keys that it gave out only hashes may rest
+                planted |= {f"key-of-{who}": key for who, key in factory.keys.items()}
             try:
-                yield Life(factory, needles, folder, Path(memory))
+                yield Life(factory, Needles(planted), folder, Path(memory))
             finally:
                 factory.run("down", check=False)
                 trace.settle()

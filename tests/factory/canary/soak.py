@@ -1,7 +1,8 @@
 """The whole of it, large: `make soak` prints its line.
 
-A dataset of several parts, many requests, a gateway and control killed under them, keys withdrawn
-and given back, an erase; then every call of every process is judged, and every file read.
+A factory's very first start, a dataset of several parts that a job reads, a model of the tenant's
+own that is served, many requests, a gateway and control killed under them, keys withdrawn and given
+back, erases; then every call of every process is judged, and every file read.
 """
 
 import json
@@ -27,7 +28,7 @@ def soak(seed: int) -> int:
     began = time.monotonic()
     with (
         tempfile.TemporaryDirectory(prefix="inl-", dir="/var/tmp") as folder,
-        life(Path(folder), str(seed)) as lived,
+        life(Path(folder), str(seed), first=True) as lived,
     ):
         _lived(lived)
         resting = lived.resting()
@@ -55,6 +56,8 @@ def soak(seed: int) -> int:
 def _lived(lived: Life) -> None:
     asset = lived.upload(SIZE)
     lived.read(asset)
+    lived.train(asset)
+    model = lived.own_model()
     for number in range(ROUNDS):
         lived.serve()
         lived.refuse()
@@ -67,7 +70,8 @@ def _lived(lived: Life) -> None:
     lived.read(asset)
     lived.factory.run("vault", "check")
     certificate = str(lived.memory / "certificate")
-    lived.factory.run("asset", "erase", asset, "--yes", "-o", certificate)
+    for one in (asset, model):
+        lived.factory.run("asset", "erase", one, "--yes", "-o", certificate)
 
 
 def _until_it_serves(lived: Life) -> None:
