@@ -18,6 +18,7 @@ from tests.factory import cache_timing, carried
 from tests.factory.canary.soak import soak as follow_canary
 from tests.factory.idle import soak as idle_connections
 from tests.factory.running import Running
+from tests.factory.withdrawal import soak as withdrawal
 from tests.fuzz.soak import fuzz
 from tests.training import soak as trainer
 
@@ -158,23 +159,10 @@ def isolation(seed: int) -> int:
     return subprocess.run(argv, cwd=ROOT, check=False).returncode
 
 
-def asset_kills(seed: int) -> int:
-    """Fifty `kill -9` during each of upload, move, export and erase; prints a line for each."""
-    argv = [sys.executable, "-m", "tests.chaos.asset_kills", "--seed", str(seed), "--acts"]
-    acts = ("upload", "move", "export", "erase")
-    return max(subprocess.run([*argv, act], cwd=ROOT, check=False).returncode for act in acts)
-
-
-def rotation_kills(seed: int) -> int:
-    """And during each rotation: an API key's, the operator's, the log's; a line for each."""
-    argv = [sys.executable, "-m", "tests.chaos.rotation_kills", "--seed", str(seed), "--keys"]
-    keys = ("key", "operator-key", "log-key")
-    return max(subprocess.run([*argv, key], cwd=ROOT, check=False).returncode for key in keys)
-
-
-def vault_rotation_kills(seed: int) -> int:
-    """Fifty `kill -9` during a rotation of the vault's factory key; prints its own line."""
-    argv = [sys.executable, "-m", "tests.chaos.vault_rotation_kills", "--seed", str(seed)]
+def act_kills(seed: int) -> int:
+    """Fifty `kill -9` during each act: upload, move, export, erase, record destroy, the rotation of
+    each kind of key; and twenty during those over keys on an OpenBao server. A line for each."""
+    argv = [sys.executable, "-m", "tests.chaos.act_kills", "--seed", str(seed)]
     return subprocess.run(argv, cwd=ROOT, check=False).returncode
 
 
@@ -213,14 +201,13 @@ FIGURES = {
     "policies": policies,
     "fairness": fairness,
     "isolation": isolation,
-    "asset-kills": asset_kills,
-    "rotation-kills": rotation_kills,
-    "vault-rotation-kills": vault_rotation_kills,
+    "act-kills": act_kills,
     "asset-bytes": asset_bytes,
     "large-erase": large_erase,
     "canary": canary,
     "trainer": trainer.promises,
     "story": trainer.story,
+    "withdrawal": withdrawal,
 }
 
 

@@ -1,70 +1,26 @@
-"""`kill -9` in the middle of an upload, a move, an export and an erase, and what becomes of it.
+"""Acts on assets that are killed half way: an upload, a move, an export and an erase."""
 
-A child does the act over a copy of one home and is killed just before a step of it: an SQL
-statement, a commit, an operation on a file. Then the home is opened again and the laws are asked.
-"""
-
-import argparse
-import json
-import os
-import random
-import shutil
-import signal
-import sys
-import tempfile
-import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import Engine, event
-
-from inland.adapters.files.disk import Disk, DiskFile
+from inland.bootstrap.books import database
 from inland.cli.files import replacing
 from inland.domain.assets import LOCAL_STORE, AssetState
 from inland.domain.errors import InlandError
+from inland.ledger import canonical
 from inland.ports.keys import KeyGone
 from inland.ports.vault import PartName
-from tests.unit.assets.world import STEP, World, set_small_parts
+from tests.chaos.fuse import Act, Fuse
+from tests.unit.assets.world import World, set_small_parts
 from tests.unit.plant.parts import ANNEX
 
 CONTENT = bytes(range(256)) * 2
-KILLS = 50
-_FILE_STEPS: dict[Any, tuple[str, ...]] = {
-    Disk: ("open", "rename", "remove", "sync_dir", "make_dir"),
-    DiskFile: ("append", "commit", "sync"),
-    Path: ("rename", "unlink"),
-    os: ("fsync",),
-}
-
-
-class Fuse:
-    """Counts down, and then kills this very process; without a number it only counts."""
-
-    def __init__(self, left: int | None = None) -> None:
-        self.left = left
-        self.burnt = 0
-
-    def burn(self, *_: Any) -> None:
-        if self.left is not None and self.burnt == self.left:
-            os.kill(os.getpid(), signal.SIGKILL)
-        self.burnt += 1
-
-    def lay(self) -> None:
-        """Burn at each statement, commit and operation on a file from now on, whoever does it."""
-        event.listen(Engine, "before_cursor_execute", self.burn)
-        event.listen(Engine, "commit", self.burn)
-        for kind, names in _FILE_STEPS.items():
-            for name in names:
-                done = getattr(kind, name)
-
-                def burning(*given: Any, done: Any = done, **named: Any) -> Any:
-                    self.burn()
-                    return done(*given, **named)
-
-                setattr(kind, name, burning)
+#: How many acts were intended before: two assets were added.
+BEFORE = 2
+#: Opens a home as control does.
+Opened = Callable[[Path], World]
 
 
 def upload(world: World, home: Path) -> None:
@@ -91,14 +47,15 @@ def move(world: World, home: Path) -> None:
 
 def erase(world: World, home: Path) -> None:
     """The first asset, and the second, which was made of it."""
-    world.plant.erasing.erase(world.admin, named(world, "first"))
+    world.plant.erasures.erase(world.admin, named(world, "first"))
 
 
-ACTS: dict[str, Callable[[World, Path], None]] = {
-    "upload": upload,
-    "move": move,
-    "export": export,
-    "erase": erase,
+#: What is done, and the names that may be there afterwards.
+DONE: dict[str, tuple[Callable[[World, Path], None], list[list[str]]]] = {
+    "upload": (upload, [["first", "second"], ["first", "new", "second"]]),
+    "move": (move, [["first", "second"]]),
+    "export": (export, [["first", "second"]]),
+    "erase": (erase, [[], ["first", "second"]]),
 }
 _ENDS = ("asset.add", "asset.move", "asset.export", "asset.erase")
 
@@ -109,36 +66,25 @@ def named(world: World, name: str) -> str:
     return found
 
 
-def template(home: Path) -> None:
+def made(home: Path, opened: Opened = World) -> None:
     """A home with an asset, and one that was made of it."""
+    set_small_parts()
     home.mkdir()
-    world = World(home)
+    world = opened(home)
     first = world.add(CONTENT, name="first")
     world.add(CONTENT, name="second", parents=(first,))
     world.plant.store.close()
 
 
-def died(home: Path, act: str, fuse: Fuse) -> bool:
-    """Do the act in a child with a fuse laid; whether it was killed. What was counted stands in
-    `burnt`, beside the home."""
-    child = os.fork()
-    if child == 0:
-        code = 1
-        with suppress(InlandError):
-            world = World(home)
-            fuse.lay()
-            ACTS[act](world, home)
-            (home.parent / "burnt").write_text(str(fuse.burnt))
-            code = 0
-        os._exit(code)
-    _, status = os.waitpid(child, 0)
-    assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0, act
-    return os.WIFSIGNALED(status)
+def do(act: str, home: Path, fuse: Fuse, opened: Opened = World) -> None:
+    world = opened(home)
+    fuse.lay()
+    DONE[act][0](world, home)
 
 
-def broken(home: Path, act: str) -> list[str]:
+def broken(act: str, home: Path, opened: Opened = World) -> list[str]:
     """The laws that do not hold in a home that an act was killed in, each as a sentence."""
-    world = World(home)
+    world = opened(home)
     try:
         return [
             *_before(world),
@@ -178,6 +124,7 @@ def _after(world: World, home: Path, act: str) -> list[str]:
         if record in ends + undone and at.get(record["details"]["intent"], number) >= number
     ]
     intended = [r["id"] for r in records if r.get("what") == "asset.intend"]
+    (home.parent / "intent").write_text(next(iter(intended[BEFORE:]), ""))
     settled = Counter(r["details"]["intent"] for r in ends + undone)
     with world.plant.store.read() as transaction:
         open_ = {one.id for one in transaction.assets.intents()}
@@ -189,13 +136,7 @@ def _after(world: World, home: Path, act: str) -> list[str]:
     if act != "upload" and open_:
         told.append("something was neither finished nor undone")
     names = sorted(str(one.name) for one in world.plant.assets.all(world.admin))
-    whole = {
-        "upload": [["first", "second"], ["first", "new", "second"]],
-        "export": [["first", "second"]],
-        "move": [["first", "second"]],
-        "erase": [[], ["first", "second"]],
-    }
-    if names not in whole[act]:
+    if names not in DONE[act][1]:
         told.append(f"there are {names}")
     told += [f"{n} is not whole" for n in names if world.read(named(world, n)) != CONTENT]
     if act == "move":
@@ -242,44 +183,20 @@ def _opens(world: World, tenant: str, asset: str) -> bool:
     return True
 
 
-def run(folder: Path, kills: int, seed: int, acts: list[str]) -> dict[str, Any]:
-    """That many kills, shared out among `acts`; the figure."""
-    set_small_parts()
-    dice, begin = random.Random(seed), time.monotonic()
-    home = folder / "template"
-    template(home)
-    found: list[str] = []
-    landed: Counter[str] = Counter()
-    for number in range(kills):
-        act = acts[number % len(acts)]
-        work = folder / str(number)
-        if number < len(acts):  # how many steps it has
-            shutil.copytree(home, work / "whole")
-            assert not died(work / "whole", act, Fuse())
-            (folder / f"{act}.steps").write_text((work / "burnt").read_text())
-        steps = int((folder / f"{act}.steps").read_text())
-        copy, at = work / "home", dice.randrange(steps)
-        shutil.copytree(home, copy)
-        landed[act] += died(copy, act, Fuse(at))
-        found += [f"{act} at step {at} of {steps}: {one}" for one in broken(copy, act)]
-        shutil.rmtree(work)
-    seconds = round(time.monotonic() - begin, 1)
-    told = {"soak": "asset-kills", "seed": seed, "holds": not found, "seconds": seconds}
-    return {**told, "kills": dict(landed), "part_bytes": STEP, "broken": found[:10]}
+def ended(home: Path) -> str:
+    """How the books say that it came out, once it was settled."""
+    store = database(home)
+    try:
+        with store.read() as transaction:
+            rows = transaction.books.log_records(0, 0, 10_000)
+    finally:
+        store.close()
+    said = [canonical.decode(row.record) for row in rows]
+    intent = (home.parent / "intent").read_text()
+    if not intent:
+        return "not intended"
+    ends = [one["what"] for one in said if one.get("details", {}).get("intent") == intent]
+    return str(next((one for one in ends if one in {*_ENDS, "asset.undo"}), "goes on"))
 
 
-def main() -> int:
-    """Run it large; one JSON line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kills", type=int, default=KILLS)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--acts", nargs="+", choices=ACTS, default=list(ACTS))
-    asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        told = run(Path(folder), asked.kills, asked.seed, asked.acts)
-    print(json.dumps(told))
-    return int(not told["holds"])
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+ACTS = {act: Act(made, partial(do, act), partial(broken, act), ended) for act in DONE}

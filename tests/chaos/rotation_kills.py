@@ -1,36 +1,22 @@
-"""`kill -9` in the middle of a rotation: of an API key, the operator's own, and the log's key.
+"""Rotations that are killed half way: of an API key, the operator's own, and the log's key."""
 
-As `asset_kills`: a child rotates over a copy of a home and is killed just before a step; then the
-home is opened again, as a start does, and the laws are asked.
-"""
-
-import argparse
 import json
 import os
-import random
-import shutil
-import sys
-import tempfile
-import time
-from collections import Counter
-from collections.abc import Callable
-from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from inland.adapters.files.clock import SystemEntropy
 from inland.adapters.files.disk import Disk
 from inland.bootstrap.books import check_ledger
-from inland.domain.errors import InlandError
 from inland.domain.plant import Key, Role
 from inland.ledger import receipts
 from inland.ledger.rotation import SCHEDULED
 from inland.plant.keys import is_live
 from tests.books_home import BooksHome
-from tests.chaos.asset_kills import Fuse
+from tests.chaos.fuse import Act, Fuse
 from tests.unit.plant.parts import Plant
 
-KILLS = 50
 _OVERLAP_S = 3600
 
 
@@ -59,15 +45,7 @@ def keys_template(home: Path) -> None:
     plant.store.close()
 
 
-def rotate_member(home: Path, fuse: Fuse) -> None:
-    _rotate(home, fuse, Role.MEMBER)
-
-
-def rotate_operator(home: Path, fuse: Fuse) -> None:
-    _rotate(home, fuse, Role.OPERATOR)
-
-
-def _rotate(home: Path, fuse: Fuse, role: Role) -> None:
+def rotate_key(role: Role, home: Path, fuse: Fuse) -> None:
     plant = _plant(home)
     plant.clock.sleep(100)
     old = _found(plant, role)
@@ -115,6 +93,7 @@ def log_template(home: Path) -> None:
     books.books.tick()
     books.kill_gateway()
     books.books.tick()
+    (home.parent / "vkey").write_text(books.books.vkey)
     books.close()
 
 
@@ -168,78 +147,27 @@ def _changes(home: BooksHome) -> list[dict[str, Any]]:
         ]
 
 
-Rotation = tuple[Callable[[Path], None], Callable[[Path, Fuse], None], Callable[[Path], list[str]]]
-#: What is rotated: what makes a home, what rotates in it, and what is asked afterwards.
-ROTATIONS: dict[str, Rotation] = {
-    "key": (keys_template, rotate_member, broken_keys),
-    "operator-key": (keys_template, rotate_operator, broken_keys),
-    "log-key": (log_template, rotate_log, broken_log),
-}
-
-
-def died(home: Path, rotate: Callable[[Path, Fuse], None], fuse: Fuse) -> bool:
-    """Rotate in a child with a fuse laid; whether it was killed."""
-    child = os.fork()
-    if child == 0:
-        code = 1
-        with suppress(InlandError):
-            rotate(home, fuse)
-            (home.parent / "burnt").write_text(str(fuse.burnt))
-            code = 0
-        os._exit(code)
-    _, status = os.waitpid(child, 0)
-    assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
-    return os.WIFSIGNALED(status)
-
-
-def run(folder: Path, kills: int, seed: int, keys: list[str]) -> dict[str, Any]:
-    """That many kills, shared out among `keys`; the figure."""
-    dice, begin = random.Random(seed), time.monotonic()
-    found: list[str] = []
-    landed: Counter[str] = Counter()
-    steps: dict[str, int] = {}
-    for name in keys:
-        make, rotate, _ = ROTATIONS[name]
-        make(folder / f"{name}-template")
-        work = folder / f"{name}-whole"
-        shutil.copytree(folder / f"{name}-template", work / "home")
-        assert not died(work / "home", rotate, Fuse())
-        steps[name] = int((work / "burnt").read_text())
-    before = _vkey(folder / "log-key-template") if "log-key" in keys else ""
-    for number in range(kills):
-        name = keys[number % len(keys)]
-        _, rotate, broken = ROTATIONS[name]
-        work, at = folder / str(number), dice.randrange(steps[name])
-        shutil.copytree(folder / f"{name}-template", work / "home")
-        (work / "vkey").write_text(before)
-        landed[name] += died(work / "home", rotate, Fuse(at))
-        found += [f"{name} at step {at} of {steps[name]}: {one}" for one in broken(work / "home")]
-        shutil.rmtree(work)
-    seconds = round(time.monotonic() - begin, 1)
-    told = {"soak": "rotation-kills", "seed": seed, "holds": not found, "seconds": seconds}
-    return {**told, "kills": dict(landed), "steps": steps, "broken": found[:10]}
-
-
-def _vkey(home: Path) -> str:
-    books = BooksHome(home)
+def ended_key(home: Path) -> str:
+    """Whether a rotation is on the books."""
+    plant = _plant(home)
     try:
-        return books.books.vkey
+        said = any(record["what"] == "key.rotate" for record in plant.records())
     finally:
-        books.close()
+        plant.store.close()
+    return "key.rotate" if said else "not rotated"
 
 
-def main() -> int:
-    """Run it large; one JSON line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kills", type=int, default=KILLS)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--keys", nargs="+", choices=ROTATIONS, default=list(ROTATIONS))
-    asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        told = run(Path(folder), asked.kills, asked.seed, asked.keys)
-    print(json.dumps(told))
-    return int(not told["holds"])
+def ended_log(home: Path) -> str:
+    again = BooksHome(home, seed=os.getpid() + 2)
+    try:
+        said = any(record["what"] == "log.rotate" for record in _changes(again))
+    finally:
+        again.close()
+    return "log.rotate" if said else "not rotated"
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+ACTS = {
+    "key": Act(keys_template, partial(rotate_key, Role.MEMBER), broken_keys, ended_key),
+    "operator-key": Act(keys_template, partial(rotate_key, Role.OPERATOR), broken_keys, ended_key),
+    "log-key": Act(log_template, rotate_log, broken_log, ended_log),
+}

@@ -12,6 +12,7 @@ from inland.domain.plant import Key, Role
 from inland.plant import exports, jobs, uploads
 from inland.plant.asset_terms import AssetTerms
 from inland.plant.uploads import NewAsset
+from inland.ports.keys import Keys
 from tests.unit.plant.parts import Plant
 
 #: Bytes of a part in these tests.
@@ -44,8 +45,10 @@ class World:
     A home that is there already goes on as after a restart of control.
     """
 
-    def __init__(self, home: Path, url: str | URL | None = None) -> None:
-        self.plant = Plant(home, url=url)
+    def __init__(
+        self, home: Path, url: str | URL | None = None, kept_keys: Keys | None = None
+    ) -> None:
+        self.plant = Plant(home, url=url, kept_keys=kept_keys)
         self.plant.entropy = self.plant.changes.entropy = SystemEntropy()
         keys = self.plant.keys.all()
         if not keys:

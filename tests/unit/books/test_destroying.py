@@ -11,96 +11,20 @@ from typing import Any
 
 import pytest
 
-from inland.adapters.files.clock import SystemClock
 from inland.adapters.files.disk import Disk
 from inland.bootstrap.books import check_ledger
-from inland.decide.policy_set import default_files, join_files, policy_digest
+from inland.decide.policy_set import policy_digest
 from inland.domain.contracts import Contract
 from inland.domain.errors import Conflict, Denied
-from inland.domain.labels import Label
-from inland.domain.plant import Key, Role, Tenant
-from inland.domain.pricing import Price
 from inland.ledger import receipts
 from inland.ledger.tombstones import is_tombstone
-from inland.plant.destroying import Destroying
-from inland.plant.invoices import Invoices
-from inland.plant.reports import Reports
-from tests.books_home import BooksHome
+from tests.unit.books.destroying_world import DECEMBER_S, JANUARY_S, KEYS, NOW_S, World
 
 SCRIPT = Path(__file__).parents[3] / "verifier" / "inland_bill.py"
-DECEMBER_S, JANUARY_S, NOW_S = (
-    int(datetime(*day, tzinfo=UTC).timestamp())
-    for day in ((2026, 12, 1), (2027, 1, 1), (2027, 1, 20))
-)
-KEYS = {
-    "admin": Key("admin", "acme", Role.TENANT_ADMIN, ""),
-    "member": Key("member", "acme", Role.MEMBER, ""),
-    "other": Key("other", "demo", Role.TENANT_ADMIN, ""),
-    "operator": Key("op", None, Role.OPERATOR, ""),
-}
-
-
-class Clock(SystemClock):
-    """It is when a test says."""
-
-    now_s = NOW_S
-
-    def unix_us(self) -> int:
-        return self.now_s * 10**6
 
 
 class Cut(BaseException):
     """The process ends here."""
-
-
-class World:
-    """Books of two tenants over two months and some days, by two lives of a gateway."""
-
-    def __init__(self, root: Path) -> None:
-        self.home = BooksHome(root)
-        self.store, self.books = self.home.store, self.home.books
-        with self.store.write() as transaction:
-            for tenant in self.home.tenants:
-                transaction.state.put_tenant(Tenant(tenant, Label(tenant, ("DE",))))
-            for key in KEYS.values():
-                transaction.state.put_key(key)
-            text = join_files(default_files())
-            transaction.state.set_policy(policy_digest(text), text)
-            transaction.billing.put_price(Price("smollm2", 0, "EUR", 150_000, 37_500, 600_000))
-        self.records: list[dict[str, Any]] = []
-        for at_s, facts in (
-            (DECEMBER_S - 86_400, {}),
-            (DECEMBER_S - 5, {"billed": False, "outcome": "failed"}),
-            (DECEMBER_S + 5, {}),
-            (JANUARY_S - 5, {"deployment": "unpriced"}),
-        ):
-            self.home.at(at_s * 10**6)
-            self.records += self.home.serve(6, **facts)
-            self.books.tick()
-        self.home.kill_gateway()
-        self.home.at((JANUARY_S + 5) * 10**6)
-        self.records += self.home.serve(6)
-        self.books.tick()
-        self.home.at(NOW_S * 10**6)
-        self.books.tick()
-        self.clock = Clock()
-        files = Disk(root)
-        self.invoices = Invoices(files, self.store, self.clock, 600, lambda: ())
-        self.destroying = Destroying(
-            files, self.home.changes, self.invoices, self.books.alone, lambda run: run()
-        )
-        self.reports = Reports(self.store, self.books, self.clock, 600)
-
-    def of(self, tenant: str, since_s: int, until_s: int) -> list[dict[str, Any]]:
-        return [
-            one
-            for one in self.records
-            if one["tenant"] == tenant and since_s * 10**6 <= one["time"] < until_s * 10**6
-        ]
-
-    def file_bytes(self) -> bytes:
-        found = (self.home.home.root / "records").rglob("*.jsonl*")
-        return b"".join(file.read_bytes() for file in found)
 
 
 @pytest.fixture
@@ -108,14 +32,6 @@ def world(tmp_path: Path) -> Iterator[World]:
     made = World(tmp_path / "home")
     yield made
     made.home.close()
-
-
-def _said(world: World) -> list[dict[str, Any]]:
-    """Every change on the books."""
-    with world.store.read() as transaction:
-        found = transaction.books.log_records(0, 0, 10_000)
-    every = [json.loads(one.record) for one in found]
-    return [one for one in every if one["kind"] == "change"]
 
 
 def exported(world: World, tenant: str) -> list[bytes]:
@@ -137,7 +53,7 @@ def test_destroyed_records_are_in_no_file_and_all_else_proves_what_it_did(world:
     world.books.tick()
     for record in [*stay, *world.of("demo", 0, NOW_S)]:
         receipts.verify(world.books.receipt(record["id"]) or b"", world.books.vkey)
-    intent = next(one for one in _said(world) if one["what"] == "record.intend")
+    intent = next(one for one in world.said() if one["what"] == "record.intend")
     for reference in (told.record, intent["id"]):
         receipts.verify(world.books.receipt(reference) or b"", world.books.vkey)
     assert intent["details"]["decided_by"] == ["records.destroy"]

@@ -1,22 +1,10 @@
-"""`kill -9` in the midst of a rotation of the factory key, and what a restart makes of it.
+"""A rotation of the factory key that is killed half way, and what a restart makes of it.
 
-A child rotates over a copy of one home and is killed just before a step of it: an SQL statement, a
-commit, an operation on a file. Then the home is opened by the new passphrase, or by the old one
-where nothing had begun, and the laws are asked.
+The home is opened by the new passphrase, or by the old one where nothing had begun.
 """
 
-import argparse
-import json
-import os
-import random
-import shutil
-import sys
-import tempfile
-import time
 from collections import Counter
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from inland.adapters.files.clock import SystemEntropy
 from inland.adapters.files.disk import Disk
@@ -26,11 +14,10 @@ from inland.bootstrap.books import database
 from inland.domain.errors import InlandError
 from inland.ledger import canonical
 from inland.ports.keys import KeyName, KeysAway
-from tests.chaos.asset_kills import Fuse
+from tests.chaos.fuse import Act, Fuse
 from tests.unit.plant.parts import Plant
 from tests.vaults import needed_folders
 
-KILLS = 50
 OLD, NEW = "correct horse", "battery staple"
 CHEAP = {"n": 2, "r": 1, "p": 1}
 NAMES = [KeyName("acme", f"asset-{n}") for n in range(6)]
@@ -48,32 +35,21 @@ def plant(home: Path, passphrase: str) -> Plant:
     return made
 
 
-def template(home: Path) -> dict[KeyName, bytes]:
-    """A home with some keys: what they are."""
+def make(home: Path) -> None:
+    """A home with some keys; what they are stands beside it."""
     home.mkdir()
     made = plant(home, OLD)
-    keys = {name: made.vault_keys.make(name) for name in NAMES}
+    for name in NAMES:
+        (home.parent / name.asset).write_bytes(made.vault_keys.make(name))
     made.store.close()
-    return keys
 
 
-def died(home: Path, fuse: Fuse) -> bool:
-    """Rotate in a child with a fuse laid; whether it was killed. What was counted stands beside."""
-    child = os.fork()
-    if child == 0:
-        code = 1
-        with suppress(InlandError):
-            made = plant(home, OLD)
-            made.vault_keys.demand()
-            (home.parent / f"{home.name}.passphrase").write_text(NEW)
-            fuse.lay()
-            made.vault_room.rotation.rotate("op")
-            (home.parent / "burnt").write_text(str(fuse.burnt))
-            code = 0
-        os._exit(code)
-    _, status = os.waitpid(child, 0)
-    assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
-    return os.WIFSIGNALED(status)
+def rotate(home: Path, fuse: Fuse) -> None:
+    made = plant(home, OLD)
+    made.vault_keys.demand()
+    (home.parent / f"{home.name}.passphrase").write_text(NEW)
+    fuse.lay()
+    made.vault_room.rotation.rotate("op")
 
 
 def ended(home: Path) -> str:
@@ -88,8 +64,9 @@ def ended(home: Path) -> str:
     return next((w for w in ("vault.rotated", "vault.undo") if w in said), "not intended")
 
 
-def broken(home: Path, before: dict[KeyName, bytes]) -> list[str]:
+def broken(home: Path) -> list[str]:
     """The laws that do not hold in a home that a rotation was killed in, each as a sentence."""
+    before = {name: (home.parent / name.asset).read_bytes() for name in NAMES}
     made = plant(home, NEW)
     try:
         made.vault_keys.demand()
@@ -132,40 +109,4 @@ def _left_over(home: Path, made: Plant) -> list[str]:
     return told
 
 
-def run(folder: Path, kills: int, seed: int) -> dict[str, Any]:
-    """That many kills; the figure."""
-    dice, begin = random.Random(seed), time.monotonic()
-    before = template(folder / "template")
-    shutil.copytree(folder / "template", folder / "whole")
-    assert not died(folder / "whole", Fuse())
-    steps = int((folder / "burnt").read_text())
-    found = broken(folder / "whole", before)
-    landed, ends = 0, Counter[str]()
-    for number in range(kills):  # one in each stretch of it
-        stretch = range(number * steps // kills, (number + 1) * steps // kills)
-        home, at = folder / str(number), dice.choice(stretch or [number % steps])
-        shutil.copytree(folder / "template", home)
-        landed += died(home, Fuse(at))
-        found += [f"at step {at} of {steps}: {one}" for one in broken(home, before)]
-        ends[ended(home)] += 1
-        shutil.rmtree(home)
-    told = {"soak": "vault-rotation-kills", "seed": seed, "holds": not found}
-    told |= {"seconds": round(time.monotonic() - begin, 1), "kills": landed, "steps": steps}
-    told["ends"] = dict(ends)
-    return told | {"broken": found[:10]}
-
-
-def main() -> int:
-    """Run it large; one JSON line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kills", type=int, default=KILLS)
-    parser.add_argument("--seed", type=int, default=1)
-    asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        told = run(Path(folder), asked.kills, asked.seed)
-    print(json.dumps(told))
-    return int(not told["holds"])
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+ACTS = {"vault-key": Act(make, rotate, broken, ended)}
