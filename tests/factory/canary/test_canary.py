@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from tests.factory.canary import leaks
-from tests.factory.canary.forms import Needles, names
+from tests.factory.canary.forms import Needles, canary, names
 from tests.factory.canary.judging import Allowed, Disks, Finding, judged
 from tests.factory.canary.life import life
-from tests.factory.canary.trace import Trace
+from tests.factory.canary.trace import Call, Trace
 
 SEED = "test"
 
@@ -54,6 +54,20 @@ def test_what_no_text_can_be_read_of_is_found_for_what_it_is(
 def test_what_stays_in_memory_is_not_found(leaked: list[Finding]) -> None:
     assert "harmless" not in {name for one in leaked for name in names(one.canaries)}
     assert not [one.what for one in leaked if "/dev/shm" in one.what]  # noqa: S108 - of the text
+
+
+def test_where_a_path_lies_is_told_by_the_mounts_of_who_writes_there() -> None:
+    """A job's own folder is memory, and another's of the same name a disk."""
+    memory, disk = (Disks(f"1 0 0:1 / / rw - {kind} none rw") for kind in ("tmpfs", "ext4"))
+    text = canary(SEED)
+
+    def hexed(of: str) -> str:
+        return "".join(f"\\x{one:02x}" for one in of.encode())
+
+    argument = f'3<{hexed("/var/own")}>, "{hexed(text)}", {len(text)}) = {len(text)}'
+    calls = [Call(pid, "write", argument) for pid in (7, 8)]
+    found = judged(calls, Needles({"it": text}), Allowed(), {7: memory, 8: disk})
+    assert [(one.pid, one.what) for one in found] == [(8, "wrote to /var/own")]
 
 
 def test_nothing_planted_rests_on_a_disk_and_nothing_is_connected_to(
