@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from inland.adapters.egress.blocking import BlockingDoor
 from inland.adapters.egress.calls import Calls
@@ -29,6 +29,7 @@ CALL_S = 30.0
 HERE = "127.0.0.1"
 Do = Callable[[Path, Fuse], object]
 Ended = Callable[[Path], str]
+Used = TypeVar("Used")
 
 
 class KeyServer:
@@ -59,7 +60,7 @@ class KeyServer:
         self._calls.callback(calls.close)
         return World(home, kept_keys=OpenBaoKeys(calls, lambda: token, mount))
 
-    def lent(self, use: Callable[[], Any]) -> Any:
+    def lent(self, use: Callable[[], Used]) -> Used:
         """What `use` comes to; whatever it opened is closed."""
         try:
             return use()
