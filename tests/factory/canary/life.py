@@ -1,5 +1,6 @@
 """A whole factory under strace from its start, with texts planted wherever a tenant's may be."""
 
+import json
 import os
 import subprocess
 import sys
@@ -65,7 +66,9 @@ class Traced(Running):
     def run(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """As `Running.run`. Its output goes to files: strace holds it open as long as it runs."""
         inland = str(Path(sys.executable).with_name("inland"))
-        argv = [*self.trace.words(), inland, *words, "--home", str(self.home)]
+        ours = words.index("--") if "--" in words else len(words)  # behind it is a job's command
+        words = (*words[:ours], "--home", str(self.home), *words[ours:])
+        argv = [*self.trace.words(), inland, *words]
         with tempfile.TemporaryFile(dir=MEMORY) as out, tempfile.TemporaryFile(dir=MEMORY) as err:
             done = subprocess.run(
                 argv,
@@ -119,9 +122,10 @@ class Life:
 
     def train(self, asset: str) -> None:
         """A job reads it and prints some, which becomes an asset; followed where it sees others."""
-        words = ("job", "run", "--detach", "--tenant", "acme", "--purpose", "train")
+        words = ("job", "run", "--json", "--detach", "--tenant", "acme", "--purpose", "train")
         command = (sys.executable, "-c", _TRAINER, f"asset:{asset}")
-        job = self.factory.json(*words, "--asset", asset, "--", *command)["id"]
+        begun = self.factory.run(*words, "--asset", asset, "--", *command)
+        job = str(json.loads(begun.stdout)["id"])
         below: set[Path] = set()
 
         def has_read() -> bool:
