@@ -141,7 +141,7 @@ class Life:
             disks = Disks((process / "mountinfo").read_text())
             self.elsewhere |= {int(task.name): disks for task in (process / "task").iterdir()}
         (min(below) / "go").touch()
-        until(lambda: self.beside.json("job", "show", job)["ended_unix_s"], "the job goes on")
+        until(lambda: self.beside.json("job", "show", job)["ended"], "the job goes on")
         told = self.beside.json("job", "show", job)
         assert (told["state"], told["printed_bytes"]) == ("done", 4096), told
 
