@@ -14,6 +14,8 @@ from inland.adapters.weights.opened import Opened
 
 INSPECT_S = 300.0
 _SAID_BYTES = 64 * 1024
+#: A home, though it is none: without one Python asks whoever serves names on this machine for it.
+_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "HOME": "/"}
 
 
 class Inspected(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -42,7 +44,7 @@ def inspect(file: Opened, isolation: str) -> Inspected:
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         pass_fds=(file.descriptor,),
-        env={"PYTHONPATH": ":".join(filter(None, sys.path)), "PATH": "/usr/bin:/bin"},
+        env=_ENVIRONMENT | {"PYTHONPATH": ":".join(filter(None, sys.path))},
         cwd="/",
     ) as child:
         try:
