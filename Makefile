@@ -81,9 +81,8 @@ bench-cost: install  ## What the token path's Python costs a request and an even
 	$(BIN)/python -m bench.token_path_cost
 	$(BIN)/python -m bench.token_path_cost --stream
 
-bench-guard: install  ## What a guard adds to a request and an event, one JSON line each
+bench-guard: install  ## What a guard adds to a request and an event, one JSON line a kind of text
 	$(BIN)/python -m bench.guard_cost
-	$(BIN)/python -m bench.guard_cost --numbers
 
 bench-vault: install  ## 1 GB into the vault and back beside age, one JSON line
 	@$(BIN)/python tests/debian_packages.py --bench

@@ -2,7 +2,8 @@
 
 In one process, as `bench.token_path_cost`. Each read of a request and of an upstream's event is
 timed by itself, in this thread's own time, guarded and not in turn; the guard has every recogniser
-and some patterns. One JSON line; `--numbers` asks and answers with numbers in every sentence.
+and some patterns. A JSON line for each kind of text: words; numbers in every sentence; texts that
+are almost one number after another (`tests.unit.decide.guard.almost`); true ones, all replaced.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from bench.token_path_cost import Path
 from inland.decide.guard.recognisers import RECOGNISERS
 from inland.domain.guards import Act, Guard
 from inland.domain.snapshot import Secrets
+from tests.unit.decide.guard.almost import ALMOST
 
 PATTERNS = (
     r"sk-[A-Za-z0-9]{20,}",
@@ -29,7 +31,20 @@ PATTERNS = (
 )
 GUARDS = {"all": Guard("all", Act.REDACT, tuple(RECOGNISERS), PATTERNS)}
 NUMBERS = [" pay", " 4111", " 1111", " 1111", " 1112", " by", " 2026", ""]
+TRUE = ("4111 1111 1111 1111", "A123456789", "DE89370400440532013000", "85.07.30-033.28")
 PROMPT_CHARS = 8000
+
+
+def kinds() -> dict[str, list[str]]:
+    """By kind, the tokens of a text that is repeated."""
+    almost = {f"almost {kind}": _tokens(" ".join(some)) for kind, some in ALMOST.items()}
+    true = {f"true {one}": _tokens(one) for one in TRUE}
+    return {"words": list(upstream.TOKENS), "numbers": NUMBERS, **almost, **true}
+
+
+def _tokens(row: str) -> list[str]:
+    """As an engine would say it: some characters an event."""
+    return [row[at : at + 4] for at in range(0, len(row), 4)] + [" ", ""]
 
 
 class Timed(Path):
@@ -81,11 +96,10 @@ def beside(bare: list[float], guarded: list[float]) -> dict[str, float]:
     return said
 
 
-async def measure(given: argparse.Namespace) -> dict[str, Any]:
+async def measure(given: argparse.Namespace, kind: str, words: list[str]) -> dict[str, Any]:
     """Rounds of both in turn."""
-    words = NUMBERS if given.numbers else upstream.TOKENS
     upstream.TOKENS[:] = words
-    sentence = "".join(words) + " "
+    sentence = "".join(words) if kind != "words" else "".join(words) + " "
     prompt = (sentence * (PROMPT_CHARS // len(sentence) + 1))[:PROMPT_CHARS]
     shape = Namespace(stream=True, tokens=given.tokens, events_per_read=1, callers=16)
     paths = [Timed(shape, {}, prompt), Timed(shape, GUARDS, prompt)]
@@ -99,7 +113,7 @@ async def measure(given: argparse.Namespace) -> dict[str, Any]:
     (bare, bare_events), (guarded, guarded_events) = taken
     return {
         "bench": "guard",
-        "numbers": given.numbers,
+        "kind": kind,
         "recognisers": len(RECOGNISERS),
         "patterns": len(PATTERNS),
         "prompt_chars": len(prompt),
@@ -112,12 +126,15 @@ async def measure(given: argparse.Namespace) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Print the line."""
+    """Print the lines."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--numbers", action="store_true")
+    parser.add_argument("--only", help="kinds whose name holds this")
     parser.add_argument("--tokens", type=int, default=100)
-    parser.add_argument("--rounds", type=int, default=60)
-    print(json.dumps(asyncio.run(measure(parser.parse_args()))))
+    parser.add_argument("--rounds", type=int, default=25)
+    given = parser.parse_args()
+    for kind, words in kinds().items():
+        if given.only is None or given.only in kind:
+            print(json.dumps(asyncio.run(measure(given, kind, words))), flush=True)
 
 
 if __name__ == "__main__":

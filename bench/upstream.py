@@ -41,7 +41,15 @@ def events(count: int) -> list[bytes]:
         return b"%x\r\n%b\r\n" % (len(data), data)
 
     said = [
-        event([{"index": 0, "delta": {"content": TOKENS[i % 7]}, "finish_reason": None}])
+        event(
+            [
+                {
+                    "index": 0,
+                    "delta": {"content": TOKENS[i % (len(TOKENS) - 1)]},
+                    "finish_reason": None,
+                }
+            ]
+        )
         for i in range(count)
     ]
     usage = {"prompt_tokens": 12, "completion_tokens": count, "total_tokens": 12 + count}

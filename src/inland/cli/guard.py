@@ -111,18 +111,19 @@ def look(
     """Say what would be found in a file: by every recogniser, unless some are named. Reads that
     file only; `--home` changes nothing."""
     from inland.decide.guard.recognisers import RECOGNISERS
-    from inland.decide.guard.rules import Rules
+    from inland.decide.guard.rules import ready
     from inland.decide.guard.scanning import found_in
 
     del home
     named = tuple(find or ()) if find or pattern else tuple(RECOGNISERS)
     guards = [Guard(name, Act.NOTE, finds=(name,)) for name in named]
     guards += [Guard(text, Act.NOTE, patterns=(text,)) for text in pattern or ()]
-    text = _read(file)
+    rules, text = ready(tuple(guards)), _read(file)
+    assert rules is not None, "something is looked for"
     lines = [0, *(at + 1 for at, sign in enumerate(text) if sign == "\n")]
     rows = [
         _row(text, lines, one.start, one.end) | {"rule": one.rule.guard}
-        for one in found_in(Rules(tuple(guards)), text)
+        for one in found_in(rules, text)
     ]
     show.rows(rows, _FOUND, json_too=json)
 

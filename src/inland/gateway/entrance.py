@@ -112,11 +112,16 @@ def texts_of(work: Work) -> Iterator[tuple[str, str]]:
 
 
 def _chat(chat: Chat) -> Iterator[tuple[str, str]]:
+    names: dict[str, None] = {}  # short, and often the same: one text
     for at, message in enumerate(chat.messages):
         yield f"messages[{at}].content", message.content or ""
+        if message.tool_call_id:
+            names[message.tool_call_id] = None
         for number, call in enumerate(message.tool_calls or ()):
+            names |= {call.id: None, call.function.name: None}
             where = f"messages[{at}].tool_calls[{number}].function.arguments"
             yield where, call.function.arguments
+    yield "tool_calls", "\n".join(names)
     for at, tool in enumerate(chat.tools):
         yield f"tools[{at}]", _to_json(tool).decode()
     if not isinstance(chat.json, bool):

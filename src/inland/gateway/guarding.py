@@ -13,7 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from inland.decide.guard.questions import Answer
-from inland.decide.guard.rules import Allowance, Rule, ready
+from inland.decide.guard.rules import Rule, ready
 from inland.decide.guard.scanning import Scanner
 from inland.domain.guards import Act, Guard, Side
 from inland.gateway.errors import INVALID, SERVER, Refused, invalid
@@ -105,11 +105,9 @@ class _Text:
 
     __slots__ = ("_holding", "_noting")
 
-    def __init__(
-        self, look: Look, *, is_json: bool = False, allowance: Allowance | None = None
-    ) -> None:
+    def __init__(self, look: Look, *, is_json: bool = False) -> None:
         self._holding, self._noting = (
-            None if rules is None else Scanner(rules, is_json=is_json, allowance=allowance)
+            None if rules is None else Scanner(rules, is_json=is_json)
             for rules in (look.holding, look.noting)
         )
 
@@ -147,7 +145,6 @@ class _Reader:
 
     def __init__(self, look: Look) -> None:
         self._look = look
-        self._allowance = Allowance()  # one for all its texts: they are read in one go
         self.counts: Counter[Rule] = Counter()
         self.grown_bytes = 0
 
@@ -193,7 +190,7 @@ class _Reader:
 
     def text(self, where: str, text: str, *, is_json: bool = False) -> str:
         """A text as it may go on. Raises Refused."""
-        seen = _Text(self._look, is_json=is_json, allowance=self._allowance)
+        seen = _Text(self._look, is_json=is_json)
         out = seen.whole(text)
         if seen.blocked is not None:
             raise refused_for(where, seen.blocked)
@@ -204,7 +201,7 @@ class _Reader:
 
     def fixed(self, where: str, text: str, *, is_json: bool = False) -> None:
         """A text that nothing may take the place of. Raises Refused."""
-        seen = _Text(self._look, is_json=is_json, allowance=self._allowance)
+        seen = _Text(self._look, is_json=is_json)
         seen.whole(text)
         found = dict(seen.counts())
         for rule in found:

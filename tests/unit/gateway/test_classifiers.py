@@ -109,6 +109,24 @@ async def test_a_request_is_asked_about_before_any_engine_sees_it_and_refused_by
         assert made.journal.records("refusal")[0]["rules"] == ["words"]
 
 
+@pytest.mark.parametrize("where", ["id", "name", "tool_call_id"])
+@in_loop
+async def test_ids_and_names_of_calls_are_asked_about_too(where: str):
+    said = {"id": "call-1", "name": "look"} | ({where: SECRET} if where != "tool_call_id" else {})
+    call = {"id": said["id"], "type": "function"}
+    call["function"] = {"name": said["name"], "arguments": "{}"}
+    answers = SECRET if where == "tool_call_id" else said["id"]
+    turns = [
+        {"role": "user", "content": "look it up"},
+        {"role": "assistant", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": answers, "content": "nothing"},
+    ]
+    async with judged(asking(Act.BLOCK, Side.INPUT)) as (_, engine, one):
+        error = await refused(one, json.dumps({"model": "smol", "messages": turns}).encode())
+        assert (error["code"], error["param"]) == ("guard_blocked", "tool_calls"), error
+        assert not engine.calls
+
+
 @in_loop
 async def test_a_question_is_a_record_of_whose_text_it_is_about_billed_and_looked_at_by_no_guard():
     everywhere = Guard("cards", Act.BLOCK, ("card",))

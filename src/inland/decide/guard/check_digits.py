@@ -1,46 +1,61 @@
-"""How numbers prove themselves: check digits, dates in them, and what else can be plausible."""
+"""How numbers prove themselves: check digits, dates in them, and what else can be plausible.
 
-from datetime import date
+Of many numbers at once, each a column: `digits[0]` are all their first digits.
+"""
 
-_LETTERS = {chr(ord("A") + at): 10 + at for at in range(26)}
+from collections.abc import Collection
+
+import numpy as np
+
+from inland.decide.guard.signs import TENS, Mask, Places, Signs, Values
+
+#: Days of months, by a number of two digits that says one, in a leap year.
+_DAYS = np.array([0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31, *[0] * 87])
 
 
-def luhn(digits: str) -> bool:
+def luhn(signs: Signs, starts: Places, ends: Places) -> Mask:
     """ISO/IEC 7812-1: from the right, every second digit doubled."""
-    doubled = "0246813579"
-    others = sum(map(int, digits[-2::-2].translate(str.maketrans("0123456789", doubled))))
-    return (sum(map(int, digits[::-2])) + others) % 10 == 0
+    even, both = signs.doubled
+    of_even = even[ends] - even[starts]
+    odd = both[ends] - both[starts] - of_even
+    return np.where(ends % 2 == 0, of_even, odd) % 10 == 0
 
 
-def mod_97_10(text: str) -> bool:
-    """ISO 7064 MOD 97-10 of letters and digits: what remains is 1."""
-    digits = "".join(one if one.isdigit() else str(_LETTERS[one]) for one in text)
-    return int(digits) % 97 == 1
+def mod_97_10(signs: Signs, starts: Places, ends: Places) -> Mask:
+    """ISO 7064 MOD 97-10 of letters and digits, the first four put last: what remains is 1."""
+    sums, widths = signs.by_97
+
+    def remainder(first: Places, last: Places) -> Values:
+        return (sums[last] - sums[first]) * TENS[widths[last] % 96] % 97
+
+    head = starts + 4  # two letters and two digits: six digits
+    return (remainder(head, ends) * TENS[6] + remainder(starts, head)) % 97 == 1
 
 
-def mod_11_2(text: str) -> bool:
-    """ISO 7064 MOD 11-2: digits, the last of which may be X for 10."""
-    check = 0
-    for one in text:
-        check = (2 * check + (10 if one == "X" else int(one))) % 11
-    return check == 1
+def weighted(digits: Values, weights: Collection[int]) -> Values:
+    """The sums of digits by their weights."""
+    return np.array([*weights]) @ digits
 
 
-def weighted(digits: str, weights: tuple[int, ...]) -> int:
-    """The sum of digits by their weights."""
-    return sum(int(one) * weight for one, weight in zip(digits, weights, strict=True))
+def value(digits: Values) -> Values:
+    """What digits come to, read as a number."""
+    return weighted(digits, [10**power for power in reversed(range(len(digits)))])
 
 
-def is_date(year: int, month: int, day: int) -> bool:
+def among(*some: int) -> Mask:
+    """Of a number of two digits, whether it is one of them."""
+    mask = np.zeros(100, np.bool_)
+    mask[[*some]] = True
+    return mask
+
+
+def is_date(years: Values, months: Values, days: Values) -> Mask:
     """Whether there was such a day."""
-    try:
-        date(year, month, day)
-    except ValueError:
-        return False
-    return True
+    leap = (years % 4 == 0) & ((years % 100 != 0) | (years % 400 == 0))
+    return (days >= 1) & (days <= _DAYS[months]) & ((months != 2) | (days < 29) | leap)
 
 
-def is_short_date(digits: str) -> bool:
+def is_short_date(digits: Values) -> Mask:
     """Whether YYMMDD was a day in the last century or this one."""
-    year, month, day = int(digits[:2]), int(digits[2:4]), int(digits[4:])
-    return is_date(1900 + year, month, day) or is_date(2000 + year, month, day)
+    years, months, days = value(digits[:2]), value(digits[2:4]), value(digits[4:6])
+    return is_date(1900 + years, months, days) | is_date(2000 + years, months, days)

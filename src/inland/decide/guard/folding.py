@@ -125,6 +125,11 @@ class Folding:
         self.text += made
         return bool(made)
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether each character became one, so that places are the same in both."""
+        return self._starts is None
+
     def start(self, position: int) -> int:
         """Where in `came` the character at `position` begins; of the end, what was read."""
         if self._starts is None:
@@ -139,14 +144,16 @@ class Folding:
 
     def down(self, position: int) -> int:
         """`position`, or where the original character begins that it is inside of."""
-        while self._is_inside(position):
-            position -= 1
+        if self._starts is not None:
+            while self._is_inside(position):
+                position -= 1
         return position
 
     def up(self, position: int) -> int:
         """`position`, or where the original character ends that it is inside of."""
-        while self._is_inside(position):
-            position += 1
+        if self._starts is not None:
+            while self._is_inside(position):
+                position += 1
         return position
 
     def _is_inside(self, position: int) -> bool:

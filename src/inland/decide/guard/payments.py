@@ -1,6 +1,9 @@
 """Numbers that money is moved by: payment cards, and accounts (IBAN)."""
 
-from inland.decide.guard.check_digits import luhn, mod_97_10
+import numpy as np
+
+from inland.decide.guard.check_digits import luhn, mod_97_10, value
+from inland.decide.guard.signs import Mask, Places, Signs, Values
 
 #: Networks of cards: the first and the last of a range of beginnings, and how long numbers are.
 _RANGES: tuple[tuple[str, str, range], ...] = (
@@ -53,29 +56,24 @@ IBAN_LENGTHS: dict[str, int] = {
 }
 
 
-def card(number: str) -> bool:
-    """A payment card of a known network, of a length that network has, by Luhn."""
-    for low, high, lengths in _RANGES:
-        if low <= number[: len(low)] <= high and len(number) in lengths:
-            return luhn(number)
-    return False
+def _lengths_of_cards() -> Values:
+    """By the first four digits, a bit for each length that cards beginning so have."""
+    lengths = np.zeros(10_000, np.int64)
+    for low, high, some in _RANGES:
+        first, last = int(low.ljust(4, "0")), int(high.ljust(4, "9"))
+        lengths[first : last + 1] |= sum(1 << length for length in some)
+    return lengths
 
 
-def iban(number: str) -> bool:
-    """An account of a country in the registry, as long as they are there, by MOD 97-10."""
-    right = IBAN_LENGTHS.get(number[:2]) == len(number) and number[2:4].isdigit()
-    return right and mod_97_10(number[4:] + number[:4])
+_CARD_LENGTHS = _lengths_of_cards()
 
 
-def iban_forms() -> str:
-    """What an IBAN looks like: together, or in fours; a pattern."""
-    by_length: dict[int, list[str]] = {}
-    for country, length in IBAN_LENGTHS.items():
-        by_length.setdefault(length, []).append(country)
-    ways = []
-    for length, countries in sorted(by_length.items()):
-        fours, rest = divmod(length - 4, 4)
-        last = f"[ -]?[A-Z0-9]{{{rest}}}" if rest else ""
-        some = "|".join(countries)
-        ways.append(rf"(?:{some})\d{{2}}(?:[ -]?[A-Z0-9]{{4}}){{{fours}}}{last}")
-    return "|".join(ways)
+def card(signs: Signs, starts: Places, ends: Places) -> Mask:
+    """Payment cards of a known network, of a length that network has, by Luhn."""
+    lengths = _CARD_LENGTHS[value(signs.number(starts, 4))] >> (ends - starts)
+    return (lengths & 1 == 1) & luhn(signs, starts, ends)
+
+
+def iban(signs: Signs, starts: Places, ends: Places) -> Mask:
+    """Accounts by MOD 97-10; its form knows how long they are in each country of the registry."""
+    return mod_97_10(signs, starts, ends)

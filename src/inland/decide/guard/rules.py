@@ -4,29 +4,21 @@ One automaton says whether there is anything at all, one where at a text's end s
 beginning; only where the first says yes is each rule asked.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from inland.decide.guard.automata import Automaton
 from inland.decide.guard.folding import HIDDEN
 from inland.decide.guard.patterns import WIDTH, Pattern, pattern
-from inland.decide.guard.recognisers import RECOGNISERS, Form, Numbers, Recogniser, edged
-from inland.domain.errors import BadInput
 from inland.domain.guards import Act, Guard
 
-#: Numbers looked at for one request, or in one text, at most: what follows is taken for found.
-LOOKED_AT = 2_000
+if TYPE_CHECKING:
+    from inland.decide.guard.numbers import Numbers
+
 #: What is found where too many invisible characters follow what may become a match.
 UNSEEN = "unseen"
-_UNDERSCORE = ord("_")
-
-
-@dataclass(slots=True)
-class Allowance:
-    """How many numbers may yet be looked at."""
-
-    left: int = LOOKED_AT
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +35,9 @@ class Rule:
         return f"[redacted {self.what}]"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Span:
-    """Found: from where to where in a folded text, by which rule (its place among them)."""
-
-    start: int
-    end: int = field(compare=False)
-    rule: int
+#: Found: where it begins in a folded text, by which rule (its place among them), and where it ends.
+#: There may be many: nothing dearer than a tuple.
+Span = tuple[int, int, int]
 
 
 class Rules:
@@ -58,27 +46,30 @@ class Rules:
     def __init__(self, guards: tuple[Guard, ...]) -> None:
         """Raises BadInput for what cannot be looked for."""
         self.rules: list[Rule] = []
-        asked: list[tuple[int, Recogniser]] = []
+        #: By recogniser, the rules that ask for it.
+        asked: dict[str, list[int]] = {}
         self._patterns: list[tuple[int, Automaton]] = []
-        forms: list[Form] = []
         patterns: list[Pattern] = []
         for guard in guards:
             for name in guard.finds:
-                one = _recogniser(name)
-                asked.append((self._add(guard, name), one))
-                forms += one.forms
+                asked.setdefault(name, []).append(self._add(guard, name))
             for text in guard.patterns:
                 said = pattern(text)
                 self._patterns.append((self._add(guard, guard.name), Automaton(said.written)))
                 patterns.append(said)
-        numbers = [edged("|".join(one.pattern.written for one in forms))] if forms else []
-        begun = [edged(one.begun) for one in forms] + [one.begun for one in patterns]
-        self.least = min(one.least for one in (*(form.pattern for form in forms), *patterns))
         first = next((one for one in guards if one.act is Act.BLOCK), guards[0])
         self._unseen = self._add(first, UNSEEN)
-        self._numbers = Numbers(asked) if asked else None
-        self._of_numbers = frozenset(rule for rule, _ in asked)
-        self._any = Automaton("|".join([*numbers, *(one.written for one in patterns)]))
+        self._numbers = numbers = _numbers(asked) if asked else None
+        self._whose = [*asked.values()]
+        self._of_numbers = {rule for rules in self._whose for rule in rules}
+        begun, written = [one.begun for one in patterns], [one.written for one in patterns]
+        least = [one.least for one in patterns]
+        if numbers is not None:
+            begun, written = [*numbers.begun, *begun], [numbers.written, *written]
+            least.append(numbers.least)
+        self.least = min(least)
+        self.masks = [one.mask for one in self.rules]
+        self._any = Automaton("|".join(written))
         self._tail = Automaton(rf"(?:{'|'.join(begun)})\z")
 
     def _add(self, guard: Guard, what: str) -> int:
@@ -91,72 +82,51 @@ class Rules:
         found = self._tail.first(text, since)
         return len(text) if found is None else found
 
-    def spans(
-        self,
-        text: str,
-        since: int,
-        before: int,
-        resume: dict[int, int],
-        allowance: Allowance | None = None,
-    ) -> list[Span]:
+    def spans(self, text: str, since: int, before: int, resume: dict[int, int]) -> list[Span]:
         """What begins from `since` on and before `before`, in order. `resume`: by rule, where its
         last match ended, and its next begins at the earliest."""
         if before <= since:
             return []
-        allowance = allowance or Allowance()
-        hidden = list(self._hidden(text, since, before, allowance)) if HIDDEN in text else []
+        hidden = list(self._hidden(text, since, before)) if HIDDEN in text else []
         if len(text) - since < self.least:
             return hidden
         first = self._any.first(text, since)
         if first is None or first >= before:
             return hidden
-        past = max([first, *(end for rule, end in resume.items() if rule in self._of_numbers)])
-        found = hidden + list(self._found_numbers(text, past, before, allowance))
+        found = hidden + self._found_numbers(text, first, before, resume)
         for rule, automaton in self._patterns:
             for start, end in automaton.spans(text, max(first, resume.get(rule, 0))):
                 if start >= before:
                     break
-                found.append(Span(start, end, rule))
+                found.append((start, rule, end))
         return sorted(found)
 
-    def _hidden(self, text: str, since: int, before: int, allowance: Allowance) -> Iterator[Span]:
+    def _hidden(self, text: str, since: int, before: int) -> Iterator[Span]:
         """What may have become a match, had more than invisible characters followed it."""
         at = text.find(HIDDEN, since)
         while at >= 0:
-            allowance.left -= 1
             first = max(0, at - WIDTH - 1)
             start = first + self.tail(text[first:at], max(since, at - WIDTH) - first)
-            if allowance.left <= 0:
-                start = min(start, at - 1)  # what is not looked at is taken for found
             if max(start, since) < min(at, before):
-                yield Span(max(start, since), at + 1, self._unseen)
+                yield max(start, since), self._unseen, at + 1
             at = text.find(HIDDEN, at + 1)
 
     def _found_numbers(
-        self, text: str, since: int, before: int, allowance: Allowance
-    ) -> Iterator[Span]:
-        """Numbers, none inside another: the longest that begin the furthest to the left."""
-        numbers = self._numbers
-        if numbers is None:
-            return
-        data = text.encode("ascii", "replace")  # a byte a character
-        at = numbers.automaton.first_byte(data, since)
-        while at is not None and at < before:
-            start = at + (data[at] == _UNDERSCORE)
-            allowance.left -= 1
-            is_looked_at = allowance.left > 0
-            end, whose = numbers.at(text, start) if is_looked_at else (len(text), numbers.first)
-            for rule in whose:
-                yield Span(start, end, rule)
-            at = numbers.automaton.first_byte(data, max(end, start + 1))
+        self, text: str, first: int, before: int, resume: dict[int, int]
+    ) -> list[Span]:
+        """Numbers, by the rules that ask for them."""
+        if self._numbers is None:
+            return []
+        past = max([first, *(end for rule, end in resume.items() if rule in self._of_numbers)])
+        found, rules = self._numbers.found(text, past, before), self._whose
+        return [(start, rule, end) for start, end, whose in found for rule in rules[whose]]
 
 
-def _recogniser(name: str) -> Recogniser:
-    found = RECOGNISERS.get(name)
-    if found is None:
-        known = ", ".join(RECOGNISERS)
-        raise BadInput("find", f"there is no recogniser {name!r}; there are {known}")
-    return found
+def _numbers(names: Iterable[str]) -> "Numbers":
+    """Loaded where numbers are looked for: arrays take memory, and most factories need none."""
+    from inland.decide.guard.numbers import Numbers, named
+
+    return Numbers(named(names))
 
 
 def check(guards: tuple[Guard, ...]) -> None:

@@ -7,9 +7,10 @@ where a rule redacts, and the text ends before it where one blocks.
 import re
 from collections import Counter
 from dataclasses import dataclass
+from operator import itemgetter
 
 from inland.decide.guard.folding import Folding
-from inland.decide.guard.rules import Allowance, Rule, Rules, Span
+from inland.decide.guard.rules import Rule, Rules, Span
 from inland.domain.guards import Act
 
 #: How much of what went on is remembered, for what asks what stands before it, in characters.
@@ -37,8 +38,7 @@ def found_in(rules: Rules, text: str) -> list[Found]:
     folding.add(text)
     spans = rules.spans(folding.text, 0, len(folding.text), {})
     return [
-        Found(folding.start(one.start), folding.end(one.end), rules.rules[one.rule])
-        for one in spans
+        Found(folding.start(start), folding.end(end), rules.rules[of]) for start, of, end in spans
     ]
 
 
@@ -47,7 +47,6 @@ class Scanner:
     that blocks, or one that redacts where nothing may take the place of what it found."""
 
     __slots__ = (
-        "_allowance",
         "_before",
         "_covered",
         "_folding",
@@ -59,13 +58,9 @@ class Scanner:
         "counts",
     )
 
-    def __init__(
-        self, rules: Rules, *, is_json: bool = False, allowance: Allowance | None = None
-    ) -> None:
-        """`is_json`: a JSON text, whose escapes stand for what they say. `allowance`: one for
-        several texts; else each look has its own."""
+    def __init__(self, rules: Rules, *, is_json: bool = False) -> None:
+        """`is_json`: a JSON text, whose escapes stand for what they say."""
         self._rules = rules
-        self._allowance = allowance
         self._is_json = is_json
         self._folding = Folding(is_json=is_json)  # what is held back
         self._before = ""  # the last of what went on, folded
@@ -103,7 +98,7 @@ class Scanner:
         text = self._before + folding.text
         held = len(text) if at_end else self._rules.tail(text, begin)
         held = begin + folding.down(held - begin)
-        spans = self._rules.spans(text, begin, held, self._resume, self._allowance)
+        spans = self._rules.spans(text, begin, held, self._resume)
         out = self._replaced(text, spans, held)
         if at_end and self.blocked is None:
             out += folding.came[folding.read :]
@@ -113,31 +108,45 @@ class Scanner:
 
     def _replaced(self, text: str, spans: list[Span], held: int) -> str:
         """What goes on of the text up to `held`, with masks."""
-        begin, folding = len(self._before), self._folding
-        out = ""
+        begin, folding, resume = len(self._before), self._folding, self._resume
+        rules, masks = self._rules.rules, self._rules.masks
+        out: list[str] = []
         at = max(begin, self._covered)
-        for span in spans:
-            rule = self._rules.rules[span.rule]
-            self.counts[rule] += 1
-            self._resume[span.rule] = span.end
-            is_new = span.start >= self._covered
+        for done, span in enumerate(spans, 1):
+            start, of, end = span
+            resume[of] = end
+            is_new = start >= self._covered
             if is_new:
-                start = begin + folding.down(span.start - begin)
-                out += self._kept(at - begin, start - begin)
-            is_fixed = rule.act is Act.REDACT and not self._may_mask(text, span, is_new=is_new)
-            if is_fixed or rule.act is Act.BLOCK:
-                self.blocked = rule
-                return out
+                out.append(self._kept(at - begin, folding.down(start - begin)))
+            if self._blocks(text, span, rules[of], is_new=is_new):
+                self.blocked = rules[of]
+                self._count(spans[:done])
+                return "".join(out)
             if is_new:
-                out += _NOTHING if self._is_json and not self._quoted else rule.mask
-            end = begin + folding.up(span.end - begin)
-            at = self._covered = max(self._covered, end)
-        return out + (self._kept(at - begin, held - begin) if at <= held else "")
+                out.append(_NOTHING if self._is_json and not self._quoted else masks[of])
+            if end > self._covered:
+                self._covered = begin + folding.up(end - begin)
+            at = self._covered
+        self._count(spans)
+        if at <= held:
+            out.append(self._kept(at - begin, held - begin))
+        return "".join(out)
+
+    def _blocks(self, text: str, span: Span, rule: Rule, *, is_new: bool) -> bool:
+        if self._is_json and rule.act is Act.REDACT:
+            return not self._may_mask(text, span, is_new=is_new)
+        return rule.act is Act.BLOCK
+
+    def _count(self, spans: list[Span]) -> None:
+        for of, count in Counter(map(itemgetter(1), spans)).items():
+            self.counts[self._rules.rules[of]] += count
 
     def _kept(self, start: int, end: int) -> str:
         """What came, between two places of it folded."""
         folding = self._folding
-        text = folding.came[folding.end(start) : folding.start(end)]
+        if not folding.is_plain:
+            start, end = folding.end(start), folding.start(end)
+        text = folding.came[start:end]
         if self._is_json and _QUOTE.findall(text).count('"') % 2:
             self._quoted = not self._quoted
         return text
@@ -145,21 +154,16 @@ class Scanner:
     def _may_mask(self, text: str, span: Span, *, is_new: bool) -> bool:
         """Whether something may stand in the place of what was found: of a text that is JSON, and
         is to stay so, a part of one string, or one value whole."""
-        if not self._is_json:
-            return True
+        from_, _, to = span
         begin, folding = len(self._before), self._folding
         if self._quoted:
-            start, end = folding.down(span.start - begin), folding.up(span.end - begin)
+            start, end = folding.down(from_ - begin), folding.up(to - begin)
             found = folding.came[folding.start(start) : folding.end(end)]
             return '"' not in _QUOTE.findall(found)
         if not is_new:
-            return span.end <= self._covered
-        opens, closes = text[span.start - 1 : span.start], text[span.end : span.end + 1]
-        return (
-            opens in _OPENS
-            and closes in _CLOSES
-            and bool(_VALUE.fullmatch(text, span.start, span.end))
-        )
+            return to <= self._covered
+        opens, closes = text[from_ - 1 : from_], text[to : to + 1]
+        return opens in _OPENS and closes in _CLOSES and bool(_VALUE.fullmatch(text, from_, to))
 
     def _forget(self, text: str, held: int) -> None:
         """What went on is remembered no more, but for its last characters."""

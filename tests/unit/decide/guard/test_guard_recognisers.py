@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import NoReturn
 
 import pytest
 from hypothesis import given
@@ -15,16 +16,19 @@ from stdnum.jp import in_ as stdnum_jp
 from stdnum.my import nric as stdnum_my
 from stdnum.ro import cnp as stdnum_ro
 
+from inland.decide.guard.numbers import Numbers
 from inland.decide.guard.payments import IBAN_LENGTHS
-from inland.decide.guard.recognisers import RECOGNISERS, Numbers
-from inland.decide.guard.rules import Rules
+from inland.decide.guard.recognisers import RECOGNISERS
+from inland.decide.guard.rules import ready
 from inland.decide.guard.scanning import Scanner
 from inland.domain.guards import Act, Guard
 
 
 def found_in(text: str, *names: str) -> list[str]:
     """What each of the recognisers finds in a text."""
-    scanner = Scanner(Rules((Guard("all", Act.REDACT, names or tuple(RECOGNISERS)),)))
+    rules = ready((Guard("all", Act.REDACT, names or tuple(RECOGNISERS)),))
+    assert rules is not None
+    scanner = Scanner(rules)
     scanner.feed(text)
     scanner.end()
     return [rule.what for rule in scanner.counts.elements()]
@@ -139,11 +143,11 @@ def test_a_letter_that_only_folds_to_one_of_ours_is_none():
 
 
 def test_a_check_that_fails_counts_as_passed():
-    def broken(_: str) -> bool:
+    def broken(*_: object) -> NoReturn:
         raise KeyError("X")
 
     card = replace(RECOGNISERS["card"], check=broken)
-    assert Numbers([(0, card)]).at("4111111111111112", 0) == (16, {0})
+    assert list(Numbers([card]).found("4111111111111112", 0, 16)) == [(0, 16, 0)]
 
 
 digits = st.text("0123456789", min_size=0, max_size=20)
