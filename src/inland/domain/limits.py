@@ -178,6 +178,16 @@ class Limits:
     )
     jobs: int = _limit(4, 0, 256, "jobs", "under way in one factory")
     job_s: int = _limit(86_400, 1, 90 * 86_400, "seconds", "a job must have ended within this")
+    job_grace_s: int = _limit(
+        5, 0, 600, "seconds", "between asking a job to end, stopped or late, and killing it"
+    )
+    job_memory_bytes: int = _limit(
+        32 * 1024 * MIB,
+        64 * MIB,
+        1 << 50,
+        "bytes",
+        "each process of a job may take, all together may hold, and it may write under /tmp",
+    )
     job_output_bytes: int = _limit(
         16 * MIB, 0, 1024 * MIB, "bytes", "kept of what a job prints, in memory until it ends"
     )

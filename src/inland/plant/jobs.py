@@ -165,9 +165,12 @@ class Jobs:
         return job
 
     def stop(self, who: str, tenant: str | None, job: str) -> Job:
-        """End it; it is gone, and on the books, when it returns. Raises NotFound."""
+        """End it; it is gone, and on the books, when it returns. It is asked to first, and has
+        `limits.job_grace_s`. Raises NotFound."""
         work = self._found(tenant, job)
-        self._end(work, f"stopped by {who}")
+        self._ask(work, why := f"stopped by {who}")
+        work.released.wait(self._limits.job_grace_s)
+        self._end(work, why)
         work.over.wait(_RELEASE_S)
         return work.job
 
@@ -184,6 +187,10 @@ class Jobs:
         with self._lock:
             held = [work for work in self._works.values() if not work.over.is_set()]
         for work in held:
+            self._ask(work, "the factory stops")
+        until = self._changes.clock.monotonic() + self._limits.job_grace_s
+        for work in held:
+            work.released.wait(max(0.0, until - self._changes.clock.monotonic()))
             self._end(work, "the factory stops")
             work.over.wait(_RELEASE_S)
 
@@ -242,6 +249,8 @@ class Jobs:
                 work.order.readable,
                 self._limits.job_output_bytes,
                 work.order.seconds or self._limits.job_s,
+                self._limits.job_grace_s,
+                self._limits.job_memory_bytes,
             )
             with self._lock:  # whoever ends it sees it begun, or keeps it from beginning
                 if work.ending:
@@ -255,6 +264,13 @@ class Jobs:
         if why := self._why_not(work):  # decided again, once it can be ended
             self._kill(work, why)
         return cell.wait()
+
+    def _ask(self, work: _Work, why: str) -> None:
+        with self._lock:
+            work.ending = work.ending or why
+            cell = work.cell
+        if cell is not None:
+            cell.ask()
 
     def _kill(self, work: _Work, why: str) -> None:
         with self._lock:

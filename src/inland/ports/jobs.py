@@ -10,13 +10,16 @@ from inland.ports.plaintext import Plaintext
 @dataclass(frozen=True, slots=True)
 class JobSpec:
     """A command to run. `readable`: files and folders it may read besides the system's.
-    `output_bytes`: what is kept of what it prints; `seconds`: how long it may take."""
+    `output_bytes`: what is kept of what it prints; `seconds`: how long it may take; `grace_s`: and
+    then to end by itself; `memory_bytes`: what all it starts may hold."""
 
     job: str
     command: tuple[str, ...]
     readable: tuple[str, ...]
     output_bytes: int
     seconds: int
+    grace_s: int
+    memory_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,10 @@ class Cell(Protocol):
 
     def wait(self) -> JobEnd:
         """Block until it, and all that it started, is gone. Called once."""
+        ...
+
+    def ask(self) -> None:
+        """Tell it to end by itself (SIGTERM); it may not."""
         ...
 
     def end(self) -> None:

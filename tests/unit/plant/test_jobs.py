@@ -93,6 +93,7 @@ def test_a_withdrawal_ends_it_before_it_returns(world):
     job, cell = running(world, world.add())
     world.plant.vault_room.withdraw("op", "acme")
     assert cell.ends
+    assert not cell.asks, "it is not asked: it holds what it may not"
     told = over(world, job)
     assert told.state is JobState.ENDED
     assert "withdrawn" in told.why
@@ -129,7 +130,7 @@ def test_a_job_is_its_tenants_to_see_and_to_stop(world, jobs):
     assert jobs.all("demo") == []
     assert [one.id for one in jobs.all("acme")] == [job]
     assert jobs.stop("k", "acme", job).why == "stopped by k"
-    assert cell.ends == 1
+    assert (cell.asks, cell.ends) == (1, 1)
 
 
 def test_one_that_ended_with_its_control_is_booked_by_the_next(world):

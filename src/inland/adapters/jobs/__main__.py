@@ -9,17 +9,20 @@ import os
 import resource
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
 from inland.adapters.isolation.core_dumps import leave_no_core
-from inland.adapters.jobs.spec import ASSETS, OWN, CellSpec
+from inland.adapters.jobs.spec import ASK, ASSETS, OWN, CellSpec
 from inland.adapters.silence import kernel
 from inland.adapters.silence.view import View, enter, special
 from inland.domain.errors import InlandError
 
 #: What the command ends with when it could not be begun.
 NOT_BEGUN = 127
+#: What the first process waits for, and how often it looks at what all hold, in seconds.
+_AWAITED, LOOK_S = frozenset({signal.SIGCHLD, signal.SIGTERM}), 0.25
 
 
 def main() -> int:
@@ -41,6 +44,7 @@ def main() -> int:
     if first == 0:
         _be_first(spec, view)
     signal.signal(signal.SIGTERM, lambda *_: os.kill(first, signal.SIGKILL))
+    signal.signal(ASK, lambda *_: os.kill(first, signal.SIGTERM))
     os.waitpid(first, 0)  # returns when the namespace is empty
     return 0
 
@@ -49,7 +53,8 @@ def _view(spec: CellSpec) -> View:
     """Sockets and devices in what it was given are not there for it."""
     readable = tuple(Path(path) for path in spec.readable)
     masked = tuple(special(Path(path) for path in spec.given))
-    return View(readable, hidden=tuple(Path(path) for path in spec.hidden), masked=masked)
+    hidden = tuple(Path(path) for path in spec.hidden)
+    return View(readable, hidden=hidden, masked=masked, private_bytes=spec.memory_bytes)
 
 
 def _be_first(spec: CellSpec, view: View) -> NoReturn:
@@ -57,7 +62,7 @@ def _be_first(spec: CellSpec, view: View) -> NoReturn:
     code = 1
     try:
         kernel.die_with_parent()
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_BLOCK, _AWAITED)
         _keep_only(spec.told, *spec.files.values())
         enter(view)
         _place(spec.files)
@@ -65,7 +70,7 @@ def _be_first(spec: CellSpec, view: View) -> NoReturn:
         if command == 0:
             _become(spec)
         kernel.be_private()
-        _tell(spec.told, {"status": _awaited(command)})
+        _tell(spec.told, _awaited(command, spec.memory_bytes))
         code = 0
     except OSError as error:
         _tell(spec.told, {"why": f"it could not be shut in: {error}"})
@@ -95,6 +100,8 @@ def _place(files: dict[str, int]) -> None:
 def _become(spec: CellSpec) -> NoReturn:
     try:
         os.setsid()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _AWAITED)
+        resource.setrlimit(resource.RLIMIT_DATA, (spec.memory_bytes, spec.memory_bytes))
         os.close(spec.told)
         for descriptor in spec.files.values():
             os.set_inheritable(descriptor, True)  # noqa: FBT003 - its one argument
@@ -107,12 +114,49 @@ def _become(spec: CellSpec) -> NoReturn:
         os._exit(NOT_BEGUN)
 
 
-def _awaited(command: int) -> int:
-    """How the command ended; whoever it left behind ends with this process."""
+def _awaited(command: int, memory_bytes: int) -> dict[str, object]:
+    """How the command ended; whoever it left behind ends with this process. Asked to end, it and
+    all of its group are told; where all together hold too much, they end."""
     while True:
-        ended, status = os.wait()
-        if ended == command:
-            return os.waitstatus_to_exitcode(status)
+        caught = signal.sigtimedwait(_AWAITED, LOOK_S)
+        if caught is not None and caught.si_signo == signal.SIGTERM:
+            with suppress(ProcessLookupError):
+                os.killpg(command, signal.SIGTERM)
+        if (status := _ended(command)) is not None:
+            return {"status": status}
+        if (held := held_bytes(Path("/proc"), memory_bytes)) > memory_bytes:
+            return {"why": f"it held {held} bytes of memory, and limits.job_memory_bytes is less"}
+
+
+def _ended(command: int) -> int | None:
+    """Take in all that ended; how the command did, where it was among them."""
+    with suppress(ChildProcessError):
+        while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+            if ended[0] == command:
+                return os.waitstatus_to_exitcode(ended[1])
+    return None
+
+
+def held_bytes(proc: Path, most: int) -> int:
+    """What all processes hold of memory that is theirs: files and what is shared apart. Where that
+    is beyond `most`, what a fork left to several is counted once: it takes longer to find out."""
+    held = sum(_resident_bytes(one) for one in proc.glob("[0-9]*/statm"))
+    return held if held <= most else sum(map(_own_bytes, proc.glob("[0-9]*/smaps_rollup")))
+
+
+def _resident_bytes(statm: Path) -> int:
+    with suppress(OSError):  # it ended meanwhile
+        _, resident, shared, *_ = map(int, statm.read_text().split())
+        return max(0, resident - shared) * resource.getpagesize()
+    return 0
+
+
+def _own_bytes(rollup: Path) -> int:
+    with suppress(OSError):
+        for line in rollup.read_text().splitlines():
+            if line.startswith("Pss_Anon:"):
+                return int(line.split()[1]) * 1024
+    return 0
 
 
 def _tell(told: int, facts: dict[str, object]) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from inland.adapters.files.clock import SystemClock
-from inland.adapters.jobs.spec import ASSETS, ENVIRONMENT, CellSpec
+from inland.adapters.jobs.spec import ASK, ASSETS, ENVIRONMENT, CellSpec
 from inland.adapters.silence.view import beside, outermost
 from inland.domain.assets import ASSET
 from inland.domain.errors import Conflict, NotFound
@@ -86,6 +86,7 @@ class CommandCells:
             files=files,
             told=told,
             parent=os.getpid(),
+            memory_bytes=spec.memory_bytes,
         )
 
 
@@ -101,6 +102,11 @@ class CommandCell:
     def pid(self) -> int:
         """As the port says."""
         return self._process.pid
+
+    def ask(self) -> None:
+        """As the port says, through who keeps it."""
+        with suppress(ProcessLookupError):
+            self._process.send_signal(ASK)
 
     def end(self) -> None:
         """As the port says: who keeps it kills the first process of its namespace, and waits for
@@ -125,8 +131,11 @@ class CommandCell:
     def wait(self) -> JobEnd:
         """As the port says."""
         output = bytearray()
-        printed, in_time = self._read(output)
+        printed, in_time = self._read(output, self._spec.seconds)
         if not in_time:
+            self.ask()
+            more, _ = self._read(output, self._spec.grace_s)
+            printed += more
             self.end()
         code = self._process.wait()
         assert self._process.stdout is not None
@@ -140,11 +149,11 @@ class CommandCell:
         status = facts.get("status") if in_time else None
         return JobEnd(status, why, output, printed)
 
-    def _read(self, output: bytearray) -> tuple[int, bool]:
+    def _read(self, output: bytearray, seconds: float) -> tuple[int, bool]:
         """What it prints, as far as it is kept: how much that was, and whether it ended in time."""
         assert self._process.stdout is not None
         clock, printed, fd = SystemClock(), 0, self._process.stdout.fileno()
-        until_s = clock.monotonic() + self._spec.seconds
+        until_s = clock.monotonic() + seconds
         with selectors.DefaultSelector() as selector:
             selector.register(fd, selectors.EVENT_READ)
             while (left_s := until_s - clock.monotonic()) > 0:

@@ -47,12 +47,19 @@ class NotListed(InlandError):
 @dataclass(frozen=True, slots=True)
 class View:
     """Absolute paths, no links. `readable`: files and folders; `writable`: folders; `hidden`:
-    folders that are empty; `masked`: files that are empty, in place of what is no plain file."""
+    folders that are empty; `masked`: files that are empty, in place of what is no plain file.
+    `private_bytes`: what may be written to each folder of its own, None half of the memory."""
 
     readable: tuple[Path, ...]
     writable: tuple[Path, ...] = ()
     hidden: tuple[Path, ...] = ()
     masked: tuple[Path, ...] = ()
+    private_bytes: int | None = None
+
+    @property
+    def private(self) -> str:
+        """How a folder of its own is mounted."""
+        return "mode=1777" + ("" if self.private_bytes is None else f",size={self.private_bytes}")
 
 
 def special(
@@ -114,12 +121,12 @@ def enter(view: View) -> None:
     (root / _EMPTY).write_bytes(b"")
     for path in PRIVATE:
         if path.parent.name != "dev":
-            _private(root, path)
+            _private(root, path, view.private)
     for path, to in links.items():
         _at(root, path).symlink_to(to)
     for path, one in sorted(trees.items()):
         _put(root, path, one)
-    _make_devices(root, devices)
+    _make_devices(root, devices, view.private)
     for path in view.hidden:
         if (inside := _at(root, path)).is_dir():
             kernel.mount("tmpfs", inside, "mode=0700,size=4k")
@@ -135,10 +142,10 @@ def _at(root: Path, path: Path) -> Path:
     return root / path.relative_to("/")
 
 
-def _private(root: Path, path: Path) -> None:
+def _private(root: Path, path: Path, how: str) -> None:
     inside = _at(root, path)
     inside.mkdir(parents=True, exist_ok=True)
-    kernel.mount("tmpfs", inside, "mode=1777")
+    kernel.mount("tmpfs", inside, how)
 
 
 def _put(root: Path, path: Path, one: int) -> None:
@@ -152,12 +159,12 @@ def _put(root: Path, path: Path, one: int) -> None:
     kernel.put(one, inside)
 
 
-def _make_devices(root: Path, devices: dict[str, int]) -> None:
+def _make_devices(root: Path, devices: dict[str, int], private: str) -> None:
     for name, one in devices.items():
         _put(root, Path("/dev") / name, one)
     for name, to in _LINKS.items():
         (root / "dev" / name).symlink_to(to)
-    _private(root, Path("/dev/shm"))  # noqa: S108 - its own
+    _private(root, Path("/dev/shm"), private)  # noqa: S108 - its own
 
 
 def _write_texts(root: Path) -> None:
