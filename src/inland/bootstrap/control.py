@@ -43,6 +43,17 @@ from inland.api.totals import Totals
 from inland.bootstrap.books import FACTORY, database, endpoint_urls, way_to_database
 from inland.bootstrap.bringing import bringing
 from inland.bootstrap.certificate import Renewal
+from inland.bootstrap.loops import (
+    BLOBS_S,
+    KEYS_S,
+    aside,
+    book,
+    end_unless,
+    keep_assets,
+    look,
+    loop,
+    step_failed,
+)
 from inland.bootstrap.vault import open_vault
 from inland.bootstrap.ways_out import DatabaseWay, control_door
 from inland.decide.shares import Shares
@@ -77,9 +88,7 @@ from inland.plant.tenants import Tenants
 from inland.plant.ticker import Controller, Ticker
 from inland.plant.vault import Parts as VaultParts
 from inland.plant.vault import VaultRoom
-from inland.ports.blobs import BlobsAway
 from inland.ports.engine import Prober
-from inland.ports.keys import KeysAway
 
 if TYPE_CHECKING:
     import uvicorn
@@ -87,17 +96,10 @@ if TYPE_CHECKING:
     from inland.adapters.llama_cpp.client import LlamaCpp
     from inland.adapters.vllm.client import Vllm
 
-#: Pause between two bookings, in seconds; a receipt waits for the next one.
-BOOK_S = 1.0
-#: Pause between two looks at whose keys are withdrawn, and at whether blobs can be had, in seconds.
-KEYS_S, BLOBS_S = 1.0, 10.0
-#: How far booking gives way to others on its core (nice, 0 to 19).
-BOOK_NICE = 10
 #: Engines proved at the same time, and calls answered at the same time.
 PROBES, CALLS = 4, 64
 #: What a stopping control gives to calls under way, in seconds.
 CALLS_END_S = 3
-_FATAL = 70
 _log = logging.getLogger("inland.control")
 
 
@@ -124,14 +126,14 @@ def run_control(home: Home, name: str, listening: Listening) -> int:
     try:
         _begin(home, parts)
         threads = [
-            _thread("books", lambda: _book(parts.books, ended)),
-            _thread("ticker", lambda: parts.control.ticker.run(SystemClock(), ended.is_set)),
-            _thread("keys", lambda: _look(parts.control.vault.look_at_keys, KEYS_S, ended)),
-            _thread("blobs", lambda: _look(parts.control.vault.look_at_blobs, BLOBS_S, ended)),
+            loop("books", lambda: book(parts.books, ended)),
+            loop("ticker", lambda: parts.control.ticker.run(SystemClock(), ended.is_set)),
+            loop("keys", lambda: look(parts.control.vault.look_at_keys, KEYS_S, ended)),
+            loop("blobs", lambda: look(parts.control.vault.look_at_blobs, BLOBS_S, ended)),
         ]
-        _thread("assets", lambda: _keep_assets(parts.upkeep, ended))
+        loop("assets", lambda: keep_assets(parts.upkeep, ended))
         handing = HandingSocket(home.handing_socket, parts.control.assets.holders.weights)
-        _thread("handing", handing.serve)
+        loop("handing", handing.serve)
         _serve(home, parts, name)
         ended.set()
         handing.close()
@@ -164,12 +166,12 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
     kept = _vault(home, said, door, store)
     memory = MemoryFiles(isolation, reads := Reads())
     workers = _workers(home, isolation, runner, memory)
-    assets = asset_room(changes, kept.vault, kept.blobs, site, limits, _aside, workers)
+    assets = asset_room(changes, kept.vault, kept.blobs, site, limits, aside, workers)
     draining = Draining(feed.works_on, clock, limits.drain_s)
     replicas = _replicas(_engine_room(home, isolation), changes, runner, draining, assets)
     invoices, destroying = _bills(files, changes, books, limits.answer_s)
     steps = [
-        Controller("feed", lambda: _end_unless(feed.is_alive())),
+        Controller("feed", lambda: end_unless(feed.is_alive())),
         Controller("shares", feed.look),
         Controller("snapshots", changes.refresh),
         Controller("holders", assets.holders.settle),
@@ -180,8 +182,8 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
         Controller("totals", lambda: totals.keep(feed.heard())),
         Controller("refitting", Refitting(changes, feed.heard).step),
     ]
-    ticker = Ticker(steps + out, _step_failed)
-    upkeep = Ticker(_kept_up(assets, destroying), _step_failed, ticker.wrong)
+    ticker = Ticker(steps + out, step_failed)
+    upkeep = Ticker(_kept_up(assets, destroying), step_failed, ticker.wrong)
     control = Control(
         factory=FACTORY,
         site=site,
@@ -192,12 +194,12 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
         tenants=Tenants(changes, site, limits.tenants),
         keys=Keys(changes, limits.keys),
         models=Models(changes),
-        pulls=Pulls(changes, bringing(home, isolation, door), _aside, limits.models),
+        pulls=Pulls(changes, bringing(home, isolation, door), aside, limits.models),
         deployments=Deployments(changes, site, folder, limits.deployments, assets.holders.vetted),
         assets=assets,
         contracts=contracts,
         reports=Reports(store, books, clock, int(limits.queue_s + limits.answer_s)),
-        measuring=Measuring(changes, _driver(clock), _aside),
+        measuring=Measuring(changes, _driver(clock), aside),
         policies=Policies(changes, folder),
         guards=Guards(changes, limits.guards),
         prices=PriceList(changes, limits.prices),
@@ -225,7 +227,7 @@ def _workers(home: Home, isolation: str, runner: SupervisorClient, memory: Memor
     environment = settings.from_environment().child_environment
     held_in = NONE if isolation == NONE else NAMESPACES
     cells = CommandCells(home.root, environment, held_in)
-    return Workers(runner, memory, cells, _aside)
+    return Workers(runner, memory, cells, aside)
 
 
 def _replicas(
@@ -279,7 +281,7 @@ def _bills(
         return books.alarms or books.left()
 
     invoices = Invoices(files, changes.store, changes.clock, answer_s, waits)
-    return invoices, Destroying(files, changes, invoices, books.alone, _aside)
+    return invoices, Destroying(files, changes, invoices, books.alone, aside)
 
 
 def _ways_out(
@@ -400,57 +402,6 @@ def _report(runner: SupervisorClient, name: str, server: "uvicorn.Server") -> No
         _log.warning("could not report ready", extra={"why": str(error)})
 
 
-def _book(books: Books, ended: threading.Event) -> None:
-    """Book each second. What fails is said and tried again; damage raises an alarm by itself.
-
-    Where a gateway shares the core, its callers come first: this thread gives way.
-    """
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), BOOK_NICE)
-    while not ended.wait(BOOK_S):
-        try:
-            books.tick()
-        except Exception:  # noqa: BLE001 - whatever it was, the journals still hold it
-            _log.exception("booking failed; it is tried again")
-
-
-def _look(keeper: Callable[[], None], pause_s: float, ended: threading.Event) -> None:
-    """At one keeper of the vault, at once and then again and again: it may answer slowly, so
-    nothing else waits for it."""
-    away, pause = "", 0.0
-    while not ended.wait(pause):
-        pause = pause_s
-        try:
-            keeper()
-        except (KeysAway, BlobsAway) as error:
-            if error.why != away:
-                _log.error("the vault is away", extra={"why": str(error)})
-            away = error.why
-        except Exception:  # noqa: BLE001 - it is tried again
-            _log.exception("a look at the vault failed")
-        else:
-            if away:
-                _log.warning("the vault is back", extra={"was": away})
-            away = ""
-
-
-def _keep_assets(upkeep: Ticker, ended: threading.Event) -> None:
-    """What was cut, and what goes: nobody waits for it, so it gives way. The process may end in the
-    middle of a slow server's call; the next one goes on from there."""
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), BOOK_NICE)
-    upkeep.run(SystemClock(), ended.is_set)
-
-
-def _end_unless(alive: bool) -> None:  # noqa: FBT001 - reads as prose
-    """Without its feed control can neither renew leases nor know who holds one."""
-    if not alive:
-        _log.critical("the feed's thread ended")
-        os._exit(_FATAL)
-
-
-def _step_failed(controller: str, error: Exception) -> None:
-    _log.error("a step failed", exc_info=error, extra={"controller": controller})
-
-
 def _driver(clock: SystemClock) -> EngineDriver:
     """What control measures engines with."""
     drivable = Drivable(_llama_cpp, lambda address: counters(address)["completion"])
@@ -470,30 +421,3 @@ def _vllm() -> "Vllm":
     from inland.adapters.vllm.client import Vllm
 
     return Vllm()
-
-
-def _aside(run: Callable[[], None]) -> None:
-    """A thread for something that ends by itself, or with the process."""
-
-    def guarded() -> None:
-        try:
-            run()
-        except Exception:  # noqa: BLE001 - told to who asks for it; here it is only logged
-            _log.exception("what ran aside failed")
-
-    threading.Thread(target=guarded, name="aside", daemon=True).start()
-
-
-def _thread(name: str, run: Callable[[], None]) -> threading.Thread:
-    """A loop that control cannot do without: its end is the process's."""
-
-    def guarded() -> None:
-        try:
-            run()
-        except BaseException:  # noqa: BLE001 - nothing may end a loop quietly
-            _log.exception("a loop of control ended", extra={"loop": name})
-            os._exit(_FATAL)
-
-    thread = threading.Thread(target=guarded, name=name, daemon=True)
-    thread.start()
-    return thread

@@ -1,6 +1,8 @@
-"""How long a caller kept its own answer waiting because it did not read."""
+"""When an answer's tokens come, and how long its caller kept it waiting because it did not read."""
 
 import msgspec
+
+from inland.gateway.lane import Lane
 
 
 class Stalls(msgspec.Struct, gc=False):
@@ -27,3 +29,33 @@ class Stalls(msgspec.Struct, gc=False):
     def total_s(self, now: float) -> float:
         """In all, what goes on now included."""
         return self._total_s + (now - self._since if self.is_now else 0.0)
+
+
+class Pace(msgspec.Struct, gc=False):
+    """One request's, from when it `arrived`. `ttft_us`: until its first token, None before."""
+
+    arrived: float
+    stalls: Stalls = msgspec.field(default_factory=Stalls)
+    ttft_us: int | None = None
+    _last: float = 0.0
+
+    def took(self, count: int, lane: Lane, now: float, *, is_last: bool) -> None:
+        """`count` pieces came; the lane's timings are told."""
+        if self.ttft_us is None:
+            self.ttft_us = self.since_us(now)
+            lane.timings.ttft.observe(now - self.arrived)
+        else:
+            between_s = (now - self._last) / count
+            lane.timings.inter_token.observe(between_s, count)
+            if not (is_last or self.stalls.since(self._last)):  # an end is no token
+                lane.timings.steps.add(between_s, count, lane.running)
+        self._last = now
+
+    def first_leaves(self, now: float) -> None:
+        """What came before could not leave until now."""
+        if self.ttft_us is not None:
+            self.ttft_us = self.since_us(now)
+
+    def since_us(self, now: float) -> int:
+        """Since it arrived, in microseconds."""
+        return max(0, int((now - self.arrived) * 1e6))

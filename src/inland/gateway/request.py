@@ -23,13 +23,13 @@ from inland.gateway.exchange import Answering
 from inland.gateway.failures import failure
 from inland.gateway.lane import Lane
 from inland.gateway.order import Order
+from inland.gateway.pace import Pace
 from inland.gateway.prefix import beginning_of
 from inland.gateway.record import ESTIMATED, Facts, Template
 from inland.gateway.refusals import LEFT, folded, left
 from inland.gateway.rulings import Ruling
 from inland.gateway.shared import Shared
 from inland.gateway.sieve import Sieve
-from inland.gateway.stalls import Stalls
 from inland.ledger.frames import FrameKind
 from inland.ledger.records import BILLED, COMPLETE, FAILED, HUNG_UP
 from inland.ports.engine import (
@@ -71,7 +71,6 @@ class Request:
 
     __slots__ = (
         "_active",
-        "_arrived",
         "_call",
         "_ceiling",
         "_commitments",
@@ -83,12 +82,11 @@ class Request:
         "_hold",
         "_judges",
         "_lane",
-        "_last_piece",
         "_opened",
+        "_pace",
         "_route",
         "_shared",
         "_size",
-        "_stalls",
         "_template",
         "_thrown_away",
         "_tries",
@@ -118,7 +116,7 @@ class Request:
     ) -> None:
         assert ruling.record_keys is not None
         self._shared, self._exchange, self._lane = shared, exchange, lane
-        self._work, self._route, self._arrived = order.work, order.route, order.arrived
+        self._work, self._route, self._pace = order.work, order.route, Pace(order.arrived)
         self._active = active
         self.ruling = ruling
         self.tenant = ruling.tenant.id
@@ -149,9 +147,7 @@ class Request:
         self._counts = _NOTHING
         self._entry = ""
         self._opened = False
-        self._stalls = Stalls()
         self._tries = self._thrown_away = self._untold = 0
-        self._last_piece = 0.0
 
     def _most(self, work: Work) -> Ceiling:
         grown = 0 if self._watch is None else self._watch.grown_bytes
@@ -176,7 +172,7 @@ class Request:
         if refused is not None:
             self.turned_away(refused)
             return
-        self._lane.timings.queue_wait.observe(shared.clock.monotonic() - self._arrived)
+        self._lane.timings.queue_wait.observe(shared.clock.monotonic() - self._pace.arrived)
         self._template = ruling.template(replica, self._route, stream=work.stream)
         self.phase = Phase.RUNNING
         self.replica = replica
@@ -186,7 +182,7 @@ class Request:
         if kind is EngineKind.LLAMA_CPP and not isinstance(work.task, Embedding):
             found = self._seated(found, replica)  # texts to embed are read beside the slots
         self._call = self._called(shared.engines[kind], found)
-        if self._stalls.is_now:
+        if self._pace.stalls.is_now:
             self._call.pause()
 
     def _called(self, engine: Engine, found: Target) -> Call:
@@ -224,14 +220,15 @@ class Request:
         """Text from the engine: relayed, or kept for a whole answer."""
         if self.phase is not Phase.RUNNING or not pieces:
             return
-        self._measure(len(pieces), is_last=pieces[-1].finish is not None)
+        is_last, now = pieces[-1].finish is not None, self._shared.clock.monotonic()
+        self._pace.took(len(pieces), self._lane, now, is_last=is_last)
         try:
             self._ceiling.take(pieces)
         except Damaged as lie:
             self.stop(self._distrust(lie))
             return
         self._untold -= len(pieces)
-        if self._untold < 0 and pieces[-1].finish is None:  # its end, which follows, tells all
+        if self._untold < 0 and not is_last:  # its end, which follows, tells all
             self._untold = TELL_PIECES
             self._lane.progress(self, self._ceiling.made)
         if self._watch is not None:
@@ -240,7 +237,7 @@ class Request:
                 self.cut(pieces)
                 return
         more = self._delivery.take(pieces)
-        if self._call is not None and (self._stalls.is_now or not more):
+        if self._call is not None and (self._pace.stalls.is_now or not more):
             self._call.pause()  # once more: the first time there may have been no connection
 
     def cut(self, last: Sequence[Piece]) -> None:
@@ -249,27 +246,14 @@ class Request:
         self._facts.outcome = COMPLETE
         self._cancel()
 
-    def _measure(self, count: int, *, is_last: bool) -> None:
-        now = self._shared.clock.monotonic()
-        if self._facts.ttft_us is None:
-            self._facts.ttft_us = int((now - self._arrived) * 1e6)
-            self._lane.timings.ttft.observe(now - self._arrived)
-        else:
-            between_s = (now - self._last_piece) / count
-            timings = self._lane.timings
-            timings.inter_token.observe(between_s, count)
-            if not (is_last or self._stalls.since(self._last_piece)):  # an end is no token
-                timings.steps.add(between_s, count, self._lane.running)
-        self._last_piece = now
-
     def _opening_is_durable(self) -> None:
         going_on = self.phase in {Phase.WAITING, Phase.RUNNING, Phase.MOVING}
         still_to_come = self._facts.outcome == COMPLETE
         if isinstance(self._delivery, StreamDelivery) and (going_on or still_to_come):
             self._delivery.opening_is_durable()
-        if going_on and self._facts.ttft_us is not None:  # its first token leaves only now
-            self._facts.ttft_us = self._since_arrival_us()
-        if self.phase is Phase.RUNNING and self._call is not None and not self._stalls.is_now:
+        if going_on:
+            self._pace.first_leaves(self._shared.clock.monotonic())
+        if self.phase is Phase.RUNNING and self._call is not None and not self._pace.stalls.is_now:
             self._call.resume()
 
     def ended(self, end: End) -> None:
@@ -331,7 +315,7 @@ class Request:
         self._thrown_away += counts.completion
         self._start_over()
         self._ceiling = self._most(self._work)
-        self._facts.ttft_us, self._call, self._untold = None, None, 0
+        self._pace.ttft_us, self._call, self._untold = None, None, 0
         self.phase = Phase.WAITING
         self._lane.returned(self, self.replica)
 
@@ -348,7 +332,7 @@ class Request:
             if self._opened:
                 self._record(_NOTHING)
             else:
-                waited_s = self._shared.clock.monotonic() - self._arrived
+                waited_s = self._shared.clock.monotonic() - self._pace.arrived
                 self._shared.refusals.add(left(self.ruling, self._route, waited_s))
                 self._over(HUNG_UP, LEFT)
 
@@ -359,12 +343,12 @@ class Request:
         self.hung_up()
 
     def pause(self) -> None:
-        self._stalls.begin(self._shared.clock.monotonic())
+        self._pace.stalls.begin(self._shared.clock.monotonic())
         if self._call is not None:
             self._call.pause()
 
     def resume(self) -> None:
-        self._stalls.end(self._shared.clock.monotonic())
+        self._pace.stalls.end(self._shared.clock.monotonic())
         if self._call is not None:
             self._call.resume()
 
@@ -396,7 +380,7 @@ class Request:
 
     def is_late(self, now: float) -> bool:
         """Whether it had all the time there is."""
-        return now - self._arrived > self._shared.limits.answer_s
+        return now - self._pace.arrived > self._shared.limits.answer_s
 
     def time_out(self) -> None:
         """It had all the time there is."""
@@ -424,7 +408,7 @@ class Request:
         """Tell the caller; on the books as failed if anything was begun, else as a refusal."""
         self._ends(FAILED, refused.status)
         self._delivery.fail(refused)
-        if self._opened or self._facts.ttft_us is not None:
+        if self._opened or self._pace.ttft_us is not None:
             self._record(counts)
         else:
             self._shared.refusals.add(folded(self.ruling, refused, self._route))
@@ -443,7 +427,7 @@ class Request:
 
     def _with_prompt(self, counts: Counts) -> Counts:
         """An engine that counts at its end, and was stopped before, has read the prompt too."""
-        if counts.exact or counts.prompt or self._facts.ttft_us is None:
+        if counts.exact or counts.prompt or self._pace.ttft_us is None:
             return counts
         return replace(counts, prompt=self.prompt_estimate)
 
@@ -466,11 +450,8 @@ class Request:
             facts.counted = ESTIMATED
         if self._watch is not None:
             facts.guard = self._watch.found()
-        facts.duration_us = max(0, int((now - self._arrived) * 1e6))
-        facts.stalled_us = int(self._stalls.total_s(now) * 1e6)
-
-    def _since_arrival_us(self) -> int:
-        return int((self._shared.clock.monotonic() - self._arrived) * 1e6)
+        facts.ttft_us, facts.duration_us = self._pace.ttft_us, self._pace.since_us(now)
+        facts.stalled_us = int(self._pace.stalls.total_s(now) * 1e6)
 
     def _durable(self) -> None:
         """It is on the books: now the answer may end."""
@@ -491,7 +472,7 @@ class Request:
         self._call = None  # nothing is left that holds on to one another
         labels = (self._route, self.ruling.deployment.name, outcome, str(status))
         self._shared.metrics.requests.add(labels)
-        self._lane.timings.duration.observe(self._shared.clock.monotonic() - self._arrived)
+        self._lane.timings.duration.observe(self._shared.clock.monotonic() - self._pace.arrived)
 
 
 _NOTHING = Counts()
