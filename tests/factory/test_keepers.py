@@ -206,7 +206,8 @@ def test_whatever_the_store_does_nothing_is_lost_and_nothing_false_believed(
     assert put.status_code in {204, 503}, put.text
     if mode not in {Mode.WRONG, Mode.SHORT}:  # which lie about what is read alone
         demand_away(put)
-    assert got.status_code in {500, 503} or got.content == data, got.text
+    if got.status_code != 200 or got.content != data:  # short bodies, old and wrong bytes too
+        demand_away(got)
     if mode in {Mode.FAILS, Mode.BUSY, Mode.HANGS, Mode.DRIPS, Mode.NONSENSE}:
         demand_away(got)
         demand_away(gone)

@@ -124,6 +124,9 @@ def _of_vault(error: Exception) -> JSONResponse:
         case KeysAway() | BlobsAway():
             _log.error("the vault is away", extra={"why": str(error)})
             return problem(503, "Vault away", str(error), {"retry-after": str(VAULT_RETRY_S)})
+        case Unreadable(may_pass=True):
+            _log.error("the vault is away", extra={"why": str(error)})
+            return problem(503, "Vault away", str(error), {"retry-after": str(VAULT_RETRY_S)})
         case Unreadable():
             _log.error("damage", extra={"where": error.part, "why": "it does not open"})
             return problem(500, "Damaged", str(error))

@@ -271,10 +271,21 @@ def _held(home: Home, store: Store, wanted: Wanted) -> _Held:
         content = Content(home.root, [])
     left_out += [*without, *_of_vault(home, declared, wanted)]
     left_out += [
-        LeftOut(f"{VAULT}.{name}", f"content of {count} assets lies in the store {name}")
+        LeftOut(f"{VAULT}.{name}", f"content of {count} assets lies in the store {name}{where}")
         for name, count in sorted(elsewhere.items())
+        for where in [_where(declared, name)]
     ]
     return _Held([*parts, *models], left_out, content)
+
+
+def _where(declared: Declaration, name: str) -> str:
+    """Where a store is, as factory.toml says; nothing of one that it names no more."""
+    said = next((store for store in declared.stores if store.place.id == name), None)
+    if said is None:
+        return ", which factory.toml does not name"
+    if said.folder is not None:
+        return f" ({said.folder}): it stays there"
+    return f" (the bucket {said.s3_bucket} at {said.s3_endpoint}): it stays there"
 
 
 def _settings(home: Home, declared: Declaration) -> tuple[list[Part], list[LeftOut]]:

@@ -18,6 +18,8 @@ from inland.adapters.host.private import ancestors, private
 from inland.adapters.processes import lock
 from inland.adapters.processes.client import SupervisorClient
 from inland.adapters.tls import findings as tls
+from inland.adapters.vault import marks
+from inland.adapters.vault.folder_blobs import ROOT as BLOBS
 from inland.adapters.vault.secret import SecretFile
 from inland.adapters.weights.digest import demand
 from inland.bootstrap.books import check_ledger, database, schema
@@ -50,7 +52,8 @@ def examine(home: Home, say: Callable[[str], None] = lambda _: None) -> list[Fin
     for name, path, digest in files:
         say(f"examining model {name}")
         found.append(_model(name, path, digest))
-    found += [_vault_keys(declared), *_vault_blobs(declared), *_vault_away(home)]
+    found += [_vault_keys(declared), *_vault_blobs(declared)]
+    found += [*vault_stores(home, declared), *_vault_away(home)]
     say("examining the books")
     return [*found, *_books(home), _processes(home)]
 
@@ -91,6 +94,23 @@ def _vault_blobs(declared: Declaration) -> list[Finding]:
     file = s3_key_file(said, settings.from_environment().credentials)
     where = f"in the bucket {said.s3_bucket} at {said.s3_endpoint}"
     return [_secret("vault blobs", where, file, "s3_key_file")]
+
+
+def vault_stores(home: Home, declared: Declaration) -> list[Finding]:
+    """Whether folders of more stores are there, and are those that were used."""
+    return [_store(home, one.place.id, one.folder) for one in declared.stores if one.folder]
+
+
+def _store(home: Home, name: str, folder: Path) -> Finding:
+    what, away = f"vault store {name}", "mount it: until then the store is away"
+    if not folder.is_dir():
+        return Finding(what, Health.BAD, f"there is no folder {folder}", away)
+    kept = home.root / marks.ROOT / name
+    if kept.is_file() and not (folder / BLOBS / marks.BLOB / kept.read_text().strip()).is_file():
+        told = f"{folder} is not the store that was used: its mark is not there"
+        again = f"{away}; where this one is to take its place remove {marks.ROOT}/{name}"
+        return Finding(what, Health.BAD, told, again)
+    return good(what, f"in {folder}")
 
 
 def _secret(what: str, told: str, file: SecretFile | None, setting: str) -> Finding:

@@ -13,6 +13,7 @@ from inland.adapters.home.vault_table import BlobsIn, KeysBy, VaultSaid, server
 from inland.adapters.vault.embedded_keys import ROOT, EmbeddedKeys
 from inland.adapters.vault.factory_key import CREDENTIAL, FactoryKey, FactorySecret, Source
 from inland.adapters.vault.folder_blobs import FolderBlobs
+from inland.adapters.vault.marks import KEYS, Mark, MarkedBlobs, Marks
 from inland.adapters.vault.placed_blobs import Lies, Placed, PlacedBlobs
 from inland.adapters.vault.rest import Rest
 from inland.adapters.vault.sealed_vault import SealedVault
@@ -45,29 +46,34 @@ def open_vault(
     Nothing is asked of a server yet. Raises BadInput for files that cannot be used.
     """
     said = declared.vault
-    keys, wrapped = _keys(home, said, credentials, door)
+    marks = Marks(Disk(home.root))
+    keys, wrapped = _keys(home, said, credentials, door, marks.of(KEYS))
     blobs = _blobs(home.root, said, credentials, door)
+    if said.blobs is not BlobsIn.FOLDER:
+        blobs = MarkedBlobs(blobs, marks.of(LOCAL_STORE), said.s3_bucket)
     placed = {LOCAL_STORE: Placed(declared.site, lambda: blobs)}
     for store in declared.stores:
-        placed[store.place.id] = Placed(store.place, partial(_store, store, door))
+        placed[store.place.id] = Placed(store.place, partial(_store, store, door, marks))
     stores = PlacedBlobs(placed, lies)
     kinds = said.keys.value, said.blobs.value
     return Parts(keys, stores, SealedVault(keys, stores), *kinds, wrapped)
 
 
-def _store(said: StoreSaid, door: BlockingDoor) -> Blobs:
+def _store(said: StoreSaid, door: BlockingDoor, marks: Marks) -> Blobs:
     """One more store. Its folder is made by nobody here: what it stands on may not be mounted."""
     root = said.folder or Path()
     if said.folder is not None and not said.folder.is_dir():
         raise BlobsAway(f"there is no folder {said.folder}")
     try:
-        return _blobs(root, said, None, door)
+        blobs = _blobs(root, said, None, door)
     except BadInput as error:
         raise BlobsAway(error.why) from None
+    where = said.s3_bucket if said.folder is None else str(said.folder)
+    return MarkedBlobs(blobs, marks.of(said.place.id), where)
 
 
 def _keys(
-    home: Home, said: VaultSaid, credentials: Path | None, door: BlockingDoor
+    home: Home, said: VaultSaid, credentials: Path | None, door: BlockingDoor, mark: Mark
 ) -> tuple[Keys, Wrapped | None]:
     if said.keys is KeysBy.EMBEDDED:
         files = Disk(home.root)
@@ -82,7 +88,7 @@ def _keys(
     token = token_file(said, credentials)
     rest = Rest(slow_s=said.key_server_s / 2)
     mount = said.key_server_mount
-    return OpenBaoKeys(calls, lambda: _token(token), mount, rest=rest), None
+    return OpenBaoKeys(calls, lambda: _token(token), mount, rest=rest, mark=mark), None
 
 
 def token_file(said: VaultSaid, credentials: Path | None) -> SecretFile | None:

@@ -36,6 +36,10 @@ class Blobs(Protocol):
         """All of it, to be changed at will; None where there is none."""
         ...
 
+    def may_err(self, name: str) -> bool:
+        """Whether what it shows of that may be right another time: a server answers, no disk."""
+        ...
+
     def remove(self, name: str) -> None:
         """Durably, whether it is there or not."""
         ...

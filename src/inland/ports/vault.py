@@ -33,11 +33,15 @@ class TextName(NamedTuple):
 
 @dataclass
 class Unreadable(InlandError):
-    """What lies there is not what was put; `part` as people read it."""
+    """What lies there is not what was put; `part` as people read it. `may_pass`: a server shows it
+    so, and may show it right when it is asked again."""
 
     part: str
+    may_pass: bool = False
 
     def __str__(self) -> str:
+        if self.may_pass:
+            return f"the blob store does not show {self.part} as it was put: ask again"
         return f"{self.part} is missing or was changed: `inland vault check` says what else is"
 
 

@@ -27,6 +27,9 @@ class FolderBlobs:
     def get(self, name: str) -> memoryview | None:
         return self._files.read_pages(self._at(name))
 
+    def may_err(self, name: str) -> bool:
+        return False
+
     def remove(self, name: str) -> None:
         self._files.remove(self._at(name))
 

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from inland.adapters.egress.calls import Reply
 from inland.adapters.vault.embedded_keys import ASSET
+from inland.adapters.vault.marks import Mark
 from inland.adapters.vault.rest import Rest, Resting
 from inland.domain.errors import Denied
 from inland.domain.ids import is_name
@@ -24,6 +25,8 @@ MEMORY_S = 0.5
 _REMEMBERED = 1024
 #: What of an error people are told.
 _WHY_CHARS = 200
+#: What the mark's transit key is called, before a full stop and the mark.
+_MARK = "factory"
 _BOUND = "inland asset key v1"
 _HMAC = re.compile(r"vault:v1:([A-Za-z0-9+/]{43}=)\Z")
 _NEW = {"type": "hmac", "key_size": KEY_BYTES}
@@ -47,18 +50,24 @@ class OpenBaoKeys:
         mount: str = "transit",
         monotonic: Callable[[], float] = time.monotonic,
         rest: Rest | None = None,
+        mark: Mark | None = None,
     ) -> None:
+        """`mark`: what this factory left there; without one any server is taken for its own."""
         self._calls = calls
         self._token = token
         self._mount = mount
         self._monotonic = monotonic
         self._rest = Rest() if rest is None else rest
+        self._mark = mark
+        self._known_until = 0.0
         self._lock = threading.Lock()
         self._opened: dict[KeyName, tuple[float, bytes]] = {}
         self._forgotten = 0
 
     def make(self, name: KeyName) -> bytes:
         """Two threads that make one key make one: the server creates what is not there."""
+        self._demand_it()
+        self._leave_mark()
         if self._need(_tenant(name.tenant))["soft_deleted"]:
             raise KeyWithdrawn(name.tenant)
         self._need(_asset(name))
@@ -80,9 +89,11 @@ class OpenBaoKeys:
         return key
 
     def exists(self, name: KeyName) -> bool:
+        self._demand_it()
         return self._about(_asset(name)) is not None
 
     def destroy(self, name: KeyName) -> None:
+        self._demand_it()
         key = _asset(name)
         if self._about(key) is not None:
             self._ask("POST", f"keys/{key}/config", {"deletion_allowed": True})
@@ -92,6 +103,7 @@ class OpenBaoKeys:
         self._forget()
 
     def withdraw(self, tenant: str) -> None:
+        self._demand_it()
         key = _tenant(tenant)
         self._need(key)
         self._ask("DELETE", f"keys/{key}/soft-delete")
@@ -100,16 +112,19 @@ class OpenBaoKeys:
         self._forget()
 
     def give_back(self, tenant: str) -> None:
+        self._demand_it()
         key = _tenant(tenant)
         about = self._about(key)
         if about is not None and about["soft_deleted"]:
             self._demand(self._ask("POST", f"keys/{key}/soft-delete-restore"))
 
     def withdrawn(self) -> frozenset[str]:
+        self._demand_it()
         tenants = [key.partition(".")[2] for key in self._listed() if key.startswith("tenant.")]
         return frozenset(one for one in tenants if self._is_withdrawn(one))
 
     def names(self) -> Iterator[KeyName]:
+        self._demand_it()
         for key in self._listed():
             kind, _, rest = key.partition(".")
             asset, _, tenant = rest.partition(".")
@@ -118,6 +133,27 @@ class OpenBaoKeys:
 
     def demand(self) -> None:
         self._listed()
+        self._known_until = 0.0
+        self._demand_it()
+
+    def _demand_it(self) -> None:
+        """Raises KeysAway where what this factory left there is not there: it is another server,
+        or another mount, and whatever it says of keys is about none of ours."""
+        mark = None if self._mark is None else self._mark.known()
+        if self._mark is None or mark is None or self._monotonic() < self._known_until:
+            return
+        if not mark or self._about(f"{_MARK}.{mark}") is None:
+            where = f"mount {self._mount} of the key server"
+            told = f"{where} does not keep this factory's keys: its mark is not there"
+            raise KeysAway(f"{told}. Name the right server and mount; {self._mark.remedy}")
+        self._known_until = self._monotonic() + MEMORY_S
+
+    def _leave_mark(self) -> None:
+        """Before the first key that is made there."""
+        if self._mark is not None and self._mark.known() is None:
+            mark = self._mark.made()
+            self._need(f"{_MARK}.{mark}")
+            self._mark.remember(mark)
 
     def _is_withdrawn(self, tenant: str) -> bool:
         about = self._about(_tenant(tenant))
@@ -147,6 +183,7 @@ class OpenBaoKeys:
         if reply.status == 400:
             about = self._about(key)
             if about is None:
+                self._demand_it()
                 raise KeyGone(name)
             if about["soft_deleted"]:
                 raise KeyWithdrawn(name.tenant)

@@ -56,13 +56,13 @@ class SealedVault:
 
     def get(self, part: PartName, proof: bytes | None = None) -> memoryview:
         key = self._keys.open(KeyName(part.tenant, part.asset))
-        sealed = self._blobs.get(blob_name(part.asset, part.number))
-        if sealed is None or (proof is not None and sealed[-TAG_BYTES:] != proof):
-            raise unreadable(part)
-        data = unseal_there(key, _bound(part), sealed)
-        if data is None:
-            raise unreadable(part)
-        return data
+        name = blob_name(part.asset, part.number)
+        sealed = self._blobs.get(name)
+        if sealed is not None and (proof is None or sealed[-TAG_BYTES:] == proof):
+            data = unseal_there(key, _bound(part), sealed)
+            if data is not None:
+                return data
+        raise unreadable(part, may_pass=self._blobs.may_err(name))
 
     def parts(self, asset: str) -> Iterator[int]:
         for name in self._blobs.names(f"{PARTS}/{asset}/"):
@@ -128,6 +128,6 @@ def _text(data: bytes | None, what: str) -> str:
     return data.decode()
 
 
-def unreadable(part: PartName) -> Unreadable:
+def unreadable(part: PartName, *, may_pass: bool = False) -> Unreadable:
     """What is said of a part that does not open."""
-    return Unreadable(f"part {part.number} of asset {part.asset}")
+    return Unreadable(f"part {part.number} of asset {part.asset}", may_pass=may_pass)
