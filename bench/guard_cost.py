@@ -32,6 +32,7 @@ PATTERNS = (
 GUARDS = {"all": Guard("all", Act.REDACT, tuple(RECOGNISERS), PATTERNS)}
 NUMBERS = [" pay", " 4111", " 1111", " 1111", " 1112", " by", " 2026", ""]
 TRUE = ("4111 1111 1111 1111", "A123456789", "DE89370400440532013000", "85.07.30-033.28")
+FOLDED = {"ideographs": "港口今天早上很平静。", "unseen": "a\u200b", "become two": "\ufb01"}
 PROMPT_CHARS = 8000
 
 
@@ -39,7 +40,8 @@ def kinds() -> dict[str, list[str]]:
     """By kind, the tokens of a text that is repeated."""
     almost = {f"almost {kind}": _tokens(" ".join(some)) for kind, some in ALMOST.items()}
     true = {f"true {one}": _tokens(one) for one in TRUE}
-    return {"words": list(upstream.TOKENS), "numbers": NUMBERS, **almost, **true}
+    folded = {kind: _tokens(one) for kind, one in FOLDED.items()}
+    return {"words": list(upstream.TOKENS), "numbers": NUMBERS, **almost, **true, **folded}
 
 
 def _tokens(row: str) -> list[str]:

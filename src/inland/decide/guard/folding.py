@@ -83,7 +83,17 @@ def _plain(sign: str) -> str:
             return plain if len(plain) <= _LONGEST else sign
 
 
-_TABLE = _Table()
+class _Strings(dict[int, str]):
+    """The same, as texts."""
+
+    def __missing__(self, point: int) -> str:
+        if len(self) >= _MOST_REMEMBERED:
+            self.clear()
+        made = self[point] = _TABLE.of(chr(point))
+        return made
+
+
+_TABLE, _STRINGS = _Table(), _Strings()
 
 
 def folded(text: str) -> str:
@@ -194,12 +204,28 @@ class Folding:
         if others.keys().isdisjoint(part):
             self._same(plain, out)
             return
-        position = 0
-        for at in [at for at, sign in enumerate(part) if sign in others]:
-            self._same(plain[position:at], out)
-            self._put(part[at], self.read, self.read + 1, out)
-            position = at + 1
-        self._same(plain[position:], out)
+        self._spread(part, out)
+
+    def _spread(self, part: str, out: list[str]) -> None:
+        """Characters some of which became none, or several."""
+        from inland.decide.guard import widths  # arrays take memory, and most texts need none
+
+        made = part.translate(_STRINGS)
+        some, self._unseen, hidden = widths.spread(part, _TABLE.of, self._unseen, UNSEEN_IN_A_ROW)
+        if len(hidden):
+            made = widths.hidden_in(made, some, hidden, HIDDEN)
+        starts, ends = self._places(), self._ends
+        for array_, more in zip((starts, ends), widths.places(self.read, some), strict=True):
+            array_.frombytes(more)
+        self.read += len(part)
+        out.append(made)
+
+    def _places(self) -> "array[int]":
+        """Where characters begin, from here on apart from where they stand."""
+        if self._starts is None:
+            self._starts = array(_PLACES, range(self.read))
+            self._ends = array(_PLACES, range(1, self.read + 1))
+        return self._starts
 
     def _same(self, plain: str, out: list[str]) -> None:
         """Characters of which each became one."""
@@ -214,14 +240,11 @@ class Folding:
 
     def _put(self, sign: str, start: int, end: int, out: list[str]) -> None:
         """One character, written from `start` to `end`."""
-        if self._starts is None:
-            self._starts = array(_PLACES, range(start))
-            self._ends = array(_PLACES, range(1, start + 1))
-        made = _TABLE.of(sign)
+        starts, made = self._places(), _TABLE.of(sign)
         self._unseen = 0 if made else self._unseen + 1
         if self._unseen > UNSEEN_IN_A_ROW:
             made, self._unseen = HIDDEN, 0
-        self._starts.extend([start] * len(made))
+        starts.extend([start] * len(made))
         self._ends.extend([end] * len(made))
         out.append(made)
         self.read = end

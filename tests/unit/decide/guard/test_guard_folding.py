@@ -2,6 +2,9 @@
 
 import sys
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from inland.decide.guard import folding
 from inland.decide.guard.folding import HIDDEN, UNSEEN_IN_A_ROW, Folding, folded
 
@@ -57,3 +60,40 @@ def test_invisible_characters_come_to_nothing_until_there_are_too_many_in_a_row(
     assert one.add("\u200b1")
     assert one.text == f"{HIDDEN}1", "those let go are counted"
     assert folded(HIDDEN) == "\ufffd"
+
+
+_SIGNS = (
+    "a",
+    "\u200b",
+    "\u200b" * 30,
+    "\u200b" * 70,
+    "ﬁ",
+    "４",
+    "é",
+    "港",
+    "\ufdd0",
+    "\ud800",
+    "㏂",
+)
+
+
+@given(st.lists(st.lists(st.sampled_from(_SIGNS), max_size=6).map("".join), max_size=4))
+def test_what_is_folded_at_once_is_what_is_folded_one_by_one(parts: list[str]):
+    text, unseen = "", 0
+    starts: list[int] = []
+    ends: list[int] = []
+    whole = "".join(parts)
+    for at, sign in enumerate(whole):
+        made = folding.folded(sign)
+        unseen = 0 if made else unseen + 1
+        if unseen > folding.UNSEEN_IN_A_ROW:
+            made, unseen = folding.HIDDEN, 0
+        text += made
+        starts += [at] * len(made)
+        ends += [at + 1] * len(made)
+    some = folding.Folding()
+    for part in parts:
+        some.add(part)
+    assert (some.came, some.read, some.text) == (whole, len(whole), text)
+    assert [some.start(at) for at in range(len(text))] == starts
+    assert [some.end(at + 1) for at in range(len(text))] == ends

@@ -29,6 +29,7 @@ LINES_A_CHARACTER = 0.01
 CHECKS_A_CHARACTER = 1.0
 _RULES = Rules((Guard("all", Act.REDACT, tuple(RECOGNISERS)),))
 _PARTS = (*"0123456789", *(one for some in ALMOST.values() for one in some), " ", "-", ". ", "A")
+_PARTS = (*_PARTS, "\u200b", "\u200b" * 65, "ﬁ", "４", "é", "港", "㏂")
 TEXTS = st.lists(st.sampled_from(_PARTS), min_size=1, max_size=6).map(
     lambda some: ("".join(some) * 200)[:800]
 )
