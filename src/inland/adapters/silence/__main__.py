@@ -17,7 +17,10 @@ def _paths(names: list[str]) -> tuple[Path, ...]:
 def main() -> None:
     """Do what is asked, once."""
     asked = json.loads(sys.stdin.buffer.read())
-    seen = View(*(_paths(asked[name]) for name in ("readable", "writable", "hidden")))
+    readable, writable, hidden = (
+        _paths(asked[name]) for name in ("readable", "writable", "hidden")
+    )
+    seen = View(readable, writable, hidden)
     command = Command(tuple(asked["argv"]), asked["environment"], Path(asked["folder"]))
     found = keep(seen, command, asked["output"], asked["output_bytes"], asked["wait_s"])
     sys.stdout.buffer.write(facts(found))
