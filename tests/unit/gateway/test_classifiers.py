@@ -113,8 +113,8 @@ async def test_a_request_is_asked_about_before_any_engine_sees_it_and_refused_by
 @in_loop
 async def test_ids_and_names_of_calls_are_asked_about_too(where: str):
     said = {"id": "call-1", "name": "look"} | ({where: SECRET} if where != "tool_call_id" else {})
-    call = {"id": said["id"], "type": "function"}
-    call["function"] = {"name": said["name"], "arguments": "{}"}
+    asked = {"name": said["name"], "arguments": "{}"}
+    call = {"id": said["id"], "type": "function", "function": asked}
     answers = SECRET if where == "tool_call_id" else said["id"]
     turns = [
         {"role": "user", "content": "look it up"},
