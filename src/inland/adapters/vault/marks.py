@@ -84,12 +84,12 @@ class MarkedBlobs:
         self._blobs.demand()
         self._demand_it(anew=True)
 
-    def put(self, name: str, data: bytes | bytearray) -> None:
+    def put(self, name: str, data: bytes | bytearray | memoryview) -> None:
         self._demand_it()
         self._leave_mark()
         self._blobs.put(name, data)
 
-    def get(self, name: str) -> bytes | None:
+    def get(self, name: str) -> memoryview | None:
         self._demand_it()
         return self._blobs.get(name)
 
