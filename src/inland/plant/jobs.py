@@ -215,10 +215,15 @@ class Jobs:
         """Why a job may not read any more what it reads; empty where it may."""
         order = work.order
         with self._changes.store.read() as transaction:
-            tenant = transaction.state.tenant(order.tenant)
             rows = {row.id: row for row in transaction.assets.some(order.assets)}
+        why = self._refused(order, rows)
+        with self._changes.store.read() as transaction:  # last: what refused it is seen here
+            tenant = transaction.state.tenant(order.tenant)
         if tenant is None or tenant.withdrawn:
             return f"{order.tenant} has withdrawn its keys"
+        return why
+
+    def _refused(self, order: JobOrder, rows: dict[str, AssetRow]) -> str:
         try:
             for asset in order.assets:
                 if asset not in rows:
