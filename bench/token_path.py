@@ -43,6 +43,7 @@ from inland.domain.plant import (
     Role,
     Tenant,
 )
+from inland.domain.releases import Serving
 from inland.domain.snapshot import Secrets, Snapshot
 from inland.gateway.gateway import Gateway
 
@@ -55,6 +56,9 @@ class Allow:
 
     def decide_serve(self, key_id: str, deployment: str, /) -> Verdict:
         return Verdict(allowed=True, visible=True, rules=("bench",), remedy="", places=("here",))
+
+    def decide_release(self, key_id: str, serving: Serving, /) -> Verdict:
+        return self.decide_serve(key_id, serving.deployment)
 
 
 def snapshot(url: str) -> Snapshot:

@@ -334,6 +334,26 @@ class FactoryClient:
         """`tenant`, `key`, `unit` and `period` of it."""
         self._call("DELETE", "budgets", names)
 
+    def propose_release(self, body: dict[str, Any]) -> dict[str, Any]:
+        """`name`, `deployment`, `adapter`, `evidence`, `pace`."""
+        return self._object("POST", "releases", body=body)
+
+    def releases(self, tenant: str | None) -> list[dict[str, Any]]:
+        return self._list("releases", {"tenant": tenant})
+
+    def release(self, release: str) -> dict[str, Any]:
+        return self._object("GET", f"releases/{_part(release)}")
+
+    def release_statement(self, release: str) -> dict[str, Any]:
+        return self._object("GET", f"releases/{_part(release)}/statement")
+
+    def approve_release(self, release: str) -> dict[str, Any]:
+        return self._object("POST", f"releases/{_part(release)}/approve")
+
+    def roll_release_back(self, release: str) -> dict[str, Any]:
+        """Returns when what was live before answers alone."""
+        return self._object("POST", f"releases/{_part(release)}/rollback")
+
     def guards(self) -> list[dict[str, Any]]:
         return self._list("guards")
 

@@ -73,6 +73,12 @@ ACCESS: dict[str, frozenset[Role]] = {
     "deployments.measure": _OPERATOR,
     "deployments.measurement": _WATCHING,
     "processes.revive": _OPERATOR,
+    "releases.propose": _OPERATOR,
+    "releases.list": _KEEPING | {Role.AUDITOR},
+    "releases.show": _KEEPING | {Role.AUDITOR},
+    "releases.statement": _KEEPING | {Role.AUDITOR},
+    "releases.approve": _ADMINS,
+    "releases.rollback": _ADMINS,
     "guards.list": _WATCHING,
     "guards.set": _OPERATOR,
     "guards.remove": _OPERATOR,
@@ -102,6 +108,7 @@ ACCESS: dict[str, frozenset[Role]] = {
 #: Operations by which a suspended tenant's keys would change something.
 _CHANGING = frozenset(
     {"keys.add", "keys.rotate", "keys.revoke", "records.destroy"}
+    | {"releases.approve", "releases.rollback"}
     | {
         one
         for one in ACCESS

@@ -31,6 +31,7 @@ from inland.api import (
     profiles,
     receipts,
     records,
+    releases,
     site_log,
     tenants,
     vault,
@@ -78,6 +79,7 @@ NOUNS = (
     site_log,
     vault,
     jobs,
+    releases,
 )
 
 

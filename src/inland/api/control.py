@@ -25,6 +25,7 @@ from inland.plant.outbound import Outbound
 from inland.plant.policies import Policies
 from inland.plant.prices import PriceList
 from inland.plant.pulls import Pulls
+from inland.plant.releases import Releases
 from inland.plant.replicas import Replicas
 from inland.plant.reports import Reports
 from inland.plant.tenants import Tenants
@@ -106,6 +107,7 @@ class Control:
     invoices: Invoices
     destroying: Destroying
     replicas: Replicas
+    releases: Releases
     explain: Explain
     books: BooksView
     runner: Runner

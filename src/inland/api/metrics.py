@@ -41,6 +41,8 @@ HELP = {
     "turned_away": "Connections and requests refused before anyone looked at them, by why.",
     "ttft_seconds": "Time to the first token.",
     "inter_token_seconds": "Time between tokens of a stream.",
+    "release_answers": "Answers by releases, by how they ended.",
+    "release_ttft_seconds": "From a request's arrival to its first token, by release.",
     "queue_wait_seconds": "Time in the queue before dispatch.",
     "request_seconds": "Time from a request's head to its answer's end.",
 }

@@ -38,6 +38,8 @@ from inland.adapters.processes.roles import GATEWAY
 from inland.adapters.sql.database import Database
 from inland.adapters.vllm.probe import VllmProber
 from inland.adapters.vllm.probe import counters as vllm_counters
+from inland.adapters.weights.envelope import ModelsKey
+from inland.adapters.weights.shelf import Shelf
 from inland.api.control import Control
 from inland.api.totals import Totals
 from inland.bootstrap.books import FACTORY, database, endpoint_urls, way_to_database
@@ -82,6 +84,8 @@ from inland.plant.policies import Policies
 from inland.plant.prices import PriceList
 from inland.plant.pulls import Pulls
 from inland.plant.refitting import Refitting
+from inland.plant.release_traffic import ReleaseTraffic
+from inland.plant.releases import Releases
 from inland.plant.replicas import EngineRoom, Replicas
 from inland.plant.reports import Reports
 from inland.plant.tenants import Tenants
@@ -169,13 +173,15 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
     assets = asset_room(changes, kept.vault, kept.blobs, site, limits, aside, workers)
     draining = Draining(feed.works_on, clock, limits.drain_s)
     replicas = _replicas(_engine_room(home, isolation), changes, runner, draining, assets)
+    releases = _releases(home, changes, assets, feed)
     invoices, destroying = _bills(files, changes, books, limits.answer_s)
     steps = [
         Controller("feed", lambda: end_unless(feed.is_alive())),
         Controller("shares", feed.look),
         Controller("snapshots", changes.refresh),
-        Controller("holders", assets.holders.settle),
+        Controller("holders", assets.holders.step),
         Controller("replicas", replicas.step),
+        Controller("releases", releases.step),
         Controller("contracts", contracts.settle),
         Controller("certificate", Renewal(home, listening, clock).step),
         Controller("allowances", allowances.step),
@@ -208,6 +214,7 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
         invoices=invoices,
         destroying=destroying,
         replicas=replicas,
+        releases=releases,
         explain=Explain(changes, books, site),
         books=books,
         runner=runner,
@@ -240,6 +247,12 @@ def _replicas(
     probes = ThreadPoolExecutor(PROBES, "probe")
     held_back = assets.holders.held_back
     return Replicas(changes, runner, _probers(), room, probes, draining, held_back)
+
+
+def _releases(home: Home, changes: Changes, assets: AssetRoom, feed: FeedServer) -> Releases:
+    """What is signed, and by what it is judged, besides the plant."""
+    signer, traffic = ModelsKey(Shelf(home.root)), ReleaseTraffic(feed.heard)
+    return Releases(changes, assets.rulings, assets.holders.vetted, signer, traffic.of)
 
 
 def _settling(assets: AssetRoom, memory: MemoryFiles) -> Callable[[], None]:

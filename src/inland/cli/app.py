@@ -26,6 +26,7 @@ from inland.cli import (
     process,
     receipt,
     record,
+    release,
     status,
     tenant,
     up,
@@ -59,6 +60,7 @@ app.add_typer(bundle.app, name="bundle")
 app.add_typer(deploy.app, name="deploy")
 app.add_typer(asset.app, name="asset")
 app.add_typer(job.app, name="job")
+app.add_typer(release.app, name="release")
 app.add_typer(contract.app, name="contract")
 app.add_typer(price.app, name="price")
 app.add_typer(budget.app, name="budget")

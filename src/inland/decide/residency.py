@@ -41,7 +41,8 @@ from inland.decide.rulebook import (
 from inland.domain.assets import Action, Asset
 from inland.domain.labels import EVERYONE, Purpose
 from inland.domain.places import Place
-from inland.domain.plant import Key, Model, Role, Tenant
+from inland.domain.plant import Deployment, Key, Model, Role, Tenant
+from inland.domain.releases import Serving
 from inland.domain.snapshot import Snapshot
 
 #: The principal that stands for a whole tenant in `explain`; no key's id holds a slash.
@@ -72,13 +73,17 @@ class Residency:
             return unseen("no such deployment or key")
         if not self._may_know(key, found.model):  # asking would take time that tells it is there
             return unseen("not the tenant's, and not shared with it")
-        places = {found.place.id: found.place} | {
+        return self._served(key, found, found.model, deployment)
+
+    def _served(self, key: Key, deployment: Deployment, model: str, called: str) -> Verdict:
+        """May `key` be served `model`, under that name, where the deployment is?"""
+        places = {deployment.place.id: deployment.place} | {
             replica.place.id: replica.place
             for replica in self._snapshot.replicas.values()
-            if replica.deployment == deployment
+            if replica.deployment == deployment.name
         }
         verdicts = [
-            self._decide(key, Purpose.SERVE, found.model, place, deployment)
+            self._decide(key, Purpose.SERVE, model, place, called)
             for _, place in sorted(places.items())
         ]
         allowed = [verdict for verdict in verdicts if verdict.allowed]
@@ -86,6 +91,23 @@ class Residency:
             return verdicts[0]
         where = tuple(place for verdict in allowed for place in verdict.places)
         return replace(allowed[0], places=where)
+
+    def decide_release(self, key_id: str, serving: Serving) -> Verdict:
+        """May `key_id` have a release answer it? Both what it stands on and its adapter are decided
+        on, under the release's name. `places`: where both may be."""
+        found = self._snapshot.deployments.get(serving.deployment)
+        key = self._snapshot.keys.get(key_id)
+        if found is None or key is None or key.tenant != serving.tenant:
+            return unseen("no such release or key")
+        if not (self._may_know(key, found.model) and self._may_know(key, serving.adapter)):
+            return unseen("not the tenant's, and not shared with it")
+        base = self._served(key, found, found.model, serving.name)
+        adapter = self._served(key, found, serving.adapter, serving.name)
+        if not (base.allowed and adapter.allowed):
+            return adapter if base.allowed else base
+        places = tuple(place for place in base.places if place in adapter.places)
+        rules = tuple(dict.fromkeys((*base.rules, *adapter.rules)))
+        return replace(base, allowed=bool(places), rules=rules, places=places)
 
     def decide(
         self,

@@ -1,7 +1,8 @@
 """Which slot of an engine a request gets, and whether what an earlier one left there is reused.
 
-An engine's slot keeps the last prompt it read. It is reused by the tenant it came from, never by
-another: only where everything that may lie in the slot is known to be that tenant's.
+An engine's slot keeps the last prompt it read. It is reused by the owner it came from, never by
+another: only where everything that may lie in the slot is known to be that owner's. An owner is a
+tenant, or a tenant under one adapter: what an adapter read in means something else to another one.
 """
 
 # What is known of a slot comes from requests that ended as they should. A request may also be lost
@@ -47,11 +48,11 @@ class Grant(msgspec.Struct, frozen=True, gc=False):
 class _Slot(msgspec.Struct, gc=False):
     id: int
     quiet_from: float
-    owner: str | None = None  # all that may lie in it is this tenant's
+    owner: str | None = None  # all that may lie in it is this owner's
     prefix: Prefix = ()  # of the prompt in it
     used: int = 0  # rises with each use
     request: int | None = None
-    tenant: str = ""
+    asker: str = ""
     asked: Prefix = ()
     since: float = 0.0
     extra: bool = False  # held for another choice of a request that is read in elsewhere
@@ -88,7 +89,7 @@ def _drop_lost(state: Slots) -> None:
 
 
 def take(
-    state: Slots, request: int, tenant: str, seats: int, prefix: Prefix, now: float
+    state: Slots, request: int, owner: str, seats: int, prefix: Prefix, now: float
 ) -> Grant | None:
     """A slot for `request`, and `seats - 1` more for its other choices; None where there is none.
 
@@ -100,14 +101,14 @@ def take(
     if len(free) < seats:
         return None
     busy = {one.id for one in state.slots.values() if one.request is not None}
-    chosen = _choice(free, busy, tenant, prefix)
-    reuse = chosen.owner == tenant
+    chosen = _choice(free, busy, owner, prefix)
+    reuse = chosen.owner == owner
     state.uses += 1
-    _hold(chosen, state.uses, request, tenant, prefix, now)
+    _hold(chosen, state.uses, request, owner, prefix, now)
     others = sorted((one for one in free if one is not chosen), key=lambda one: one.id)
     for other in others[: seats - 1]:
         other.owner, other.prefix, other.extra = None, (), True
-        _hold(other, state.uses, request, tenant, (), now)
+        _hold(other, state.uses, request, owner, (), now)
     return Grant(chosen.id, reuse)
 
 
@@ -120,7 +121,7 @@ def let_go(state: Slots, request: int, residue: Residue, now: float) -> None:
     for slot in held:
         if not slot.extra:
             known = residue is Residue.PROMPT and slot.since >= slot.quiet_from
-            slot.owner, slot.prefix = (slot.tenant, slot.asked) if known else (None, ())
+            slot.owner, slot.prefix = (slot.asker, slot.asked) if known else (None, ())
             if residue is Residue.PENDING:
                 slot.quiet_from = inf
         slot.request, slot.asked, slot.extra = None, (), False
@@ -132,19 +133,19 @@ def let_go(state: Slots, request: int, residue: Residue, now: float) -> None:
                 slot.quiet_from = now + SETTLE_S
 
 
-def _hold(slot: _Slot, use: int, request: int, tenant: str, asked: Prefix, now: float) -> None:
-    slot.used, slot.request, slot.tenant = use, request, tenant
+def _hold(slot: _Slot, use: int, request: int, owner: str, asked: Prefix, now: float) -> None:
+    slot.used, slot.request, slot.asker = use, request, owner
     slot.asked, slot.since = asked, now
 
 
-def _choice(free: list[_Slot], busy: set[int], tenant: str, prefix: Prefix) -> _Slot:
+def _choice(free: list[_Slot], busy: set[int], owner: str, prefix: Prefix) -> _Slot:
     """The slot that holds most of the prompt, unless more would be lost there than kept; else one
-    beside those at work, that holds nothing, before anybody else's the tenant's own, the oldest.
+    beside those at work, that holds nothing, before anybody else's the owner's own, the oldest.
 
     llama.cpp steps at once only through slots whose numbers follow one another: seven in a row make
     a fourth more tokens in a second than seven with gaps between.
     """
-    own = [(common(one.prefix, prefix), -one.used, one) for one in free if one.owner == tenant]
+    own = [(common(one.prefix, prefix), -one.used, one) for one in free if one.owner == owner]
     length, _, best = max(own, key=lambda one: one[:2], default=(0, 0, None))
     if best is not None and length and 2 * length >= len(best.prefix):
         return best

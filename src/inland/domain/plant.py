@@ -125,7 +125,8 @@ class Key:
 class Model:
     """A model asset. `digest`: `sha256:<hex>` of its weights, None where only a server knows.
     `file`: its path below the home, or `asset:ID` of weights that lie in the vault; of these the
-    digest is the asset's, `hmac-sha256:<hex>`, which nobody outside its tenant can make."""
+    digest is the asset's, `hmac-sha256:<hex>`, which nobody outside its tenant can make.
+    `is_adapter`: it is no model by itself, and is served over one that is."""
 
     id: str
     label: Label
@@ -134,6 +135,7 @@ class Model:
     file: str | None = None
     licence: str | None = None
     declared: bool = False
+    is_adapter: bool = False
 
     @property
     def asset(self) -> str | None:
@@ -172,6 +174,7 @@ class Replica:
 
     `isolation`: what holds its process in; records repeat it. An upstream's is unknown: `none`.
     `template`: what its chat template was seen to have; None until it was ready for the first time.
+    `adapters`: the models its engine has over its own, and asks for by their place here.
     """
 
     id: str
@@ -181,3 +184,4 @@ class Replica:
     place: Place
     isolation: str = "none"
     template: tuple[Feature, ...] | None = None
+    adapters: tuple[str, ...] = ()

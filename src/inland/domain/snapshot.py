@@ -11,6 +11,7 @@ from inland.domain.contracts import Contract
 from inland.domain.guards import Guard
 from inland.domain.plant import Deployment, Key, Model, Replica, Tenant
 from inland.domain.pricing import Price
+from inland.domain.releases import Serving
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,7 @@ class Snapshot:
 
     `contracts`: those in force, by id. `profiles`: by deployment, of those measured as they stand.
     `budgets`: the hard ones, by id. `prices`: by deployment, the earliest first, where such a
-    budget is in money. `guards`: by name.
+    budget is in money. `guards`: by name. `serving`: the releases that answer, by id.
     """
 
     version: int
@@ -36,6 +37,7 @@ class Snapshot:
     budgets: dict[str, Budget] = field(default_factory=dict)
     prices: dict[str, tuple[Price, ...]] = field(default_factory=dict)
     guards: dict[str, Guard] = field(default_factory=dict)
+    serving: dict[str, Serving] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -240,7 +240,7 @@ class Desk:
         except Refused as refused:
             self._note(key, None, refused, route.name)
             raise
-        ruling = rulings.of(key, asked.model)
+        ruling = rulings.of(key, asked.model, asked.user or "")
         if ruling is None or not ruling.allowed:
             raise self._disallowed(ruling, key, asked.model, route)
         try:
@@ -283,7 +283,7 @@ class Desk:
         if live is None:
             raise unknown_key()
         keys.check(rulings.snapshot, live, now.unix_us() // 1_000_000)
-        ruling = rulings.of(live, model)
+        ruling = rulings.of_deployment(live, model)  # no tenant's release takes its place
         if ruling is None or not ruling.allowed:
             raise no_such_model(model)
         order = question(told, text, ruling, now.monotonic())
@@ -298,7 +298,7 @@ class Desk:
             refused = no_such_model(model)
             self._note(key, model, refused, route.name)
         else:
-            refused = denied(model, ruling.verdict.rules, ruling.verdict.remedy)
+            refused = denied(ruling.name, ruling.verdict.rules, ruling.verdict.remedy)
             self._shared.refusals.add(folded(ruling, refused, route.name))
         return refused
 

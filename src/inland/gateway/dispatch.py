@@ -18,6 +18,8 @@ def hindrance(shared: Shared, ruling: Ruling, replica: Replica) -> Refused | Non
     expires = ruling.key.expires_unix_s
     if expires is not None and shared.clock.unix_us() >= expires * 1_000_000:
         return ended_key("expired")
+    if ruling.serving is not None and ruling.serving.adapter not in replica.adapters:
+        return unavailable("release_gone", "This release is served no more; ask again.", 1)
     if replica.place.id not in ruling.verdict.places:
         return unavailable("no_allowed_place", "No replica stands where policy allows.", 5)
     return None
@@ -30,4 +32,6 @@ def target(shared: Shared, ruling: Ruling, replica: Replica) -> Target:
     found = Target(replica.id, replica.address, name, ruling.upstream_key)
     if deployment.engine is EngineKind.VLLM:
         return replace(found, salt=shared.salts.of(ruling.tenant.id))
+    if ruling.serving is not None:
+        return replace(found, adapter=replica.adapters.index(ruling.serving.adapter))
     return found

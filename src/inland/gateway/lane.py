@@ -52,6 +52,11 @@ class Waiter(Protocol):
     def tenant(self) -> str: ...
 
     @property
+    def owner(self) -> str:
+        """Whose a prompt is that may be reused for it: its tenant's, under its adapter."""
+        ...
+
+    @property
     def slots(self) -> int: ...
 
     @property
@@ -229,7 +234,7 @@ class Lane:
             return None
         now = self._clock.monotonic()
         asked = prefix_of(task)
-        grant = take(slots, request.number, request.tenant, request.slots, asked, now)
+        grant = take(slots, request.number, request.owner, request.slots, asked, now)
         assert grant is not None, "admission starts no more than there are slots for"
         return grant
 

@@ -11,6 +11,8 @@ TTFT_BOUNDS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 INTER_TOKEN_BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 WAIT_BOUNDS_S = (0.001, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0)
 DURATION_BOUNDS_S = (0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 600.0)
+#: Finer, for releases that are compared: each a fifth above the one before.
+RELEASE_TTFT_BOUNDS_S = tuple(round(0.005 * 1.2**step, 6) for step in range(50))
 #: Series of one metric; what comes beyond is counted under the last label `other`.
 SERIES = 4096
 
@@ -118,6 +120,8 @@ class Metrics:
         self.unknown_callers = Counter("route")
         self.relayed = Counter("status")
         self.turned_away = Counter("why")
+        self.release_answers = Counter("release", "outcome")
+        self.release_ttft = Histogram(RELEASE_TTFT_BOUNDS_S, "release")
         self.ttft = Histogram(TTFT_BOUNDS_S, "deployment")
         self.inter_token = Histogram(INTER_TOKEN_BOUNDS_S, "deployment")
         self.queue_wait = Histogram(WAIT_BOUNDS_S, "deployment")
@@ -166,12 +170,14 @@ class Metrics:
                 "unknown_callers": self.unknown_callers.export(),
                 "relayed": self.relayed.export(),
                 "turned_away": self.turned_away.export(),
+                "release_answers": self.release_answers.export(),
             },
             "histograms": {
                 "ttft_seconds": self.ttft.export(),
                 "inter_token_seconds": self.inter_token.export(),
                 "queue_wait_seconds": self.queue_wait.export(),
                 "request_seconds": self.duration.export(),
+                "release_ttft_seconds": self.release_ttft.export(),
             },
             "gauges": gauges,
             "steps": {name: [s.gaps, s.gap_s, s.beside] for name, s in self._steps.items()},

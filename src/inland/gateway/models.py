@@ -1,4 +1,5 @@
-"""`/v1/models`: the deployments a key may know of and what they support, in OpenAI's shape."""
+"""`/v1/models`: what a key may know of, deployments and its tenant's own releases, and what that
+supports, in OpenAI's shape."""
 
 from typing import Any
 
@@ -15,8 +16,7 @@ ONE = b"/v1/models/"
 
 def listing(rulings: Rulings, key: Key) -> bytes:
     """All that `key` may know of, by name."""
-    names = sorted(rulings.snapshot.deployments)
-    found = [_visible(rulings, key, name) for name in names]
+    found = [_visible(rulings, key, name) for name in rulings.names(key)]
     return msgspec.json.encode(
         {"object": "list", "data": [_shown(ruling) for ruling in found if ruling is not None]}
     )
@@ -36,7 +36,8 @@ def _visible(rulings: Rulings, key: Key, name: str) -> Ruling | None:
 
 
 def _shown(ruling: Ruling) -> dict[str, Any]:
-    owner = ruling.model.label.owner if ruling.model is not None else ""
-    name = ruling.deployment.name
+    whose = ruling.adapter or ruling.model
+    owner = whose.label.owner if whose is not None else ""
+    name = ruling.name
     features = [feature.value for feature, known in ruling.supports.items() if known is Known.YES]
     return {"id": name, "object": "model", "created": 0, "owned_by": owner, "features": features}

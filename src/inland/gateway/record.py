@@ -11,6 +11,7 @@ from typing import Any
 from inland.domain.labels import Label
 from inland.domain.plant import Deployment, Key, Model, Replica, Tenant
 from inland.domain.pricing import Tokens
+from inland.domain.releases import Serving
 from inland.ledger import canonical
 from inland.ledger.records import REQUEST, VERSION, Record
 
@@ -157,6 +158,15 @@ def fixed_fields(
         "stream": stream,
         "energy_mj": 0,
         "energy_known": "none",
+    }
+
+
+def release_fields(serving: Serving, adapter: Model) -> Record:
+    """What an answer by a release has in its record besides, and instead."""
+    return {
+        "adapter_digest": adapter.digest,
+        "adapter_label": {**_label(adapter.label), "owner": adapter.label.owner},
+        "release": {"id": serving.release, "name": serving.name},
     }
 
 

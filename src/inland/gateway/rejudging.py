@@ -18,21 +18,20 @@ def judge(request: Request, rulings: Rulings, now_unix_s: int) -> Refused | None
 
 
 def ruled(old: Ruling, rulings: Rulings, now_unix_s: int) -> Ruling:
-    """What is said of the same key and deployment now. Raises Refused where there is nothing."""
-    name = old.deployment.name
+    """What is said of the same key and model now. Raises Refused where there is nothing."""
     key = rulings.snapshot.keys.get(old.key.id)
     if key is None:
         raise unknown_key()
     keys.check(rulings.snapshot, key, now_unix_s)
-    new = rulings.of(key, name)
+    new = rulings.again(key, old)
     if new is None or not new.verdict.visible or not _same_service(old, new):
-        raise no_such_model(name)
+        raise no_such_model(old.name)
     return new
 
 
 def check_allowed(ruling: Ruling) -> None:
     if not ruling.allowed:
-        raise denied(ruling.deployment.name, ruling.verdict.rules, ruling.verdict.remedy)
+        raise denied(ruling.name, ruling.verdict.rules, ruling.verdict.remedy)
 
 
 def _same_service(old: Ruling, new: Ruling) -> bool:
@@ -52,7 +51,7 @@ def _still_allowed(request: Request, ruling: Ruling) -> Refused | None:
     if used is None or not request.is_running():
         return None
     if used.place.id not in ruling.verdict.places:
-        name = ruling.deployment.name
+        name = ruling.name
         remedy = f"place {used.place.id} is no longer allowed; ask again"
         return denied(name, ruling.verdict.rules, remedy)
     return None

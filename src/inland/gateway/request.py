@@ -136,7 +136,7 @@ class Request:
         self._ceiling = self._most(order.work)
         self.slots, self.most_tokens = order.work.n, self._ceiling.most
         self.prompt_estimate = size // BYTES_PER_TOKEN
-        said = Said(record_id, now_us // 1_000_000, ruling.deployment.name)
+        said = Said(record_id, now_us // 1_000_000, ruling.name)
         delivery = StreamDelivery if order.work.stream else WholeDelivery
         self._delivery: Delivery = delivery(order.asked, said, self._ceiling.choices, exchange)
         self._hold: Free = FREE
@@ -161,6 +161,10 @@ class Request:
         self._hold.begin(self, self._lane, self._ceiling)
 
     # -- as its lane sees it
+
+    @property
+    def owner(self) -> str:
+        return self.ruling.owner
 
     def prefix(self) -> int:
         return beginning_of(self._work.task)
@@ -470,6 +474,12 @@ class Request:
         self._active.discard(self)
         self._shared.bodies.add(self.tenant, -self._size)
         self._call = None  # nothing is left that holds on to one another
+        serving = self.ruling.serving
+        if serving is not None and outcome in {COMPLETE, FAILED}:
+            self._shared.metrics.release_answers.add((serving.release, outcome))
+            if self._pace.ttft_us is not None:
+                ttft = self._shared.metrics.release_ttft.series((serving.release,))
+                ttft.observe(self._pace.ttft_us / 1e6)
         labels = (self._route, self.ruling.deployment.name, outcome, str(status))
         self._shared.metrics.requests.add(labels)
         self._lane.timings.duration.observe(self._shared.clock.monotonic() - self._pace.arrived)

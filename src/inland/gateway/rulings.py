@@ -1,16 +1,23 @@
-"""What one snapshot says about a key and a deployment, decided once and kept with it."""
+"""What one snapshot says about a key and a model, decided once and kept with it.
+
+A model is a deployment, or a release of the key's own tenant: of a name that both have it is the
+release, and nobody else's release has a name here at all.
+"""
 
 from collections.abc import Callable
+from itertools import groupby
 from typing import Protocol
 
+from inland.decide.lines.rollout import chosen
 from inland.decide.rulebook import Verdict
 from inland.domain.budgets import Budget
-from inland.domain.capabilities import known
-from inland.domain.plant import Deployment, Key, Model, Replica, Tenant
+from inland.domain.capabilities import Known, known
+from inland.domain.plant import Deployment, Feature, Key, Model, Replica, Tenant
+from inland.domain.releases import Serving
 from inland.domain.snapshot import Secrets, Snapshot
 from inland.gateway.guarding import Guarding, guarding
 from inland.gateway.keys import Proofs
-from inland.gateway.record import Template, fixed_fields
+from inland.gateway.record import Template, fixed_fields, release_fields
 from inland.ledger.commitments import RecordKeys
 
 
@@ -19,25 +26,35 @@ class Decider(Protocol):
 
     def decide_serve(self, key_id: str, deployment: str, /) -> Verdict: ...
 
+    def decide_release(self, key_id: str, serving: Serving, /) -> Verdict: ...
+
 
 DeciderOf = Callable[[Snapshot], Decider]
 
 
 class Ruling:
-    """May this key use this deployment, and what its requests' records will say."""
+    """May this key use this model, and what its requests' records will say.
+
+    `name`: as it is asked for. `serving`, `adapter`: of a release. `owner`: whose the prompts are
+    that may lie in one slot: a tenant's, read in under one adapter.
+    """
 
     __slots__ = (
         "_deciding",
         "_templates",
+        "adapter",
         "allowed",
         "budgets",
         "deployment",
         "guarding",
         "key",
         "model",
+        "name",
+        "owner",
         "policy_digest",
         "prices",
         "record_keys",
+        "serving",
         "snapshot_version",
         "supports",
         "tenant",
@@ -54,8 +71,13 @@ class Ruling:
         verdict: Verdict,
         writer: str,
         budgets: tuple[Budget, ...] = (),
+        serving: Serving | None = None,
     ) -> None:
         assert key.tenant is not None
+        self.serving = serving
+        self.name = deployment.name if serving is None else serving.name
+        self.owner = key.tenant if serving is None else f"{key.tenant}/{serving.adapter}"
+        self.adapter = None if serving is None else snapshot.models.get(serving.adapter)
         self.key = key
         self.tenant: Tenant = snapshot.tenants[key.tenant]
         self.deployment = deployment
@@ -67,6 +89,8 @@ class Ruling:
             snapshot.guards.values(), deployment.name, key.tenant
         )
         self.supports = known(deployment, snapshot.replicas.values())
+        if serving is not None:  # vectors are the base's own, without the adapter
+            self.supports |= dict.fromkeys((Feature.EMBEDDINGS, Feature.DIMENSIONS), Known.NO)
         secret = secrets.record_keys.get(key.tenant)
         self.record_keys = None if secret is None else RecordKeys(secret)
         #: Allowed, known of, and everything its record needs is there.
@@ -74,6 +98,7 @@ class Ruling:
             verdict.allowed
             and verdict.visible
             and self.model is not None
+            and (serving is None or self.adapter is not None)
             and self.record_keys is not None
         )
         self.upstream_key = secrets.upstream_keys.get(deployment.name)
@@ -102,6 +127,8 @@ class Ruling:
                 route,
                 stream=stream,
             )
+            if self.serving is not None and self.adapter is not None:
+                fixed |= release_fields(self.serving, self.adapter)
             found = self._templates[(replica.id, route, stream)] = Template(fixed)
         return found
 
@@ -124,12 +151,49 @@ class Rulings:
         self._most = most
         self.proofs = Proofs(most)
         self._made: dict[tuple[str, str], Ruling] = {}
+        self._made_of_releases: dict[tuple[str, str], Ruling] = {}
+        self._served = _by_name(snapshot)
         self._budgets: dict[str, list[Budget]] = {}
         for budget in snapshot.budgets.values():
             self._budgets.setdefault(budget.tenant, []).append(budget)
 
-    def of(self, key: Key, name: str) -> Ruling | None:
-        """The ruling for a live key of this snapshot; None where no deployment has that name."""
+    def of(self, key: Key, name: str, user: str = "") -> Ruling | None:
+        """The ruling for a live key of this snapshot, asking for `user`; None where nothing has
+        that name."""
+        if self._served and key.tenant is not None:
+            releases = self._served.get((key.tenant, name))
+            if releases is not None:
+                return self._of_release(key, chosen(releases, key.id, user))
+        return self.of_deployment(key, name)
+
+    def names(self, key: Key) -> list[str]:
+        """The names of all there is for the key's tenant, whether it may use it or not."""
+        own = [name for tenant, name in self._served if tenant == key.tenant]
+        return sorted({*self.snapshot.deployments, *own})
+
+    def again(self, key: Key, old: Ruling) -> Ruling | None:
+        """The ruling for what an earlier snapshot ruled on: a request keeps the release that it
+        began with, while that may be served at all."""
+        if old.serving is None:
+            return self.of_deployment(key, old.deployment.name)
+        return self._of_release(key, old.serving)
+
+    def _of_release(self, key: Key, serving: Serving) -> Ruling | None:
+        found = self._made_of_releases.get((key.id, serving.release))
+        if found is not None:
+            return found
+        deployment = self.snapshot.deployments.get(serving.deployment)
+        if deployment is None or key.tenant != serving.tenant:
+            return None
+        if len(self._made_of_releases) >= self._most:
+            self._made_of_releases.clear()
+        verdict = self._decider.decide_release(key.id, serving)
+        made = self._ruling(key, deployment, verdict, serving)
+        self._made_of_releases[(key.id, serving.release)] = made
+        return made
+
+    def of_deployment(self, key: Key, name: str) -> Ruling | None:
+        """The ruling for a deployment, whatever releases there are."""
         found = self._made.get((key.id, name))
         if found is not None:
             return found
@@ -139,9 +203,31 @@ class Rulings:
         if len(self._made) >= self._most:
             self._made.clear()
         verdict = self._decider.decide_serve(key.id, name)
-        budgets = tuple(
-            one for one in self._budgets.get(key.tenant, ()) if one.key in {None, key.id}
-        )
-        made = Ruling(key, deployment, self.snapshot, self._secrets, verdict, self._writer, budgets)
-        self._made[(key.id, name)] = made
+        made = self._made[(key.id, name)] = self._ruling(key, deployment, verdict)
         return made
+
+    def _ruling(
+        self, key: Key, deployment: Deployment, verdict: Verdict, serving: Serving | None = None
+    ) -> Ruling:
+        told = self._budgets.get(key.tenant or "", ())
+        budgets = tuple(one for one in told if one.key in {None, key.id})
+        return Ruling(
+            key,
+            deployment,
+            self.snapshot,
+            self._secrets,
+            verdict,
+            self._writer,
+            budgets,
+            serving,
+        )
+
+
+def _by_name(snapshot: Snapshot) -> dict[tuple[str, str], list[Serving]]:
+    """Releases by tenant and name."""
+
+    def name(one: Serving) -> tuple[str, str]:
+        return (one.tenant, one.name)
+
+    ordered = sorted(snapshot.serving.values(), key=name)
+    return {key: list(group) for key, group in groupby(ordered, name)}

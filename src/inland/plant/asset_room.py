@@ -47,6 +47,7 @@ class AssetRoom:
     upkeep: AssetUpkeep
     holders: Holders
     jobs: Jobs
+    rulings: AssetRulings
 
 
 def asset_room(
@@ -72,4 +73,4 @@ def asset_room(
     jobs = Jobs(changes, rulings, holders, uploads, workers.cells, limits, workers.aside)
     holders.know(jobs)
     upkeep = AssetUpkeep(changes, uploads, exports, moves, erasures, resealing, jobs)
-    return AssetRoom(known, uploads, exports, moves, erasures, upkeep, holders, jobs)
+    return AssetRoom(known, uploads, exports, moves, erasures, upkeep, holders, jobs, rulings)

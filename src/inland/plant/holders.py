@@ -1,7 +1,9 @@
-"""Who may hold plaintext of assets: engines of models that lie in the vault, and jobs.
+"""Who may hold plaintext of assets: engines of models and adapters that lie in the vault, and jobs.
 
 What each holds is decided anew whenever anything may have changed (a label, a share, a policy, keys
-withdrawn, an erase): whoever may not hold it any more is ended, and its memory goes with it.
+withdrawn, an erase): whoever may not hold it any more is ended, and its memory goes with it. An
+engine with adapters of several tenants is replaced by one without that one: the others' answers
+have `LETTING_GO_S` to end in it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,12 +19,17 @@ from inland.plant.asset_rulings import AssetRulings, unknown
 from inland.plant.changes import Changes
 from inland.plant.deployments import drop_deployment
 from inland.plant.models import model_of_asset
+from inland.plant.releases import retire
 from inland.ports.assets import AssetRow, AssetTables
 from inland.ports.plaintext import Memory, Plaintext
 from inland.ports.runner import Runner
 from inland.ports.state import StateTables
 from inland.ports.store import Transaction
 from inland.ports.vault import PartName, Vault
+
+#: How long an engine that holds an adapter which it may not, beside others, goes on; and how often
+#: whoever waits for that looks, in seconds.
+LETTING_GO_S, _LOOK_S = 10.0, 0.1
 
 
 class Working(Protocol):
@@ -54,6 +61,8 @@ class Holders:
         self._lock = Lock()
         self._others: list[Working] = []
         self._asked: tuple[int, dict[AssetRow, str]] = (-1, {})
+        self._handed: dict[tuple[str, int], frozenset[str]] = {}
+        self._until: dict[tuple[str, int], float] = {}
 
     def know(self, working: Working) -> None:
         """From now on they are ended with the rest."""
@@ -71,9 +80,10 @@ class Holders:
             raise
         return files
 
-    def weights(self, process: str, pid: int) -> Plaintext:
-        """What an engine that starts is to load, decided now. Raises NotFound, Denied, Busy, and
-        what the vault does."""
+    def weights(self, process: str, pid: int, adapters: Sequence[str] = ()) -> list[Plaintext]:
+        """What an engine that starts is to load, decided now: its weights, where they are an asset,
+        and those adapters, of what its deployment serves. Raises NotFound, Denied, Busy, and what
+        the vault does."""
         replica = next(
             (
                 one.replica
@@ -83,17 +93,20 @@ class Holders:
             None,
         )
         with self._changes.store.read() as transaction:
-            row = _served(transaction, replica or "")
-        if row is None:
+            rows = _served(transaction, replica or "", adapters)
+        if not rows:
             raise NotFound(f"model for process {process!r}")
-        self._rulings.demand_for(row.tenant, Action.SERVE, row)
-        (file,) = self.opened([row])
-        return file
+        for row in rows:
+            self._rulings.demand_for(row.tenant, Action.SERVE, row)
+        self._handed[process, pid] = frozenset(adapters)
+        return self.opened(rows)
 
-    def vetted(self, asset: str) -> Model:
-        """The model whose weights an asset is, decided for its owner and inspected by a child.
+    def vetted(self, asset: str, kind: AssetKind = AssetKind.MODEL) -> Model:
+        """The model, or the adapter, whose weights an asset is: decided for its owner and inspected
+        by a child.
 
-        Raises NotFound, BadInput for what is no clean GGUF, Denied, Busy, and what the vault does.
+        Raises NotFound, BadInput for what is no clean GGUF of that kind, Denied, Busy, and what the
+        vault does.
         """
         with self._changes.store.read() as transaction:
             known = transaction.state.models().get(asset)
@@ -101,8 +114,8 @@ class Holders:
             tenant = None if row is None else transaction.state.tenant(row.tenant)
         if row is None or row.state is not AssetState.LIVE:
             raise unknown(asset)
-        if row.kind is not AssetKind.MODEL:
-            raise BadInput("model", f"asset {asset} is of kind {row.kind.value}, and no model")
+        if row.kind is not kind:
+            raise BadInput(kind, f"asset {asset} is of kind {row.kind.value}, and no {kind.value}")
         self._rulings.demand_for(row.tenant, Action.SERVE, row)
         if known is not None:
             return known
@@ -112,7 +125,10 @@ class Holders:
         finally:
             file.close()
         if clean.kind != "gguf":
-            raise BadInput("model", f"asset {asset} is {clean.kind}; llama.cpp takes GGUF alone")
+            raise BadInput(kind, f"asset {asset} is {clean.kind}; llama.cpp takes GGUF alone")
+        role = clean.role or AssetKind.MODEL.value
+        if role != kind.value:
+            raise BadInput(kind, f"asset {asset} says that it is a GGUF of type {role!r}")
         return model_of_asset(row, tenant, clean.licence or None)
 
     def held_back(self) -> Mapping[str, str]:
@@ -136,20 +152,57 @@ class Holders:
 
         Raises Busy where nobody answers for the processes, and goes on at the next call.
         """
+        while self._settled():
+            self._changes.clock.sleep(_LOOK_S)
+
+    def step(self) -> None:
+        """The same, without waiting for engines whose other answers may end first."""
+        self._settled()
+
+    def _settled(self) -> bool:
+        """Whether some engines hold what they may not for a while still."""
         with self._lock:
-            engines = self._engines(self.held_back())  # of erased ones, while they are known
+            denied = self.held_back()
+            engines = self._engines(denied)  # of erased ones, while they are known
             self._follow()
-        if not engines:
+            late, waiting = self._beside_others(denied)
+        ending = (*engines, *late)
+        if not ending:
             self._end_others()
-            return
+            return waiting
         with ThreadPoolExecutor(1, "engines") as beside:  # each kind takes its time
-            ended = beside.submit(self._runner.end, engines)
+            ended = beside.submit(self._runner.end, ending)
             self._end_others()
         ended.result()
+        return waiting
 
     def _end_others(self) -> None:
         for one in self._others:
             one.end_those_denied()
+
+    def _beside_others(self, denied: Mapping[str, str]) -> tuple[tuple[str, ...], bool]:
+        """Engines that hold adapters which they may not, whose time is up; and whether there are
+        more of them. What was handed over by an earlier control is known from its replica."""
+        with self._changes.store.read() as transaction:
+            models, replicas = transaction.state.models(), transaction.state.replicas()
+        if not self._handed and not any(one.adapters for one in replicas.values()):
+            return (), False
+        now, there = self._changes.clock.monotonic(), {}
+        for view in self._runner.processes():
+            if view.replica is None or view.pid is None:
+                continue
+            known = replicas.get(view.replica)
+            told = frozenset(() if known is None else known.adapters)
+            there[view.name, view.pid] = self._handed.get((view.name, view.pid), told)
+        self._handed = {life: held for life, held in self._handed.items() if life in there}
+        wrong = [
+            life
+            for life, held in there.items()
+            if any(one in denied or one not in models for one in held)
+        ]
+        self._until = {life: self._until.get(life, now + LETTING_GO_S) for life in wrong}
+        late = tuple(name for (name, _), until in self._until.items() if now >= until)
+        return late, len(late) < len(wrong)
 
     def _why_not(self, row: AssetRow | None, version: int) -> str:
         """Why its owner may not have it served; empty where it may. Asked once in a snapshot."""
@@ -197,6 +250,7 @@ class Holders:
                 for name, one in change.state.deployments().items():
                     if one.model == model.id:
                         drop_deployment(change, name)
+                retire(change, "its adapter is erased", adapter=model.id)
                 change.state.remove_model(model.id)
                 change.book("model.remove", model.id, owner=model.label.owner)
 
@@ -211,13 +265,22 @@ class Holders:
             yield data
 
 
-def _served(transaction: Transaction, replica: str) -> AssetRow | None:
-    """The asset that a replica's engine loads, if that is one."""
-    deployment = transaction.state.deployments().get(replica.rpartition("-")[0])
-    model = None if deployment is None else transaction.state.models().get(deployment.model)
-    if model is None or model.asset is None:
-        return None
-    return transaction.assets.asset(model.asset)
+def _served(transaction: Transaction, replica: str, adapters: Sequence[str]) -> list[AssetRow]:
+    """The assets that a replica's engine loads: its weights, if they are one, and those adapters.
+    Raises NotFound for one that no release of its deployment has."""
+    state = transaction.state
+    deployment = state.deployments().get(replica.rpartition("-")[0])
+    model = None if deployment is None else state.models().get(deployment.model)
+    if deployment is None or model is None:
+        return []
+    releases = state.releases().values()
+    its = {one.adapter for one in releases if one.deployment == deployment.name}
+    ids = ([] if model.asset is None else [model.asset]) + list(adapters)
+    rows = {row.id: row for row in transaction.assets.some(ids)}
+    for adapter in adapters:
+        if adapter not in its or adapter not in rows:
+            raise NotFound(f"adapter {adapter!r} of deployment {deployment.name!r}")
+    return [rows[one] for one in ids if one in rows]
 
 
 def _followed(state: StateTables, assets: AssetTables) -> Iterator[tuple[Model, Model | None]]:

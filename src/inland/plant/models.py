@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from inland.domain.assets import ASSET, AssetState
+from inland.domain.assets import ASSET, AssetKind, AssetState
 from inland.domain.errors import BadInput, Conflict, NotFound
 from inland.domain.ids import is_name
 from inland.domain.labels import EVERYONE, public_label
@@ -27,7 +27,7 @@ class Models:
 def local_model(change: Change, name: str) -> Model:
     """The model of that name whose weights are here. Raises NotFound."""
     model = change.state.models().get(name)
-    if model is None or model.file is None:
+    if model is None or model.file is None or model.is_adapter:
         raise NotFound(f"model {name!r} with weights here; declare it in factory.toml")
     return model
 
@@ -54,6 +54,7 @@ def model_of_asset(row: AssetRow, tenant: Tenant | None, licence: str | None) ->
         digest=f"hmac-sha256:{row.digest}",
         file=f"{ASSET}{row.id}",
         licence=licence,
+        is_adapter=row.kind is AssetKind.ADAPTER,
     )
 
 

@@ -2,6 +2,9 @@
 
 A replica is ready while the very process that proved itself is alive; a new life proves itself
 anew. One that is not wanted any more drains before its engine is stopped.
+
+An engine has the adapters it was started with. Where others are wanted another replica is started
+that has them, named for them; the one that is there serves until that is ready, and then drains.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -9,6 +12,7 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
+from inland.decide.lines.rollout import loaded
 from inland.decide.scheduling import assign_accelerators, assign_cores
 from inland.domain.plant import (
     REPLICA_LIFE,
@@ -30,6 +34,9 @@ PROBE_PAUSE_S = 0.05
 
 #: The kernel's limit on a unix socket's path, its closing zero byte left out (unix(7)).
 SOCKET_PATH_BYTES = 107
+
+#: Digits that tell a replica's list of adapters from another one.
+MARK_DIGITS = 8
 
 #: One life of a process: pid and start.
 Life = tuple[int, int | None]
@@ -90,8 +97,10 @@ class Replicas:
         """Observe, ask for the engines wanted, and write what changed. Raises Busy while nobody
         answers for the processes."""
         held_back = self._held_back()
+        now_unix_s = self._changes.clock.unix_us() // 1_000_000
         with self._changes.store.read() as transaction:
             state = transaction.state
+            adapters = _served(loaded(state.releases().values(), now_unix_s), held_back)
             models = state.models()
             deployments = {
                 name: one
@@ -104,10 +113,10 @@ class Replicas:
             for view in self._runner.processes()
             if view.replica and view.state is not ProcessState.STOPPED
         }
-        wanted = wanted_replicas(deployments, self._room)
+        wanted = wanted_replicas(deployments, self._room, adapters)
         leaving = self._leaving(written, {one.id for one in wanted}, deployments, views, version)
         held = {spec.replica: spec.accelerators for spec in self._asked or ()}
-        specs = wanted_engines(deployments, models, self._room, leaving.values(), held)
+        specs = wanted_engines(deployments, models, self._room, leaving.values(), held, adapters)
         if specs != self._asked or {spec.replica for spec in specs} != views.keys():
             self._runner.set_engines(specs)
             self._asked = specs
@@ -128,8 +137,10 @@ class Replicas:
         views: dict[str, ProcessView],
         version: int,
     ) -> dict[str, Replica]:
-        """The replicas that are wanted no more and still at work, draining."""
+        """The replicas that are wanted no more and still at work: draining, but for those whose
+        successor is not ready yet."""
         leaving = {}
+        coming = {place_of(one): one for one in wanted if not self._works(one, views)}
         for one in written.values():
             deployment = deployments.get(one.deployment)
             if one.id in wanted or deployment is None or not deployment.engine.is_ours:
@@ -138,10 +149,18 @@ class Replicas:
                 self._draining.begin(one.id, version)
             elif one.state is not ReplicaState.READY:
                 continue
+            elif place_of(one.id) in coming and self._lives_on(one.id, views):
+                leaving[one.id] = one
+                continue
             if self._lives_on(one.id, views) and not self._draining.is_over(one.id):
                 leaving[one.id] = replace(one, state=ReplicaState.DRAINING)
         self._draining.forget_others(leaving)
         return leaving
+
+    def _works(self, replica: str, views: dict[str, ProcessView]) -> bool:
+        """Whether this life of it has proved itself."""
+        life = _life(views.get(replica))
+        return life is not None and self._proven.get(replica) == life
 
     def _lives_on(self, replica: str, views: dict[str, ProcessView]) -> bool:
         """Whether it is the process that proved itself: one that came after it has nothing to end.
@@ -167,10 +186,7 @@ class Replicas:
         view = views.get(replica.id)
         if view is not None and view.state is ProcessState.FAILED:
             return ReplicaState.FAILED
-        life = _life(view)
-        if life is not None and self._proven.get(replica.id) == life:
-            return ReplicaState.READY
-        return ReplicaState.STARTING
+        return ReplicaState.READY if self._works(replica.id, views) else ReplicaState.STARTING
 
     def _prove(self, spec: EngineSpec, view: ProcessView | None, *, known: bool) -> None:
         """Find out, without waiting, whether this life of an engine has produced a token.
@@ -212,23 +228,30 @@ def wanted_engines(
     room: EngineRoom,
     leaving: Collection[Replica] = (),
     held: Mapping[str, tuple[int, ...]] | None = None,
+    adapters: Mapping[str, tuple[str, ...]] | None = None,
 ) -> tuple[EngineSpec, ...]:
     """The engines that should run here, each with cores or accelerators of its own while there are
     enough.
 
-    `leaving`: replicas beyond those wanted, whose engines still work. `held`: the accelerators of
-    those that run, which they keep: another one is another process.
+    `leaving`: replicas beyond those wanted, whose engines still work; one that serves until its
+    successor does keeps its cores before that. `held`: the accelerators of those that run, which
+    they keep: another one is another process. `adapters`: by deployment.
     """
-    more = sorted((one.deployment, one.id) for one in leaving)
+    at_work = [one for one in leaving if one.state is ReplicaState.READY]
+    ending = [one for one in leaving if one.state is not ReplicaState.READY]
     local = [
-        (replica, one, models[one.model])
-        for _, one in sorted(deployments.items())
+        (replica, one, models[one.model], theirs)
+        for name, one in sorted(deployments.items())
         if one.engine.is_ours and one.model in models
-        for replica in [*_names(one), *(id_ for of, id_ in more if of == one.name)]
+        for replica, theirs in [
+            *_of(name, at_work),
+            *_names(one, (adapters or {}).get(name, ())),
+            *_of(name, ending),
+        ]
     ]
-    on_cores = [one.threads for _, one, _ in local if one.engine is EngineKind.LLAMA_CPP]
+    on_cores = [one.threads for _, one, _, _ in local if one.engine is EngineKind.LLAMA_CPP]
     cores = iter(assign_cores(on_cores, room.cores))
-    wanted = {name: one.threads for name, one, _ in local if one.engine is EngineKind.VLLM}
+    wanted = {name: one.threads for name, one, _, _ in local if one.engine is EngineKind.VLLM}
     accelerators = assign_accelerators(wanted, room.accelerators, held or {})
     return tuple(
         EngineSpec(
@@ -245,13 +268,19 @@ def wanted_engines(
             accelerators=accelerators.get(replica, ()),
             model=model.id,
             digest="" if model.asset else (model.digest or "").removeprefix("sha256:"),
+            adapters=theirs,
         )
-        for replica, one, model in local
+        for replica, one, model, theirs in local
     )
 
 
-def wanted_replicas(deployments: dict[str, Deployment], room: EngineRoom) -> list[Replica]:
-    """The replicas there should be: engines starting, and servers that exist already, ready."""
+def wanted_replicas(
+    deployments: dict[str, Deployment],
+    room: EngineRoom,
+    adapters: Mapping[str, tuple[str, ...]] | None = None,
+) -> list[Replica]:
+    """The replicas there should be: engines starting, and servers that exist already, ready.
+    `adapters`: by deployment."""
     replicas = []
     for _, one in sorted(deployments.items()):
         if not one.engine.is_ours:
@@ -259,16 +288,43 @@ def wanted_replicas(deployments: dict[str, Deployment], room: EngineRoom) -> lis
             ready = ReplicaState.READY
             replicas.append(Replica(f"{one.name}-0", one.name, ready, one.url, one.place))
             continue
-        for replica in _names(one):
+        for replica, theirs in _names(one, (adapters or {}).get(one.name, ())):
             address = socket_path(room.sockets, replica)
             starting = ReplicaState.STARTING
             held_in = room.holds(one.engine)
-            replicas.append(Replica(replica, one.name, starting, address, one.place, held_in))
+            replicas.append(
+                Replica(replica, one.name, starting, address, one.place, held_in, adapters=theirs)
+            )
     return replicas
 
 
-def _names(deployment: Deployment) -> list[str]:
-    return [f"{deployment.name}-{number}" for number in range(deployment.replicas)]
+def _names(
+    deployment: Deployment, adapters: tuple[str, ...] = ()
+) -> list[tuple[str, tuple[str, ...]]]:
+    """A deployment's replicas, with their adapters: other ones make another replica."""
+    mark = f".{sha256(' '.join(adapters).encode()).hexdigest()[:MARK_DIGITS]}" if adapters else ""
+    names = (f"{deployment.name}-{number}{mark}" for number in range(deployment.replicas))
+    return [(name, adapters) for name in names]
+
+
+def _of(deployment: str, leaving: Collection[Replica]) -> list[tuple[str, tuple[str, ...]]]:
+    return sorted((one.id, one.adapters) for one in leaving if one.deployment == deployment)
+
+
+def place_of(replica: str) -> str:
+    """Deployment and number, whatever its adapters are: one replica works there at a time, and
+    another while it takes over."""
+    deployment, _, rest = replica.rpartition("-")
+    return f"{deployment}-{rest.partition('.')[0]}"
+
+
+def _served(
+    adapters: Mapping[str, tuple[str, ...]], held_back: Collection[str]
+) -> dict[str, tuple[str, ...]]:
+    """Without those that no engine may have."""
+    return {
+        name: tuple(one for one in all_ if one not in held_back) for name, all_ in adapters.items()
+    }
 
 
 def socket_path(sockets: str, replica: str) -> str:

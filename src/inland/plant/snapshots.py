@@ -2,6 +2,7 @@
 
 from typing import Any, TypeVar
 
+from inland.decide.lines.rollout import serving
 from inland.domain.budgets import TOKENS
 from inland.domain.capacity import Profile, settings_of
 from inland.domain.plant import Deployment
@@ -36,6 +37,7 @@ def build_snapshot(
         contracts=_ordered(state.contracts()),
         profiles=_ordered(profiles_in_force(state)),
         guards=_ordered(state.guards()),
+        serving=_ordered(serving(state.releases().values())),
         **({} if billing is None else _budgets(billing)),
     )
 

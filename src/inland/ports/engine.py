@@ -146,6 +146,7 @@ class Target(msgspec.Struct, frozen=True, gc=False):
     an engine of ours works on it (None: where it likes); unless `reuse`, it clears that slot first,
     and nothing of it serves this request. `salt`: what an engine that shares a prompt cache among
     all it serves is to keep this prompt apart by: of one tenant alone, and told to nobody else.
+    `adapter`: which of the replica's adapters answers; None for the model as it is.
     """
 
     replica: str
@@ -155,6 +156,7 @@ class Target(msgspec.Struct, frozen=True, gc=False):
     slot: int | None = None
     reuse: bool = False
     salt: str | None = None
+    adapter: int | None = None
 
     def __repr__(self) -> str:
         return f"Target({self.replica})"

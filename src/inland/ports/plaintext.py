@@ -22,11 +22,13 @@ class Plaintext(Protocol):
 @dataclass(frozen=True, slots=True)
 class Clean:
     """Weights that were inspected. `kind`: `gguf` or `safetensors`. `licence`: as they say
-    themselves. `isolation`: what held in the child that read them."""
+    themselves. `isolation`: what held in the child that read them. `role`: `model` or `adapter`, of
+    a GGUF that says so."""
 
     kind: str
     licence: str
     isolation: str
+    role: str = ""
 
 
 class Memory(Protocol):

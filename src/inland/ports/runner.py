@@ -26,6 +26,7 @@ class EngineSpec:
     `cores`: the CPU numbers it is pinned to, `accelerators`: those it sees; empty means any.
     `isolation` is an order: a process that cannot have it ends. `model`, `digest`: what the factory
     knows its weights as (SHA-256, hex); a process whose weights do not verify as that ends.
+    `adapters`: assets that control hands over too, asked for by their place in this list.
     """
 
     replica: str
@@ -41,6 +42,7 @@ class EngineSpec:
     accelerators: tuple[int, ...] = ()
     model: str = ""
     digest: str = ""
+    adapters: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from inland.domain.capacity import Profile
 from inland.domain.contracts import Contract
 from inland.domain.guards import Guard
 from inland.domain.plant import Deployment, Key, Model, Replica, Tenant
+from inland.domain.releases import Release
 
 
 class StateTables(Protocol):
@@ -32,6 +33,20 @@ class StateTables(Protocol):
     def guards(self) -> dict[str, Guard]: ...
     def put_guard(self, guard: Guard) -> None: ...
     def remove_guard(self, name: str) -> None: ...
+
+    def releases(self, *, past: bool = False) -> dict[str, Release]:
+        """Those that engines or gateways may have to do with, or, with `past`, all there were."""
+        ...
+
+    def put_release(self, release: Release) -> None: ...
+
+    def statement(self, release: str) -> str | None:
+        """What was signed when it was approved."""
+        ...
+
+    def put_statement(self, release: str, signed: str) -> None:
+        """Of a release that is there."""
+        ...
 
     def contracts(self, *, ended: bool = False) -> dict[str, Contract]:
         """Those in force by id, or, with `ended`, all there ever were."""

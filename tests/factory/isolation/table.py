@@ -60,6 +60,7 @@ _PLAIN = {
     "vault.rotate": ("secret",),
     "budgets.set": ("unit", "amount", "period", "soft_percent", "hard"),
     "guards.set": ("name", "act", "finds", "patterns", "on", "category", "fails"),
+    "releases.propose": ("name", "evidence", "pace"),
     "prices.set": ("currency", "prompt", "cached", "completion", "since"),
     "chat.completions": (
         *(*_TEXTS, "messages", "max_completion_tokens", "top_logprobs"),
@@ -92,6 +93,13 @@ SLOTS: dict[str, Kind | None] = {
     "jobs.list.tenant": Kind.TENANT,
     "jobs.show.job": Kind.RECORD,
     "jobs.stop.job": Kind.RECORD,
+    "releases.propose:deployment": Kind.DEPLOYMENT,
+    "releases.propose:adapter": Kind.ASSET,
+    "releases.list.tenant": Kind.TENANT,
+    **{
+        f"releases.{name}.release": Kind.RECORD
+        for name in ("show", "statement", "approve", "rollback")
+    },
     "vault.withdraw:tenant": Kind.TENANT,
     "vault.give-back:tenant": Kind.TENANT,
     "keys.list.tenant": Kind.TENANT,
@@ -188,6 +196,7 @@ BODIES: dict[str, dict[str, Any] | bytes] = {
     "policies.explain": {"who": "{tenant}", "deployment": "{deployment}"},
     "jobs.run": {"tenant": "{tenant}", "assets": ["{asset}"], "command": ["true"]},
     "log.rotate": {"why": "nonsense"},
+    "releases.propose": {"name": "n", "deployment": "{deployment}", "adapter": "{asset}"},
     "budgets.set": {"tenant": "{tenant}", "amount": "1", "period": "day"},
     "guards.set": {"name": "cards", "act": "note", "finds": ["card"], "tenant": "{tenant}"},
     "prices.set": {
@@ -229,6 +238,7 @@ OPEN = frozenset(
             "assets.move",
         ),
         *("contracts.list", "contracts.report", "contracts.page", "jobs.list"),
+        "releases.list",
         *("invoices.get", "invoices.page", "budgets.list"),
         *("chat.completions", "completions", "embeddings", "models", "models.one"),
     }
@@ -331,6 +341,16 @@ COMMANDS: dict[str, list[tuple[Kind, list[str]]] | str] = {
     "inland receipt open": [(Kind.RECORD, ["{}"])],
     "inland record destroy": [(Kind.TENANT, ["--tenant", "{}", "--before", "2020-01-01"])],
     "inland record export": [(Kind.TENANT, ["--tenant", "{}", "-o", "/dev/null"])],
+    "inland release approve": [(Kind.RECORD, ["{}"])],
+    "inland release diff": [(Kind.RECORD, ["{}"])],
+    "inland release list": [(Kind.TENANT, ["--tenant", "{}"])],
+    "inland release propose": [
+        (Kind.ASSET, ["n", "--adapter", "{}", "--deployment", "smollm2"]),
+        (Kind.DEPLOYMENT, ["n", "--adapter", "x", "--deployment", "{}"]),
+    ],
+    "inland release rollback": [(Kind.RECORD, ["{}"])],
+    "inland release show": [(Kind.RECORD, ["{}"])],
+    "inland release statement": [(Kind.RECORD, ["{}"])],
     "inland status": "files",  # what it shows beside control's refusal is the supervisor's
     "inland tenant add": [(Kind.TENANT, ["{}"])],
     "inland tenant list": [],

@@ -10,6 +10,7 @@ from fastapi.testclient import TestClient
 
 from inland.adapters.files.disk import Disk
 from inland.adapters.weights.bringing import Bringing
+from inland.adapters.weights.envelope import ModelsKey
 from inland.adapters.weights.shelf import Shelf
 from inland.api.app import build_app
 from inland.api.control import Control
@@ -23,6 +24,8 @@ from inland.plant.measuring import Measuring
 from inland.plant.models import Models
 from inland.plant.outbound import Outbound
 from inland.plant.pulls import Pulls
+from inland.plant.release_traffic import ReleaseTraffic
+from inland.plant.releases import Releases
 from inland.plant.replicas import EngineRoom, Replicas
 from inland.plant.reports import Reports
 from inland.plant.ticker import Ticker
@@ -147,6 +150,7 @@ class Factory:
             invoices=Invoices(Disk(home), plant.store, plant.clock, 600, lambda: ()),
             destroying=self._destroying(home),
             replicas=self.replicas,
+            releases=self._releases(home),
             explain=Explain(plant.changes, self.books, SITE),
             books=self.books,
             runner=self.runner,
@@ -164,6 +168,12 @@ class Factory:
             self._key(f"{tenant}-member", tenant, Role.MEMBER)
         self._key("operator", None, Role.OPERATOR)
         self._key("auditor", None, Role.AUDITOR)
+
+    def _releases(self, home: Path) -> Releases:
+        room, traffic = self.plant.room, ReleaseTraffic(self.feed.heard)
+        signer = ModelsKey(Shelf(home))
+        vetted = room.holders.vetted
+        return Releases(self.plant.changes, room.rulings, vetted, signer, traffic.of)
 
     def _destroying(self, home: Path) -> Destroying:
         files, changes = Disk(home), self.plant.changes

@@ -16,7 +16,9 @@ KEYS = {
 
 
 #: What stands for a name in a path.
-NAMES = dict.fromkeys(("tenant", "key", "name", "contract", "asset", "export", "job"), "nope")
+NAMES = dict.fromkeys(
+    ("tenant", "key", "name", "contract", "asset", "export", "job", "release"), "nope"
+)
 
 
 def test_every_route_is_in_the_table_or_public_by_name():

@@ -27,6 +27,7 @@ from inland.domain.plant import (
     Role,
     Tenant,
 )
+from inland.domain.releases import Serving
 from inland.domain.snapshot import Secrets, Snapshot
 from inland.gateway.gateway import Gateway
 from inland.gateway.hosts import Hosts
@@ -75,6 +76,9 @@ class Decider:
     def __init__(self) -> None:
         self.denied: set[tuple[str, str]] = set()
         self.hidden: set[tuple[str, str]] = set()
+
+    def decide_release(self, key_id: str, serving: Serving, /) -> Verdict:
+        return self.decide_serve(key_id, serving.name)
 
     def decide_serve(self, key_id: str, deployment: str, /) -> Verdict:
         if (key_id, deployment) in self.hidden:

@@ -15,11 +15,11 @@ from inland.domain.errors import Conflict
 
 @pytest.fixture
 def path(tmp_path: Path) -> Iterator[Path]:
-    def handed(process: str, pid: int) -> MemoryFile:
+    def handed(process: str, pid: int, adapters: tuple[str, ...]) -> list[MemoryFile]:
         assert pid == os.getpid(), "the kernel says who asks"
         if process != "engine-a":
             raise Conflict(process, "acme has withdrawn its keys")
-        return MemoryFile([b"weights"])
+        return [MemoryFile([one.encode()]) for one in ("weights", *adapters)]
 
     socket = HandingSocket(tmp_path / "handing.sock", handed)
     thread = threading.Thread(target=socket.serve)
@@ -31,8 +31,16 @@ def path(tmp_path: Path) -> Iterator[Path]:
 
 def test_who_may_have_it_gets_a_descriptor_that_reads_it(path: Path) -> None:
     for _ in range(handing.ASKERS * 2):
-        fd = ask(path, "engine-a")
+        (fd,) = ask(path, "engine-a")
         assert os.pread(fd, 100, 0) == b"weights"
+        os.close(fd)
+
+
+def test_adapters_come_in_the_order_that_they_were_asked_for_in(path: Path) -> None:
+    asked = [f"{number:036d}" for number in range(handing.FILES - 1)]
+    fds = ask(path, "engine-a", asked)
+    assert [os.pread(fd, 100, 0).decode() for fd in fds] == ["weights", *asked]
+    for fd in fds:
         os.close(fd)
 
 

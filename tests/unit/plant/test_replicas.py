@@ -6,6 +6,7 @@ import pytest
 
 from inland.domain.errors import BadInput, Conflict, NotFound
 from inland.domain.plant import EngineKind, ReplicaState
+from inland.domain.releases import Release, ReleaseState
 from inland.plant.deployments import Order
 from inland.plant.draining import Draining
 from inland.plant.replicas import (
@@ -320,3 +321,66 @@ def test_what_cannot_be_scaled_is_refused(plant, replicas, two):
     before = plant.snapshot.version
     plant.deployments.scale("op", "two", 2)
     assert plant.snapshot.version == before
+
+
+def _release(plant, number=1, state=ReleaseState.APPROVED):
+    made = Release(
+        id=f"r{number}",
+        tenant="acme",
+        name="notes",
+        deployment="smollm2",
+        base_digest="sha256:00",
+        adapter=f"a{number}",
+        digest="hmac-sha256:1",
+        state=state,
+        proposed_by="op",
+        created_unix_s=0,
+        since_unix_s=0,
+        approved_by="op",
+    )
+    with plant.changes.change("test") as change:
+        change.state.put_release(made)
+        change.touch()
+
+
+def test_an_engine_serves_until_one_with_other_adapters_does(
+    plant, runner, prober, replicas, at_work
+):
+    for _ in range(2):
+        replicas.step()
+    _release(plant)
+    prober.works = False
+    replicas.step()
+    old, new = sorted(plant.changes.snapshot().replicas.values(), key=lambda one: len(one.id))
+    assert (old.id, old.state) == (ONE, ReplicaState.READY)
+    assert (new.adapters, new.state) == (("a1",), ReplicaState.STARTING)
+    assert [spec.adapters for spec in runner.asked[-1]] == [(), ("a1",)]
+    assert [spec.cores for spec in runner.asked[-1]] == [(1,), ()], "it keeps its core"
+    at_work.add(ONE)
+    prober.works = True
+    plant.clock.sleep(1)
+    for _ in range(2):
+        replicas.step()
+    there = plant.changes.snapshot().replicas
+    assert there[new.id].state is ReplicaState.READY
+    assert there[ONE].state is ReplicaState.DRAINING
+    at_work.clear()
+    for _ in range(2):
+        replicas.step()
+    assert plant.changes.snapshot().replicas.keys() == {new.id}
+    assert [(spec.adapters, spec.cores) for spec in runner.asked[-1]] == [(("a1",), (1,))]
+
+
+def test_an_engine_that_does_not_start_with_an_adapter_takes_nothings_place(
+    plant, runner, replicas
+):
+    for _ in range(2):
+        replicas.step()
+    _release(plant)
+    replicas.step()
+    (new,) = plant.changes.snapshot().replicas.keys() - {ONE}
+    runner.put(new, pid=None, state=ProcessState.FAILED, why="no such tensor")
+    for _ in range(3):
+        replicas.step()
+    assert _state(plant) is ReplicaState.READY
+    assert _state(plant, new) is ReplicaState.FAILED

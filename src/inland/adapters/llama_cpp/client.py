@@ -17,6 +17,7 @@ from inland.adapters.openai.wire import (
     ChatBody,
     CompletionBody,
     EmbeddingBody,
+    LoraBody,
     body_of,
     path_of,
 )
@@ -40,6 +41,8 @@ def encode(work: Work, target: Target) -> bytes:
         body.max_tokens = work.max_tokens or work.answer_tokens
         body.cache_prompt, body.timings_per_token = target.reuse, True
         body.id_slot = target.slot
+        if target.adapter is not None:
+            body.lora = [LoraBody(target.adapter)]
         if work.seed is not None:
             body.seed = min(work.seed & _ANY_SEED, _ANY_SEED - 1)
         if work.logprobs:

@@ -8,6 +8,7 @@ in as its orders say; an isolation that cannot be had ends it.
 
 import os
 import select
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
 _SPARE_THREADS = 8
 
 
-def serve(spec: EngineSpec) -> None:
-    """Serve `spec` until SIGTERM comes.
+def serve(spec: EngineSpec, loaded: Callable[[], None] = lambda: None) -> None:
+    """Serve `spec`, whose adapters are files here, until SIGTERM comes. `loaded`: runs once
+    adapters are read, whose files may go then.
 
     Raises OSError where the orders cannot be followed, RuntimeError where the model does not load.
     """
@@ -36,8 +38,10 @@ def serve(spec: EngineSpec) -> None:
     _remove(paths)
     stop = stop_signal()
     model = Path(spec.model_file)
-    shut_in(spec.isolation, (model,), paths[0].parent)
+    adapters = tuple(Path(each) for each in spec.adapters)
+    shut_in(spec.isolation, (model, *adapters), paths[0].parent)
     servers = _start(spec)
+    loaded()
     select.select([stop], [], [])
     _remove(paths)
     del servers
@@ -53,12 +57,25 @@ def _start(spec: EngineSpec) -> list[object]:
     import xllamacpp  # noqa: PLC0415 - native code, loaded once the process is shut in
 
     text = _params(spec, spec.socket, spec.slots)
+    text.lora_adapters = _adapters(spec)
     vectors = _params(spec, vectors_beside(spec.socket), 1)
     vectors.embedding = True
     vectors.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
     vectors.n_batch = vectors.n_ubatch = spec.context  # a text is averaged in one go
     with ThreadPoolExecutor() as side_by_side:
         return list(side_by_side.map(xllamacpp.Server, (vectors, text)))
+
+
+def _adapters(spec: EngineSpec) -> "list[xllamacpp.CommonAdapterLoraInfo]":
+    """Loaded, and of no effect until a request asks for one: at a scale of 0 none is computed."""
+    import xllamacpp  # noqa: PLC0415 - as above
+
+    adapters = []
+    for path in spec.adapters:
+        one = xllamacpp.CommonAdapterLoraInfo()
+        one.path, one.scale = path, 0.0
+        adapters.append(one)
+    return adapters
 
 
 def _params(spec: EngineSpec, address: str, slots: int) -> "xllamacpp.CommonParams":

@@ -1,7 +1,7 @@
-"""Handing plaintext over: an engine that starts asks control for its weights on a unix socket, and
-gets a memory file's descriptor, or why not.
+"""Handing plaintext over: an engine that starts asks control for its weights and its adapters on a
+unix socket, and gets memory files' descriptors, or why not.
 
-One JSON line asks, one answers, with the descriptor beside it. Whoever asks is known by its pid,
+One JSON line asks, one answers, with the descriptors beside it. Whoever asks is known by its pid,
 which the kernel says; what was shut in is not heard.
 """
 
@@ -10,7 +10,7 @@ import json
 import os
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from inland.adapters.files.clock import SystemClock
@@ -19,7 +19,10 @@ from inland.domain.errors import Conflict, InlandError
 from inland.ports.plaintext import Plaintext
 
 #: One question or answer, newline included.
-LINE_BYTES = 4096
+LINE_BYTES = 16_384
+#: Most descriptors that are handed over at once; the kernel takes 253 (SCM_MAX_FD).
+FILES = 250
+WHY_CHARS = 2_000
 #: Askers served at once; more wait in the kernel.
 ASKERS = 8
 ASKING_S = 10.0
@@ -27,8 +30,9 @@ ASKING_S = 10.0
 CONTROL_S, OPENING_S = 120.0, 3600.0
 _PAUSE_S = 0.1
 
-#: What process `name` with `pid` is to have. Raises InlandError.
-Handed = Callable[[str, int], Plaintext]
+#: What process `name` with `pid` is to have, and of its adapters those it asks for, in that order.
+#: Raises InlandError.
+Handed = Callable[[str, int, tuple[str, ...]], Sequence[Plaintext]]
 
 
 class HandingSocket:
@@ -68,20 +72,24 @@ class HandingSocket:
             self._places.release()
 
     def _converse(self, connection: socket.socket) -> None:
-        name = json.loads(_line(connection))["process"]
+        asked = json.loads(_line(connection))
+        adapters = tuple(str(each) for each in asked["adapters"])
         try:
-            file = self._handed(str(name), pid_of(connection))
+            files = self._handed(str(asked["process"]), pid_of(connection), adapters)
         except (InlandError, OSError) as error:
-            connection.sendall(_told({"why": str(error)}))
+            connection.sendall(_told({"why": str(error)[:WHY_CHARS]}))
             return
         try:
-            socket.send_fds(connection, [_told({"bytes": file.bytes})], [file.fd])
+            told = _told({"files": len(files)})
+            socket.send_fds(connection, [told], [file.fd for file in files])
         finally:
-            file.close()
+            for file in files:
+                file.close()
 
 
-def ask(path: Path, process: str) -> int:
-    """The descriptor of what `process`, the one that asks, is to have.
+def ask(path: Path, process: str, adapters: Sequence[str] = ()) -> list[int]:
+    """The descriptors of what `process`, the one that asks, is to have: of its weights, where they
+    are an asset, and of the adapters it asks for.
 
     Waits for a control that is not there yet. Raises Conflict with why it is given nothing.
     """
@@ -89,25 +97,25 @@ def ask(path: Path, process: str) -> int:
     until_s = clock.monotonic() + CONTROL_S
     while True:
         try:
-            return _asked(path, process)
+            return _asked(path, process, adapters)
         except (OSError, ValueError) as error:
             if clock.monotonic() > until_s:
                 raise Conflict(process, f"control hands over nothing ({error})") from None
         clock.sleep(_PAUSE_S)
 
 
-def _asked(path: Path, process: str) -> int:
+def _asked(path: Path, process: str, adapters: Sequence[str]) -> list[int]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(OPENING_S)
         connection.connect(str(path))
-        connection.sendall(_told({"process": process}))
-        data, descriptors, _, _ = socket.recv_fds(connection, LINE_BYTES, 1)
+        connection.sendall(_told({"process": process, "adapters": list(adapters)}))
+        data, descriptors, _, _ = socket.recv_fds(connection, LINE_BYTES, FILES)
         told = json.loads(data)
-        if "why" in told or not descriptors:
+        if not descriptors or told.get("files") != len(descriptors):
             for each in descriptors:
                 os.close(each)
             raise Conflict(process, str(told.get("why", "nothing was handed over")))
-        return descriptors[0]
+        return descriptors
 
 
 def _line(connection: socket.socket) -> bytes:
@@ -122,4 +130,6 @@ def _line(connection: socket.socket) -> bytes:
 
 def _told(facts: dict[str, object]) -> bytes:
     line = json.dumps(facts).encode()
-    return line[: LINE_BYTES - 1] + b"\n"
+    if len(line) >= LINE_BYTES:
+        raise ValueError(f"a line of {len(line)} bytes, at most {LINE_BYTES - 1}")
+    return line + b"\n"

@@ -97,7 +97,7 @@ class MemoryFiles:
             found = inspect(Opened(file.fd, file.bytes), self._isolation)
         except Refused as error:
             raise BadInput("model", str(error)) from None
-        return Clean(found.kind, found.licence, found.isolation)
+        return Clean(found.kind, found.licence, found.isolation, found.role)
 
     def let_go(self) -> None:
         """As the port says."""

@@ -230,6 +230,13 @@ class FormatBody(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     json_schema: JsonSchema | None = None
 
 
+class LoraBody(msgspec.Struct, frozen=True, gc=False):
+    """One of llama.cpp's adapters, by its place in the list it was started with."""
+
+    id: int
+    scale: float = 1.0
+
+
 class Sampled(msgspec.Struct, omit_defaults=True, gc=False, kw_only=True):
     """What requests for text have in common. Fields at their defaults are left out."""
 
@@ -247,6 +254,7 @@ class Sampled(msgspec.Struct, omit_defaults=True, gc=False, kw_only=True):
     cache_prompt: bool | None = None  # llama.cpp's
     id_slot: int | None = None  # llama.cpp's
     timings_per_token: bool | None = None  # llama.cpp's
+    lora: list[LoraBody] | None = None  # llama.cpp's
     cache_salt: str | None = None  # vLLM's
 
 

@@ -20,14 +20,16 @@ SPOKEN = (1, 1)
 #: Whoever says nothing speaks the first.
 UNSAID = (1, 1)
 
-#: The fields of an engine that are lists of numbers.
+#: The fields of an engine that are lists of numbers, and of texts.
 _NUMBERS = ("cores", "accelerators")
+_TEXTS = ("adapters",)
 #: The others: name, type, and whether it may be left out.
 _PLAIN = tuple(
     (f.name, int if f.type in {int, "int"} else str, f.default is not MISSING)
     for f in fields(EngineSpec)
-    if f.name not in _NUMBERS
+    if f.name not in {*_NUMBERS, *_TEXTS}
 )
+_FIELDS = frozenset(f.name for f in fields(EngineSpec))
 
 
 def to_line(message: dict[str, Any]) -> bytes:
@@ -51,14 +53,16 @@ def from_line(line: bytes) -> dict[str, Any]:
 
 def spec_from(raw: object) -> EngineSpec:
     """An engine to run, every field checked. Raises BadInput naming the field."""
-    if not isinstance(raw, dict) or set(raw) - {*_NUMBERS, *(name for name, _, _ in _PLAIN)}:
+    if not isinstance(raw, dict) or set(raw) - _FIELDS:
         raise BadInput("specs", "an engine is an object with the fields of EngineSpec alone")
     for name, expected, optional in _PLAIN:
         if not (optional and name not in raw) and type(raw.get(name)) is not expected:
             raise BadInput(name, f"must be of type {expected.__name__}")
     if "/" in raw["replica"] or not raw["replica"]:
         raise BadInput("replica", "must be a plain name")
-    return EngineSpec(**raw | {name: _numbers(name, raw.get(name, [])) for name in _NUMBERS})
+    lists: dict[str, Any] = {name: _numbers(name, raw.get(name, [])) for name in _NUMBERS}
+    lists |= {name: _texts(name, raw.get(name, [])) for name in _TEXTS}
+    return EngineSpec(**raw | lists)
 
 
 def spec_to(spec: EngineSpec) -> dict[str, Any]:
@@ -70,6 +74,12 @@ def spec_to(spec: EngineSpec) -> dict[str, Any]:
 def _numbers(name: str, raw: object) -> tuple[int, ...]:
     if not isinstance(raw, list) or any(type(one) is not int or one < 0 for one in raw):
         raise BadInput(name, "must be a list of numbers")
+    return tuple(raw)
+
+
+def _texts(name: str, raw: object) -> tuple[str, ...]:
+    if not isinstance(raw, list) or any(type(one) is not str for one in raw):
+        raise BadInput(name, "must be a list of texts")
     return tuple(raw)
 
 

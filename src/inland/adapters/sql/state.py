@@ -39,6 +39,7 @@ from inland.domain.plant import (
     Role,
     Tenant,
 )
+from inland.domain.releases import Release
 
 #: A row as SQLAlchemy gives it, by column name.
 Row = Mapping[str, Any]
@@ -79,6 +80,7 @@ MODELS = Table(
     Column("file", String, nullable=True),
     Column("licence", String, nullable=True),
     Column("declared", Boolean, nullable=False),
+    Column("is_adapter", Boolean, nullable=False, server_default=false()),
 )
 DEPLOYMENTS = Table(
     "deployments",
@@ -106,6 +108,7 @@ REPLICAS = Table(
     Column("place", JSON, nullable=False),
     Column("isolation", String, nullable=False),
     Column("template", JSON(none_as_null=True), nullable=True),
+    Column("adapters", JSON(none_as_null=True), nullable=True),
 )
 PROFILES = Table(
     "profiles",
@@ -134,6 +137,15 @@ GUARDS = Table(
     metadata,
     Column("name", String, primary_key=True),
     Column("guard", JSON, nullable=False),
+)
+RELEASES = Table(
+    "releases",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("tenant", String, nullable=False, index=True),
+    Column("past", Boolean, nullable=False),
+    Column("release", JSON, nullable=False),
+    Column("statement", Text, nullable=True),
 )
 POLICIES = Table(
     "policies",
@@ -214,6 +226,7 @@ class SqlState:
                 "file": model.file,
                 "licence": model.licence,
                 "declared": model.declared,
+                "is_adapter": model.is_adapter,
             },
         )
 
@@ -259,6 +272,7 @@ class SqlState:
                 "place": _place_row(replica.place),
                 "isolation": replica.isolation,
                 "template": _features_row(replica.template),
+                "adapters": list(replica.adapters) or None,
             },
         )
 
@@ -282,6 +296,22 @@ class SqlState:
 
     def remove_guard(self, name: str) -> None:
         self._connection.execute(delete(GUARDS).where(GUARDS.c.name == name))
+
+    def releases(self, *, past: bool = False) -> dict[str, Release]:
+        rows = self._rows(RELEASES, None if past else RELEASES.c.past.is_(False))
+        return {row["id"]: msgspec.convert(row["release"], Release) for row in rows}
+
+    def put_release(self, release: Release) -> None:
+        row = {"id": release.id, "tenant": release.tenant, "past": release.past}
+        self._put(RELEASES, {**row, "release": msgspec.to_builtins(release)})
+
+    def statement(self, release: str) -> str | None:
+        row = self._row(RELEASES, release)
+        return None if row is None else row["statement"]
+
+    def put_statement(self, release: str, signed: str) -> None:
+        its = RELEASES.c.id == release
+        self._connection.execute(update(RELEASES).where(its).values(statement=signed))
 
     def contracts(self, *, ended: bool = False) -> dict[str, Contract]:
         in_force = CONTRACTS.c.until_unix_s.is_(None)
@@ -381,6 +411,7 @@ def _model(row: Row) -> Model:
         file=row["file"],
         licence=row["licence"],
         declared=row["declared"],
+        is_adapter=row["is_adapter"],
     )
 
 
@@ -402,6 +433,7 @@ def _replica(row: Row) -> Replica:
         place=_place(row["place"]),
         isolation=row["isolation"],
         template=_features(row["template"]),
+        adapters=tuple(row["adapters"] or ()),
     )
 
 

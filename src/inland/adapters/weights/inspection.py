@@ -19,7 +19,8 @@ _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "HOME": "/"}
 
 
 class Inspected(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a file of weights is and says of itself. `isolation`: what held the child in."""
+    """What a file of weights is and says of itself. `isolation`: what held the child in. `role`:
+    `model` or `adapter`, of a GGUF that says so."""
 
     kind: str
     tensors: int
@@ -28,6 +29,7 @@ class Inspected(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str = ""
     architecture: str = ""
     isolation: str = ""
+    role: str = ""
 
 
 class _No(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -102,6 +102,7 @@ def _of_gguf(descriptor: int) -> dict[str, Any]:
             "licence": told("general.license"),
             "name": told("general.name"),
             "architecture": told("general.architecture"),
+            "role": told("general.type"),
         }
 
 

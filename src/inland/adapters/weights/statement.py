@@ -20,7 +20,7 @@ from inland.domain.errors import Damaged
 
 #: A statement has a line for each file of a model.
 LIMIT_BYTES = 4 << 20
-_PAYLOAD = "application/vnd.in-toto+json"
+PAYLOAD = "application/vnd.in-toto+json"
 _STATEMENT = "https://in-toto.io/Statement/v1"
 _PREDICATE = "https://model_signing/signature/v1.0"
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
@@ -71,20 +71,20 @@ def signed_digest(signature: bytes, public_key: bytes, what: str) -> str:
         key = load_pem_public_key(public_key)
         if not isinstance(key, EllipticCurvePublicKey) or not isinstance(key.curve, SECP256R1):
             raise Damaged(what, "the factory's key for models is not the kind it should be")
-        key.verify(given, _to_be_signed(envelope.payload_type, payload), ECDSA(SHA256()))
+        key.verify(given, to_be_signed(envelope.payload_type, payload), ECDSA(SHA256()))
         statement = msgspec.json.decode(payload, type=_Statement)
     except InvalidSignature:
         raise Damaged(what, "its signature is not by this factory, or not of this model") from None
     except (msgspec.MsgspecError, Base64Error, ValueError) as error:
         raise Damaged(what, f"its signature cannot be read ({error})") from None
-    if (envelope.payload_type, statement.kind) != (_PAYLOAD, _STATEMENT):
+    if (envelope.payload_type, statement.kind) != (PAYLOAD, _STATEMENT):
         raise Damaged(what, "its signature is of something else")
     if statement.predicate_type != _PREDICATE:
         raise Damaged(what, "its signature is of something else")
     return _digest(statement.predicate.resources, what)
 
 
-def _to_be_signed(kind: str, payload: bytes) -> bytes:
+def to_be_signed(kind: str, payload: bytes) -> bytes:
     """DSSE's pre-authentication encoding."""
     name = kind.encode()
     return b"DSSEv1 %d %s %d %s" % (len(name), name, len(payload), payload)

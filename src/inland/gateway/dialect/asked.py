@@ -1,6 +1,7 @@
 """What a request asks, whatever it is written in: the model, the work, and how to answer.
 
-`user`, `metadata` and `store: false` are accepted everywhere and have no effect: nothing is stored.
+`metadata` and `store: false` are accepted everywhere and have no effect: nothing is stored. `user`
+says no more than who keeps to the same release while another one is rolled out.
 """
 
 from collections.abc import Iterable
@@ -65,6 +66,9 @@ class Asked(Written, Protocol):
     @property
     def model(self) -> str: ...
 
+    @property
+    def user(self) -> str | None: ...
+
     def needs(self) -> list[Need]:
         """The features it takes, each with the field that takes it."""
         ...
@@ -79,7 +83,7 @@ class StreamOptions(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 
 
 class Accepted(msgspec.Struct, forbid_unknown_fields=True, gc=False, kw_only=True):
-    """Fields of every request that are taken and have no effect."""
+    """Fields of every request that no engine is told of."""
 
     user: str | None = None
     metadata: dict[str, str] | None = None

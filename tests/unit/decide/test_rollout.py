@@ -1,0 +1,104 @@
+"""Who is answered by a new release, when more are, and when it is taken back."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from inland.decide.lines.rollout import (
+    LINGER_S,
+    Seen,
+    Then,
+    chosen,
+    loaded,
+    past,
+    point,
+    serving,
+    verdict,
+)
+from inland.domain.releases import Pace, Release, ReleaseState, Serving
+
+PACE = Pace(percents=(10, 50), soak_s=60, samples=20, error_points=2, ttft_percent=50)
+LIVE = Serving("r1", "acme", "notes", "base", "a1", 100)
+NEW = Serving("r2", "acme", "notes", "base", "a2", 10)
+
+
+def release(number: int, state: ReleaseState, **more: object) -> Release:
+    made = Release(
+        id=f"r{number}",
+        tenant="acme",
+        name="notes",
+        deployment="base",
+        base_digest="sha256:0",
+        adapter=f"a{number}",
+        digest="hmac-sha256:1",
+        state=state,
+        proposed_by="op",
+        created_unix_s=0,
+        since_unix_s=0,
+        approved_by="admin",
+    )
+    return replace(made, **more)
+
+
+@given(some.text(), some.text(), some.integers(1, 99), some.integers(1, 99))
+def test_who_was_answered_by_it_still_is_when_more_are(key, user, one, other) -> None:
+    less, more = sorted((one, other))
+    if chosen([LIVE, replace(NEW, percent=less)], key, user).release == "r2":
+        assert chosen([LIVE, replace(NEW, percent=more)], key, user).release == "r2"
+
+
+def test_as_many_are_answered_by_it_as_it_says_and_others_first_by_the_next() -> None:
+    users = [str(number) for number in range(4000)]
+    first = {user for user in users if chosen([LIVE, NEW], "k", user) == NEW}
+    assert 300 < len(first) < 500
+    next_ = {user for user in users if point("r3", "k", user) < 10}
+    assert len(first & next_) < 100
+
+
+def test_of_one_release_there_is_no_choice() -> None:
+    assert chosen([NEW], "k", "") == NEW
+
+
+def test_gateways_are_told_of_what_answers_somebody() -> None:
+    told = serving(release(number, state) for number, state in enumerate(ReleaseState))
+    assert {one.percent for one in told.values()} == {10, 100}
+
+
+def test_engines_have_what_serves_or_is_to_and_what_may_be_live_again() -> None:
+    known = [
+        release(1, ReleaseState.RETIRED),  # live before 2
+        release(2, ReleaseState.LIVE, before="r1"),
+        release(3, ReleaseState.APPROVED),
+        release(4, ReleaseState.APPROVED, waits=True),
+        release(5, ReleaseState.ROLLED_BACK),
+        release(6, ReleaseState.PROPOSED),
+    ]
+    assert loaded(known, LINGER_S)["base"] == ("a1", "a2", "a3")
+    assert loaded(known, LINGER_S - 1)["base"] == ("a1", "a2", "a3", "a5")
+    assert [one.id for one in past(known, LINGER_S)] == ["r5"]
+
+
+@pytest.mark.parametrize(
+    ("candidate", "incumbent", "then"),
+    [
+        (Seen(19, 19), Seen(100), Then.WAIT),  # too few say anything
+        (Seen(20, 1), Seen(100, 4), Then.GO_ON),  # 5 % where 4 + 2 may be
+        (Seen(20, 2), Seen(100, 4), Then.ROLL_BACK),
+        (Seen(20, 1), Seen(), Then.ROLL_BACK),  # nobody to compare with: 2 % may be
+        (Seen(20, 0, 301), Seen(20, 0, 200), Then.ROLL_BACK),
+        (Seen(20, 0, 300), Seen(20, 0, 200), Then.GO_ON),
+        (Seen(20, 0, 149), Seen(20, 0, 5), Then.GO_ON),  # both are at once
+        (Seen(20, 0, 9000), Seen(19, 0, 5), Then.GO_ON),  # too few to compare with
+        (Seen(20, score=84.0), Seen(20, score=90.0), Then.ROLL_BACK),
+        (Seen(20, score=86.0), Seen(20, score=90.0), Then.GO_ON),
+    ],
+)
+def test_what_is_worse_is_taken_back(candidate: Seen, incumbent: Seen, then: Then) -> None:
+    assert verdict(PACE, candidate, incumbent, 60).then is then
+
+
+def test_nothing_goes_on_before_its_time_and_what_is_wrong_does_not_wait_for_it() -> None:
+    assert verdict(PACE, Seen(500), Seen(500), 59).then is Then.WAIT
+    assert verdict(PACE, Seen(20, 20), Seen(500), 0).then is Then.ROLL_BACK
