@@ -131,7 +131,7 @@ class Life:
         def has_read() -> bool:
             keeper = self.beside.json("job", "show", job)["pid"]
             found = memory_scan.descendants(keeper) if keeper else set()
-            roots = {Path(f"/proc/{pid}/root/tmp") for pid in found}
+            roots = {Path(f"/proc/{pid}", "root", "tmp") for pid in found}
             below.update(one for one in roots if (one / "read").exists())
             return bool(below)
 
