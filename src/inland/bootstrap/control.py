@@ -406,9 +406,8 @@ def _listen(home: Home) -> socket.socket:
 
 
 def _report(runner: SupervisorClient, name: str, server: "uvicorn.Server") -> None:
-    clock = SystemClock()
     while not server.started and not server.should_exit:
-        clock.sleep(0.01)
+        SystemClock().sleep(0.01)
     try:
         runner.report_ready(name, os.getpid(), __version__)
     except InlandError as error:
