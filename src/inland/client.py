@@ -313,6 +313,45 @@ class FactoryClient:
         """Returns when it is gone."""
         return self._object("POST", f"jobs/{_part(job)}/stop")
 
+    def add_line(self, tenant: str | None, text: str) -> dict[str, Any]:
+        return self._object("POST", "lines", body={"tenant": tenant, "text": text})
+
+    def lines(self, tenant: str | None = None) -> list[dict[str, Any]]:
+        return self._list("lines", {"tenant": tenant})
+
+    def line(self, tenant: str | None, name: str) -> dict[str, Any]:
+        params = {"tenant": tenant}
+        told: dict[str, Any] = self._call("GET", f"lines/{_part(name)}", params).json()
+        return told
+
+    def pause_line(self, tenant: str | None, name: str, *, paused: bool) -> dict[str, Any]:
+        body = {"tenant": tenant, "paused": paused}
+        return self._object("POST", f"lines/{_part(name)}/pause", body=body)
+
+    def run_line(self, tenant: str | None, name: str) -> dict[str, Any]:
+        """Returns when it is on the books; `run` tells how it goes."""
+        return self._object("POST", f"lines/{_part(name)}/run", body={"tenant": tenant})
+
+    def runs(self, tenant: str | None = None, line: str | None = None) -> list[dict[str, Any]]:
+        return self._list("runs", {"tenant": tenant, "line": line})
+
+    def run(self, run: str) -> dict[str, Any]:
+        """It (`run`), its `steps`, and its `materials`."""
+        return self._object("GET", f"runs/{_part(run)}")
+
+    def run_logs(self, run: str, after: int) -> list[dict[str, Any]]:
+        return self._list(f"runs/{_part(run)}/logs", {"after": after})
+
+    def resume_run(self, run: str) -> dict[str, Any]:
+        return self._object("POST", f"runs/{_part(run)}/resume")
+
+    def cancel_run(self, run: str) -> dict[str, Any]:
+        """Returns when nothing is done for it any more."""
+        told: dict[str, Any] = self._call(
+            "POST", f"runs/{_part(run)}/cancel", limit_s=REPORT_LIMIT_S
+        ).json()
+        return told
+
     def egress(self) -> list[dict[str, Any]]:
         return self._list("egress")
 

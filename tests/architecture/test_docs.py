@@ -11,7 +11,7 @@ from tests.architecture.source import ROOT
 DOCUMENTS = (
     *("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "docs/dependencies.md"),
     *("docs/billing.md", "docs/contracts.md", "docs/formats.md", "docs/journal.md"),
-    "docs/threat-model.md",
+    *("docs/lines.md", "docs/threat-model.md"),
 )
 #: A name in backticks that looks like a file or folder of this tree.
 PATH = re.compile(r"`((?:src|docs|tests|bench|verifier)/[\w./-]*|[A-Z]+\.md|[\w-]+\.(?:toml|txt))`")

@@ -29,6 +29,7 @@ from tests.factory.contract_values import (
     CONTRACTS,
     GUARDS,
     JOBS,
+    LINE,
     TINY,
     Narrowing,
 )
@@ -44,6 +45,8 @@ PULLED = "pulled"
 _OF_TOOLS = ("top_logprobs", "tools", "tool_choice", "parallel_tool_calls")
 _OF_A_SERVER = ("url", "upstream_model", "jurisdiction", "operator", "token")
 REVOKED = "revoked"
+#: Whose lines are asked about.
+_CALLERS = ("--tenant", "caller")
 #: Longest any request may take before it counts as a hang: a revocation may wait for two leases.
 HANG_S = PATIENCE_S
 #: Checks that do not fit: a body can be right in form and refused for what it says, and which rows
@@ -228,6 +231,28 @@ def _assets(factory: Running, folder: Path) -> Narrowing:
     }
 
 
+def _lines(factory: Running, folder: Path) -> Narrowing:
+    """A line, and a run of it that was refused: its suite holds nothing."""
+    suite, line = folder / "suite.jsonl", folder / "line.toml"
+    suite.write_text("?")
+    line.write_text(LINE)
+    factory.run("asset", "add", str(suite), *_CALLERS, "--name", "empty", "--kind", "suite")
+    factory.run("line", "add", str(line), *_CALLERS)
+    told = factory.run("line", "run", "nightly", *_CALLERS, "--json", check=False)
+    run = json.loads(told.stdout)["id"]
+    of_line, of_run = ("show", "pause", "run"), ("show", "logs", "resume", "cancel")
+    return {
+        **{f"lines.{name}.line": {"enum": ["nightly", "nothing"]} for name in of_line},
+        **{f"runs.{name}.run": {"enum": [run, "nothing"]} for name in of_run},
+        "lines.show.tenant": {"enum": ["caller", "nobody-here"]},
+        "runs.list.line": {"enum": ["nightly", "nothing"]},
+        "NewLine:tenant": {"enum": ["caller", "nobody-here"]},
+        "NewLine:text": {"enum": [LINE, "nonsense"]},
+        "LinePause:tenant": {"enum": ["caller", "nobody-here"]},
+        "LineUse:tenant": {"enum": ["caller", "nobody-here"]},
+    }
+
+
 #: What may be asked about a deployment that is to stay.
 _ABOUT_ONE = ("show", "measure", "measurement", "scale")
 
@@ -280,6 +305,7 @@ def _narrowing(factory: Running, model: str, answer: str, spare: list[str]) -> N
         **CONTRACTS,
         **BILLING,
         **_assets(factory, factory.home.parent),
+        **_lines(factory, factory.home.parent),
         "month": {"enum": ["2026-11", "2026-13"]},
         "contracts.report.deployment": {"enum": [TINY, "nothing"]},
         "contracts.page.deployment": {"enum": [TINY, "nothing"]},

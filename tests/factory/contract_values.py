@@ -76,3 +76,11 @@ GUARDS: Narrowing = {
     "NewGuard:category": {"enum": [None, "nonsense"]},
     "NewGuard:tenant": {"enum": [None, "fodder", "nobody-here"]},
 }
+
+#: A line whose runs end with their check.
+LINE = f"""
+name = "nightly"
+base = "{TINY}"
+suite = [{{name = "s", asset = "empty"}}]
+gate.score = [{{suite = "s", least = 0.5}}]
+"""

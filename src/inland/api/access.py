@@ -65,6 +65,16 @@ ACCESS: dict[str, frozenset[Role]] = {
     "jobs.list": _KEEPING,
     "jobs.show": _KEEPING,
     "jobs.stop": _ADMINS,
+    "lines.add": _ADMINS,
+    "lines.list": _KEEPING,
+    "lines.show": _KEEPING,
+    "lines.pause": _ADMINS,
+    "lines.run": _KEEPING,
+    "runs.list": _KEEPING,
+    "runs.show": _KEEPING,
+    "runs.logs": _KEEPING,
+    "runs.resume": _KEEPING,
+    "runs.cancel": _KEEPING,
     "contracts.list": _ALL,
     "contracts.report": _ALL,
     "contracts.page": _ALL,
@@ -107,8 +117,8 @@ ACCESS: dict[str, frozenset[Role]] = {
 }
 #: Operations by which a suspended tenant's keys would change something.
 _CHANGING = frozenset(
-    {"keys.add", "keys.rotate", "keys.revoke", "records.destroy"}
-    | {"releases.approve", "releases.rollback"}
+    {"keys.add", "keys.rotate", "keys.revoke", "records.destroy", "lines.add", "lines.pause"}
+    | {"lines.run", "runs.resume", "releases.approve", "releases.rollback"}
     | {
         one
         for one in ACCESS

@@ -21,6 +21,7 @@ from inland.api import (
     jobs,
     keys,
     ledger,
+    lines,
     metrics,
     models,
     moves,
@@ -80,6 +81,7 @@ NOUNS = (
     vault,
     jobs,
     releases,
+    lines,
 )
 
 

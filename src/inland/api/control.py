@@ -8,6 +8,7 @@ from inland.api.totals import Totals
 from inland.domain.limits import Limits
 from inland.domain.places import Place
 from inland.ledger.records import Record
+from inland.lines.room import LineRoom
 from inland.plant.asset_room import AssetRoom
 from inland.plant.books.public import PublicLedger
 from inland.plant.budgets import Budgets
@@ -96,6 +97,7 @@ class Control:
     pulls: Pulls
     deployments: Deployments
     assets: AssetRoom
+    lines: LineRoom
     contracts: Contracts
     reports: Reports
     measuring: Measuring

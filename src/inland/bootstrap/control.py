@@ -45,6 +45,7 @@ from inland.api.totals import Totals
 from inland.bootstrap.books import FACTORY, database, endpoint_urls, way_to_database
 from inland.bootstrap.bringing import bringing
 from inland.bootstrap.certificate import Renewal
+from inland.bootstrap.lines import rooms
 from inland.bootstrap.loops import (
     BLOBS_S,
     KEYS_S,
@@ -63,7 +64,7 @@ from inland.domain.errors import InlandError
 from inland.domain.plant import EngineKind
 from inland.plant import outbound as ways
 from inland.plant.allowances import Allowances
-from inland.plant.asset_room import AssetRoom, Workers, asset_room
+from inland.plant.asset_room import AssetRoom, Workers
 from inland.plant.books.books import Books
 from inland.plant.books.public import PublicLedger
 from inland.plant.budgets import Budgets
@@ -141,6 +142,7 @@ def run_control(home: Home, name: str, listening: Listening) -> int:
         _serve(home, parts, name)
         ended.set()
         handing.close()
+        parts.control.lines.worker.stop_all()
         parts.control.assets.jobs.end_all()
         for thread in threads:
             thread.join()
@@ -169,8 +171,7 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
     door, outbound, out = _ways_out(changes, feed, uses, to_database)
     kept = _vault(home, said, door, store)
     memory = MemoryFiles(isolation, reads := Reads())
-    workers = _workers(home, isolation, runner, memory)
-    assets = asset_room(changes, kept.vault, kept.blobs, site, limits, aside, workers)
+    assets, lines = rooms(home, changes, kept, said, _workers(home, isolation, runner, memory))
     draining = Draining(feed.works_on, clock, limits.drain_s)
     replicas = _replicas(_engine_room(home, isolation), changes, runner, draining, assets)
     releases = _releases(home, changes, assets, feed)
@@ -188,7 +189,7 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
         Controller("totals", lambda: totals.keep(feed.heard())),
         Controller("refitting", Refitting(changes, feed.heard).step),
     ]
-    ticker = Ticker(steps + out, step_failed)
+    ticker = Ticker([*steps, *out, *lines.controllers()], step_failed)
     upkeep = Ticker(_kept_up(assets, destroying), step_failed, ticker.wrong)
     control = Control(
         factory=FACTORY,
@@ -203,6 +204,7 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
         pulls=Pulls(changes, bringing(home, isolation, door), aside, limits.models),
         deployments=Deployments(changes, site, folder, limits.deployments, assets.holders.vetted),
         assets=assets,
+        lines=lines,
         contracts=contracts,
         reports=Reports(store, books, clock, int(limits.queue_s + limits.answer_s)),
         measuring=Measuring(changes, _driver(clock), aside),

@@ -22,6 +22,7 @@ from inland.adapters.home import factory_toml
 from inland.adapters.home.layout import Home
 from inland.adapters.home.listening import Listening
 from inland.adapters.host.machine import may_open
+from inland.adapters.isolation.peers import is_shut_in
 from inland.adapters.llama_cpp.client import LlamaCpp
 from inland.adapters.memory.freed import give_up_freed, overwrite_freed
 from inland.adapters.memory.reads import overwritten
@@ -132,7 +133,8 @@ async def _serve(
     reporting = loop.create_task(_report(home, name, first))
     watching = None if served is None else loop.create_task(_watch(served, clock))
     listener = socket.socket(fileno=fd)
-    await gateway.serve([listener], stop)
+    own = _own_socket(home.gateway_socket(name))
+    await gateway.serve([listener], stop, (own, is_shut_in))
     reporting.cancel()
     if watching is not None:
         watching.cancel()
@@ -207,6 +209,15 @@ async def _report(home: Home, name: str, first: asyncio.Event) -> None:
         await asyncio.to_thread(supervisor.report_ready, name, os.getpid(), __version__)
     except InlandError as error:
         _log.warning("could not report ready", extra={"why": str(error)})
+
+
+def _own_socket(path: Path) -> socket.socket:
+    """Where control asks for tokens on a run's behalf, with a key as anybody. It is private by its
+    folder; an earlier life's is taken over."""
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(str(path))
+    return listener
 
 
 def _feed_socket(home: Home) -> Path:

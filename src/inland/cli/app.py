@@ -20,6 +20,8 @@ from inland.cli import (
     job,
     key,
     ledger,
+    line,
+    line_run,
     model,
     policy,
     price,
@@ -61,6 +63,8 @@ app.add_typer(deploy.app, name="deploy")
 app.add_typer(asset.app, name="asset")
 app.add_typer(job.app, name="job")
 app.add_typer(release.app, name="release")
+app.add_typer(line.app, name="line")
+app.add_typer(line_run.app, name="run")
 app.add_typer(contract.app, name="contract")
 app.add_typer(price.app, name="price")
 app.add_typer(budget.app, name="budget")

@@ -192,6 +192,16 @@ class Limits:
         16 * MIB, 0, 1024 * MIB, "bytes", "kept of what a job prints, in memory until it ends"
     )
 
+    lines_per_tenant: int = _limit(64, 0, 4096, "lines", "production lines of one tenant")
+    runs: int = _limit(2, 0, 64, "runs", "of production lines under way in one factory")
+    runs_kept: int = _limit(
+        100, 1, 10_000, "runs", "of one line that are over and still shown; their records stay"
+    )
+    run_log_lines: int = _limit(1000, 10, 100_000, "lines", "kept of one run's log, the newest")
+    suite_tasks: int = _limit(
+        5000, 1, 1_000_000, "tasks", "of one evaluation suite that a run asks its model"
+    )
+
     @classmethod
     def of(cls, said: Mapping[str, Any]) -> "Limits":
         """The limits somebody set, defaults for the rest. Raises BadInput naming the limit."""

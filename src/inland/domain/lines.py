@@ -177,10 +177,9 @@ class Line:
         """The steps that a run of it has, in order."""
         if self.method is None:
             return (StepKind.CHECK, StepKind.EVALUATE, StepKind.GATE)
-        last: tuple[StepKind, ...] = (StepKind.RELEASE,) if self.release else ()
-        last += (StepKind.ROLLOUT,) if self.release and self.rollout else ()
-        first = (StepKind.CHECK, StepKind.BASELINE, StepKind.TRAIN, StepKind.EVALUATE)
-        return (*first, StepKind.GATE, *last)
+        left = set() if self.rollout else {StepKind.ROLLOUT}
+        left |= set() if self.release else {StepKind.RELEASE, StepKind.ROLLOUT}
+        return tuple(kind for kind in StepKind if kind not in left)
 
     @property
     def assets(self) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from inland.gateway.desk import Desk
 from inland.gateway.doorway import Doorway
 from inland.gateway.handshakes import Handshakes
 from inland.gateway.hosts import Hosts
+from inland.gateway.own_callers import IsForeign, OwnCaller
 from inland.gateway.protocol import Connection
 from inland.gateway.refusals import Refusals
 from inland.gateway.relay import Relay
@@ -127,10 +128,25 @@ class Gateway:
         gauges["handshakes"] = {"labels": [], "series": [[[], shaking]]}
         return self._shared.metrics.export(gauges)
 
-    async def serve(self, sockets: list[socket.socket], stop: asyncio.Event) -> None:
-        """Answer on `sockets` (listening) until `stop`; then finish what is under way, bounded."""
+    async def serve(
+        self,
+        sockets: list[socket.socket],
+        stop: asyncio.Event,
+        own: tuple[socket.socket, IsForeign] | None = None,
+    ) -> None:
+        """Answer on `sockets` (listening) until `stop`; then finish what is under way, bounded.
+        `own`: a unix socket for the factory's own work, which is never TLS, and who may not."""
         loop = asyncio.get_running_loop()
         servers = await self._listen(sockets)
+        if own is not None:
+            listener, is_foreign = own
+            servers.append(
+                await loop.create_unix_server(
+                    lambda: OwnCaller(lambda: Connection(self._desk), is_foreign),
+                    sock=listener,
+                    backlog=_BACKLOG,
+                )
+            )
         _collect_rarely()
         beat = loop.create_task(self._beat())
         try:

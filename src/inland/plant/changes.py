@@ -12,6 +12,7 @@ from inland.ports.assets import AssetTables
 from inland.ports.billing import BillingTables
 from inland.ports.clock import Clock, Entropy
 from inland.ports.feed import Feed
+from inland.ports.lines import LineTables
 from inland.ports.secrets import SecretStore
 from inland.ports.state import StateTables
 from inland.ports.store import Store, Transaction
@@ -34,6 +35,7 @@ class Change:
         self.state: StateTables = transaction.state
         self.billing: BillingTables = transaction.billing
         self.assets: AssetTables = transaction.assets
+        self.lines: LineTables = transaction.lines
         self.version = transaction.state.version()
         self.unix_s = unix_s
         self.is_made = False

@@ -6,8 +6,10 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import cast
 
 import pytest
+import uvloop
 
 from inland.adapters.feed.frames import Ask, to_frame
 from inland.adapters.feed.server import FeedServer
@@ -16,6 +18,7 @@ from inland.adapters.isolation.peers import is_shut_in
 from inland.adapters.isolation.shut_in import KERNEL, NONE, available
 from inland.adapters.processes.supervisor_socket import SupervisorSocket
 from inland.domain.snapshot import Secrets, Snapshot
+from inland.gateway.own_callers import OwnCaller
 
 _CHILD = """
 import os, socket, sys
@@ -88,3 +91,28 @@ def test_we_are_not_shut_in_from_ourselves() -> None:
     one, other = socket.socketpair()
     with one, other:
         assert not is_shut_in(one)
+
+
+class _Told(asyncio.Protocol):
+    """Says more than nothing to whoever asks."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._transport.write(b"told")
+        self._transport.close()
+
+
+def test_a_child_that_was_shut_in_asks_a_gateway_for_no_tokens(tmp_path: Path) -> None:
+    if available() == NONE:
+        pytest.skip("this kernel has no Landlock or no network namespaces")
+
+    async def main() -> None:
+        path, loop = tmp_path / "tokens.sock", asyncio.get_running_loop()
+        server = await loop.create_unix_server(lambda: OwnCaller(_Told, is_shut_in), path)
+        async with server:
+            assert await asyncio.to_thread(_received, NONE, path, b"?") == 4
+            assert await asyncio.to_thread(_received, KERNEL, path, b"?") == 0
+
+    uvloop.run(main())

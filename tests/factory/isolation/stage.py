@@ -1,11 +1,13 @@
 """Two tenants in one factory: alpha, whose keys ask, and beta, of whom they must not learn."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.factory.isolation import table
 from tests.factory.isolation.table import Kind
 from tests.factory.running import MODEL, Running
 from tests.patience import until
@@ -101,14 +103,7 @@ def _made(factory: Running) -> Stage:
     theirs = _answer(factory, "beta", "private")
     ours = _answer(factory, "alpha-member", MODEL)
     last = "0" if theirs[-1] != "0" else "1"
-    bought = {
-        tenant: factory.json(
-            *("contract", "add", "--tenant", tenant, "--deployment", deployment),
-            *("--tokens-per-second", "0", "--weight", "2"),
-        )["id"]
-        for tenant, deployment in (("alpha", MODEL), ("beta", "private"))
-    }
-    assets = _assets(factory)
+    bought, assets, runs = _bought(factory), _assets(factory), _runs(factory)
     foreign = {
         Kind.TENANT: "beta",
         Kind.KEY: ids["beta"],
@@ -118,6 +113,8 @@ def _made(factory: Running) -> Stage:
         Kind.PROCESS: "engine-private-0",
         Kind.CONTRACT: bought["beta"],
         Kind.ASSET: assets["beta"],
+        Kind.LINE: "beta-line",
+        Kind.RUN: runs["beta"],
     }
     unknown = {
         Kind.TENANT: "zeta",
@@ -128,6 +125,8 @@ def _made(factory: Running) -> Stage:
         Kind.PROCESS: "engine-unknown-0",
         Kind.CONTRACT: bought["beta"][:-1] + ("0" if bought["beta"][-1] != "0" else "1"),
         Kind.ASSET: assets["beta"][:-1] + ("0" if assets["beta"][-1] != "0" else "1"),
+        Kind.LINE: "zeta-line",
+        Kind.RUN: runs["beta"][:-1] + ("0" if runs["beta"][-1] != "0" else "1"),
     }
     own = {
         Kind.TENANT: "alpha",
@@ -138,17 +137,31 @@ def _made(factory: Running) -> Stage:
         Kind.PROCESS: "no-process",
         Kind.CONTRACT: bought["alpha"],
         Kind.ASSET: assets["alpha"],
+        Kind.LINE: "alpha-line",
+        Kind.RUN: runs["alpha"],
     }
     marks = (
         ids["beta"],
         theirs.removeprefix("chatcmpl-"),
         bought["beta"],
         assets["beta"],
+        runs["beta"],
         "private",
         '"beta"',
         "beta",
     )
     return Stage(factory, keys, ids, foreign, unknown, own, marks)
+
+
+def _bought(factory: Running) -> dict[str, str]:
+    """A contract of each tenant's, by its tenant."""
+    return {
+        tenant: factory.json(
+            *("contract", "add", "--tenant", tenant, "--deployment", deployment),
+            *("--tokens-per-second", "0", "--weight", "2"),
+        )["id"]
+        for tenant, deployment in (("alpha", MODEL), ("beta", "private"))
+    }
 
 
 def _assets(factory: Running) -> dict[str, str]:
@@ -160,6 +173,22 @@ def _assets(factory: Running) -> dict[str, str]:
         ]
         for tenant in ("alpha", "beta")
     }
+
+
+def _runs(factory: Running) -> dict[str, str]:
+    """A run of each tenant's, by its tenant, refused as soon as it was begun."""
+    suite, line = factory.home.parent / "suite.jsonl", factory.home.parent / "line.toml"
+    suite.write_text("?")
+    runs = {}
+    for tenant in ("alpha", "beta"):
+        line.write_text(table.LINE.replace("alpha-line", f"{tenant}-line"))
+        of_suite = ("--tenant", tenant, "--name", "nothing", "--kind", "suite")
+        factory.run("asset", "add", str(suite), *of_suite)
+        factory.run("line", "add", str(line), "--tenant", tenant)
+        words = ("--tenant", tenant, "--json")
+        told = factory.run("line", "run", f"{tenant}-line", *words, check=False)
+        runs[tenant] = json.loads(told.stdout)["id"]
+    return runs
 
 
 def _answer(factory: Running, key: str, model: str) -> str:

@@ -22,6 +22,8 @@ class Kind(Enum):
     PROCESS = "process"
     CONTRACT = "contract"
     ASSET = "asset"
+    LINE = "line"
+    RUN = "run"
 
 
 _WORK = ("user", "metadata", "store")
@@ -55,6 +57,8 @@ _PLAIN = {
     "policies.explain": ("action", "place", "destination"),
     "deployments.scale": ("replicas",),
     "jobs.run": ("purpose", "command", "readable", "seconds"),
+    "lines.add": ("text",),
+    "lines.pause": ("paused",),
     "log.rotate": ("why",),
     "vault.check": ("repair",),
     "vault.rotate": ("secret",),
@@ -100,6 +104,16 @@ SLOTS: dict[str, Kind | None] = {
         f"releases.{name}.release": Kind.RECORD
         for name in ("show", "statement", "approve", "rollback")
     },
+    "lines.add:tenant": Kind.TENANT,
+    "lines.list.tenant": Kind.TENANT,
+    **{f"lines.{name}.line": Kind.LINE for name in ("show", "pause", "run")},
+    "lines.show.tenant": Kind.TENANT,
+    "lines.pause:tenant": Kind.TENANT,
+    "lines.run:tenant": Kind.TENANT,
+    "runs.list.tenant": Kind.TENANT,
+    "runs.list.line": None,
+    **{f"runs.{name}.run": Kind.RUN for name in ("show", "logs", "resume", "cancel")},
+    "runs.logs.after": None,
     "vault.withdraw:tenant": Kind.TENANT,
     "vault.give-back:tenant": Kind.TENANT,
     "keys.list.tenant": Kind.TENANT,
@@ -176,6 +190,14 @@ SLOTS: dict[str, Kind | None] = {
     "models.one.model": Kind.DEPLOYMENT,
 }
 
+#: A line of alpha's that may be declared again and again.
+LINE = """
+name = "alpha-line"
+base = "smollm2"
+suite = [{name = "s", asset = "nothing"}]
+gate.score = [{suite = "s", least = 0.5}]
+"""
+
 #: What a base request of each operation sends, a tenant's own names in it; "{…}" are put in.
 BODIES: dict[str, dict[str, Any] | bytes] = {
     "assets.add": {"kind": "dataset", "name": "n", "bytes": 0, "parents": ["{asset}"]},
@@ -195,6 +217,9 @@ BODIES: dict[str, dict[str, Any] | bytes] = {
     "policies.apply": {"files": {"a.cedar": "permit"}},
     "policies.explain": {"who": "{tenant}", "deployment": "{deployment}"},
     "jobs.run": {"tenant": "{tenant}", "assets": ["{asset}"], "command": ["true"]},
+    "lines.add": {"text": LINE},
+    "lines.pause": {"paused": False},
+    "lines.run": {},
     "log.rotate": {"why": "nonsense"},
     "releases.propose": {"name": "n", "deployment": "{deployment}", "adapter": "{asset}"},
     "budgets.set": {"tenant": "{tenant}", "amount": "1", "period": "day"},
@@ -220,6 +245,7 @@ VALUES = {
     "path": "0/999",
     "log": "00000000",
     "number": "0",
+    "after": "0",
     "count": "1",
     "name": "cards",
 }
@@ -239,6 +265,7 @@ OPEN = frozenset(
         ),
         *("contracts.list", "contracts.report", "contracts.page", "jobs.list"),
         "releases.list",
+        *("lines.list", "lines.show", "runs.list", "runs.show", "runs.logs"),
         *("invoices.get", "invoices.page", "budgets.list"),
         *("chat.completions", "completions", "embeddings", "models", "models.one"),
     }
@@ -308,6 +335,16 @@ COMMANDS: dict[str, list[tuple[Kind, list[str]]] | str] = {
     "inland job run": "files",  # an operator's, whose command is behind `--`
     "inland job show": [(Kind.RECORD, ["{}"])],
     "inland job stop": [(Kind.RECORD, ["{}"])],
+    "inland line add": "files",  # what it declares is a file's
+    "inland line list": [(Kind.TENANT, ["--tenant", "{}"])],
+    "inland line pause": [(Kind.LINE, ["{}"])],
+    "inland line run": [(Kind.LINE, ["{}"])],
+    "inland line show": [(Kind.LINE, ["{}"])],
+    "inland run cancel": [(Kind.RUN, ["{}"])],
+    "inland run list": [(Kind.TENANT, ["--tenant", "{}"])],
+    "inland run logs": [(Kind.RUN, ["{}"])],
+    "inland run resume": [(Kind.RUN, ["{}"])],
+    "inland run show": [(Kind.RUN, ["{}"])],
     "inland key add": [(Kind.TENANT, ["--tenant", "{}"])],
     "inland key list": [(Kind.TENANT, ["--tenant", "{}"])],
     "inland key revoke": [(Kind.KEY, ["{}"])],

@@ -15,6 +15,8 @@ from inland.adapters.weights.shelf import Shelf
 from inland.api.app import build_app
 from inland.api.control import Control
 from inland.domain.plant import EngineKind, Role
+from inland.lines.reading import Program
+from inland.lines.room import Outside, line_room
 from inland.plant.books.public import PublicLedger
 from inland.plant.destroying import Destroying
 from inland.plant.explain import Explain
@@ -30,7 +32,8 @@ from inland.plant.replicas import EngineRoom, Replicas
 from inland.plant.reports import Reports
 from inland.plant.ticker import Ticker
 from inland.ports.books import UsageRow
-from tests.unit.plant.parts import SITE, AtOnce, Plant, ToyProber, settled
+from tests.unit.lines.world import ToyTokens
+from tests.unit.plant.parts import SITE, AtOnce, Plant, ToyProber, begun, settled
 from tests.unit.plant.toy_driver import ToyDriver
 
 RECORD = {
@@ -140,6 +143,14 @@ class Factory:
             pulls=Pulls(plant.changes, intake, lambda run: run(), 1024),
             deployments=plant.deployments,
             assets=plant.room,
+            lines=line_room(
+                plant.changes,
+                plant.room,
+                plant.workers,
+                plant.limits,
+                Outside(ToyTokens(), Program(("reader",), ()), lambda _: None),
+                begun,
+            ),
             contracts=plant.contracts,
             reports=Reports(plant.store, self.books, plant.clock, 660),
             measuring=Measuring(plant.changes, ToyDriver(plant.clock), lambda run: run()),

@@ -17,7 +17,11 @@ KEYS = {
 
 #: What stands for a name in a path.
 NAMES = dict.fromkeys(
-    ("tenant", "key", "name", "contract", "asset", "export", "job", "release"), "nope"
+    (
+        *("tenant", "key", "name", "contract", "asset", "export", "job", "release"),
+        *("line", "run"),
+    ),
+    "nope",
 )
 
 

@@ -80,6 +80,15 @@ class Home:
     def control_socket(self) -> Path:
         return self.root / "run" / "control.sock"
 
+    @property
+    def gateway_sockets(self) -> str:
+        """The pattern, below `run/`, of where this factory's own work asks gateways for tokens."""
+        return "tokens-*.sock"
+
+    def gateway_socket(self, name: str) -> Path:
+        """Where the gateway of that name answers this factory's own work."""
+        return self.root / "run" / f"tokens-{name}.sock"
+
     def is_made(self) -> bool:
         """Whether a first start was completed here."""
         return self.factory_toml.is_file()

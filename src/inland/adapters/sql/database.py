@@ -23,6 +23,7 @@ from inland.adapters.sql.assets import SqlAssets
 from inland.adapters.sql.billing import SqlBilling
 from inland.adapters.sql.books import SqlBooks
 from inland.adapters.sql.copies import keep_copy
+from inland.adapters.sql.lines import SqlLines
 from inland.adapters.sql.migrations import demand_newest, migrate, refuse_newer, revision
 from inland.adapters.sql.reach import SqlReach
 from inland.adapters.sql.state import SqlState
@@ -78,6 +79,7 @@ class SqlTransaction:
         self.billing = SqlBilling(connection)
         self.assets = SqlAssets(connection)
         self.reach = SqlReach(connection)
+        self.lines = SqlLines(connection)
 
 
 class Database:

@@ -1,0 +1,74 @@
+"""`ports.tokens.Tokens`: chat completions of this factory's own gateways, over their unix sockets.
+
+Gateways take turns; one that is starting is passed over.
+"""
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import httpx  # noqa: TID251 - unix sockets of our own, no connection to anywhere
+
+from inland.domain.errors import BadInput, Busy, Denied
+from inland.ports.tokens import Answered, Asked
+
+#: An answer must have come within this, waiting in the queue included.
+ANSWER_S = 900.0
+_RETRY_AFTER_S = 1
+_WHY_CHARS = 300
+_RECEIPT = "inland-receipt"
+
+
+class OwnGateway:
+    """Asks whichever gateway of the factory has its socket in `folder`."""
+
+    def __init__(self, folder: Path, pattern: str) -> None:
+        self._folder = folder
+        self._pattern = pattern
+        self._turn = itertools.count()
+
+    def ask(self, key: str, asked: Asked) -> Answered:
+        """As the port says."""
+        messages = [{"role": role, "content": content} for role, content in asked.messages]
+        body = {
+            "model": asked.model,
+            "messages": messages,
+            "max_tokens": asked.max_tokens,
+            "temperature": 0,
+            "seed": 0,
+        }
+        reply = self._sent({"authorization": f"Bearer {key}"}, body)
+        if reply.status_code != httpx.codes.OK:
+            raise _refusal(reply, asked.model)
+        told = reply.json()
+        text = told["choices"][0]["message"]["content"] or ""
+        return Answered(text, reply.headers[_RECEIPT], int(told["usage"]["completion_tokens"]))
+
+    def _sent(self, headers: dict[str, str], body: dict[str, Any]) -> httpx.Response:
+        sockets = sorted(self._folder.glob(self._pattern))
+        first = next(self._turn)
+        for number in range(len(sockets)):
+            way = httpx.HTTPTransport(uds=str(sockets[(first + number) % len(sockets)]))
+            try:
+                with httpx.Client(transport=way, timeout=ANSWER_S) as client:
+                    url = "http://localhost/v1/chat/completions"
+                    return client.post(url, headers=headers, json=body)
+            except httpx.ConnectError:
+                continue
+            except httpx.TransportError as error:
+                raise Busy(f"the gateway was lost: {error}", _RETRY_AFTER_S) from error
+        raise Busy("no gateway answers", _RETRY_AFTER_S)
+
+
+def _refusal(reply: httpx.Response, model: str) -> Exception:
+    """What the gateway's error says, in this factory's words."""
+    try:
+        why = str(reply.json()["error"]["message"])[:_WHY_CHARS]
+    except (ValueError, KeyError, TypeError):
+        why = f"HTTP status {reply.status_code}"
+    if reply.status_code in {401, 429, 500, 502, 503, 504}:
+        after = reply.headers.get("retry-after", "")
+        return Busy(why, int(after) if after.isdigit() else _RETRY_AFTER_S)
+    if reply.status_code in {403, 404}:
+        return Denied(f"asking {model}", (), why)
+    return BadInput("task", why)

@@ -1,0 +1,1 @@
+"""Production lines: declared, run step by step, resumed wherever they were cut."""

@@ -1,0 +1,203 @@
+"""Assets read for runs: by a program of ours in a cell of its own, which sees nothing else.
+
+What a tenant wrote is parsed there and nowhere near the keys; only what the program says comes
+back. Who may not read any more what it reads is ended, as jobs are.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from threading import Event, Lock
+from typing import Any
+
+from inland.domain.assets import ASSET, Action
+from inland.domain.errors import BadInput, Conflict, Denied, NotFound
+from inland.plant.asset_rulings import AssetRulings
+from inland.plant.assets import demand_live
+from inland.plant.changes import Changes
+from inland.plant.holders import Holders
+from inland.ports.assets import AssetRow
+from inland.ports.jobs import Cell, Cells, JobEnd, JobSpec
+from inland.ports.plaintext import Memory
+
+#: What is kept of what a program says, and how long it may take.
+OUTPUT_BYTES, SECONDS = 64 << 20, 1800
+#: How long an end waits for a program that is just being begun, in seconds.
+_RELEASE_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """An asset that is read, and for what."""
+
+    asset: str
+    purpose: Action
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What is begun: its words, and what it may read besides the system's files."""
+
+    words: tuple[str, ...]
+    readable: tuple[str, ...]
+
+
+class _Reading:
+    """One program that runs. `ending`: why it is ended."""
+
+    def __init__(self, run: str, tenant: str, uses: Sequence[Use]) -> None:
+        self.run = run
+        self.tenant = tenant
+        self.uses = tuple(uses)
+        self.cell: Cell | None = None
+        self.ending = ""
+        self.released = Event()
+
+
+class Readers:
+    """The programs that read for runs under way. Threads may share it."""
+
+    def __init__(
+        self,
+        changes: Changes,
+        rulings: AssetRulings,
+        holders: Holders,
+        cells: Cells,
+        memory: Memory,
+        program: Program,
+    ) -> None:
+        self._changes = changes
+        self._rulings = rulings
+        self._holders = holders
+        self._cells = cells
+        self._memory = memory
+        self._program = program
+        self._lock = Lock()
+        self._readings: list[_Reading] = []
+        holders.know(self)
+
+    def read(
+        self,
+        run: str,
+        tenant: str,
+        uses: Sequence[Use],
+        words: Sequence[str],
+        more: Mapping[str, bytes] | None = None,
+    ) -> Any:
+        """What the program, begun with `words`, says of the assets: `asset:ID` among the words is
+        where one lies, `asset:NAME` where some of `more` does.
+
+        Raises Denied, NotFound, Conflict, Busy, and what the vault does; BadInput for what the
+        program could not take.
+        """
+        if self._cells.isolation == "none":
+            why = "this kernel cannot shut in what reads a tenant's data: see inland doctor"
+            raise Conflict("the run", why)
+        reading = _Reading(run, tenant, uses)
+        with self._lock:
+            self._readings.append(reading)
+        try:
+            end = self._ended(reading, words, more or {})
+        finally:
+            reading.released.set()
+            with self._lock:
+                self._readings.remove(reading)
+        return _said(reading, end)
+
+    def end_those_denied(self) -> None:
+        """As `holders.Working` says."""
+        with self._lock:
+            held = list(self._readings)
+        for reading in held:
+            if why := self._why_not(reading):
+                self._end(reading, why)
+
+    def end(self, run: str, why: str) -> None:
+        """Nothing is read for a run any more when it returns."""
+        with self._lock:
+            held = [one for one in self._readings if one.run == run]
+        for reading in held:
+            self._end(reading, why)
+
+    def _ended(self, reading: _Reading, words: Sequence[str], more: Mapping[str, bytes]) -> JobEnd:
+        rows = self._decided(reading)
+        with ExitStack() as held:
+            files = dict(zip((row.id for row in rows), self._holders.opened(rows), strict=True))
+            for file in files.values():
+                held.callback(file.close)
+            for name, data in more.items():
+                files[name] = self._memory.hold(len(data), [data])
+                held.callback(files[name].close)
+            command = (*self._program.words, *words)
+            spec = JobSpec(reading.run, command, self._program.readable, OUTPUT_BYTES, SECONDS)
+            with self._lock:
+                if reading.ending:
+                    return JobEnd(None, reading.ending, bytearray(), 0)
+                reading.cell = cell = self._cells.begin(spec, files)
+        if why := self._why_not(reading):  # decided again, once it can be ended
+            self._kill(reading, why)
+        return cell.wait()
+
+    def _decided(self, reading: _Reading) -> list[AssetRow]:
+        with self._changes.store.read() as transaction:
+            found = {row.id: row for row in transaction.assets.some(_ids(reading))}
+        rows: dict[str, AssetRow] = {}
+        for use in reading.uses:
+            if use.asset not in found:
+                raise NotFound(f"asset {use.asset!r}")
+            demand_live(found[use.asset])
+            self._rulings.demand_for(reading.tenant, use.purpose, found[use.asset])
+            rows[use.asset] = found[use.asset]
+        return list(rows.values())
+
+    def _why_not(self, reading: _Reading) -> str:
+        with self._changes.store.read() as transaction:
+            tenant = transaction.state.tenant(reading.tenant)
+        if tenant is None or tenant.withdrawn:
+            return f"{reading.tenant} has withdrawn its keys"
+        try:
+            self._decided(reading)
+        except (Conflict, Denied, NotFound) as error:
+            return str(error)
+        return ""
+
+    def _kill(self, reading: _Reading, why: str) -> None:
+        with self._lock:
+            reading.ending = reading.ending or why
+            cell = reading.cell
+        if cell is not None:
+            cell.end()
+
+    def _end(self, reading: _Reading, why: str) -> None:
+        self._kill(reading, why)
+        if not reading.released.wait(_RELEASE_S):
+            raise Conflict(f"run {reading.run}", "it cannot be ended: what it reads is not let go")
+
+
+def place(asset: str) -> str:
+    """How a word names where an asset lies for the program."""
+    return f"{ASSET}{asset}"
+
+
+def _ids(reading: _Reading) -> list[str]:
+    return list(dict.fromkeys(use.asset for use in reading.uses))
+
+
+def _said(reading: _Reading, end: JobEnd) -> Any:
+    """The program's last line, which is JSON: what it found, or `refused` and why."""
+    if reading.ending:
+        raise Conflict(f"run {reading.run}", reading.ending)
+    whole = end.printed_bytes == len(end.output)
+    if end.status != 0 or not whole:
+        why = end.why or (f"it ended with {end.status}" if whole else "it said too much")
+        raise Conflict("reading the run's assets", why)
+    try:
+        told = json.loads(bytes(end.output).rstrip().rpartition(b"\n")[2])
+    except ValueError:
+        raise Conflict("reading the run's assets", "what was said of them is no JSON") from None
+    finally:
+        end.output[:] = bytes(len(end.output))
+    if isinstance(told, dict) and "refused" in told:
+        raise BadInput(str(told.get("field", "data")), str(told["refused"]))
+    return told

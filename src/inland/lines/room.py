@@ -1,0 +1,71 @@
+"""The room of lines, put together over the plant: each act over the same tables and readers."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from inland.domain.limits import Limits
+from inland.domain.lines import StepKind
+from inland.lines.lines import Lines
+from inland.lines.materials import Shelf
+from inland.lines.reading import Program, Readers
+from inland.lines.run_keys import RunKeys
+from inland.lines.runs import Runs
+from inland.lines.steps.check import Check, Verify
+from inland.lines.steps.evaluate import Evaluate
+from inland.lines.steps.gate import gate
+from inland.lines.steps.step import Kinds
+from inland.lines.triggers import Triggers
+from inland.lines.work import Worker
+from inland.plant.asset_room import AssetRoom, Workers
+from inland.plant.changes import Changes
+from inland.plant.ticker import Controller
+from inland.ports.tokens import Tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What lines need of the world: tokens, what reads data, what verifies a base."""
+
+    tokens: Tokens
+    program: Program
+    verify: Verify
+
+
+@dataclass(frozen=True, slots=True)
+class LineRoom:
+    """The lines of one factory, and their controllers."""
+
+    lines: Lines
+    runs: Runs
+    worker: Worker
+    triggers: Triggers
+
+    def controllers(self) -> Iterator[Controller]:
+        """For the plant's ticker."""
+        yield Controller("runs", self.worker.step)
+        yield Controller("triggers", self.triggers.step)
+
+
+def line_room(
+    changes: Changes,
+    assets: AssetRoom,
+    workers: Workers,
+    limits: Limits,
+    outside: Outside,
+    begin: Callable[[Callable[[], None]], None],
+) -> LineRoom:
+    """`begin` runs what takes long on a thread of its own."""
+    cells, memory, rulings = workers.cells, workers.memory, assets.rulings
+    readers = Readers(changes, rulings, assets.holders, cells, memory, outside.program)
+    keys, shelf = RunKeys(changes, limits.keys), Shelf(changes, assets.known)
+    kinds: Kinds = {}
+    kinds[StepKind.CHECK] = Check(changes, rulings, readers, outside.verify, kinds)
+    kinds[StepKind.EVALUATE] = Evaluate(
+        readers, outside.tokens, keys, changes.clock, limits.suite_tasks
+    )
+    kinds[StepKind.GATE] = gate
+    worker = Worker(changes, keys, kinds, readers.end, limits.run_log_lines, begin)
+    runs = Runs(changes, shelf, limits.runs, limits.runs_kept, worker.stop)
+    return LineRoom(
+        Lines(changes, limits.lines_per_tenant), runs, worker, Triggers(changes, runs, shelf)
+    )

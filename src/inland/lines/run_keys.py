@@ -1,0 +1,95 @@
+"""The API key that runs of a line act with: of the line's tenant, for the line's base alone, and
+never for longer than an hour. Its secret is in memory only; a new life of control gives it another.
+"""
+
+import base64
+from dataclasses import dataclass, replace
+from threading import Lock
+
+from inland.domain.api_keys import ID_RANDOM_BYTES, SECRET_RANDOM_BYTES, new_api_key
+from inland.domain.errors import Conflict
+from inland.domain.plant import Key, Role
+from inland.lines.lines import kept_line
+from inland.plant.changes import Change, Changes
+from inland.plant.tenants import refuse_beyond
+
+#: How long a key lasts, and how much of that must be left of one that is handed out, in seconds.
+LASTS_S, LEFT_S = 3600, 1200
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    text: str
+    until_unix_s: int
+
+
+class RunKeys:
+    """The keys of runs under way. Threads may share it."""
+
+    def __init__(self, changes: Changes, most: int) -> None:
+        """`most`: keys in the factory."""
+        self._changes = changes
+        self._most = most
+        self._lock = Lock()
+        self._held: dict[tuple[str, str], _Held] = {}
+
+    def text(self, run: str, tenant: str, line: str) -> str:
+        """A key that every gateway takes by now, which `run` acts with. Raises Conflict where
+        somebody revoked it."""
+        with self._lock:
+            held = self._held.get((tenant, line))
+            now_s = self._changes.clock.unix_us() // 1_000_000
+            if held is None or held.until_unix_s - now_s < LEFT_S:
+                held = self._renewed(run, tenant, line, now_s)
+                self._held[tenant, line] = held
+            return held.text
+
+    def end(self, run: str, tenant: str, line: str) -> None:
+        """The line's key opens nothing any more, until it is renewed."""
+        with self._lock:
+            if self._held.pop((tenant, line), None) is None:
+                return
+            with self._changes.change(f"run {run}") as change:
+                kept = change.lines.line(tenant, line)
+                key = None if kept is None else change.state.key(kept.key)
+                if key is not None and not key.revoked:
+                    ended = replace(key, expires_unix_s=change.unix_s)
+                    change.state.put_key(ended)
+                    change.book("key.end", key.id, tenant=tenant, line=line, run=run)
+
+    def _renewed(self, run: str, tenant: str, line: str, now_s: int) -> _Held:
+        entropy = self._changes.entropy
+        with self._changes.change(f"run {run}") as change:
+            kept = kept_line(change.lines, tenant, line)
+            known = _known(change, kept.key)
+            first = base64.b32decode(kept.key.upper()) if known else entropy(ID_RANDOM_BYTES)
+            made = new_api_key(first + entropy(SECRET_RANDOM_BYTES))
+            if not known:
+                refuse_beyond(self._most, len(change.state.keys()), "keys")
+            until_s = now_s + LASTS_S
+            key = Key(
+                id=made.id,
+                tenant=tenant,
+                role=Role.MEMBER,
+                secret_sha256=made.secret_sha256,
+                models=(kept.line.base,),
+                expires_unix_s=until_s,
+                created_unix_s=now_s,
+            )
+            change.state.put_key(key)
+            change.lines.put_line(replace(kept, key=key.id))
+            facts = {"tenant": tenant, "line": line, "run": run, "purpose": "evaluate"}
+            what = "key.renew" if known else "key.add"
+            models = list(key.models)
+            change.book(what, key.id, role=key.role.value, models=models, expires=until_s, **facts)
+        self._changes.wait_in_force(change.version)
+        return _Held(made.text, until_s)
+
+
+def _known(change: Change, key: str) -> bool:
+    """Whether a line has a key. Raises Conflict for a revoked one."""
+    found = change.state.key(key) if key else None
+    if found is not None and found.revoked:
+        why = "it was revoked; inland line add FILE declares the line anew, with another"
+        raise Conflict(f"key {key!r} of the line", why)
+    return found is not None

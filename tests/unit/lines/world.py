@@ -1,0 +1,128 @@
+"""A room of lines over a plant: what reads data runs in this process, answers are made up."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+
+from inland.bootstrap.evaluation import said
+from inland.domain.assets import ASSET, AssetKind
+from inland.domain.errors import Busy, Damaged
+from inland.domain.lines import Run, RunState
+from inland.lines.reading import Program
+from inland.lines.room import LineRoom, Outside, line_room
+from inland.ports.jobs import JobSpec
+from inland.ports.plaintext import Plaintext
+from inland.ports.tokens import Answered, Asked
+from tests.unit.assets.world import World
+from tests.unit.plant.parts import ToyCell, begun
+
+SUITE = b'{"input": "Two and two?", "reference": "4"}\n{"input": "Ping?", "reference": "pong"}\n'
+LINE = """
+name = "nightly"
+base = "smollm2"
+
+[[suite]]
+name = "sums"
+asset = "sums"
+
+[[gate.score]]
+suite = "sums"
+least = 0.1
+"""
+
+
+class ReadingCells:
+    """What reads assets, in this process. `held`: whether it goes on only once it is ended."""
+
+    isolation = "namespaces"
+
+    def __init__(self) -> None:
+        self.begun: list[tuple[str, ToyCell]] = []
+        self.held = False
+
+    def begin(self, spec: JobSpec, files: Mapping[str, Plaintext]) -> ToyCell:
+        paths = {f"{ASSET}{name}": f"/proc/self/fd/{file.fd}" for name, file in files.items()}
+        words = [paths.get(word, word) for word in spec.command[1:]]
+        cell = ToyCell({})
+        self.begun.append((words[0], cell))
+        if not self.held:
+            cell.finish(0, said(words).encode() + b"\n")
+        return cell
+
+
+@dataclass
+class ToyTokens:
+    """Answers by question. `gate`: answers wait for it."""
+
+    answers: dict[str, str] = field(default_factory=lambda: {"Two and two?": "4", "Ping?": "pong"})
+    asked: list[tuple[str, Asked]] = field(default_factory=list)
+    busy: int = 0
+    gate: Event = field(default_factory=Event)
+
+    def ask(self, key: str, asked: Asked) -> Answered:
+        assert self.gate.wait(60)
+        if self.busy:
+            self.busy -= 1
+            raise Busy("no room", 1)
+        self.asked.append((key, asked))
+        text = self.answers[asked.messages[-1][1]]
+        return Answered(text, f"receipt-{len(self.asked)}", 1)
+
+
+class LineWorld(World):
+    """`member`, `admin` of acme, and the lines of their plant."""
+
+    def __init__(self, home: Path, tokens: ToyTokens | None = None) -> None:
+        super().__init__(home)
+        self.cells, self.tokens = ReadingCells(), tokens or ToyTokens()
+        self.tokens.gate.set()
+        self.broken = ""
+        self.room = self.made_room()
+
+    def made_room(self) -> LineRoom:
+        """As a control that begins makes it."""
+
+        def verify(model) -> None:
+            if self.broken:
+                raise Damaged(f"model {model.id}", self.broken)
+
+        workers = self.plant.workers
+        workers = type(workers)(workers.runner, workers.memory, self.cells, workers.aside)
+        world = Outside(self.tokens, Program(("reader",), ()), verify)
+        plant = self.plant
+        return line_room(plant.changes, plant.room, workers, plant.limits, world, begun)
+
+    def add_suite(self, data: bytes = SUITE, name: str = "sums", **more) -> str:
+        return self.add(data, name=name, kind=AssetKind.SUITE, **more)
+
+    def declare(self, text: str = LINE) -> None:
+        self.room.lines.add(self.admin, "acme", text)
+
+    def start(self, line: str = "nightly") -> Run:
+        return self.room.runs.begin("acme", line, self.member.id, self.member)
+
+    def ended(self, run: Run) -> Run:
+        """Once it is over."""
+        return self.until(run, lambda one: one.state is not RunState.RUNNING)
+
+    def until(self, run: Run, true) -> Run:
+        end = time.monotonic() + 60
+        while True:
+            self.room.worker.step()
+            found, _ = self.room.runs.show(None, run.id)
+            if true(found) and (found.state is RunState.RUNNING or not self.room.worker._works):
+                return found
+            assert time.monotonic() < end, found
+            time.sleep(0.002)
+
+    def quiet(self) -> None:
+        """Once nothing is carried on any more."""
+        end = time.monotonic() + 60
+        while self.room.worker._works:
+            assert time.monotonic() < end
+            time.sleep(0.002)
+
+    def steps(self, run: Run):
+        return self.room.runs.show(None, run.id)[1]
