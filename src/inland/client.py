@@ -320,8 +320,7 @@ class FactoryClient:
         return self._list("lines", {"tenant": tenant})
 
     def line(self, tenant: str | None, name: str) -> dict[str, Any]:
-        params = {"tenant": tenant}
-        told: dict[str, Any] = self._call("GET", f"lines/{_part(name)}", params).json()
+        told: dict[str, Any] = self._call("GET", f"lines/{_part(name)}", {"tenant": tenant}).json()
         return told
 
     def pause_line(self, tenant: str | None, name: str, *, paused: bool) -> dict[str, Any]:
@@ -347,9 +346,8 @@ class FactoryClient:
 
     def cancel_run(self, run: str) -> dict[str, Any]:
         """Returns when nothing is done for it any more."""
-        told: dict[str, Any] = self._call(
-            "POST", f"runs/{_part(run)}/cancel", limit_s=REPORT_LIMIT_S
-        ).json()
+        path = f"runs/{_part(run)}/cancel"
+        told: dict[str, Any] = self._call("POST", path, limit_s=REPORT_LIMIT_S).json()
         return told
 
     def egress(self) -> list[dict[str, Any]]:

@@ -160,13 +160,12 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
     to_database = way_to_database(home.root, uses := Uses())
     store = database(home.root, way=to_database.way if to_database else None)
     books = Books(files, store, clock, entropy, FACTORY)
-    runner = SupervisorClient(home.supervisor_socket)
+    runner, secrets = SupervisorClient(home.supervisor_socket), SecretFolder(home.root / "keys")
     allowances = Allowances(store, clock, books.unsettled, books.damaged)
     feed = _feed(home, clock, runner, allowances)
-    secrets, folder = SecretFolder(home.root / "keys"), PolicyFiles(home.policies)
     changes = Changes(store, feed, secrets, clock, entropy, FACTORY)
     said = factory_toml.read(home.factory_toml)
-    site, limits, totals = said.site, said.limits, Totals()
+    site, limits, totals, folder = said.site, said.limits, Totals(), PolicyFiles(home.policies)
     contracts = Contracts(changes, limits.contracts)
     door, outbound, out = _ways_out(changes, feed, uses, to_database)
     kept = _vault(home, said, door, store)
@@ -177,8 +176,7 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
     releases = _releases(home, changes, assets, feed)
     invoices, destroying = _bills(files, changes, books, limits.answer_s)
     steps = [
-        Controller("feed", lambda: end_unless(feed.is_alive())),
-        Controller("shares", feed.look),
+        *_heard(feed, changes, totals),
         Controller("snapshots", changes.refresh),
         Controller("holders", assets.holders.step),
         Controller("replicas", replicas.step),
@@ -186,8 +184,6 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
         Controller("contracts", contracts.settle),
         Controller("certificate", Renewal(home, listening, clock).step),
         Controller("allowances", allowances.step),
-        Controller("totals", lambda: totals.keep(feed.heard())),
-        Controller("refitting", Refitting(changes, feed.heard).step),
     ]
     ticker = Ticker([*steps, *out, *lines.controllers()], step_failed)
     upkeep = Ticker(_kept_up(assets, destroying), step_failed, ticker.wrong)
@@ -280,6 +276,16 @@ def _feed(
 ) -> FeedServer:
     path = home.root / "run" / "feed.sock"
     return FeedServer(path, clock, lambda: _gateway_pids(runner), Shares(), allowances.answer)
+
+
+def _heard(feed: FeedServer, changes: Changes, totals: Totals) -> list[Controller]:
+    """What is made of what gateways tell."""
+    return [
+        Controller("feed", lambda: end_unless(feed.is_alive())),
+        Controller("shares", feed.look),
+        Controller("totals", lambda: totals.keep(feed.heard())),
+        Controller("refitting", Refitting(changes, feed.heard).step),
+    ]
 
 
 def _kept_up(assets: AssetRoom, destroying: Destroying) -> list[Controller]:

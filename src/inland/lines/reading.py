@@ -21,8 +21,8 @@ from inland.ports.assets import AssetRow
 from inland.ports.jobs import Cell, Cells, JobEnd, JobSpec
 from inland.ports.plaintext import Memory
 
-#: What is kept of what a program says, and how long it may take.
-OUTPUT_BYTES, SECONDS = 64 << 20, 1800
+#: What is kept of what a program says, how long it may take, and then to end by itself.
+OUTPUT_BYTES, SECONDS, GRACE_S = 64 << 20, 1800, 1
 #: How long an end waits for a program that is just being begun, in seconds.
 _RELEASE_S = 30.0
 
@@ -66,13 +66,16 @@ class Readers:
         cells: Cells,
         memory: Memory,
         program: Program,
+        memory_bytes: int,
     ) -> None:
+        """`memory_bytes`: what a program and all it starts may hold."""
         self._changes = changes
         self._rulings = rulings
         self._holders = holders
         self._cells = cells
         self._memory = memory
         self._program = program
+        self._memory_bytes = memory_bytes
         self._lock = Lock()
         self._readings: list[_Reading] = []
         holders.know(self)
@@ -130,7 +133,9 @@ class Readers:
                 files[name] = self._memory.hold(len(data), [data])
                 held.callback(files[name].close)
             command = (*self._program.words, *words)
-            spec = JobSpec(reading.run, command, self._program.readable, OUTPUT_BYTES, SECONDS)
+            readable, memory_bytes = self._program.readable, self._memory_bytes
+            bounds = (OUTPUT_BYTES, SECONDS, GRACE_S, memory_bytes)
+            spec = JobSpec(reading.run, command, readable, *bounds)
             with self._lock:
                 if reading.ending:
                     return JobEnd(None, reading.ending, bytearray(), 0)

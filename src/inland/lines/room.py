@@ -56,7 +56,8 @@ def line_room(
 ) -> LineRoom:
     """`begin` runs what takes long on a thread of its own."""
     cells, memory, rulings = workers.cells, workers.memory, assets.rulings
-    readers = Readers(changes, rulings, assets.holders, cells, memory, outside.program)
+    program, most = outside.program, limits.job_memory_bytes
+    readers = Readers(changes, rulings, assets.holders, cells, memory, program, most)
     keys, shelf = RunKeys(changes, limits.keys), Shelf(changes, assets.known)
     kinds: Kinds = {}
     kinds[StepKind.CHECK] = Check(changes, rulings, readers, outside.verify, kinds)
