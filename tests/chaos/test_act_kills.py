@@ -12,8 +12,7 @@ ROOT = Path(__file__).parents[2]
 #: Kills of each act here; `make soak` has fifty of each, and those over a key server.
 ASSETS, KEYS, RECORDS = ("upload", "move", "export", "erase"), ("key", "operator-key", "log-key"), 4
 KILLS = {**dict.fromkeys(ASSETS, 3), **dict.fromkeys(KEYS, 2), "record-destroy": RECORDS}
-#: A rotation of the factory key has these ends. `make soak` sees each; which of them so few kills
-#: meet is chance.
+#: The ends that a rotation of the factory key has. Which of them so few kills meet is chance.
 VAULT_KEY, ENDS = 16, {"not intended", "vault.undo", "vault.rotated"}
 
 

@@ -325,7 +325,7 @@ def test_a_source_that_fails_is_refused_alone_and_its_working_keys_are_not(
         assert open_one.get("/v1/models", attacker, **right).status == 200
         assert open_one.get("/ledger/checkpoint", attacker).status == 200
     assert open_one.get(path, neighbour, **wrong).status == 401
-    assert open_one.metric('inland_turned_away_total{why="too_many_failures"}') > 0
+    until(lambda: open_one.metric('inland_turned_away_total{why="too_many_failures"}') > 0)
     with open_one.https() as http_client:
         headers = {"authorization": f"Bearer {open_one.operator_key}"}
         assert attacker not in http_client.get("/metrics", headers=headers).text

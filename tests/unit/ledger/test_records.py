@@ -15,7 +15,7 @@ SITE = example.site()
 LATER_REQUEST = {"status": 200, "stalled_us": 0}
 LATER_REFUSAL = {"waited_ms": 0}
 #: Fields that only some records have.
-SOMETIMES = {"request": {"guard"}}
+SOMETIMES = {"request": {"guard", "release", "adapter_label"}}
 KINDS = {
     "request": example.request("demo", 1) | LATER_REQUEST,
     "refusal": example.refusal("acme") | LATER_REFUSAL,

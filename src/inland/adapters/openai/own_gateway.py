@@ -4,13 +4,15 @@ Gateways take turns; one that is starting is passed over.
 """
 
 import itertools
+from http import HTTPStatus
 from pathlib import Path
-from typing import Any
-
-import httpx  # noqa: TID251 - unix sockets of our own, no connection to anywhere
+from typing import TYPE_CHECKING, Any
 
 from inland.domain.errors import BadInput, Busy, Denied
 from inland.ports.tokens import Answered, Asked
+
+if TYPE_CHECKING:
+    import httpx  # noqa: TID251 - its type alone
 
 #: An answer must have come within this, waiting in the queue included.
 ANSWER_S = 900.0
@@ -38,13 +40,16 @@ class OwnGateway:
             "seed": 0,
         }
         reply = self._sent({"authorization": f"Bearer {key}"}, body)
-        if reply.status_code != httpx.codes.OK:
+        if reply.status_code != HTTPStatus.OK:
             raise _refusal(reply, asked.model)
         told = reply.json()
         text = told["choices"][0]["message"]["content"] or ""
         return Answered(text, reply.headers[_RECEIPT], int(told["usage"]["completion_tokens"]))
 
-    def _sent(self, headers: dict[str, str], body: dict[str, Any]) -> httpx.Response:
+    def _sent(self, headers: dict[str, str], body: dict[str, Any]) -> "httpx.Response":
+        # Unix sockets of our own, no connection to anywhere; most starts of control ask nothing.
+        import httpx  # noqa: PLC0415, TID251
+
         sockets = sorted(self._folder.glob(self._pattern))
         first = next(self._turn)
         for number in range(len(sockets)):
@@ -60,7 +65,7 @@ class OwnGateway:
         raise Busy("no gateway answers", _RETRY_AFTER_S)
 
 
-def _refusal(reply: httpx.Response, model: str) -> Exception:
+def _refusal(reply: "httpx.Response", model: str) -> Exception:
     """What the gateway's error says, in this factory's words."""
     try:
         why = str(reply.json()["error"]["message"])[:_WHY_CHARS]
