@@ -121,6 +121,8 @@ async def _tell(to: World, told: Told) -> list[str]:
     reply, beside = await asyncio.gather(
         _ask(to, told.lie, stream=told.stream), _ask(to, HONEST, stream=not told.stream)
     )
+    if beside.status not in {200, LATE}:  # a machine that does much else may lose one, and no more
+        beside = await _ask(to, HONEST, stream=not told.stream)
     told.status, told.beside = reply.status, beside.status
     broken = _judge_reply(reply, told)
     words = beside.body.count(b"word ")
@@ -190,7 +192,7 @@ async def _hold(
                 return await _tell(to, one)
 
         broken = [law for laws in await asyncio.gather(*map(in_turn, told)) for law in laws]
-        harmed = [str(one) for one in told if one.beside not in {200, LATE}]
+        harmed = [f"{one}: {one.beside}" for one in told if one.beside not in {200, LATE}]
         if harmed:  # late some may be: the liar's own work slows everybody down
             broken.append(f"honest requests were refused: {harmed}")
         await until_here(lambda: not _running(to), "what was given up runs on")
