@@ -165,7 +165,7 @@ def test_a_drain_under_load_cuts_nobody_though_control_dies(
     leaving = f"{NAME}-1"
     engine = pid_of(factory, leaving)
     callers = Callers(factory)
-    first = callers.ask(2 * SLOTS, 80, stream=True)
+    first = callers.ask(2 * SLOTS, 240, stream=True)
     callers.ask(SLOTS, 10, stream=False)
     assert all(one.begun.wait(PATIENCE_S) for one in first)
     os.kill(engine, signal.SIGSTOP)

@@ -104,14 +104,20 @@ def test_work_on_a_replica_is_known_from_what_is_told_since_it_gets_nothing_new(
         metrics = {"gauges": {"replica_requests": {"labels": ["replica"], "series": series}}}
         return Ask(1, "gateway-0", 1, "w", running, None if silent else metrics)
 
-    leases = answered(Leases(0.0, {}), told(4), 10.0)
-    assert leases.works_on("r-1", 5, 10.1), "it said so before it knew"
+    alive = {1}
+    leases = Leases(0.0, {})
+    assert leases.works_on("r-1", 5, 9.9, alive), "it lives, and nobody heard of it"
+    assert leases.works_on("r-1", 5, 9.9, None), "nobody can say which live"
+    leases = answered(leases, told(4), 10.0)
+    assert leases.works_on("r-1", 5, 10.1, alive), "it said so before it knew"
     leases = answered(leases, told(5, silent=True), 10.2)
-    assert leases.works_on("r-1", 5, 10.3), "it knows, and has said nothing since"
+    assert leases.works_on("r-1", 5, 10.3, alive), "it knows, and has said nothing since"
     leases = answered(leases, told(5, "r-1"), 10.4)
-    assert leases.works_on("r-1", 5, 10.5)
-    assert not leases.works_on("r-0", 5, 10.5)
+    assert leases.works_on("r-1", 5, 10.5, alive)
+    assert not leases.works_on("r-0", 5, 10.5, alive)
     leases = answered(leases, told(5, "r-0"), 10.6)
-    assert not leases.works_on("r-1", 5, 10.7)
+    assert not leases.works_on("r-1", 5, 10.7, alive)
     leases = answered(leases, told(5, "r-1"), 10.8)
-    assert not leases.works_on("r-1", 5, 10.8 + LEASE_S), "it is gone, and so is its work"
+    late = 10.8 + LEASE_S
+    assert leases.works_on("r-1", 5, late, alive), "without a lease it still ends what it has"
+    assert not leases.works_on("r-1", 5, late, set()), "it is gone, and so is its work"

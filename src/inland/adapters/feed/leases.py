@@ -102,11 +102,20 @@ class Leases:
             return True
         return pids is not None and pids <= {holder.pid for holder in live}
 
-    def works_on(self, replica: str, version: int, now: float) -> bool:
+    def works_on(
+        self, replica: str, version: int, now: float, pids: AbstractSet[int] | None
+    ) -> bool:
         """Whether a gateway may be at work on a replica that gets nothing new since `version`: by
-        what it told since it runs that."""
-        live = [holder for holder in self.holders.values() if holder.until > now]
-        return any(one.counted < version or _is_at(one.metrics, replica) for one in live)
+        what it told since it runs that.
+
+        One without a lease takes nothing new and still ends what it has: `pids` tells which live.
+        """
+        if pids is None:
+            return True
+        heard = [one for one in self.holders.values() if one.until > now or one.pid in pids]
+        if not pids <= {one.pid for one in heard}:
+            return True
+        return any(one.counted < version or _is_at(one.metrics, replica) for one in heard)
 
 
 def _is_at(metrics: dict[str, Any] | None, replica: str) -> bool:

@@ -171,12 +171,12 @@ class FeedServer:
 
     def works_on(self, replica: str, version: int) -> bool:
         """Whether any gateway may be at work on a replica that gets nothing new since `version`."""
-        pids = self._running_pids()
+        pids = self._told_pids()
         with self._changed:
             now, newest = self._clock.monotonic(), max(self._version, version)
             if not self._leases.in_force(version, newest, now, pids):
                 return True
-            return self._leases.works_on(replica, version, now)
+            return self._leases.works_on(replica, version, now, pids)
 
     def gateways(self) -> list[Holder]:
         """Every gateway whose lease runs, by name."""
@@ -211,6 +211,9 @@ class FeedServer:
     def _running_pids(self) -> AbstractSet[int] | None:
         if self._clock.monotonic() >= self._leases.phantom_until:
             return None  # nobody needs to be asked any more
+        return self._told_pids()
+
+    def _told_pids(self) -> AbstractSet[int] | None:
         try:
             return self._pids()
         except Busy:
