@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Check an Inland receipt offline: this file, Python 3.11 and `cryptography`, nothing of Inland.
 
-It exits 0 and says what was proved, or 1 and why not. docs/formats.md specifies the format.
+With --signer, the proof of a release: who signed what, and that the log has all of its making.
+It exits 0 and says what was proved, or 1 and why not. docs/formats.md specifies both formats.
 """
 
 import argparse
@@ -15,9 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-MAX_BYTES, MAX_DEPTH, MAX_INT = 4 << 20, 19, 2**53 - 1
+MAX_BYTES, MAX_DEPTH, MAX_INT, MAX_LINES = 4 << 20, 19, 2**53 - 1, 200_000
+IN_TOTO, BUILD = "application/vnd.in-toto+json", "https://inland.dev/line/v1"
 CHILDREN = {"": "batch change", "batch": "tenant-batch", "tenant-batch": "request refusal"}
 SHOWN = "kind tenant id model deployment prompt_tokens completion_tokens outcome what subject"
 
@@ -150,9 +155,8 @@ def check_texts(args: argparse.Namespace, record: dict[str, Any]) -> None:
         need(not args.output or macs == record.get("output"), "the outputs are others, or not all")
 
 
-def verify(args: argparse.Namespace) -> dict[str, Any]:
-    """What the receipt proves and what of it was compared. Raises ValueError or OSError."""
-    data, vkey = args.file.read_bytes(), args.vkey.read_text()
+def open_receipt(data: bytes, vkey: str, kept: Any) -> tuple[dict[str, Any], Any]:
+    """The record that a receipt proves, and the checkpoint it is under, which `kept` grew into."""
     need(len(data) <= MAX_BYTES, f"a receipt has at most {MAX_BYTES} bytes")
     check_plain(receipt := json.loads(data.decode()))
     need(canonical(receipt) == data, "the receipt is not in canonical form")
@@ -160,8 +164,15 @@ def verify(args: argparse.Namespace) -> dict[str, Any]:
     need(form == "inland-receipt/1" and isinstance(note, str), "the receipt's format is unknown")
     size, root, origin = open_checkpoint(note, vkey)
     record = check_chain(chain, size, root.hex())
-    kept = open_checkpoint(args.kept.read_bytes().decode(), vkey) if args.kept else None
     check_growth(growth, size, root, kept)
+    return record, (size, root, origin)
+
+
+def verify(args: argparse.Namespace) -> dict[str, Any]:
+    """What the receipt proves and what of it was compared. Raises ValueError or OSError."""
+    data, vkey = args.file.read_bytes(), args.vkey.read_text()
+    kept = open_checkpoint(args.kept.read_bytes().decode(), vkey) if args.kept else None
+    record, (size, root, origin) = open_receipt(data, vkey, kept)
     entry = sha256(canonical(record)).hex()
     need(args.entry in (None, entry), f"the entry is another record's; this one's is {entry}")
     check_texts(args, record)
@@ -174,6 +185,167 @@ def verify(args: argparse.Namespace) -> dict[str, Any]:
     return {**log, **says, "compared": compared}
 
 
+def digest(value: Any) -> str:
+    """A digest of a statement as records write it."""
+    ((name, text),) = value["digest"].items()
+    return "" if (name, text) == ("unknown", "unknown") else f"{name}:{text}"
+
+
+def open_statement(envelope: Any, pem: bytes) -> tuple[dict[str, Any], str]:
+    """What a DSSE envelope says that the key signed, and its SHA-256."""
+    payload, kind, signatures = fields(envelope, "payload", "payloadType", "signatures")
+    need(kind == IN_TOTO and len(signatures) == 1, "no in-toto statement with one signature")
+    body = base64.b64decode(payload, validate=True)
+    (sig,) = fields(signatures[0], "sig")
+    signature = base64.b64decode(sig, validate=True)
+    key = load_pem_public_key(pem)
+    good = isinstance(key, EllipticCurvePublicKey) and key.curve.name == "secp256r1"
+    need(good, "the signer's key is not ECDSA P-256")
+    signed = b"DSSEv1 %d %s %d %s" % (len(kind), kind.encode(), len(body), body)
+    try:
+        key.verify(signature, signed, ECDSA(SHA256()))  # type: ignore[union-attr, call-arg, arg-type]
+    except InvalidSignature:
+        raise ValueError("the statement's signature is wrong, or another key's") from None
+    check_plain(said := json.loads(body.decode()))
+    need(canonical(said) == body, "the statement is not in canonical form")
+    build = said["predicate"]["buildDefinition"]["buildType"]
+    need(build == BUILD and len(said["subject"]) == 1, "the statement is not one of a release")
+    return said, sha256(body).hex()
+
+
+def newest(changes: list[Any], what: str, subject: str | None, **details: Any) -> dict[str, Any]:
+    """The last change of a kind about a subject, with these details."""
+    named = [one for one in changes if one["what"] == what and subject in (None, one["subject"])]
+    found = [one for one in named if all(one["details"].get(n) == v for n, v in details.items())]
+    need(found, f"the proof has no {what} of {subject or details}")
+    return dict(max(found, key=lambda one: one["time"]))
+
+
+def check_steps(
+    run: str, tenant: str, steps: Any, changes: list[Any], requests: dict[str, Any]
+) -> dict[str, tuple[Any, Any, Any]]:
+    """Of each step what went in, what came out and what the log says of its end."""
+    known, named = {}, set[str]()
+    for kind, step in steps.items():
+        inputs, outputs, receipts = fields(step, "inputs", "outputs", "receipts")
+        end = newest(changes, "step.end", kind, run=run, state="done", tenant=tenant)["details"]
+        for name, text in (("inputs", inputs), ("outputs", outputs)):
+            is_its = sha256(text.encode()).hex()
+            need(is_its == end[name], f"the {name} of {kind} are not those in the log")
+        same = [len(receipts), sha256(canonical(receipts)).hex()]
+        need(same == [end["receipts"], end["receipts_sha256"]], f"other receipts than {kind} had")
+        need({*receipts} <= {*requests}, f"a request of {kind} is not in the proof")
+        named.update(receipts)
+        known[kind] = (json.loads(inputs), json.loads(outputs), end)
+    need(named == {*requests}, "the proof has requests that no step made")
+    whose = {one["tenant"] for one in requests.values()}
+    need(whose <= {tenant}, "a request is another tenant's")
+    return known
+
+
+def check_told(said: Any, known: dict[str, tuple[Any, Any, Any]]) -> dict[str, float]:
+    """What was signed of scores and parameters is what the steps say, as far as it was printed."""
+    points, shown = dict[str, float](), said["internalParameters"]["scores"]
+    for kind, before in (("baseline", "serving "), ("evaluate", "")):
+        scores = known[kind][1]["scores"] if kind in known else {}
+        points |= {f"{before}{suite}": one["point"] for suite, one in scores.items()}
+    for name, text in shown.items():
+        (number, digits), *_ = re.findall(r"(\d+(?:\.(\d+))?)", text) or [("", "")]
+        near = number and name in points and f"{points[name]:.{len(digits)}f}" == number
+        need(near, f"the statement's score of {name} is not the one that was measured")
+    need({*known["evaluate"][1]["scores"]} <= {*shown}, "the statement leaves a score out")
+    method = known["train"][0].get("method") or {}
+    method |= {f"trained.{name}": value for name, value in known["train"][1].items()}
+    for name, text in said["externalParameters"].items():
+        need(text == str(method.get(name, text)), f"the statement's {name} is not the training's")
+    return points
+
+
+def check_line(
+    run: str, said: Any, facts: Any, steps: Any, changes: list[Any], requests: dict[str, Any]
+) -> dict[str, Any]:
+    """The run of a line that made a release: its data, its steps in a row, its requests."""
+    begun = newest([one for one in changes if one["id"] == run], "run.begin", None)["details"]
+    need(begun["tenant"] == facts["tenant"], "the run is another tenant's")
+    used = {
+        name: [newest(changes, "asset.add", one)["details"]["digest"] for one in begun[name]]
+        for name in ("train", "holdout", "suites")
+    }
+    data = {digest(one).split(":")[-1] for one in said["resolvedDependencies"][1:]}
+    there = {*used["train"], *used["holdout"], *used["suites"]}
+    need({*used["train"]} <= data <= there, "the data of the statement are not the run's")
+    known = check_steps(run, facts["tenant"], steps, changes, requests)
+    need({"train", "evaluate", "gate"} <= known.keys(), "a step is not in the proof")
+    (given, made, trained), (asked, _, scored), (judged, verdict, _) = (
+        known[kind] for kind in ("train", "evaluate", "gate")
+    )
+    same = [given["base"], given["train"]] == [facts["base_digest"], used["train"]]
+    need(same, "it was trained on another base, or other data")
+    adapter = newest(changes, "asset.add", facts["adapter"])["details"]
+    need(f"hmac-sha256:{adapter['digest']}" == facts["adapter_digest"], "the adapter is another")
+    made_by = adapter["run"] in (run, trained["reused"]) and made["adapter"] == facts["adapter"]
+    need(made_by and {*begun["train"]} <= {*adapter["parents"]}, "the run made another adapter")
+    need(asked["candidate"] == made["digest"], "another candidate was evaluated")
+    before = known["baseline"][2]["outputs"] if "baseline" in known else None
+    compared = [judged["scores"], judged["baseline"]] == [scored["outputs"], before]
+    need(compared and verdict["passed"] is True, "the gate judged other scores, or did not pass")
+    for ref in steps["evaluate"]["receipts"]:
+        by = [requests[ref][name] for name in ("adapter_digest", "model_digest")]
+        wanted = [facts["adapter_digest"], facts["base_digest"]]
+        need(by == wanted, "the candidate's answers are not by its adapter")
+    points = check_told(said, known)
+    return {"line": True, "scores": points, "requests": len(requests), "steps": [*known]}
+
+
+def verify_release(args: argparse.Namespace) -> dict[str, Any]:
+    """What the proof of a release shows. Raises ValueError or OSError."""
+    lines = args.file.read_bytes().removesuffix(b"\n").split(b"\n", MAX_LINES)
+    check_plain(head := json.loads(lines[0].decode()))
+    need(canonical(head) == lines[0], "the proof is not in canonical form")
+    form, envelope, steps = fields(head, "format", "envelope", "steps")
+    need(form == "inland-release/1", "the proof's format is unknown")
+    said, statement = open_statement(envelope, args.signer.read_bytes())
+    keys = {vkey.partition("+")[0]: vkey for vkey in args.vkey.read_text().split("\n")}
+    logs, changes, requests = dict[str, Any](), [], dict[str, Any]()
+    for line in lines[1:]:
+        origin = json.loads(line)["checkpoint"].partition("\n")[0]
+        need(origin in keys, f"it is of the log {origin}, whose key is not given")
+        record, checkpoint = open_receipt(line, keys[origin], logs.get(origin))
+        logs.setdefault(origin, checkpoint)
+        need(record["kind"] in ("change", "request"), "the proof has a record of another kind")
+        if record["kind"] == "change":
+            changes.append(record)
+        else:
+            requests[record["id"]] = record
+    build, details = said["predicate"]["buildDefinition"], said["predicate"]["runDetails"]
+    (approval,) = (one["annotations"] for one in details["byproducts"])
+    approve = newest(changes, "release.approve", approval["release"])
+    propose = newest(changes, "release.propose", approval["release"])
+    facts = approve["details"]
+    need(facts["statement"] == statement, "the log has another statement of this release")
+    who = [approve["who"], propose["who"]] == [approval["approved_by"], approval["proposed_by"]]
+    need(who, "others proposed or approved it than the statement says")
+    (subject,), base = said["subject"], build["resolvedDependencies"][0]
+    told = [
+        subject["name"],
+        digest(subject),
+        digest(base),
+        build["internalParameters"]["deployment"],
+    ]
+    for one in (facts, propose["details"]):
+        its = [f"{one['tenant']}/{one['name']}", one["adapter_digest"], one["base_digest"]]
+        need(
+            told == [*its, one["deployment"]], "the statement is of another release than the log's"
+        )
+    shown = {"release": approval["release"], "model": subject["name"], "statement": statement}
+    run = details["metadata"]["invocationId"]
+    if run == approval["release"] and approval["proposed_by"] != f"run {run}":
+        need(not steps and not requests, "it was made by no run, and the proof has steps")
+        return {**shown, "line": False, "approved_by": approve["who"], "receipts": len(lines) - 1}
+    more = check_line(run, build, facts, steps, changes, requests)
+    return {**shown, "run": run, **more, "approved_by": approve["who"], "receipts": len(lines) - 1}
+
+
 def main() -> int:
     option = (parser := argparse.ArgumentParser(description=__doc__)).add_argument
     option("file", type=Path)
@@ -183,15 +355,20 @@ def main() -> int:
     option("--input", type=Path, help="the request's body exactly as it was sent")
     option("--output", type=Path, action="append", default=[], help="an answer's text, by choice")
     option("--kept", type=Path, help="a checkpoint kept from earlier")
+    option("--signer", type=Path, help="the key for models (PEM): FILE is the proof of a release")
     option("--json", action="store_true")
     args = parser.parse_args()
     try:
-        proved = verify(args)
+        proved = verify_release(args) if args.signer else verify(args)
     except (ValueError, OSError, RecursionError, InvalidSignature) as error:
         print("REFUSED:", ascii(str(error) or "the checkpoint's signature is wrong")[1:-1])
         return 1
+    except (LookupError, TypeError, AttributeError) as error:
+        print("REFUSED: it is not of the form that it must have:", ascii(str(error)))
+        return 1
     facts = "\n".join(f"  {name:17} {value!a}" for name, value in proved.items())
-    print(json.dumps(proved) if args.json else f"PROVED: the log holds this record\n{facts}")
+    what = "this release and each step of its making" if args.signer else "this record"
+    print(json.dumps(proved) if args.json else f"PROVED: the log holds {what}\n{facts}")
     return 0
 
 

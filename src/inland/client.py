@@ -127,9 +127,7 @@ class FactoryClient:
 
     def add_deployment(self, body: dict[str, Any]) -> dict[str, Any]:
         """Weights in the vault are inspected first."""
-        reply = self._call("POST", "deployments", body=body, limit_s=REPORT_LIMIT_S)
-        told: dict[str, Any] = reply.json()
-        return told
+        return self._object("POST", "deployments", body=body, limit_s=REPORT_LIMIT_S)
 
     def scale_deployment(self, name: str, replicas: int) -> dict[str, Any]:
         """Returns when that is written; engines start, or drain, after it."""
@@ -223,9 +221,7 @@ class FactoryClient:
 
     def erase_asset(self, asset: str) -> dict[str, Any]:
         """Returns when nothing of it opens: the `record` that certifies it."""
-        path = f"assets/{_part(asset)}/erase"
-        told: dict[str, Any] = self._call("POST", path, limit_s=REPORT_LIMIT_S).json()
-        return told
+        return self._object("POST", f"assets/{_part(asset)}/erase", limit_s=REPORT_LIMIT_S)
 
     def contracts(self, tenant: str | None = None, *, ended: bool = False) -> list[dict[str, Any]]:
         """Those in force, and with `ended` all there ever were."""
@@ -294,9 +290,8 @@ class FactoryClient:
 
     def rotate_vault(self, secret: str | None) -> dict[str, Any]:
         """Returns when every embedded key is under a new factory key."""
-        path, body = "vault/rotate", {"secret": secret}
-        told: dict[str, Any] = self._call("POST", path, body=body, limit_s=CHECK_LIMIT_S).json()
-        return told
+        body = {"secret": secret}
+        return self._object("POST", "vault/rotate", body=body, limit_s=CHECK_LIMIT_S)
 
     def run_job(self, body: dict[str, Any]) -> dict[str, Any]:
         """Returns when it is on the books; `job` tells how it goes."""
@@ -346,9 +341,7 @@ class FactoryClient:
 
     def cancel_run(self, run: str) -> dict[str, Any]:
         """Returns when nothing is done for it any more."""
-        path = f"runs/{_part(run)}/cancel"
-        told: dict[str, Any] = self._call("POST", path, limit_s=REPORT_LIMIT_S).json()
-        return told
+        return self._object("POST", f"runs/{_part(run)}/cancel", limit_s=REPORT_LIMIT_S)
 
     def egress(self) -> list[dict[str, Any]]:
         return self._list("egress")
@@ -383,6 +376,10 @@ class FactoryClient:
 
     def release_statement(self, release: str) -> dict[str, Any]:
         return self._object("GET", f"releases/{_part(release)}/statement")
+
+    def release_origin(self, release: str) -> dict[str, Any]:
+        """The `records` that tell of it, and the `steps` of its run."""
+        return self._object("GET", f"releases/{_part(release)}/origin", limit_s=REPORT_LIMIT_S)
 
     def approve_release(self, release: str) -> dict[str, Any]:
         return self._object("POST", f"releases/{_part(release)}/approve")
@@ -430,18 +427,21 @@ class FactoryClient:
     ) -> dict[str, Any]:
         """Returns when none of them is left, or at once with what it would be."""
         body = {"tenant": tenant, "before": before, "only_tell": only_tell}
-        reply = self._call("POST", "records/destroy", body=body, limit_s=CHECK_LIMIT_S)
-        told: dict[str, Any] = reply.json()
-        return told
+        return self._object("POST", "records/destroy", body=body, limit_s=CHECK_LIMIT_S)
 
     def _list(self, path: str, params: Params | None = None) -> list[dict[str, Any]]:
         reply: list[dict[str, Any]] = self._call("GET", path, params).json()
         return reply
 
     def _object(
-        self, method: str, path: str, *, body: dict[str, Any] | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        body: dict[str, Any] | None = None,
+        limit_s: float | None = None,
     ) -> dict[str, Any]:
-        reply: dict[str, Any] = self._call(method, path, body=body).json()
+        reply: dict[str, Any] = self._call(method, path, body=body, limit_s=limit_s).json()
         return reply
 
     def _call(

@@ -165,7 +165,7 @@ def _releases(factory: Running, folder: Path) -> Narrowing:
     named = ("--adapter", asset, "--deployment", TINY)
     release = factory.json("release", "propose", "notes", *named)["id"]
     factory.run("release", "approve", release)
-    of_one = ("show", "statement", "approve", "rollback")
+    of_one = ("show", "statement", "origin", "approve", "rollback")
     return {
         **{f"releases.{name}.release": {"enum": [release, "nothing"]} for name in of_one},
         "NewRelease:name": {"enum": ["tides"]},

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from inland.adapters.weights.statement import to_be_signed
-from tests.factory.running import MODEL, Running, running
+from tests.factory.running import MODEL, Running, running, verify_outside
 from tests.lora import WIDTH, adapter
 
 ASK = [{"role": "user", "content": "Name three animals of the sea, please."}]
@@ -157,7 +157,7 @@ def test_a_name_is_its_tenants_alone(factory: Running, released, tmp_path: Path)
         with pytest.raises(openai.BadRequestError):
             acme.embeddings.create(model="only-acme", input="fish")
     with factory.http("demo") as http:
-        for path in ("", "/statement"):
+        for path in ("", "/statement", "/origin"):
             there = http.get(f"/factory/v1/releases/{mine['id']}{path}")
             nowhere = http.get(f"/factory/v1/releases/{'0' * 8}{mine['id'][8:]}{path}")
             assert there.status_code == nowhere.status_code == 404
@@ -182,6 +182,21 @@ def test_what_was_signed_names_what_it_is_made_of(factory: Running, released) ->
     assert f"hmac-sha256:{told['subject'][0]['digest']['hmac-sha256']}" == one["digest"]
     (base,) = told["predicate"]["buildDefinition"]["resolvedDependencies"]
     assert f"sha256:{base['digest']['sha256']}" == one["base_digest"]
+
+
+def test_its_tenant_proves_a_release_with_the_single_file(
+    factory: Running, released, tmp_path: Path
+) -> None:
+    file, one = tmp_path / "proof", released["acme"]
+    factory.as_tenant("acme").run("release", "proof", one["id"], "-o", str(file))
+    keys = (factory.vkey(tmp_path), "--signer", str(factory.home / "keys" / "models.pub"))
+    done = verify_outside(file, *keys, "--json")
+    assert done.returncode == 0, done.stdout
+    told = json.loads(done.stdout)
+    assert (told["release"], told["model"], told["line"]) == (one["id"], f"acme/{NOTES}", False)
+    words = ("release", "proof", one["id"], "-o", str(file))
+    other = factory.as_tenant("demo").run(*words, check=False)
+    assert other.returncode == 1
 
 
 def test_a_second_release_takes_over_and_goes_back_with_no_request_lost(

@@ -87,6 +87,7 @@ ACCESS: dict[str, frozenset[Role]] = {
     "releases.list": _KEEPING | {Role.AUDITOR},
     "releases.show": _KEEPING | {Role.AUDITOR},
     "releases.statement": _KEEPING | {Role.AUDITOR},
+    "releases.origin": _KEEPING | {Role.AUDITOR},
     "releases.approve": _ADMINS,
     "releases.rollback": _ADMINS,
     "guards.list": _WATCHING,

@@ -23,6 +23,8 @@ from inland.plant.books.receipts import destroyed
 router = APIRouter(prefix="/factory/v1/receipts", tags=["receipts"])
 
 MAX_REF_CHARS = 128
+#: Changes that are about something of a tenant's: their details say whose.
+_ITS = ("contract.", "asset.", "record.", "release.", "run.", "step.")
 
 
 class RecordKey(Shape):
@@ -90,6 +92,6 @@ def _mine(control: Control, caller: Caller, ref: str) -> Record | None:
 
 
 def _told_to(record: Record) -> str | None:
-    """The tenant whose contract or asset a change was about: it is its to prove."""
-    is_its = str(record.get("what")).startswith(("contract.", "asset.", "record."))
+    """The tenant whose contract, asset, release or run a change was about: it is its to prove."""
+    is_its = str(record.get("what")).startswith(_ITS)
     return str(record["details"]["tenant"]) if is_its else None

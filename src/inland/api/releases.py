@@ -10,6 +10,7 @@ from inland.api.control import Control
 from inland.api.problems import may
 from inland.api.shapes import Shape
 from inland.domain.releases import Evidence, Pace, Release, ReleaseState
+from inland.lines.origins import origin_of
 from inland.plant.releases import MOST_EVIDENCE, Order
 
 router = APIRouter(prefix="/factory/v1/releases", tags=["releases"])
@@ -130,6 +131,30 @@ class SignedStatement(Shape):
     envelope: str
 
 
+class NamedRecord(Shape):
+    """A record of the log; its receipt is to be had by its `id`."""
+
+    id: str
+    what: str
+    subject: str
+
+
+class ShownStep(Shape):
+    """A step of the run that made it: the texts whose SHA-256 the log has, and its requests."""
+
+    inputs: str
+    outputs: str
+    receipts: list[str]
+
+
+class OriginView(Shape):
+    """Where a release comes from: the changes that tell of it, the oldest first, and the steps of
+    its run, by kind."""
+
+    records: list[NamedRecord]
+    steps: dict[str, ShownStep]
+
+
 @router.post("", status_code=201, responses=may(400, 403, 404, 409))
 def propose(
     request: Request,
@@ -173,6 +198,25 @@ def statement(
     control: Control = request.app.state.control
     signed = control.releases.signed(caller.tenant, release)
     return SignedStatement(id=release, envelope=signed)
+
+
+@router.get("/{release}/origin", responses=may(404, 409))
+def origin(
+    request: Request,
+    release: str,
+    caller: Annotated[Caller, Depends(caller_for("releases.origin"))],
+) -> OriginView:
+    """Where it comes from, as the log has it."""
+    control: Control = request.app.state.control
+    found = origin_of(control.store, control.releases.show(caller.tenant, release))
+    named = [
+        NamedRecord(id=one["id"], what=one["what"], subject=one["subject"]) for one in found.records
+    ]
+    steps = {
+        kind: ShownStep(inputs=one.inputs, outputs=one.outputs, receipts=list(one.receipts))
+        for kind, one in found.steps.items()
+    }
+    return OriginView(records=named, steps=steps)
 
 
 @router.post("/{release}/approve", responses=may(400, 403, 404, 409))

@@ -1,5 +1,6 @@
 """`inland release`: a tenant's own models, from proposal to live and back."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -8,7 +9,10 @@ from inland.adapters.files.clock import SystemClock
 from inland.cli import show
 from inland.cli.factory import calling
 from inland.cli.failures import Failed
+from inland.cli.files import put_pieces
 from inland.cli.options import HomeOption, JsonOption
+from inland.cli.progress import steps_bar
+from inland.cli.release_proof import proof as proven
 from inland.cli.times import utc
 
 if TYPE_CHECKING:
@@ -162,6 +166,21 @@ def statement(release: Id, home: HomeOption = None, json: JsonOption = False) ->
     with calling(home) as factory:
         told = factory.release_statement(release)
     show.as_json(told) if json else show.line(told["envelope"])
+
+
+@app.command()
+def proof(
+    release: Id,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where to put it.")],
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Get the proof of a release: one file with what was signed, the steps of the run that made it,
+    and a receipt of each record; verifier/inland_verify.py checks it with two public keys."""
+    with calling(home) as factory, steps_bar("proof") as advance:
+        size = put_pieces(output, proven(factory, release, advance))
+    told = {"release": release, "file": str(output), "bytes": size}
+    show.as_json(told) if json else show.line(f"proof of {release} in {output} ({size} bytes)")
 
 
 def _awaited(factory: "FactoryClient", told: dict[str, Any]) -> dict[str, Any]:

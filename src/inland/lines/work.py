@@ -231,6 +231,7 @@ class Worker:
                 reused=step.reused,
                 why=step.why,
                 receipts=len(step.receipts),
+                receipts_sha256=digest_of(list(step.receipts)),
             )
 
     def _book_end(self, run: Run, over: Over) -> None:

@@ -102,7 +102,7 @@ SLOTS: dict[str, Kind | None] = {
     "releases.list.tenant": Kind.TENANT,
     **{
         f"releases.{name}.release": Kind.RECORD
-        for name in ("show", "statement", "approve", "rollback")
+        for name in ("show", "statement", "origin", "approve", "rollback")
     },
     "lines.add:tenant": Kind.TENANT,
     "lines.list.tenant": Kind.TENANT,

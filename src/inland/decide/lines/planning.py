@@ -103,9 +103,13 @@ def inputs_of(
 
 
 def digest_of(value: Any) -> str:
-    """SHA-256, in hex, of JSON in the one way that it is written here."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return sha256(text.encode()).hexdigest()
+    """SHA-256, in hex, of `text_of`."""
+    return sha256(text_of(value).encode()).hexdigest()
+
+
+def text_of(value: Any) -> str:
+    """JSON in the one way that steps are known by."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 
 def _digests(materials: tuple[Material, ...]) -> list[str]:
