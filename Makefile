@@ -8,7 +8,7 @@ FACTORY ?=
 PORT    ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install up check static typed imported fix packages test soak bench-gateway bench-noisy bench-replay bench-stream bench-memory bench-journal bench-cost bench-guard wheel
+.PHONY: help install up check static typed imported fix packages test soak bench-gateway bench-noisy bench-replay bench-stream bench-memory bench-journal bench-cost bench-guard bench-vault bench-adapters wheel
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -87,6 +87,9 @@ bench-guard: install  ## What a guard adds to a request and an event, one JSON l
 bench-vault: install  ## 1 GB into the vault and back beside age, one JSON line
 	@$(BIN)/python tests/debian_packages.py --bench
 	$(BIN)/python -m bench.vault
+
+bench-adapters: install  ## 64 tenants' adapters on one base, and bare llama.cpp, one JSON line
+	$(BIN)/python -m bench.adapters
 
 wheel: install  ## Build a wheel into dist/
 	$(BIN)/python -m pip wheel -qq --disable-pip-version-check --no-deps -w dist .

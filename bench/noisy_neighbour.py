@@ -9,14 +9,12 @@ Prints what is on at each side, then one JSON line.
 import argparse
 import asyncio
 import json
-import multiprocessing
-import os
 import random
 import re
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from math import inf
 from pathlib import Path
@@ -24,12 +22,10 @@ from statistics import median
 from typing import Any
 
 from bench import serve
+from bench.engine import bare, engine_core
 from bench.load import percentile
 from bench.streams import Chat, Endpoint, chat
-from inland.adapters.llama_cpp.probe import LlamaCppProber, counters
-from inland.adapters.llama_cpp.serve import serve as serve_engine
-from inland.decide.scheduling import assign_cores
-from inland.ports.runner import EngineSpec
+from inland.adapters.llama_cpp.probe import counters
 
 MODEL = "smollm2"
 ON = {
@@ -50,7 +46,6 @@ BARE_S = 45.0
 PAUSE_S = 0.3
 #: After the flood has begun, before anything is counted.
 WARM_S = 5.0
-START_S = 60.0
 REFUSED_PAUSE_S = 0.2
 
 
@@ -159,37 +154,11 @@ class Load:
         return seen
 
 
-def engine_core(threads: int) -> tuple[int, ...]:
-    """The cores that a factory gives its one engine here."""
-    return assign_cores([threads], tuple(sorted(os.sched_getaffinity(0))))[0]
-
-
-@contextmanager
-def bare(plan: Plan, slots: int, model: Path, folder: Path) -> Iterator[str]:
-    """A bare llama.cpp server with `slots` slots; where it listens."""
-    folder.mkdir()
-    address = str(folder / "engine-b.sock")
-    cores = engine_core(plan.threads)
-    spec = EngineSpec(
-        "b", MODEL, str(model), address, slots, plan.context, plan.threads, cores=cores
-    )
-    child = multiprocessing.get_context("spawn").Process(target=serve_engine, args=(spec,))
-    child.start()
-    try:
-        end = time.monotonic() + START_S
-        while LlamaCppProber().prove(address, MODEL) is None:
-            if time.monotonic() > end:
-                raise SystemExit("llama.cpp did not start")
-            time.sleep(0.1)
-        yield address
-    finally:
-        child.terminate()
-        child.join()
-
-
 def bare_point(plan: Plan, slots: int, model: Path, folder: Path) -> dict[str, Any]:
     """One point of the frontier."""
-    with bare(plan, slots, model, folder / f"bare-{slots}") as address:
+    at = folder / f"bare-{slots}"
+    sized = bare(MODEL, model, at, slots=slots, context=plan.context, threads=plan.threads)
+    with sized as (_, address):
         here = Endpoint(address, MODEL)
         seen = asyncio.run(Load(plan, address).window(here, here, plan.bare_quiet, BARE_S))
     told = {"slots": slots, **seen.told()}

@@ -46,7 +46,7 @@ class Endpoint:
 class Chat:
     """What came of one request: times are monotonic seconds, `tokens` one an event with text.
 
-    `status` is 0 where nothing was answered. `cut`: the stream ended without `[DONE]`.
+    `status` is 0 where nothing was answered. `text`: of all choices; `answer`: of a refusal.
     """
 
     asked: float
@@ -56,6 +56,7 @@ class Chat:
     ended: float = 0.0
     done: bool = False
     answer: bytes = b""
+    text: str = ""
 
     @property
     def served(self) -> bool:
@@ -102,8 +103,10 @@ class _Reader:
             self._chat.done = True
             return
         told = json.loads(data) if data.startswith(b"{") else {}
-        if any(map(_text, told.get("choices", ()))):
+        texts = [text for text in map(_text, told.get("choices", ())) if text]
+        if texts:
             self._chat.tokens.append(time.monotonic())
+            self._chat.text += "".join(texts)
         if told.get("usage"):
             self._chat.usage = told["usage"]
 

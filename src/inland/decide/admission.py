@@ -10,10 +10,15 @@ tenants is `decide/turns.py`'s, how slots divide `decide/pools.py`'s.
 # later ones that fit at most `overtakes` times, and no class of tenants waits for ever, so none
 # starves; nobody waits longer than `wait_s`.
 #
+# A request under one adapter does not fit beside those under another. Whoever is next in turn and
+# waits for that alone is who the others overtake: those at work get company, the rest of the line
+# keeps its order, and after `overtakes` of them nobody begins there until what runs has ended.
+#
 # A step costs O(log n) in the tenants that wait, and more only where heads of queues ask for more
-# slots than are free: each of those is looked at.
+# slots than are free, or for another adapter: each of those is looked at, of the latter `_APART`.
 
 from heapq import heappop, heappush
+from itertools import islice
 
 from inland.decide.admission_events import (
     Action,
@@ -55,6 +60,9 @@ _SPARE = 1024
 #: Requests of one tenant that came this close together are looked at for one that begins like the
 #: tenant's last, and how many of them.
 _TIE_S, _TIED = 0.02, 4
+#: Heads of queues under other adapters that are passed by, in one turn, to find company for what
+#: runs; and how many of one tenant's requests are looked at for that.
+_APART, _AMONG = 256, 16
 #: More slots than any replica has.
 _MOST_SLOTS = 1 << 30
 NOTHING: tuple[Action, ...] = ()
@@ -110,6 +118,7 @@ def _arrive(state: State, event: Arrive, now: float) -> tuple[Action, ...]:
         event.prompt_estimate,
         event.most,
         event.prefix,
+        event.adapter,
     )
     if not state.waiting or _may_be_kept(account, event.slots, now):  # it needs no queue
         replica = None if account.queue else _place(state, account, request, now)
@@ -236,6 +245,7 @@ def _free(state: State, account: Account, request: Waiting) -> None:
         was_read(state, request)
     replica.used -= request.slots
     account.running -= request.slots
+    replica.end(request.adapter)
     if request.kept:
         account.kept -= request.slots
     else:
@@ -306,7 +316,7 @@ def _place(state: State, account: Account, request: Waiting, now: float) -> str 
     only: str | None = None
     for name, one in state.replicas.items():
         fits = one.is_open and one.slots - one.used >= slots
-        if fits and (kept or _is_common(one, slots)):
+        if fits and (kept or (_is_common(one, slots) and one.takes(request.adapter))):
             if only is None:
                 only = name
             elif found is None:
@@ -333,6 +343,7 @@ def _start(state: State, account: Account, request: Waiting, name: str, now: flo
         request.began = now
         request.expects_s = expected_ttft_s(replica, request.slots, request.prompt, model)
     replica.used += request.slots
+    replica.begin(request.adapter)
     replica.unread_tokens += request.prompt
     account.running += request.slots
     request.replica, request.read = name, False
@@ -382,21 +393,49 @@ def has_room(state: State) -> bool:
 def _next(state: State, now: float) -> Start | None:
     """The first in turn whose request fits."""
     skipped: list[Waiting] = []
+    due: Waiting | None = None  # next in turn, but for the adapter at work
+    apart = 0
     turns = state.turns.in_turn(now)
     for number, account in turns:
         head = _head(account)
         replica = _place(state, account, head, now)
-        if replica is None:
+        if replica is None and _is_apart(state, head):
+            due, apart = due or head, apart + 1
+            if due.overtaken >= state.bounds.overtakes or apart > _APART:
+                break
+            head = _company(state, account) or head
+            replica = _place(state, account, head, now)
+        elif replica is None:
             if head.overtaken >= state.bounds.overtakes and _would_fit(state, head):
                 break
             skipped.append(head)
+        if replica is None:
             continue
         turns.close()
-        for passed in skipped:
+        for passed in (*skipped, *([due] if due is not None else [])):
             passed.overtaken += 1
         state.turns.took(number)
         return _begin(state, account, head, replica, now)
     turns.close()
+    return None
+
+
+def _is_apart(state: State, request: Waiting) -> bool:
+    """Whether it would begin somewhere, were it not for the adapter at work there."""
+    return request.adapter is not None and any(
+        one.is_open
+        and one.slots - one.used >= request.slots
+        and _is_common(one, request.slots)
+        and not one.takes(request.adapter)
+        for one in state.replicas.values()
+    )
+
+
+def _company(state: State, account: Account) -> Waiting | None:
+    """Of the tenant's other requests the first that runs beside what runs."""
+    for other in islice(account.queue.values(), _AMONG):
+        if any(one.is_open and one.takes(other.adapter) for one in state.replicas.values()):
+            return other
     return None
 
 

@@ -28,6 +28,8 @@ class Arrive(msgspec.Struct, frozen=True, gc=False, tag=True, omit_defaults=True
 
     `prompt_estimate`: tokens of its prompt, guessed from its length; `most`: the most it may be
     answered, over all choices; `prefix`: equal ones begin alike, 0 where that is not known.
+    `adapter`: what it is asked under ("" is the base), where a replica works on one at a time; None
+    where it may run beside anything.
     """
 
     request: int
@@ -36,6 +38,7 @@ class Arrive(msgspec.Struct, frozen=True, gc=False, tag=True, omit_defaults=True
     prompt_estimate: int = 0
     most: int = 1 << 20
     prefix: int = 0
+    adapter: str | None = None
 
 
 class Progress(msgspec.Struct, frozen=True, gc=False, tag=True, omit_defaults=True):

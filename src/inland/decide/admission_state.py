@@ -6,6 +6,8 @@
 import math
 from dataclasses import dataclass, field
 
+import msgspec
+
 from inland.decide.admission_events import Bounds, Done, Progress, Terms
 from inland.decide.pools import Pools
 from inland.decide.routing import Load, seen_slowness
@@ -22,11 +24,30 @@ _FIRST_GUESS, _MEAN_PART, _AHEAD = 16.0, 0.125, 32.0
 
 
 class Replica(Load, gc=False):
-    """`others`: slots used of the `common` ones; `told`: how many control says those are."""
+    """`others`: slots used of the `common` ones; `told`: how many control says those are. `under`:
+    requests at work there by adapter, those that run beside anything left out."""
 
     others: int = 0
     common: int = 0
     told: int | None = None
+    under: dict[str, int] = msgspec.field(default_factory=dict)
+
+    def takes(self, adapter: str | None) -> bool:
+        """Whether all that runs there runs beside it: an engine works on one adapter at a time."""
+        under = self.under
+        return adapter is None or not under or (len(under) == 1 and adapter in under)
+
+    def begin(self, adapter: str | None) -> None:
+        """One more under it."""
+        if adapter is not None:
+            self.under[adapter] = self.under.get(adapter, 0) + 1
+
+    def end(self, adapter: str | None) -> None:
+        """One less."""
+        if adapter is not None:
+            self.under[adapter] -= 1
+            if not self.under[adapter]:
+                del self.under[adapter]
 
 
 @dataclass(slots=True)

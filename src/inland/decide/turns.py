@@ -50,6 +50,7 @@ class Waiting(msgspec.Struct, gc=False):
     prompt: int
     most: int
     prefix: int
+    adapter: str | None = None
     overtaken: int = 0
     replica: str | None = None
     kept: bool = False  # in a slot kept for its tenant

@@ -69,6 +69,11 @@ class Waiter(Protocol):
         """The most it may be answered."""
         ...
 
+    @property
+    def adapter(self) -> str | None:
+        """What it is asked under, "" the base; None where it is at work beside anything."""
+        ...
+
     def prefix(self) -> int:
         """Equal for prompts that begin alike; 0 where that is not known."""
         ...
@@ -261,6 +266,7 @@ class Lane:
                 request.prompt_estimate,
                 request.most_tokens,
                 prefix,
+                request.adapter,
             )
         )
 

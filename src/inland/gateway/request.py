@@ -166,6 +166,13 @@ class Request:
     def owner(self) -> str:
         return self.ruling.owner
 
+    @property
+    def adapter(self) -> str | None:
+        ours = self.ruling.deployment.engine is EngineKind.LLAMA_CPP
+        if not ours or isinstance(self._work.task, Embedding):
+            return None  # vLLM makes one batch of several adapters; vectors are made beside texts
+        return "" if self.ruling.serving is None else self.ruling.serving.adapter
+
     def prefix(self) -> int:
         return beginning_of(self._work.task)
 

@@ -36,7 +36,7 @@ FOREVER = Bounds(waiting_per_tenant=1 << 20, waiting_total=1 << 20, wait_s=1e9)
 class Sender:
     """A tenant. `ahead`: requests it always has under way, as a flood does; None: it sends one each
     `every_s`, but at random moments, and sleeps between `awake`. `reserves`: it stays within its
-    contract."""
+    contract. `adapter`: what it asks under, which runs beside no other; None: beside anything."""
 
     name: str
     contract: Contract
@@ -44,6 +44,7 @@ class Sender:
     every_s: float = 1.0
     awake: tuple[float, float] = (0.0, float("inf"))
     reserves: bool = False
+    adapter: str | None = None
     done: float = 0.0
     offered: float = 0.0
     waits_since: float | None = None
@@ -154,7 +155,7 @@ class Crowd:
             pause_s = job.cost / rate if sender.reserves else sender.every_s
             self.at(self.now + pause_s * (1 + draw.random()), "send", index)
         estimate = max(1, int(job.prompt * draw.uniform(0.5, 2)))
-        self.feed(Arrive(number, sender.name, 1, estimate, ANSWER))
+        self.feed(Arrive(number, sender.name, 1, estimate, ANSWER, adapter=sender.adapter))
         if sender.waits_since is None and self.state.turns.accounts[sender.name].queue:
             sender.waits_since = self.now
 
@@ -169,8 +170,22 @@ class Crowd:
     # -- laws
 
     def conserves_work(self) -> None:
-        """No slot idles while anything waits."""
-        assert not (self.state.waiting and has_room(self.state)), "a slot idles"
+        """No slot idles while anything waits that may run beside what runs, unless somebody was
+        overtaken as often as may be."""
+        if not (self.state.waiting and has_room(self.state)):
+            return
+        replica = self.state.replicas["r"]
+        assert len(replica.under) <= 1, "two adapters are at work at once"
+        waiting = [one for one in self.state.requests.values() if one.replica is None]
+        if any(one.overtaken >= FOREVER.overtakes for one in waiting):
+            return
+        assert not any(replica.takes(one.adapter) for one in waiting), "a slot idles"
+
+    @property
+    def bound(self) -> float:
+        """How far two tenants that wait may be apart, at a weight of 1."""
+        adapters = len({one.adapter for one in self.senders})
+        return 2 * (self.slots + 1 + (FOREVER.overtakes if adapters > 1 else 0)) * LARGEST
 
     def served(self) -> dict[str, float]:
         """Tokens beyond reservations that each tenant was served until now, what runs included."""
@@ -205,7 +220,7 @@ class Crowd:
         low, high = before[1:] if before is not None and before[0] == since else (apart, apart)
         low, high = min(low, apart), max(high, apart)
         self._pairs[pair] = (since, low, high)
-        bound = 2 * (self.slots + 1) * LARGEST / min(one.weight, other.weight)
+        bound = self.bound / min(one.weight, other.weight)
         self.worst = max(self.worst, (high - low) / bound)
         assert high - low <= bound, f"{pair}: {high - low} apart, at most {bound}"
 
@@ -232,6 +247,21 @@ def crowd(seed: int) -> Crowd:
     return Crowd(seed, slots, senders)
 
 
+def under_adapters(seed: int) -> Crowd:
+    """Tenants that flood and pass by, each under one of a few adapters."""
+    draw = random.Random(seed)
+    slots, named = draw.choice([1, 2, 4, 8]), ["", *"abc"[: draw.randint(1, 3)]]
+    senders = []
+    for number in range(draw.randint(2, 6)):
+        held = contract(f"flood{number}", weight=draw.randint(1, 4))
+        ahead = draw.randint(1, slots + 12)
+        senders.append(Sender(held.tenant, held, ahead=ahead, adapter=draw.choice(named)))
+    for number in range(draw.randint(0, 3)):
+        held, every_s = contract(f"passer{number}"), draw.uniform(0.05, 3)
+        senders.append(Sender(held.tenant, held, every_s=every_s, adapter=draw.choice(named)))
+    return Crowd(seed, slots, senders)
+
+
 def reserved_wait_s(crowd_: Crowd) -> float:
     """What a request within its contract may wait: for the slots, and for others that reserve."""
     reserving = sum(one.reserves for one in crowd_.senders)
@@ -240,4 +270,4 @@ def reserved_wait_s(crowd_: Crowd) -> float:
 
 def any_wait_s(crowd_: Crowd) -> float:
     """What anybody's oldest request may wait: all classes above have `TURNS` turns for each one."""
-    return (TURNS + 1) * len(crowd_.senders) * 2 * (crowd_.slots + 1) * LARGEST * TOKEN_S
+    return (TURNS + 1) * len(crowd_.senders) * crowd_.bound * TOKEN_S
