@@ -388,6 +388,24 @@ class FactoryClient:
         """Returns when what was live before answers alone."""
         return self._object("POST", f"releases/{_part(release)}/rollback")
 
+    def give_feedback(self, body: dict[str, Any]) -> dict[str, Any]:
+        """`receipt`, `thumbs`, `correction`, `messages`."""
+        return self._object("POST", "feedback", body=body)
+
+    def feedback(self, tenant: str | None, model: str | None) -> list[dict[str, Any]]:
+        return self._list("feedback", {"tenant": tenant, "model": model})
+
+    def feedback_on(self, receipt: str) -> dict[str, Any]:
+        """What was said of one answer, in words too."""
+        return self._object("GET", f"feedback/{_part(receipt)}")
+
+    def remove_feedback(self, receipt: str) -> None:
+        self._call("DELETE", f"feedback/{_part(receipt)}")
+
+    def collect_feedback(self, tenant: str | None, model: str, name: str) -> dict[str, Any]:
+        body = {"tenant": tenant, "model": model, "name": name}
+        return self._object("POST", "feedback/collect", body=body)
+
     def guards(self) -> list[dict[str, Any]]:
         return self._list("guards")
 

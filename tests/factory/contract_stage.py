@@ -156,6 +156,33 @@ def _lines(factory: Running, folder: Path) -> Narrowing:
     }
 
 
+def _feedback(factory: Running) -> Narrowing:
+    """Answers: one to say something of, one of which something was said, one to take that back."""
+    with factory.client("caller") as client:
+        said, taught, taken = (
+            client.chat.completions.create(
+                model=TINY, messages=[{"role": "user", "content": "Hi"}], max_tokens=1
+            ).id
+            for _ in range(3)
+        )
+    asked = [{"role": "user", "content": "Hi"}]
+    with factory.http("caller") as http:
+        for receipt in (said, taught, taken):
+            body = {"receipt": receipt, "thumbs": "down", "correction": "Yo", "messages": asked}
+            assert http.post("/factory/v1/feedback", json=body).status_code == 200
+    return {
+        "NewFeedback:receipt": {"enum": [said]},
+        "NewFeedback:correction": {"enum": ["", "Yo"]},
+        "NewFeedback:messages": {"enum": [[], asked]},
+        "feedback.list.tenant": {"enum": ["caller", "nobody-here"]},
+        "feedback.show.receipt": {"enum": [taught, "nothing"]},
+        "feedback.remove.receipt": {"enum": [taken, "nothing"]},
+        "Collect:tenant": {"enum": ["caller", "nobody-here"]},
+        "Collect:model": {"enum": [TINY, "nothing"]},
+        "Collect:name": {"enum": ["", "grown"]},
+    }
+
+
 def _releases(factory: Running, folder: Path) -> Narrowing:
     """A release that is live, and its adapter."""
     file = folder / "adapter.gguf"
@@ -230,6 +257,7 @@ def _narrowing(factory: Running, model: str, answer: str, spare: list[str]) -> N
         **_assets(factory, factory.home.parent),
         **_lines(factory, factory.home.parent),
         **_releases(factory, factory.home.parent),
+        **_feedback(factory),
         "month": {"enum": ["2026-11", "2026-13"]},
         "contracts.report.deployment": {"enum": [TINY, "nothing"]},
         "contracts.page.deployment": {"enum": [TINY, "nothing"]},

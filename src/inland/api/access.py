@@ -90,6 +90,11 @@ ACCESS: dict[str, frozenset[Role]] = {
     "releases.origin": _KEEPING | {Role.AUDITOR},
     "releases.approve": _ADMINS,
     "releases.rollback": _ADMINS,
+    "feedback.give": TENANT_ROLES,
+    "feedback.list": _KEEPING,
+    "feedback.show": TENANT_ROLES,
+    "feedback.remove": TENANT_ROLES,
+    "feedback.collect": _KEEPING,
     "guards.list": _WATCHING,
     "guards.set": _OPERATOR,
     "guards.remove": _OPERATOR,
@@ -120,6 +125,7 @@ ACCESS: dict[str, frozenset[Role]] = {
 _CHANGING = frozenset(
     {"keys.add", "keys.rotate", "keys.revoke", "records.destroy", "lines.add", "lines.pause"}
     | {"lines.run", "runs.resume", "releases.approve", "releases.rollback"}
+    | {"feedback.give", "feedback.remove", "feedback.collect"}
     | {
         one
         for one in ACCESS

@@ -15,6 +15,7 @@ from inland.api import (
     contracts,
     deployments,
     egress,
+    feedback,
     guards,
     health,
     invoices,
@@ -81,6 +82,7 @@ NOUNS = (
     vault,
     jobs,
     releases,
+    feedback,
     lines,
 )
 

@@ -24,7 +24,7 @@ router = APIRouter(prefix="/factory/v1/receipts", tags=["receipts"])
 
 MAX_REF_CHARS = 128
 #: Changes that are about something of a tenant's: their details say whose.
-_ITS = ("contract.", "asset.", "record.", "release.", "run.", "step.")
+_ITS = ("contract.", "asset.", "record.", "feedback.", "release.", "run.", "step.")
 
 
 class RecordKey(Shape):
@@ -47,7 +47,7 @@ async def receipt(
     control: Control = request.app.state.control
 
     def look() -> bytes | None:
-        record = _mine(control, caller, ref)
+        record = mine(control, caller, ref)
         return None if record is None else control.books.receipt(ref, since)
 
     found = await wait_for(request, look)
@@ -62,7 +62,7 @@ async def key(
     control: Control = request.app.state.control
 
     def look() -> Record | None:
-        record = _mine(control, caller, ref)
+        record = mine(control, caller, ref)
         own = caller.key.role is not Role.MEMBER
         return record if record and (own or record.get("key") == caller.key.id) else None
 
@@ -76,7 +76,7 @@ async def key(
     return RecordKey(reference=record["id"], key=record_key(tenant_key, record["id"]).hex())
 
 
-def _mine(control: Control, caller: Caller, ref: str) -> Record | None:
+def mine(control: Control, caller: Caller, ref: str) -> Record | None:
     """The record a reference names, if the caller may see it. Raises Conflict for one that was
     destroyed."""
     located = control.books.locate(ref[:MAX_REF_CHARS])

@@ -15,6 +15,7 @@ from inland.cli import (
     doctor,
     down,
     egress,
+    feedback,
     guard,
     invoice,
     job,
@@ -63,6 +64,7 @@ app.add_typer(deploy.app, name="deploy")
 app.add_typer(asset.app, name="asset")
 app.add_typer(job.app, name="job")
 app.add_typer(release.app, name="release")
+app.add_typer(feedback.app, name="feedback")
 app.add_typer(line.app, name="line")
 app.add_typer(line_run.app, name="run")
 app.add_typer(contract.app, name="contract")

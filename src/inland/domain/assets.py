@@ -26,6 +26,7 @@ class AssetKind(StrEnum):
     MODEL = "model"
     ADAPTER = "adapter"
     SUITE = "suite"
+    FEEDBACK = "feedback"  # empty itself: what people say of answers rests under its key
 
 
 class AssetState(StrEnum):

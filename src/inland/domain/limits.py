@@ -198,6 +198,15 @@ class Limits:
         100, 1, 10_000, "runs", "of one line that are over and still shown; their records stay"
     )
     run_log_lines: int = _limit(1000, 10, 100_000, "lines", "kept of one run's log, the newest")
+    feedback_per_tenant: int = _limit(
+        10_000, 0, 1_000_000, "answers", "of one tenant that something was said of"
+    )
+    feedback_bytes: int = _limit(
+        32 * KIB, KIB, MIB, "bytes", "of one correction with what was asked, as it is sealed"
+    )
+    feedback_per_minute: int = _limit(
+        600, 1, 1_000_000, "answers", "that one tenant says something of, in a minute of the clock"
+    )
     suite_tasks: int = _limit(
         5000, 1, 1_000_000, "tasks", "of one evaluation suite that a run asks its model"
     )

@@ -13,6 +13,7 @@ from inland.plant.changes import Changes
 from inland.plant.erasure_steps import ErasureSteps
 from inland.plant.erasures import Erasures
 from inland.plant.exports import Exports
+from inland.plant.feedback import FeedbackRoom
 from inland.plant.holders import Holders
 from inland.plant.jobs import Jobs
 from inland.plant.moves import Moves
@@ -48,6 +49,7 @@ class AssetRoom:
     holders: Holders
     jobs: Jobs
     rulings: AssetRulings
+    feedback: FeedbackRoom
 
 
 def asset_room(
@@ -73,4 +75,7 @@ def asset_room(
     jobs = Jobs(changes, rulings, holders, uploads, workers.cells, limits, workers.aside)
     holders.know(jobs)
     upkeep = AssetUpkeep(changes, uploads, exports, moves, erasures, resealing, jobs)
-    return AssetRoom(known, uploads, exports, moves, erasures, upkeep, holders, jobs, rulings)
+    feedback = FeedbackRoom(changes, vault, known, uploads, rulings, claims, limits)
+    return AssetRoom(
+        known, uploads, exports, moves, erasures, upkeep, holders, jobs, rulings, feedback
+    )

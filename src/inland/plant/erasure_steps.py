@@ -135,6 +135,7 @@ class ErasureSteps:
                     self._forget_parts(row.id)
         with self._changes.store.write() as transaction:
             transaction.assets.empty(ids)
+            transaction.feedback.empty(ids)
             transaction.reach.put(root, ids, Step.GONE)
 
     def _demand_gone(self, row: AssetRow) -> None:

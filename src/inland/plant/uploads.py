@@ -366,6 +366,8 @@ def _check(wanted: NewAsset) -> None:
         raise BadInput("name", "give it a name")
     if not 0 <= wanted.bytes <= MAX_PARTS * PART_BYTES:
         raise BadInput("bytes", f"an asset has at most {MAX_PARTS * PART_BYTES} bytes")
+    if wanted.kind is AssetKind.FEEDBACK and wanted.bytes:
+        raise BadInput("bytes", "feedback is given by receipt: what it rests under is added empty")
     if len(set(wanted.parents)) != len(wanted.parents) or len(wanted.parents) > MAX_PARENTS:
         raise BadInput("parents", f"name at most {MAX_PARENTS}, each once")
 

@@ -98,6 +98,10 @@ class AssetTables(Protocol):
         """0 where there is none of that name."""
         ...
 
+    def named(self, tenant: str, kind: AssetKind, name_mac: str) -> list[AssetRow]:
+        """All versions of that name in any state, the oldest first."""
+        ...
+
     def uploads(self, tenant: str | None = None) -> list[AssetRow]:
         """What is being uploaded, of all tenants or of one."""
         ...

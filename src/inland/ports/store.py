@@ -6,6 +6,7 @@ from typing import Protocol
 from inland.ports.assets import AssetTables
 from inland.ports.billing import BillingTables
 from inland.ports.books import BookTables
+from inland.ports.feedback import FeedbackTable
 from inland.ports.lines import LineTables
 from inland.ports.reach import ReachTables
 from inland.ports.state import StateTables
@@ -42,6 +43,11 @@ class Transaction(Protocol):
     @property
     def lines(self) -> LineTables:
         """Production lines, their runs, steps and logs."""
+        ...
+
+    @property
+    def feedback(self) -> FeedbackTable:
+        """What was said of answers."""
         ...
 
 

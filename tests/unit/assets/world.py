@@ -9,7 +9,7 @@ from inland.adapters.files.clock import SystemEntropy
 from inland.domain import assets
 from inland.domain.assets import AssetKind
 from inland.domain.plant import Key, Role
-from inland.plant import exports, jobs, uploads
+from inland.plant import exports, feedback, jobs, uploads
 from inland.plant.asset_terms import AssetTerms
 from inland.plant.uploads import NewAsset
 from inland.ports.keys import Keys
@@ -17,7 +17,7 @@ from tests.unit.plant.parts import Plant
 
 #: Bytes of a part in these tests.
 STEP = 64
-PLACES = (assets, uploads, exports, jobs)
+PLACES = (assets, uploads, exports, feedback, jobs)
 _KEYS = {
     "admin": ("acme", Role.TENANT_ADMIN),
     "member": ("acme", Role.MEMBER),

@@ -176,6 +176,10 @@ class SqlAssets:
         )
         return self._connection.execute(query).scalar_one() or 0
 
+    def named(self, tenant: str, kind: AssetKind, name_mac: str) -> list[AssetRow]:
+        mine = (ASSETS.c.tenant == tenant) & (ASSETS.c.kind == kind.value)
+        return self._found(mine & (ASSETS.c.name_mac == name_mac))
+
     def uploads(self, tenant: str | None = None) -> list[AssetRow]:
         uploading = ASSETS.c.state == AssetState.UPLOADING.value
         own = uploading if tenant is None else uploading & (ASSETS.c.tenant == tenant)

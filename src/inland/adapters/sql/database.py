@@ -23,6 +23,7 @@ from inland.adapters.sql.assets import SqlAssets
 from inland.adapters.sql.billing import SqlBilling
 from inland.adapters.sql.books import SqlBooks
 from inland.adapters.sql.copies import keep_copy
+from inland.adapters.sql.feedback import SqlFeedback
 from inland.adapters.sql.lines import SqlLines
 from inland.adapters.sql.migrations import demand_newest, migrate, refuse_newer, revision
 from inland.adapters.sql.reach import SqlReach
@@ -80,6 +81,7 @@ class SqlTransaction:
         self.assets = SqlAssets(connection)
         self.reach = SqlReach(connection)
         self.lines = SqlLines(connection)
+        self.feedback = SqlFeedback(connection)
 
 
 class Database:
