@@ -8,7 +8,7 @@ FACTORY ?=
 PORT    ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install up check static typed imported fix packages test soak bench-gateway bench-noisy bench-replay bench-stream bench-memory bench-journal bench-cost bench-guard bench-vault bench-adapters wheel
+.PHONY: help install trainer up check static typed imported fix packages test soak bench-gateway bench-noisy bench-replay bench-stream bench-memory bench-journal bench-cost bench-guard bench-vault bench-adapters wheel
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@echo 'Installing into $(VENV); this takes a minute or two.'
 	$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
+
+trainer: install  ## Make .venv-train: what lines with a [method] train with
+	$(BIN)/python -m tests.training.environment
 
 up: install  ## Start the factory in the background and print what to paste
 	$(BIN)/inland up --detach $(if $(FACTORY),--home '$(FACTORY)') $(if $(PORT),--port '$(PORT)')

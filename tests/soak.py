@@ -21,6 +21,7 @@ from tests.factory.running import Running
 from tests.factory.withdrawal import soak as withdrawal
 from tests.fuzz.soak import fuzz
 from tests.training import soak as trainer
+from tests.training.line_soak import soak as line_train
 
 ROOT = Path(__file__).parents[1]
 #: Where laws are properties; each is tried on far more examples than in a test.
@@ -207,6 +208,7 @@ FIGURES = {
     "canary": canary,
     "trainer": trainer.promises,
     "story": trainer.story,
+    "line-train": line_train,
     "withdrawal": withdrawal,
 }
 

@@ -24,7 +24,15 @@ from tests.training import tiny
 from tests.training.engine import Engine
 
 METHOD = Method(
-    rank=4, alpha=8, learning_rate=0.02, epochs=3, batch=4, max_tokens=160, patience=0, seed=5
+    rank=4,
+    alpha=8,
+    learning_rate=0.02,
+    epochs=3,
+    batch=4,
+    max_tokens=160,
+    patience=0,
+    seed=5,
+    checkpoint_steps=2,
 )
 #: A question, and an answer that is not at its end.
 _ASKED, _BEGUN = "<|im_start|>user\n", "<|im_end|>\n<|im_start|>assistant\nan"
@@ -56,7 +64,7 @@ class Trials:
     def order(self, **more: Any) -> TrainOrder:
         method = replace(METHOD, **more.pop("method", {}))
         order = TrainOrder(str(self.base), (self.data,), (self.holdout,), method, threads=1)
-        return replace(order, checkpoint_steps=2, **more)
+        return replace(order, **more)
 
     def places(self) -> TrainPlaces:
         self.runs += 1
@@ -96,7 +104,7 @@ class Trials:
         """Whether what is learned is learned, and is the same loss however it is packed."""
         packed, _ = self.run(self.order())
         loose, _ = self.run(self.order(method={"packing": False}))
-        tall, _ = self.run(self.order(gradient_checkpointing=True))
+        tall, _ = self.run(self.order(method={"gradient_checkpointing": True}))
         return {
             "losses": _losses(packed),
             "loose": _losses(loose),
@@ -164,9 +172,11 @@ class Trials:
         """A second order that goes on from the first one's adapter."""
         first, places = self.run(self.order())
         second, _ = self.run(self.order(start_adapter=places.adapter))
+        same, _ = self.run(self.order(start_adapter=places.gguf))
         return {
             "first": _losses(first),
             "second": _losses(second),
+            "same": _losses(same),
             "rank": self.refused(start_adapter=places.adapter, method={"rank": 8}),
             "order": self.refused(checkpoint=places.checkpoints[0], method={"seed": 9}),
             "none": self.refused(checkpoint=places.adapter),

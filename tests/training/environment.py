@@ -6,16 +6,18 @@ import sys
 import sysconfig
 from pathlib import Path
 
+from inland.adapters.training.installed import BESIDE, LIBRARIES, WHOLE
+
 ROOT = Path(__file__).parents[2]
 REQUIREMENTS = Path(__file__).parent / "requirements.txt"
 
 
 def python() -> Path:
     """An interpreter that has them, and everything of this one; made where there is none."""
-    if all(importlib.util.find_spec(name) for name in ("torch", "transformers", "peft")):
+    if all(importlib.util.find_spec(name) for name in LIBRARIES):
         return Path(sys.executable)
-    venv = ROOT / ".venv-train"
-    made, stamp = venv / "bin" / "python", venv / ".installed"
+    venv = ROOT / BESIDE
+    made, stamp = venv / "bin" / "python", venv / WHOLE
     if stamp.exists() and stamp.read_text() == REQUIREMENTS.read_text():
         return made
     install = ["install", "-qq", "--disable-pip-version-check", "-r", str(REQUIREMENTS)]
@@ -27,3 +29,7 @@ def python() -> Path:
     )
     stamp.write_text(REQUIREMENTS.read_text())
     return made
+
+
+if __name__ == "__main__":
+    print(f"the trainer is {python()}")

@@ -68,6 +68,7 @@ def _held(told: dict[str, Any]) -> dict[str, bool]:
         "answers alone are learned": told["answers_alone"]["learned"] == [answer, answer],
         "it stops early": told["stopped_early"]["steps"] < told["stopped_early"]["planned"],
         "a second order goes on": again["second"][0] < again["first"][-1] * 1.2,
+        "from either form of what it goes on from": again["second"] == again["same"],
         "an adapter of another shape is refused": again["rank"].startswith("start_adapter: "),
         "a checkpoint of another order is": "of another order" in again["order"],
         "and what is none": "no checkpoint" in again["none"],

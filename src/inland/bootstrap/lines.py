@@ -1,9 +1,11 @@
 """What lines need of the world: our own gateways, a program that reads data, a base's signature."""
 
+import hashlib
 import json
+import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import inland
@@ -11,18 +13,24 @@ from inland import settings
 from inland.adapters.home.factory_toml import Declaration
 from inland.adapters.home.layout import Home
 from inland.adapters.openai.own_gateway import OwnGateway
-from inland.domain.errors import Damaged
+from inland.adapters.training.installed import InstalledTrainer
+from inland.decide.scheduling import cores_beside
+from inland.domain.errors import BadInput, Damaged
 from inland.domain.plant import Model
 from inland.lines.reading import Program
 from inland.lines.room import LineRoom, Outside, line_room
+from inland.lines.steps.train import Cores, Shop
 from inland.plant.asset_room import AssetRoom, Workers, asset_room
 from inland.plant.changes import Changes
 from inland.plant.holders import Holders
 from inland.plant.vault import Parts as VaultParts
+from inland.ports.plaintext import Plaintext
+from inland.ports.runner import Runner
 
 #: How long a base's weights may take to be held to what was signed, in seconds.
 VERIFY_S = 3600
 _PACKAGE = Path(inland.__file__).parent
+_GGUF, _CHUNK_BYTES = b"GGUF", 4 << 20
 
 
 def rooms(
@@ -32,11 +40,13 @@ def rooms(
     limits, vault, aside = said.limits, kept.vault, workers.aside
     assets = asset_room(changes, vault, kept.blobs, said.site, limits, aside, workers)
     environment = settings.from_environment().child_environment
-    world = outside(home, environment, assets.holders)
+    world = outside(home, environment, assets.holders, workers)
     return assets, line_room(changes, assets, workers, limits, world, aside)
 
 
-def outside(home: Home, environment: Mapping[str, str], holders: Holders) -> Outside:
+def outside(
+    home: Home, environment: Mapping[str, str], holders: Holders, workers: Workers
+) -> Outside:
     """`environment`: what children get of control's."""
     words = (sys.executable, "-P", "-m", "inland.bootstrap.evaluation")
 
@@ -47,7 +57,52 @@ def outside(home: Home, environment: Mapping[str, str], holders: Holders) -> Out
             _verified(home, model.id, environment)
 
     gateways = OwnGateway(home.root / "run", home.gateway_sockets)
-    return Outside(gateways, Program(words, (str(_PACKAGE),)), verify)
+    weights, cores = _weights(home, workers), _cores(workers.runner)
+    shop = Shop(InstalledTrainer(), weights, cores)
+    return Outside(gateways, Program(words, (str(_PACKAGE),)), verify, shop)
+
+
+def _weights(home: Home, workers: Workers) -> Callable[[Model], Plaintext]:
+    def held(model: Model) -> Plaintext:
+        """What lies in the home, where whoever trains sees nothing: a copy that nobody changes."""
+        path = home.root / str(model.file)
+        try:
+            size = path.stat().st_size
+            return workers.memory.hold(size, _verified_chunks(model, path))
+        except OSError as error:
+            raise Damaged(f"model {model.id}", f"{path}: {error.strerror}") from None
+
+    return held
+
+
+def _verified_chunks(model: Model, path: Path) -> Iterator[bytes]:
+    found = hashlib.sha256()
+    with path.open("rb") as file:
+        if file.read(len(_GGUF)) != _GGUF:
+            raise BadInput("base", f"the weights of model {model.id} are no GGUF: none else trains")
+        file.seek(0)
+        while chunk := file.read(_CHUNK_BYTES):
+            found.update(chunk)
+            yield chunk
+    if f"sha256:{found.hexdigest()}" != model.digest:
+        raise Damaged(f"model {model.id}", "its weights are not what the factory knows of it")
+
+
+def _cores(runner: Runner) -> Callable[[], Cores]:
+    def found() -> Cores:
+        ours = tuple(sorted(os.sched_getaffinity(0)))
+        engines = [one.pid for one in runner.processes() if one.replica and one.pid]
+        free = cores_beside([_affinity(pid) for pid in engines], ours)
+        return Cores(free, shared=False) if free else Cores(ours, shared=bool(engines))
+
+    return found
+
+
+def _affinity(pid: int) -> set[int]:
+    try:
+        return os.sched_getaffinity(pid)
+    except ProcessLookupError:
+        return set()
 
 
 def _verified(home: Home, model: str, environment: Mapping[str, str]) -> None:

@@ -1,7 +1,7 @@
 """Which cores or accelerators an engine gets. Its threads spin at barriers, so cores are not shared
 while there are enough of them; nor are accelerators, whose memory one engine fills."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 
 def assign_cores(threads: Sequence[int], cores: Sequence[int]) -> list[tuple[int, ...]]:
@@ -17,6 +17,13 @@ def assign_cores(threads: Sequence[int], cores: Sequence[int]) -> list[tuple[int
         free = free[: len(free) - len(mine)]
         assigned.append(tuple(mine))
     return assigned
+
+
+def cores_beside(engines: Collection[Collection[int]], cores: Sequence[int]) -> tuple[int, ...]:
+    """Cores for work beside engines that may use those each: what none of them may, the first left
+    to the rest of the factory; none where there are no such."""
+    taken = {core for one in engines for core in one}
+    return tuple(core for core in cores[1:] if core not in taken)
 
 
 def assign_accelerators(

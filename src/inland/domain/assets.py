@@ -27,6 +27,7 @@ class AssetKind(StrEnum):
     ADAPTER = "adapter"
     SUITE = "suite"
     FEEDBACK = "feedback"  # empty itself: what people say of answers rests under its key
+    CHECKPOINT = "checkpoint"  # how far a training came; a run makes and erases it
 
 
 class AssetState(StrEnum):

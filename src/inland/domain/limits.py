@@ -210,6 +210,13 @@ class Limits:
     suite_tasks: int = _limit(
         5000, 1, 1_000_000, "tasks", "of one evaluation suite that a run asks its model"
     )
+    training_file_bytes: int = _limit(
+        2048 * MIB,
+        MIB,
+        1 << 50,
+        "bytes",
+        "of each of the four files in memory that a training writes: two checkpoints, two adapters",
+    )
 
     @classmethod
     def of(cls, said: Mapping[str, Any]) -> "Limits":

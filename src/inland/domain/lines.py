@@ -71,7 +71,8 @@ class MethodKind(StrEnum):
 class Method:
     """How the base is trained. `max_tokens`: of one example. `rehearsal`: how many of the base's
     own answers are trained on too, against forgetting. `patience`: epochs without a better holdout
-    loss before it stops, 0 for never. `seed` makes a run repeatable."""
+    loss before it stops, 0 for never. `seed` makes a run repeatable. `checkpoint_steps`: between
+    two checkpoints. `gradient_checkpointing`: a third more work for much less memory."""
 
     kind: MethodKind = MethodKind.LORA
     rank: int = 16
@@ -84,6 +85,8 @@ class Method:
     patience: int = 0
     packing: bool = True
     seed: int = 1
+    checkpoint_steps: int = 20
+    gradient_checkpointing: bool = False
 
 
 @dataclass(frozen=True, slots=True)

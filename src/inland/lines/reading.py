@@ -1,7 +1,8 @@
-"""Assets read for runs: by a program of ours in a cell of its own, which sees nothing else.
+"""Assets read for runs: by programs of ours, each in a cell of its own, which see nothing else.
 
-What a tenant wrote is parsed there and nowhere near the keys; only what the program says comes
-back. Who may not read any more what it reads is ended, as jobs are.
+What a tenant wrote is parsed there and nowhere near the keys; only what a program says comes back,
+or writes to memory that it was given for that. Who may not read any more what it reads is ended, as
+jobs are.
 """
 
 import json
@@ -12,14 +13,14 @@ from threading import Event, Lock
 from typing import Any
 
 from inland.domain.assets import ASSET, Action
-from inland.domain.errors import BadInput, Conflict, Denied, NotFound
+from inland.domain.errors import BadInput, Conflict, Denied, InlandError, NotFound
 from inland.plant.asset_rulings import AssetRulings
 from inland.plant.assets import demand_live
 from inland.plant.changes import Changes
 from inland.plant.holders import Holders
 from inland.ports.assets import AssetRow
-from inland.ports.jobs import Cell, Cells, JobEnd, JobSpec
-from inland.ports.plaintext import Memory
+from inland.ports.jobs import Cell, Cells, Hear, JobEnd, JobSpec
+from inland.ports.plaintext import Memory, Plaintext
 
 #: What is kept of what a program says, how long it may take, and then to end by itself.
 OUTPUT_BYTES, SECONDS, GRACE_S = 64 << 20, 1800, 1
@@ -94,19 +95,46 @@ class Readers:
         Raises Denied, NotFound, Conflict, Busy, and what the vault does; BadInput for what the
         program could not take.
         """
+        bounds = (OUTPUT_BYTES, SECONDS, GRACE_S, self._memory_bytes)
+        command = (*self._program.words, *words)
+        with ExitStack() as held:
+            files = {}
+            for name, data in (more or {}).items():
+                files[name] = self._memory.hold(len(data), [data])
+                held.callback(files[name].close)
+            spec = JobSpec(run, command, self._program.readable, *bounds)
+            return _said(self.work(tenant, uses, spec, files))
+
+    def work(
+        self,
+        tenant: str,
+        uses: Sequence[Use],
+        spec: JobSpec,
+        more: Mapping[str, Plaintext],
+        hear: Hear | None = None,
+    ) -> JobEnd:
+        """How it ended, for the run that `spec` names: a program begun with `uses`, and `more` that
+        is in memory already, in files by their ids. `hear`: as `Cell.wait` says.
+
+        Raises what `read` does, and what `hear` does; Conflict where it was ended, which says why.
+        """
         if self._cells.isolation == "none":
             why = "this kernel cannot shut in what reads a tenant's data: see inland doctor"
             raise Conflict("the run", why)
-        reading = _Reading(run, tenant, uses)
+        reading = _Reading(spec.job, tenant, uses)
         with self._lock:
             self._readings.append(reading)
         try:
-            end = self._ended(reading, words, more or {})
+            end = self._ended(reading, spec, more, hear)
+        except InlandError:
+            _demand_going(reading)  # which says more than what came of its end
+            raise
         finally:
             reading.released.set()
             with self._lock:
                 self._readings.remove(reading)
-        return _said(reading, end)
+        _demand_going(reading)
+        return end
 
     def end_those_denied(self) -> None:
         """As `holders.Working` says."""
@@ -123,26 +151,21 @@ class Readers:
         for reading in held:
             self._end(reading, why)
 
-    def _ended(self, reading: _Reading, words: Sequence[str], more: Mapping[str, bytes]) -> JobEnd:
+    def _ended(
+        self, reading: _Reading, spec: JobSpec, more: Mapping[str, Plaintext], hear: Hear | None
+    ) -> JobEnd:
         rows = self._decided(reading)
         with ExitStack() as held:
             files = dict(zip((row.id for row in rows), self._holders.opened(rows), strict=True))
             for file in files.values():
                 held.callback(file.close)
-            for name, data in more.items():
-                files[name] = self._memory.hold(len(data), [data])
-                held.callback(files[name].close)
-            command = (*self._program.words, *words)
-            readable, memory_bytes = self._program.readable, self._memory_bytes
-            bounds = (OUTPUT_BYTES, SECONDS, GRACE_S, memory_bytes)
-            spec = JobSpec(reading.run, command, readable, *bounds)
             with self._lock:
                 if reading.ending:
                     return JobEnd(None, reading.ending, bytearray(), 0)
-                reading.cell = cell = self._cells.begin(spec, files)
+                reading.cell = cell = self._cells.begin(spec, {**files, **more})
         if why := self._why_not(reading):  # decided again, once it can be ended
             self._kill(reading, why)
-        return cell.wait()
+        return cell.wait(hear)
 
     def _decided(self, reading: _Reading) -> list[AssetRow]:
         with self._changes.store.read() as transaction:
@@ -189,10 +212,14 @@ def _ids(reading: _Reading) -> list[str]:
     return list(dict.fromkeys(use.asset for use in reading.uses))
 
 
-def _said(reading: _Reading, end: JobEnd) -> Any:
-    """The program's last line, which is JSON: what it found, or `refused` and why."""
+def _demand_going(reading: _Reading) -> None:
+    """Raises Conflict with why it was ended."""
     if reading.ending:
         raise Conflict(f"run {reading.run}", reading.ending)
+
+
+def _said(end: JobEnd) -> Any:
+    """The program's last line, which is JSON: what it found, or `refused` and why."""
     whole = end.printed_bytes == len(end.output)
     if end.status != 0 or not whole:
         why = end.why or (f"it ended with {end.status}" if whole else "it said too much")

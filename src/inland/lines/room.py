@@ -5,15 +5,18 @@ from dataclasses import dataclass
 
 from inland.domain.limits import Limits
 from inland.domain.lines import StepKind
+from inland.lines.keeping import Keeper
 from inland.lines.lines import Lines
 from inland.lines.materials import Shelf
 from inland.lines.reading import Program, Readers
+from inland.lines.rehearsing import Rehearsals
 from inland.lines.run_keys import RunKeys
 from inland.lines.runs import Runs
 from inland.lines.steps.check import Check, Verify
 from inland.lines.steps.evaluate import Evaluate
 from inland.lines.steps.gate import gate
 from inland.lines.steps.step import Kinds
+from inland.lines.steps.train import Shop, Train
 from inland.lines.triggers import Triggers
 from inland.lines.work import Worker
 from inland.plant.asset_room import AssetRoom, Workers
@@ -24,11 +27,12 @@ from inland.ports.tokens import Tokens
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """What lines need of the world: tokens, what reads data, what verifies a base."""
+    """What lines need of the world: tokens, what reads data, what verifies a base, what trains."""
 
     tokens: Tokens
     program: Program
     verify: Verify
+    shop: Shop
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,13 @@ def line_room(
     readers = Readers(changes, rulings, assets.holders, cells, memory, program, most)
     keys, shelf = RunKeys(changes, limits.keys), Shelf(changes, assets.known)
     kinds: Kinds = {}
-    kinds[StepKind.CHECK] = Check(changes, rulings, readers, outside.verify, kinds)
+    shop, tokens, keeper = outside.shop, outside.tokens, Keeper(changes, assets)
+    check = Check(changes, rulings, readers, outside.verify, shop.trainer, kinds)
+    kinds[StepKind.CHECK] = check
+    rehearsals = Rehearsals(keeper, tokens, keys, changes.clock)
+    kinds[StepKind.TRAIN] = Train(
+        changes, readers, assets.holders, memory, keeper, rehearsals, limits, shop
+    )
     kinds[StepKind.EVALUATE] = Evaluate(
         readers, outside.tokens, keys, changes.clock, limits.suite_tasks
     )

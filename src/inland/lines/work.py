@@ -11,11 +11,13 @@ from threading import Event, Lock
 
 from inland.decide.lines.line_file import line_of
 from inland.decide.lines.planning import Do, Over, digest_of, next_move
+from inland.domain.assets import AssetState
 from inland.domain.errors import BadInput, InlandError
 from inland.domain.lines import Line, Run, RunState, Step, StepState
 from inland.lines.run_keys import RunKeys
 from inland.lines.steps.step import Doing, Ended, Kinds, Outcome
 from inland.plant.changes import Changes
+from inland.ports.store import Transaction
 
 #: How long a stop waits for a step to notice, in seconds.
 _STOP_S, _STOP_ALL_S = 30.0, 5.0
@@ -141,7 +143,9 @@ class Worker:
                 line,
                 run.materials,
                 steps,
-                lambda kind, digest: tables.done_before(run.tenant, run.line, kind, digest),
+                lambda kind, digest: _there(
+                    transaction, tables.done_before(run.tenant, run.line, kind, digest)
+                ),
             )
         if isinstance(move, Over):
             self._keys.end(run.id, run.tenant, run.line)
@@ -250,3 +254,12 @@ class Worker:
         with self._changes.store.write() as transaction:
             kind = step.kind.value
             transaction.lines.log(run.id, now_us, kind, text[:_WHY_CHARS], self._log_lines)
+
+
+def _there(transaction: Transaction, before: Step | None) -> Step | None:
+    """An earlier step, if what it made is there still."""
+    adapter = None if before is None else before.outputs.get("adapter")
+    if adapter is None:
+        return before
+    row = transaction.assets.asset(str(adapter))
+    return before if row is not None and row.state is AssetState.LIVE else None

@@ -4,12 +4,16 @@ from dataclasses import dataclass
 from threading import Lock
 
 from inland.decide.residency import Residency
+from inland.decide.rulebook import Verdict
 from inland.domain.assets import Action, Asset
 from inland.domain.errors import Denied, NotFound
 from inland.domain.places import Place
-from inland.domain.plant import Key
+from inland.domain.plant import Key, Role
 from inland.plant.changes import Changes
 from inland.ports.assets import AssetRow
+
+#: How whoever acts for a run is known; no key's id has a space.
+_RUN = "run "
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,7 @@ class AssetRulings:
         """
         place = lies or self.site
         version, policy, residency = self._residency()
-        verdict = residency.decide_asset(who.id, action, closed(row), place, destination)
+        verdict = _decided(residency, who, action, row, place, destination)
         if verdict.allowed:
             return Ruling(verdict.rules, policy, version, place, destination)
         if not verdict.visible:
@@ -85,6 +89,26 @@ class AssetRulings:
                 decides = Residency(snapshot)
                 self._latest = (snapshot.version, snapshot.policy_digest, decides)
             return self._latest
+
+
+def acting(run: str, tenant: str) -> Key:
+    """Whoever acts for a run of `tenant`: what any of its members may do by a run, and no key that
+    opens anything."""
+    return Key(f"{_RUN}{run}", tenant, Role.MEMBER, "")
+
+
+def _decided(
+    residency: Residency,
+    who: Key,
+    action: Action,
+    row: AssetRow,
+    place: Place,
+    destination: Place | None,
+) -> Verdict:
+    asset, run = closed(row), who.id.removeprefix(_RUN)
+    if run == who.id or who.tenant is None:
+        return residency.decide_asset(who.id, action, asset, place, destination)
+    return residency.explain_asset(who.tenant, action, asset, place, destination, run)
 
 
 def unknown(asset: str) -> NotFound:

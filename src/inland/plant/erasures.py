@@ -75,6 +75,10 @@ class Erasures:
         self._steps.begin(row.id, RETENTION, f"its retention ended at {row.ends_unix_s}")
         return self._steps.step(row.id)
 
+    def supersede(self, row: AssetRow, by: str) -> None:
+        """Close what something newer takes the place of; it goes by itself, as what is retired."""
+        self._steps.begin(row.id, by, "something newer took its place")
+
     def settle(self, intent: Intent) -> bool:
         """Go on with one; whether there is more to do of it."""
         return self._steps.step(intent.asset)

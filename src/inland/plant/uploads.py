@@ -22,7 +22,7 @@ from inland.domain.labels import Label
 from inland.domain.limits import Limits
 from inland.domain.plant import Key
 from inland.plant.asset_claims import Claims
-from inland.plant.asset_rulings import AssetRulings, closed, unknown
+from inland.plant.asset_rulings import AssetRulings, acting, closed, unknown
 from inland.plant.asset_terms import AssetTerms
 from inland.plant.assets import (
     MAX_NAME_CHARS,
@@ -138,6 +138,7 @@ class Uploads:
         with self._changes.act(who.id) as (transaction, book):
             if self._label(transaction, who, wanted) != row.label:
                 raise Busy("what it is made from was labelled anew", _RETRY_AFTER_S)
+            _refuse_anothers(transaction, who, wanted)
             under_way = transaction.assets.uploads(row.tenant)
             before = next((one for one in under_way if row.resume and _goes_on(one, row)), None)
             if before is None:
@@ -350,6 +351,13 @@ def _parent(assets: AssetTables, who: Key, wanted: NewAsset, asset: str) -> Asse
     if row.kind is AssetKind.SUITE:
         raise BadInput("parents", f"{asset} is a suite: it judges, and is no parent")
     return row
+
+
+def _refuse_anothers(transaction: Transaction, who: Key, wanted: NewAsset) -> None:
+    """Raises BadInput for what is said to be made by a line's run that did not make it."""
+    is_its = who.id == acting(wanted.run, wanted.tenant).id
+    if wanted.run and not is_its and transaction.lines.run(wanted.run) is not None:
+        raise BadInput("run", f"run {wanted.run} adds what it makes by itself: leave it out")
 
 
 def _check(wanted: NewAsset) -> None:

@@ -1,17 +1,23 @@
 """What the plant asks of whoever runs a job's command: shut in, with its assets in memory."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from inland.ports.plaintext import Plaintext
+
+#: Bytes of a line that are heard, at most.
+LINE_BYTES = 64 << 10
+#: Is told each line that a command prints, without its end.
+Hear = Callable[[bytes], None]
 
 
 @dataclass(frozen=True, slots=True)
 class JobSpec:
     """A command to run. `readable`: files and folders it may read besides the system's.
     `output_bytes`: what is kept of what it prints; `seconds`: how long it may take; `grace_s`: and
-    then to end by itself; `memory_bytes`: what all it starts may hold."""
+    then to end by itself; `memory_bytes`: what all it starts may hold. `cores`: where it runs, none
+    for anywhere; `nice`: how far it gives way to others there (0 to 19)."""
 
     job: str
     command: tuple[str, ...]
@@ -20,17 +26,21 @@ class JobSpec:
     seconds: int
     grace_s: int
     memory_bytes: int
+    cores: tuple[int, ...] = ()
+    nice: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class JobEnd:
     """How it ended. `status`: its exit status, negative for a signal, None where it never began or
-    was ended; then `why`. `output`: what it printed, as far as that is kept, of `printed_bytes`."""
+    was ended; then `why`. `output`: what it printed, as far as that is kept, of `printed_bytes`.
+    `killed`: by nobody here; what it was begun for may be begun anew."""
 
     status: int | None
     why: str
     output: bytearray
     printed_bytes: int
+    killed: bool = False
 
 
 class Cell(Protocol):
@@ -41,8 +51,12 @@ class Cell(Protocol):
         """Of the process that keeps it."""
         ...
 
-    def wait(self) -> JobEnd:
-        """Block until it, and all that it started, is gone. Called once."""
+    def wait(self, hear: Hear | None = None) -> JobEnd:
+        """Block until it, and all that it started, is gone. Called once.
+
+        With `hear` each line is told of as it comes, and waits in a pipe while the one before is
+        heard; what `hear` raises ends the command, and is raised when it is gone.
+        """
         ...
 
     def ask(self) -> None:
@@ -63,6 +77,6 @@ class Cells(Protocol):
         ...
 
     def begin(self, spec: JobSpec, files: Mapping[str, Plaintext]) -> Cell:
-        """Start it with a file for each asset's id. Raises OSError, Conflict. The thread that
+        """Start it with a file, or a room, for each id. Raises OSError, Conflict. The thread that
         calls it must live until the command has ended."""
         ...

@@ -19,6 +19,15 @@ class Plaintext(Protocol):
         ...
 
 
+class Room(Plaintext, Protocol):
+    """Memory that a program is given to write to: zeros at first, as long as it was made for ever,
+    whatever is written."""
+
+    def read(self, at: int, length: int) -> bytes:
+        """What lies there now."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Clean:
     """Weights that were inspected. `kind`: `gguf` or `safetensors`. `licence`: as they say
@@ -37,6 +46,11 @@ class Memory(Protocol):
     def hold(self, size: int, chunks: Iterable[bytes | memoryview]) -> Plaintext:
         """`chunks`, of `size` bytes in all. Raises Busy where there is no room, and what `chunks`
         raises; then nothing of it is left."""
+        ...
+
+    def room(self, size: int) -> Room:
+        """Memory to write to, of which only what is written takes any. Raises Busy where there is
+        hardly any left, OSError."""
         ...
 
     def inspect(self, file: Plaintext) -> Clean:

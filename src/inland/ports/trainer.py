@@ -5,7 +5,7 @@ machine gives the same bytes, whether it ran through or went on from a checkpoin
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from inland.domain.lines import Method
 
@@ -15,9 +15,9 @@ class TrainOrder:
     """What to train. Paths are of readable files, descriptors among them (`/proc/self/fd/N`).
 
     `base`: the verified GGUF. `data`, `holdout`, `rehearsal`: examples in JSON Lines; those of
-    `rehearsal` are the base's own answers. `start_adapter`: go on from this one. `checkpoint`: from
-    where an earlier process of the same order was. `checkpoint_steps`: steps between two of them.
-    `gradient_checkpointing`: a third more work for much less memory.
+    `rehearsal` are the base's own answers. `threads`: to compute on, of an order that begins: one
+    that goes on has as many as it began with. `start_adapter`: go on from this one. `checkpoint`:
+    from where an earlier process of the same order was.
     """
 
     base: str
@@ -28,13 +28,12 @@ class TrainOrder:
     start_adapter: str | None = None
     rehearsal: tuple[str, ...] = ()
     checkpoint: str | None = None
-    checkpoint_steps: int = 20
-    gradient_checkpointing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class TrainPlaces:
-    """Paths of writable files. `checkpoints`: two, written in turn, so that one is always whole.
+    """Paths of writable files, of any length or of one that they keep: then what is written is as
+    long as the events say. `checkpoints`: two, written in turn, so that one is always whole.
     `adapter`: safetensors with its configuration. `gguf`: the same for llama.cpp."""
 
     checkpoints: tuple[str, str]
@@ -67,13 +66,17 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """It is done, and both files are whole. `steps`: taken, fewer than planned where it stopped
-    early. `tokens`: trained on. `parameters`: all that the outcome depends on besides the files,
-    versions of libraries among them."""
+    """It is done, and both files are whole. `order`: the digest of all that the outcome depends on.
+    `steps`: taken, fewer than `planned` where it stopped early. `tokens`: trained on. `parameters`:
+    what of it is in no file, versions of libraries among them."""
 
+    order: str
     adapter_sha256: str
+    adapter_bytes: int
     gguf_sha256: str
+    gguf_bytes: int
     steps: int
+    planned: int
     loss: float
     holdout_loss: float | None
     tokens: int
@@ -89,3 +92,32 @@ class Refused:
 
 
 TrainEvent = Progress | Checkpoint | Trained | Refused
+
+
+@dataclass(frozen=True, slots=True)
+class TrainerProgram:
+    """A trainer that can be begun: its first words, and what it may read besides the system's files
+    and those of the Python that runs this."""
+
+    words: tuple[str, ...]
+    readable: tuple[str, ...]
+
+
+class Trainer(Protocol):
+    """The trainer of this machine, as a program."""
+
+    def program(self) -> TrainerProgram | None:
+        """None where there is none."""
+        ...
+
+    def remedy(self) -> str:
+        """What brings one here, as a command."""
+        ...
+
+    def words(self, order: TrainOrder, places: TrainPlaces) -> tuple[str, ...]:
+        """What follows the program's first words."""
+        ...
+
+    def event(self, line: str) -> TrainEvent:
+        """What a line of it says. Raises ValueError of anything else."""
+        ...

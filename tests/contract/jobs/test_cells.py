@@ -1,17 +1,27 @@
 """A job's command is held to its memory, and has time to end by itself where it is asked to."""
 
+import os
 import signal
 import sys
 import threading
 import time
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from inland.adapters.isolation.shut_in import NONE, available
 from inland.adapters.jobs.cells import NAMESPACES, CommandCells
-from inland.ports.jobs import JobSpec
+from inland.adapters.memory.memory_file import MemoryFile, MemoryRoom
+from inland.adapters.training import events
+from inland.domain.errors import Conflict
+from inland.domain.lines import Method
+from inland.ports.jobs import LINE_BYTES, JobSpec
+from inland.ports.plaintext import Plaintext
+from inland.ports.trainer import Trained, TrainOrder, TrainPlaces
 from tests import memory_scan
+from tests.training.fake_trainer import FakeTrainer
 
 MIB = 1024 * 1024
 PATIENCE_S = 60.0
@@ -30,9 +40,16 @@ def begin(tmp_path):
     cells = CommandCells(home, {"PATH": "/usr/bin:/bin"}, NAMESPACES)
     begun = []
 
-    def run(*command: str, memory_bytes: int = 1 << 30, seconds: int = 60, grace_s: int = 60):
+    def run(
+        *command: str,
+        memory_bytes: int = 1 << 30,
+        seconds: int = 60,
+        grace_s: int = 60,
+        files: Mapping[str, Plaintext] | None = None,
+        **more,
+    ):
         spec = JobSpec("j1", command, (), MIB, seconds, grace_s, memory_bytes)
-        begun.append(cells.begin(spec, {}))
+        begun.append(cells.begin(replace(spec, **more), files or {}))
         return begun[-1]
 
     yield run
@@ -110,3 +127,82 @@ def test_what_does_not_heed_is_killed_when_its_time_to_end_is_over(begin):
     deaf = "trap '' TERM; while :; do sleep 1; done"
     end = begin("sh", "-c", deaf, seconds=1, grace_s=1).wait()
     assert (end.status, end.why) == (None, "it took longer than 1 s")
+
+
+def test_a_trainer_writes_to_the_memory_it_was_given_and_is_heard_as_it_goes(begin):
+    """The fake one, where the real one would be: its words, what it may read, what it prints."""
+    trainer = FakeTrainer()
+    program = trainer.program()
+    assert program is not None
+    rooms = {name: MemoryRoom(MIB) for name in ("one", "two", "adapter", "gguf")}
+    files = {"base": MemoryFile([b"GGUF"]), "data": MemoryFile([b"{}"])}
+    order = TrainOrder("asset:base", ("asset:data",), (), Method(checkpoint_steps=2), 1)
+    places = TrainPlaces(("asset:one", "asset:two"), "asset:adapter", "asset:gguf")
+    said = []
+    cell = begin(
+        *program.words,
+        *trainer.words(order, places),
+        files=files | rooms,
+        readable=program.readable,
+    )
+    end = cell.wait(lambda line: said.append(events.event(line.decode())))
+    assert (end.status, end.why, bytes(end.output)) == (0, "", b"")
+    assert isinstance(said[-1], Trained)
+    assert rooms["gguf"].read(0, said[-1].gguf_bytes).startswith(b"gguf ")
+    assert [one.bytes for one in rooms.values()] == [MIB] * 4
+    for room in rooms.values():
+        room.close()
+    for file in files.values():
+        file.close()
+
+
+_OPEN = "import os; file = os.open(sys.argv[1], os.O_RDWR)"
+
+
+def test_memory_that_is_written_to_stays_as_long_as_it_was(begin):
+    with MemoryFile([b"as it was"]) as file:
+        room = MemoryRoom(4096)
+        longer = python(f"{_OPEN}; os.pwrite(file, b'x', 4096)", "asset:room")
+        shorter = python(f"{_OPEN}; os.ftruncate(file, 1)", "asset:room")
+        other = python(_OPEN, "asset:file")
+        for command in (longer, shorter, other):
+            end = begin(*command, files={"room": room, "file": file}).wait()
+            assert end.status == 1
+            assert b"PermissionError" in end.output
+        assert room.read(0, 9999) == bytes(4096)
+        room.close()
+
+
+def test_what_a_command_prints_is_heard_while_it_runs(begin):
+    cell = begin("sh", "-c", "echo one; echo two; sleep 1000")
+    heard = []
+
+    def hear(line: bytes) -> None:
+        heard.append(line)
+        if line == b"two":
+            raise Conflict("it", "has said enough")
+
+    with pytest.raises(Conflict):
+        cell.wait(hear)
+    assert heard == [b"one", b"two"], "and what raised ended a command that would sleep on"
+
+
+def test_a_line_without_end_is_heard_in_bounded_pieces(begin):
+    heard: list[bytes] = []
+    end = begin(*python(f"print('x' * {3 * LINE_BYTES}); print('end', end='')")).wait(heard.append)
+    assert end.status == 0
+    assert max(map(len, heard)) <= LINE_BYTES
+    assert heard[-1] == b"end"
+
+
+def test_a_command_has_its_cores_and_gives_way(begin):
+    tell = python("import os; print(os.nice(0), sorted(os.sched_getaffinity(0)))")
+    core = min(os.sched_getaffinity(0))
+    end = begin(*tell, cores=(core,), nice=7).wait()
+    assert bytes(end.output) == f"7 [{core}]\n".encode()
+
+
+def test_a_command_that_somebody_kills_is_told_from_one_that_ended(begin):
+    assert begin("sh", "-c", "kill -9 $$").wait().killed
+    assert not begin("sh", "-c", "exit 3").wait().killed
+    assert not begin("sh", "-c", "sleep 1000", seconds=1, grace_s=0).wait().killed

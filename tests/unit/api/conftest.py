@@ -32,7 +32,8 @@ from inland.plant.replicas import EngineRoom, Replicas
 from inland.plant.reports import Reports
 from inland.plant.ticker import Ticker
 from inland.ports.books import UsageRow
-from tests.unit.lines.world import ToyTokens
+from tests.training.fake_trainer import FakeTrainer
+from tests.unit.lines.world import ToyTokens, shop
 from tests.unit.plant.parts import SITE, AtOnce, Plant, ToyProber, begun, settled
 from tests.unit.plant.toy_driver import ToyDriver
 
@@ -148,7 +149,7 @@ class Factory:
                 plant.room,
                 plant.workers,
                 plant.limits,
-                Outside(ToyTokens(), Program(("reader",), ()), lambda _: None),
+                Outside(ToyTokens(), Program(("reader",), ()), lambda _: None, shop(FakeTrainer())),
                 begun,
             ),
             contracts=plant.contracts,

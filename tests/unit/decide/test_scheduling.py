@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inland.decide.scheduling import assign_accelerators, assign_cores
+from inland.decide.scheduling import assign_accelerators, assign_cores, cores_beside
 
 
 @given(st.lists(st.integers(1, 8), max_size=6), st.integers(1, 16))
@@ -36,3 +36,11 @@ def test_no_accelerator_is_given_twice_and_whoever_runs_keeps_its_own(before, co
     for name, wanted in after.items():
         if held.get(name) and before[name] == wanted:
             assert again[name] == held[name]
+
+
+def test_what_works_beside_engines_has_cores_of_its_own_or_none():
+    assert cores_beside([(6, 7), (4, 5)], range(8)) == (1, 2, 3)
+    assert cores_beside([], range(4)) == (1, 2, 3)
+    assert cores_beside([(1,)], range(2)) == ()
+    assert cores_beside([range(8)], range(8)) == ()
+    assert cores_beside([], (5,)) == ()

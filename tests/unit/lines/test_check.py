@@ -71,10 +71,18 @@ def data(world: LineWorld, notes: bytes = NOTES, held: bytes = HELD, **more) -> 
 
 
 def test_a_method_that_nothing_here_does_is_refused_by_name(world):
+    able(world)
     data(world)
+    assert "give lora" in refused(world, TRAINED.replace('"lora"', '"full"'))
+
+
+def test_a_method_without_a_trainer_says_how_to_have_one(world):
+    able(world)
+    data(world)
+    world.trainer.there = False
     why = refused(world, TRAINED)
-    assert "method lora" in why
-    assert "no part that does baseline, train" in why
+    assert "no trainer is installed here" in why
+    assert world.trainer.remedy() in why
 
 
 def test_a_tenants_label_that_forbids_training(world):

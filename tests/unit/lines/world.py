@@ -1,20 +1,27 @@
 """A room of lines over a plant: what reads data runs in this process, answers are made up."""
 
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 
+from inland.adapters.memory.memory_file import MemoryFile
+from inland.adapters.training import events
 from inland.bootstrap.evaluation import said
 from inland.domain.assets import ASSET, AssetKind
 from inland.domain.errors import Busy, Damaged
 from inland.domain.lines import Run, RunState
 from inland.lines.reading import Program
 from inland.lines.room import LineRoom, Outside, line_room
-from inland.ports.jobs import JobSpec
+from inland.lines.steps.train import Cores, Shop
+from inland.ports.jobs import Hear, JobEnd, JobSpec
 from inland.ports.plaintext import Plaintext
 from inland.ports.tokens import Answered, Asked
+from inland.ports.trainer import TrainEvent
+from tests.training import fake_trainer
+from tests.training.fake_trainer import FakeTrainer
 from tests.unit.assets.world import World
 from tests.unit.plant.parts import ToyCell, begun
 
@@ -33,16 +40,73 @@ least = 0.1
 """
 
 
+#: The weights of what everything is trained upon.
+BASE = b"GGUF of a model that knows nothing"
+
+
+class TrainingCell(ToyCell):
+    """The fake trainer, whose lines are heard as it says them. `dies`: after so many events it is
+    killed, or control is, where that is negative; `waits`: after so many it says nothing more until
+    it is ended."""
+
+    def __init__(
+        self, spec: JobSpec, files: Mapping[str, Plaintext], dies: int, waits: int
+    ) -> None:
+        super().__init__({})
+        self.spec, self.dies, self.waits = spec, dies, waits
+        self._inherited = {f"{ASSET}{name}": os.dup(file.fd) for name, file in files.items()}
+        paths = {word: f"/proc/self/fd/{fd}" for word, fd in self._inherited.items()}
+        after = spec.command.index(fake_trainer.__file__) + 1
+        self.words = [paths.get(word, word) for word in spec.command[after:]]
+
+    def wait(self, hear: Hear | None = None) -> JobEnd:
+        assert hear is not None
+        said = 0
+
+        def say(event: TrainEvent) -> None:
+            nonlocal said
+            said += 1
+            hear(b"a word of a library")
+            hear(events.line(event).encode())
+            if said == self.waits:
+                assert self.over.wait(60)
+            if said == -self.dies:
+                raise SystemExit
+            if said == self.dies or self.ends:
+                raise _Killed
+
+        try:
+            fake_trainer.follow(self.words, say)
+        except _Killed:
+            return JobEnd(-9, "", bytearray(), 0, killed=True)
+        finally:
+            for each in self._inherited.values():
+                os.close(each)
+        return JobEnd(0, "", bytearray(), 0)
+
+
+class _Killed(Exception):
+    """The end of a process, in the middle of what it does."""
+
+
 class ReadingCells:
-    """What reads assets, in this process. `held`: whether it goes on only once it is ended."""
+    """What reads assets, in this process. `held`: whether it goes on only once it is ended. `dies`,
+    `waits`: what becomes of the trainers that are begun next."""
 
     isolation = "namespaces"
 
     def __init__(self) -> None:
         self.begun: list[tuple[str, ToyCell]] = []
+        self.trainers: list[TrainingCell] = []
         self.held = False
+        self.dies: list[int] = []
+        self.waits = 0
 
     def begin(self, spec: JobSpec, files: Mapping[str, Plaintext]) -> ToyCell:
+        if fake_trainer.__file__ in spec.command:
+            dies = self.dies.pop(0) if self.dies else 0
+            self.trainers.append(TrainingCell(spec, files, dies, self.waits))
+            return self.trainers[-1]
         paths = {f"{ASSET}{name}": f"/proc/self/fd/{file.fd}" for name, file in files.items()}
         words = [paths.get(word, word) for word in spec.command[1:]]
         cell = ToyCell({})
@@ -59,6 +123,7 @@ class ToyTokens:
     answers: dict[str, str] = field(default_factory=lambda: {"Two and two?": "4", "Ping?": "pong"})
     asked: list[tuple[str, Asked]] = field(default_factory=list)
     busy: int = 0
+    took: int = 1
     gate: Event = field(default_factory=Event)
 
     def ask(self, key: str, asked: Asked) -> Answered:
@@ -68,7 +133,12 @@ class ToyTokens:
             raise Busy("no room", 1)
         self.asked.append((key, asked))
         text = self.answers[asked.messages[-1][1]]
-        return Answered(text, f"receipt-{len(self.asked)}", 1)
+        return Answered(text, f"receipt-{len(self.asked)}", self.took)
+
+
+def shop(trainer: FakeTrainer, base: bytes = BASE) -> Shop:
+    """A machine of two cores, which engines compute on too; every base is `base`."""
+    return Shop(trainer, lambda _: MemoryFile([base]), lambda: Cores((0, 1), shared=True))
 
 
 class LineWorld(World):
@@ -78,6 +148,8 @@ class LineWorld(World):
         super().__init__(home)
         self.cells, self.tokens = ReadingCells(), tokens or ToyTokens()
         self.tokens.gate.set()
+        self.trainer = FakeTrainer()
+        self.trainer_shop = shop(self.trainer)
         self.broken = ""
         self.room = self.made_room()
 
@@ -90,7 +162,7 @@ class LineWorld(World):
 
         workers = self.plant.workers
         workers = type(workers)(workers.runner, workers.memory, self.cells, workers.aside)
-        world = Outside(self.tokens, Program(("reader",), ()), verify)
+        world = Outside(self.tokens, Program(("reader",), ()), verify, self.trainer_shop)
         plant = self.plant
         return line_room(plant.changes, plant.room, workers, plant.limits, world, begun)
 

@@ -70,3 +70,18 @@ def test_what_is_no_weights_is_refused_by_name():
     with pytest.raises(BadInput, match="script"):
         memory.inspect(file)
     file.close()
+
+
+def test_a_room_is_written_to_and_stays_as_long_as_it_was_made():
+    room = MemoryFiles("none").room(100)
+    path = Path(f"/proc/self/fd/{room.fd}")
+    with path.open("r+b") as file:
+        file.write(b"what was learned")
+    assert room.read(5, 11) == b"was learned"
+    with pytest.raises(OSError, match="not permitted"):
+        os.pwrite(room.fd, b"x", 100)
+    with pytest.raises(OSError, match="not permitted"):
+        os.ftruncate(room.fd, 10)
+    assert (room.bytes, len(room.read(0, 999))) == (100, 100)
+    room.close()
+    assert room.fd < 0

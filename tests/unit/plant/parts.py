@@ -40,7 +40,7 @@ from inland.plant.prices import PriceList
 from inland.plant.tenants import Tenants
 from inland.plant.vault import Parts, VaultRoom
 from inland.ports.clock import Entropy
-from inland.ports.jobs import JobEnd, JobSpec
+from inland.ports.jobs import Hear, JobEnd, JobSpec
 from inland.ports.keys import Keys as KeysPort
 from inland.ports.plaintext import Plaintext
 from inland.ports.runner import EngineSpec, ProcessState, ProcessView
@@ -178,8 +178,11 @@ class ToyCell:
         self.told = JobEnd(status, "", bytearray(output), len(output))
         self.over.set()
 
-    def wait(self) -> JobEnd:
+    def wait(self, hear: Hear | None = None) -> JobEnd:
         assert self.over.wait(60)
+        if hear is not None:
+            for line in bytes(self.told.output).splitlines():
+                hear(line)
         return self.told
 
     def ask(self) -> None:

@@ -29,6 +29,8 @@ METHODS = st.builds(
     rank=st.integers(1, 64),
     packing=st.booleans(),
     seed=st.integers(0, 2**31),
+    checkpoint_steps=st.integers(1, 99),
+    gradient_checkpointing=st.booleans(),
 )
 ORDERS = st.builds(
     TrainOrder,
@@ -40,8 +42,6 @@ ORDERS = st.builds(
     start_adapter=st.none() | PATHS,
     rehearsal=SEVERAL,
     checkpoint=st.none() | PATHS,
-    checkpoint_steps=st.integers(1, 99),
-    gradient_checkpointing=st.booleans(),
 )
 PLACES = st.builds(TrainPlaces, st.tuples(PATHS, PATHS), PATHS, PATHS)
 
@@ -65,9 +65,13 @@ EVENTS = (
     | st.builds(Refused, TEXTS)
     | st.builds(
         Trained,
+        order=TEXTS,
         adapter_sha256=TEXTS,
+        adapter_bytes=st.integers(),
         gguf_sha256=TEXTS,
+        gguf_bytes=st.integers(),
         steps=st.integers(),
+        planned=st.integers(),
         loss=FLOATS,
         holdout_loss=st.none() | FLOATS,
         tokens=st.integers(),

@@ -106,12 +106,24 @@ def _become(spec: CellSpec) -> NoReturn:
         for descriptor in spec.files.values():
             os.set_inheritable(descriptor, True)  # noqa: FBT003 - its one argument
         os.chdir(OWN)
+        _take_place(spec)
         kernel.drop_capabilities()
         os.execve(spec.argv[0], spec.argv, spec.environment)  # noqa: S606 - no shell
     except OSError as error:
         os.write(2, f"inland: {error}\n".encode())
     finally:
         os._exit(NOT_BEGUN)
+
+
+def _take_place(spec: CellSpec) -> None:
+    """Where it runs, and how far it gives way: to others of its session's group too, where the
+    kernel shares processors out among sessions."""
+    if spec.cores:
+        os.sched_setaffinity(0, spec.cores)
+    if spec.nice:
+        os.setpriority(os.PRIO_PROCESS, 0, spec.nice)
+        with suppress(OSError):
+            Path("/proc/self/autogroup").write_text(f"{spec.nice}\n")
 
 
 def _awaited(command: int, memory_bytes: int) -> dict[str, object]:

@@ -7,7 +7,7 @@ import selectors
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from inland.adapters.jobs.spec import ASK, ASSETS, ENVIRONMENT, CellSpec
 from inland.adapters.silence.view import beside, outermost
 from inland.domain.assets import ASSET
 from inland.domain.errors import Conflict, NotFound
-from inland.ports.jobs import Cell, JobEnd, JobSpec
+from inland.ports.jobs import LINE_BYTES, Cell, Hear, JobEnd, JobSpec
 from inland.ports.plaintext import Plaintext
 
 #: How records name what holds a job in: users, processes, mounts and networks of its own.
@@ -87,6 +87,8 @@ class CommandCells:
             told=told,
             parent=os.getpid(),
             memory_bytes=spec.memory_bytes,
+            cores=spec.cores,
+            nice=spec.nice,
         )
 
 
@@ -128,29 +130,46 @@ class CommandCell:
         finally:
             os.close(ended)
 
-    def wait(self) -> JobEnd:
+    def wait(self, hear: Hear | None = None) -> JobEnd:
         """As the port says."""
         output = bytearray()
-        printed, in_time = self._read(output, self._spec.seconds)
-        if not in_time:
-            self.ask()
-            more, _ = self._read(output, self._spec.grace_s)
-            printed += more
+        lines = _Lines(hear)
+        take = lines.take if hear else self._keeper(output)
+        try:
+            printed, in_time = self._read(take, self._spec.seconds)
+            if not in_time:
+                self.ask()
+                more, _ = self._read(take, self._spec.grace_s)
+                printed += more
+                self.end()
+            lines.end()
+        except BaseException:
             self.end()
-        code = self._process.wait()
-        assert self._process.stdout is not None
-        self._process.stdout.close()
-        facts = self._facts()
+            raise
+        finally:
+            code = self._process.wait()
+            assert self._process.stdout is not None
+            self._process.stdout.close()
+            facts = self._facts()
         why = str(facts.get("why", ""))
         if not in_time:
             why = f"it took longer than {self._spec.seconds} s"
         elif not facts:
             why = f"the process that kept it ended ({code})"
         status = facts.get("status") if in_time else None
-        return JobEnd(status, why, output, printed)
+        killed = in_time and (not facts or (status is not None and status < 0))
+        return JobEnd(status, why, output, printed, killed)
 
-    def _read(self, output: bytearray, seconds: float) -> tuple[int, bool]:
-        """What it prints, as far as it is kept: how much that was, and whether it ended in time."""
+    def _keeper(self, output: bytearray) -> Callable[[bytes], None]:
+        """What keeps in `output` as much as is kept."""
+
+        def keep(chunk: bytes) -> None:
+            output.extend(chunk[: max(0, self._spec.output_bytes - len(output))])
+
+        return keep
+
+    def _read(self, take: Callable[[bytes], None], seconds: float) -> tuple[int, bool]:
+        """What it prints, handed on: how much that was, and whether it ended in time."""
         assert self._process.stdout is not None
         clock, printed, fd = SystemClock(), 0, self._process.stdout.fileno()
         until_s = clock.monotonic() + seconds
@@ -163,7 +182,7 @@ class CommandCell:
                 if not chunk:
                     return printed, True
                 printed += len(chunk)
-                output += chunk[: max(0, self._spec.output_bytes - len(output))]
+                take(chunk)
         return printed, False
 
     def _facts(self) -> dict[str, Any]:
@@ -176,6 +195,30 @@ class CommandCell:
         except ValueError:
             return {}
         return told
+
+
+class _Lines:
+    """Tells each line of what is taken in; a last one without an end too."""
+
+    def __init__(self, hear: Hear | None) -> None:
+        self._hear = hear
+        self._begun = b""
+
+    def take(self, chunk: bytes) -> None:
+        *whole, self._begun = (self._begun + chunk).split(b"\n")
+        for line in whole:
+            self._tell(line)
+        while len(self._begun) > LINE_BYTES:
+            line, self._begun = self._begun[:LINE_BYTES], self._begun[LINE_BYTES:]
+            self._tell(line)
+
+    def end(self) -> None:
+        if self._begun:
+            self._tell(self._begun)
+
+    def _tell(self, line: bytes) -> None:
+        if self._hear is not None:
+            self._hear(line[:LINE_BYTES])
 
 
 def _placed(word: str) -> str:

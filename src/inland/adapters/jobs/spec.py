@@ -15,7 +15,8 @@ class CellSpec:
     """`readable`: absolute paths it may read besides the system's, `given` among them by whoever
     began it; `hidden`: folders that are empty for it. `files`: descriptors by asset. `told`: where
     it is told how the command ended. `parent`: the process that this one ends with.
-    `memory_bytes`: what all its processes may hold, and what it may write."""
+    `memory_bytes`: what all its processes may hold, and what it may write. `cores`, `nice`: as
+    `JobSpec`."""
 
     argv: list[str]
     environment: dict[str, str]
@@ -26,3 +27,5 @@ class CellSpec:
     told: int
     parent: int
     memory_bytes: int
+    cores: tuple[int, ...]
+    nice: int

@@ -19,13 +19,14 @@ from inland.adapters.weights.formats.window import Refused
 from inland.adapters.weights.inspection import inspect
 from inland.adapters.weights.opened import Opened
 from inland.domain.errors import BadInput, Busy
-from inland.ports.plaintext import Clean, Plaintext
+from inland.ports.plaintext import Clean, Plaintext, Room
 
 #: Memory that must be left beside what is held, for the factory itself.
 SPARE_BYTES = 256 << 20
 _RETRY_AFTER_S = 10
 _log = logging.getLogger(__name__)
-_SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
+_LENGTH_SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW
+_SEALS = _LENGTH_SEALS | fcntl.F_SEAL_WRITE
 
 
 class MemoryFile:
@@ -68,6 +69,34 @@ class MemoryFile:
         self.close()
 
 
+class MemoryRoom:
+    """`ports.plaintext.Room`: sealed against becoming longer or shorter, so that nobody who writes
+    to it takes more memory, or has whoever reads it beyond its end."""
+
+    def __init__(self, size: int, name: str = "inland") -> None:
+        """As `MemoryFile`; the kernel gives pages of it once they are written. Raises OSError."""
+        self.fd = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        try:
+            os.fchmod(self.fd, 0o600)
+            os.ftruncate(self.fd, size)
+            fcntl.fcntl(self.fd, fcntl.F_ADD_SEALS, _LENGTH_SEALS)
+        except BaseException:
+            self.close()
+            raise
+        self.bytes = size
+
+    def read(self, at: int, length: int) -> bytes:
+        """As the port says."""
+        return os.pread(self.fd, length, at)
+
+    def close(self) -> None:
+        """Let go of it, as of a `MemoryFile`."""
+        fd, self.fd = self.fd, -1
+        if fd >= 0:
+            with contextlib.suppress(OSError):
+                os.close(fd)
+
+
 def _write_all(fd: int, data: bytes | memoryview) -> None:
     """However little the kernel takes at a time."""
     rest = memoryview(data)
@@ -90,6 +119,13 @@ class MemoryFiles:
             told = f"{size >> 20:,} MiB of memory are needed for plaintext, and {free >> 20:,} free"
             raise Busy(told, _RETRY_AFTER_S)
         return MemoryFile(chunks)
+
+    def room(self, size: int) -> Room:
+        """As the port says."""
+        if (free := _available_bytes()) < SPARE_BYTES:
+            told = f"{free >> 20:,} MiB of memory are free, and {SPARE_BYTES >> 20:,} must be left"
+            raise Busy(told, _RETRY_AFTER_S)
+        return MemoryRoom(size)
 
     def inspect(self, file: Plaintext) -> Clean:
         """As the port says."""

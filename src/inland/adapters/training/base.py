@@ -1,17 +1,19 @@
 """The base model as it is read from its GGUF, once, and the adapter that is trained upon it."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
+from inland.adapters.training import gguf_lora
 from inland.domain.errors import BadInput
 from inland.domain.lines import Method
 
@@ -19,7 +21,7 @@ from inland.domain.lines import Method
 TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 #: Where an adapter's file says how it was made.
 CONFIGURATION = "adapter_config"
-_TOLD = 300
+_TOLD, _GGUF = 300, b"GGUF"
 
 logging.set_verbosity_error()
 logging.disable_progress_bar()
@@ -100,20 +102,47 @@ def adapter_bytes(model: Any, method: Method) -> bytes:
     return save(parts, {CONFIGURATION: json.dumps(told, sort_keys=True)})
 
 
+def shape_of(model: Any) -> tuple[tuple[int, int], int]:
+    """Its heads, of queries and of keys, and its blocks."""
+    config = model.config
+    return (config.num_attention_heads, config.num_key_value_heads), config.num_hidden_layers
+
+
 def take_adapter(model: Any, path: str, method: Method) -> None:
-    """Go on from the adapter at `path`. Raises BadInput where it is of another shape."""
-    with safe_open(path, framework="pt") as file:
-        told = json.loads((file.metadata() or {}).get(CONFIGURATION, "{}"))
-        parts = {name: file.get_tensor(name) for name in file.keys()}
-    if (told.get("r"), told.get("lora_alpha")) != (method.rank, method.alpha):
+    """Go on from the adapter at `path`, in either form. Raises BadInput where it is of another
+    shape."""
+    mine = get_peft_model_state_dict(model)
+    with Path(path).open("rb") as file:
+        is_gguf = file.read(len(_GGUF)) == _GGUF
+    parts, rank, alpha = _of_gguf(path, mine, model) if is_gguf else _of_safetensors(path)
+    if (rank, alpha) != (method.rank, method.alpha):
         raise BadInput(
             "start_adapter",
-            f"has rank {told.get('r')} and alpha {told.get('lora_alpha')}, the method"
+            f"has rank {rank} and alpha {alpha}, the method"
             f" {method.rank} and {method.alpha}; they must be the same",
         )
-    mine = get_peft_model_state_dict(model)
     if {name: part.shape for name, part in parts.items()} != {
         name: part.shape for name, part in mine.items()
     }:
         raise BadInput("start_adapter", "is of another base: its parts have other shapes")
     set_peft_model_state_dict(model, parts)
+
+
+_Read = tuple[dict[str, torch.Tensor], int | None, int | None]
+
+
+def _of_safetensors(path: str) -> _Read:
+    try:
+        with safe_open(path, framework="pt") as file:
+            told = json.loads((file.metadata() or {}).get(CONFIGURATION, "{}"))
+            parts = {name: file.get_tensor(name) for name in file.keys()}
+    except (OSError, ValueError, SafetensorError) as error:
+        raise BadInput("start_adapter", f"is no adapter: {error}") from None
+    return parts, told.get("r"), told.get("lora_alpha")
+
+
+def _of_gguf(path: str, mine: Iterable[str], model: Any) -> _Read:
+    found, alpha = gguf_lora.read(path, mine, *shape_of(model))
+    parts = {name: torch.from_numpy(part) for name, part in found.items()}
+    rank = next((len(part) for name, part in parts.items() if ".lora_A." in name), None)
+    return parts, rank, round(alpha)

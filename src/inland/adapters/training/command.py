@@ -17,13 +17,12 @@ MODULE = "inland.adapters.training"
 def words(order: TrainOrder, places: TrainPlaces) -> list[str]:
     """What follows `python -m inland.adapters.training`."""
     found = ["--base", order.base, "--method", json.dumps(asdict(order.method))]
-    found += ["--threads", str(order.threads), "--checkpoint-steps", str(order.checkpoint_steps)]
+    found += ["--threads", str(order.threads)]
     for name, paths in (("data", order.data), ("holdout", order.holdout)):
         found += [word for path in paths for word in (f"--{name}", path)]
     found += [word for path in order.rehearsal for word in ("--rehearsal", path)]
     for name, path in (("start-adapter", order.start_adapter), ("checkpoint", order.checkpoint)):
         found += [] if path is None else [f"--{name}", path]
-    found += ["--gradient-checkpointing"] if order.gradient_checkpointing else []
     found += ["--checkpoints", *places.checkpoints]
     return [*found, "--adapter", places.adapter, "--gguf", places.gguf]
 
@@ -39,8 +38,6 @@ def parsed(argv: Sequence[str]) -> tuple[TrainOrder, TrainPlaces]:
         parser.add_argument(f"--{name}")
     parser.add_argument("--checkpoints", nargs=2, required=True)
     parser.add_argument("--threads", type=int, required=True)
-    parser.add_argument("--checkpoint-steps", type=int, required=True)
-    parser.add_argument("--gradient-checkpointing", action="store_true")
     told = parser.parse_args(argv)
     method = json.loads(told.method)
     order = TrainOrder(
@@ -52,8 +49,6 @@ def parsed(argv: Sequence[str]) -> tuple[TrainOrder, TrainPlaces]:
         start_adapter=told.start_adapter,
         rehearsal=tuple(told.rehearsal),
         checkpoint=told.checkpoint,
-        checkpoint_steps=told.checkpoint_steps,
-        gradient_checkpointing=told.gradient_checkpointing,
     )
     one, two = told.checkpoints
     return order, TrainPlaces((one, two), told.adapter, told.gguf)

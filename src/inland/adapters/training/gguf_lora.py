@@ -1,14 +1,16 @@
-"""An adapter as llama.cpp takes it: GGUF, its parts under llama.cpp's names.
+"""An adapter as llama.cpp takes it: GGUF, its parts under llama.cpp's names; and back.
 
 llama.cpp turns the first half of each head's dimensions into pairs with the second; its weights
 have their rows of q and k in that order, and so must what is added to them.
 """
 
+import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from gguf import GGUFWriter
+from gguf import GGUFReader, GGUFWriter
 from gguf.constants import MODEL_ARCH
 from gguf.tensor_mapping import get_tensor_name_map
 from safetensors.numpy import load
@@ -19,11 +21,18 @@ _PREFIX = "base_model.model."
 _SIDES = {".lora_A.weight": ".weight.lora_a", ".lora_B.weight": ".weight.lora_b"}
 
 
-def write(adapter: bytes, alpha: int, heads: tuple[int, int], blocks: int, to: Path) -> None:
-    """Write the `adapter` (safetensors, as PEFT names its parts) of a llama to `to`.
+def gguf(adapter: bytes, alpha: int, heads: tuple[int, int], blocks: int) -> bytes:
+    """The `adapter` (safetensors, as PEFT names its parts) of a llama, as such a file.
 
     `heads`: of queries and of keys. Raises BadInput where a part has no place in llama.cpp.
     """
+    descriptor = os.memfd_create("gguf", os.MFD_CLOEXEC)  # its writer wants a path
+    with os.fdopen(descriptor, "rb") as file:
+        _write(adapter, alpha, heads, blocks, Path(f"/proc/self/fd/{descriptor}"))
+        return file.read()
+
+
+def _write(adapter: bytes, alpha: int, heads: tuple[int, int], blocks: int, to: Path) -> None:
     names = get_tensor_name_map(MODEL_ARCH.LLAMA, blocks)
     writer = GGUFWriter(to, "llama")
     try:
@@ -39,6 +48,24 @@ def write(adapter: bytes, alpha: int, heads: tuple[int, int], blocks: int, to: P
         writer.close()
 
 
+def read(
+    path: str, wanted: Iterable[str], heads: tuple[int, int], blocks: int
+) -> tuple[dict[str, Any], float]:
+    """The parts of what `gguf` made, as PEFT names those that are `wanted`, and its alpha. Raises
+    BadInput where it has others."""
+    names = get_tensor_name_map(MODEL_ARCH.LLAMA, blocks)
+    try:
+        reader = GGUFReader(path)
+        alpha = float(reader.fields["adapter.lora.alpha"].contents())
+    except (ValueError, KeyError, IndexError, OSError) as error:
+        raise BadInput("start_adapter", f"is no adapter: {error}") from None
+    there = {one.name: one.data for one in reader.tensors}
+    called = {name: _named(name, names) for name in wanted}
+    if there.keys() != set(called.values()):
+        raise BadInput("start_adapter", "is of another base: its parts have other names")
+    return {name: _unordered(name, there[one], heads) for name, one in called.items()}, alpha
+
+
 def _named(name: str, names: Any) -> str:
     for ours, theirs in _SIDES.items():
         found = names.get_name(name.removeprefix(_PREFIX).removesuffix(ours))
@@ -49,10 +76,26 @@ def _named(name: str, names: Any) -> str:
 
 def _ordered(name: str, part: Any, heads: tuple[int, int]) -> Any:
     """Rows of what is added to q and k in llama.cpp's order: within a head, halves interleaved."""
+    if count := _heads_of(name, heads):
+        rows, rank = part.shape
+        halves = part.reshape(count, 2, rows // count // 2, rank)
+        part = halves.swapaxes(1, 2).reshape(rows, rank)
+    return np.ascontiguousarray(part, dtype=np.float32)
+
+
+def _unordered(name: str, part: Any, heads: tuple[int, int]) -> Any:
+    """The other way round."""
+    if count := _heads_of(name, heads):
+        rows, rank = part.shape
+        pairs = part.reshape(count, rows // count // 2, 2, rank)
+        part = pairs.swapaxes(1, 2).reshape(rows, rank)
+    return np.array(part, dtype=np.float32)  # a copy: what is read is mapped
+
+
+def _heads_of(name: str, heads: tuple[int, int]) -> int:
+    """How many the rows of a part belong to; 0 where their order is the same in both."""
     queries, keys = heads
     for ending, count in ((".q_proj.lora_B.weight", queries), (".k_proj.lora_B.weight", keys)):
         if name.endswith(ending):
-            rows, rank = part.shape
-            halves = part.reshape(count, 2, rows // count // 2, rank)
-            part = halves.swapaxes(1, 2).reshape(rows, rank)
-    return np.ascontiguousarray(part, dtype=np.float32)
+            return count
+    return 0

@@ -7,11 +7,10 @@ import hashlib
 import json
 import os
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from inland.domain.errors import BadInput
@@ -21,10 +20,12 @@ _PARTS = ("adapter", "exp_avg", "exp_avg_sq", "best")
 
 @dataclass(slots=True)
 class Counts:
-    """`order`: of which order, by its digest. `step`: taken. `holdout_loss`: as last measured,
-    `best_loss`: its lowest; `worse`: epochs since then. `tokens`: trained on."""
+    """`order`: of which order, by its digest. `threads`: it is computed on. `step`: taken.
+    `holdout_loss`: as last measured, `best_loss`: its lowest; `worse`: epochs since then. `tokens`:
+    trained on."""
 
     order: str
+    threads: int
     step: int = 0
     tokens: int = 0
     loss: float = 0.0
@@ -76,7 +77,7 @@ class State:
                     part, _, name = key.partition(" ")
                     # A copy: what is read is mapped, and the file will be written anew.
                     read[part][name] = file.get_tensor(key).clone()
-        except (OSError, KeyError, ValueError, TypeError) as error:
+        except (OSError, KeyError, ValueError, TypeError, SafetensorError) as error:
             raise BadInput("checkpoint", f"is no checkpoint: {error}") from None
         if counts.order != self.counts.order or read["adapter"].keys() != self.named.keys():
             raise BadInput("checkpoint", "is of another order: begin without it")
@@ -94,10 +95,27 @@ class State:
         return {"step": step, **moments}
 
 
+def threads_of(checkpoint: str) -> int:
+    """On how many it was computed until there: on others, sums would be others. Raises BadInput."""
+    try:
+        with safe_open(checkpoint, framework="pt") as file:
+            return int(json.loads((file.metadata() or {})["counts"])["threads"])
+    except (OSError, KeyError, ValueError, TypeError, SafetensorError) as error:
+        raise BadInput("checkpoint", f"is no checkpoint: {error}") from None
+
+
 def write(path: str, data: bytes) -> str:
-    """`data` whole in the file at `path`, which may be in memory; its SHA-256."""
-    with Path(path).open("wb") as file:
+    """`data` in the file at `path`, which may be in memory and keep its length; its SHA-256. Raises
+    BadInput where the file cannot be long enough."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        try:
+            file.truncate(len(data))
+        except PermissionError:  # its length is sealed
+            if (most := os.fstat(descriptor).st_size) < len(data):
+                why = f"makes a file of {len(data)} bytes, and the one it is to write has {most}"
+                raise BadInput("method", why) from None
         file.write(data)
         file.flush()
-        os.fsync(file.fileno())
+        os.fsync(descriptor)
     return hashlib.sha256(data).hexdigest()

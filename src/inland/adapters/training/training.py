@@ -4,7 +4,7 @@ import hashlib
 import json
 import platform
 from collections.abc import Callable, Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from inland.adapters.files.clock import SystemClock
 from inland.adapters.training import base as bases
 from inland.adapters.training import gguf_lora
 from inland.adapters.training.learning import Lesson, learn
-from inland.adapters.training.state import Counts, State, write
+from inland.adapters.training.state import Counts, State, threads_of, write
 from inland.adapters.training.tokens import Tokens, read
 from inland.domain.errors import BadInput
 from inland.domain.lines import MethodKind
@@ -29,31 +29,35 @@ def train(order: TrainOrder, places: TrainPlaces, tell: Callable[[TrainEvent], N
     """Follow the order, telling of it. Raises BadInput where it cannot be followed."""
     clock = SystemClock()
     began_s = clock.monotonic()
+    if order.checkpoint is not None:
+        order = replace(order, threads=threads_of(order.checkpoint))
     _be_repeatable(order)
     parameters = _parameters(order)
     base = bases.load(order.base)
     lesson = _lesson(order, base)
-    state = _state(order, lesson, _order_digest(order, parameters))
+    digest = _order_digest(order, parameters)
+    state, between = _state(order, lesson, digest), order.method.checkpoint_steps
 
     def keep() -> None:
         step = state.counts.step
-        if step % order.checkpoint_steps == 0:
-            place = step // order.checkpoint_steps % len(places.checkpoints)
+        if step % between == 0:
+            place = step // between % len(places.checkpoints)
             data = state.saved()
             sha256 = write(places.checkpoints[place], data)
             tell(Checkpoint(place, step, len(data), sha256))
 
     learn(lesson, state, tell, keep)
     adapter = bases.adapter_bytes(lesson.model, order.method)
-    config = base.model.config
-    heads = config.num_attention_heads, config.num_key_value_heads
-    blocks = config.num_hidden_layers
-    gguf_lora.write(adapter, order.method.alpha, heads, blocks, Path(places.gguf))
+    gguf = gguf_lora.gguf(adapter, order.method.alpha, *bases.shape_of(base.model))
     tell(
         Trained(
+            order=digest,
             adapter_sha256=write(places.adapter, adapter),
-            gguf_sha256=_digest(places.gguf),
+            adapter_bytes=len(adapter),
+            gguf_sha256=write(places.gguf, gguf),
+            gguf_bytes=len(gguf),
             steps=state.counts.step,
+            planned=lesson.steps,
             loss=round(state.counts.loss, 6),
             holdout_loss=state.counts.holdout_loss,
             tokens=state.counts.tokens,
@@ -78,7 +82,7 @@ def _lesson(order: TrainOrder, base: bases.Base) -> Lesson:
     holdout = _examples(order.holdout, base, method.max_tokens)
     autocast = bases.speed_up(base.model)
     base.model.requires_grad_(requires_grad=False)
-    if order.gradient_checkpointing:
+    if method.gradient_checkpointing:
         base.model.activation_checkpointing_enable({"use_reentrant": False})
     model = bases.with_adapter(base.model, method)
     if order.start_adapter is not None:
@@ -97,7 +101,7 @@ def _state(order: TrainOrder, lesson: Lesson, digest: str) -> State:
     optimizer = torch.optim.AdamW(
         named.values(), lr=order.method.learning_rate, weight_decay=0.0, foreach=False
     )
-    state = State(Counts(digest), named, optimizer)
+    state = State(Counts(digest, order.threads), named, optimizer)
     if order.checkpoint is not None:
         state.restore(order.checkpoint)
     return state
@@ -108,7 +112,6 @@ def _parameters(order: TrainOrder) -> dict[str, Any]:
         "method": asdict(order.method),
         "targets": list(bases.TARGETS),
         "threads": order.threads,
-        "gradient_checkpointing": order.gradient_checkpointing,
         "bfloat16": bases.has_bfloat16(),
         "machine": platform.machine(),
         "libraries": {name: metadata.version(name) for name in _LIBRARIES},

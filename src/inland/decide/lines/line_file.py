@@ -5,6 +5,7 @@ import tomllib
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from inland.decide.lines.rehearsal import QUESTIONS
 from inland.domain.assets import ASSET
 from inland.domain.errors import BadInput
 from inland.domain.ids import is_name
@@ -22,7 +23,9 @@ from inland.domain.lines import (
 )
 
 TEXT_BYTES = 64 << 10
-MAX_NAMED, MAX_SUITES, MAX_RULES, MAX_TRIGGERS, MAX_PERCENTS = 64, 32, 64, 8, 16
+#: With a base and a rehearsal, what is trained on is all that one asset can be made of.
+MAX_NAMED = 62
+MAX_SUITES, MAX_RULES, MAX_TRIGGERS, MAX_PERCENTS = 32, 64, 8, 16
 MAX_NAME_CHARS = 200
 _DAYS_S, _YEAR_HOURS = 30 * 86_400, 366 * 24
 
@@ -105,10 +108,14 @@ def _method(top: "_Table") -> Method | None:
         epochs=table.whole("epochs", 1, 1000, usual.epochs),
         batch=table.whole("batch", 1, 4096, usual.batch),
         max_tokens=table.whole("max_tokens", 16, 131_072, usual.max_tokens),
-        rehearsal=table.whole("rehearsal", 0, 100_000, usual.rehearsal),
+        rehearsal=table.whole("rehearsal", 0, len(QUESTIONS), usual.rehearsal),
         patience=table.whole("patience", 0, 100, usual.patience),
         packing=table.flag("packing", usual=usual.packing),
         seed=table.whole("seed", 0, 2**31 - 1, usual.seed),
+        checkpoint_steps=table.whole("checkpoint_steps", 1, 100_000, usual.checkpoint_steps),
+        gradient_checkpointing=table.flag(
+            "gradient_checkpointing", usual=usual.gradient_checkpointing
+        ),
     )
     table.end()
     return made

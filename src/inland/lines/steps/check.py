@@ -9,7 +9,7 @@ from inland.domain.assets import Action, AssetKind, AssetState
 from inland.domain.errors import BadInput, Conflict, Damaged, Denied, NotFound
 from inland.domain.labels import Label, Purpose
 from inland.domain.lineage import Parent, derived
-from inland.domain.lines import Line, Material, Materials, StepKind
+from inland.domain.lines import Line, Material, Materials, MethodKind, StepKind
 from inland.domain.plant import Model
 from inland.domain.snapshot import Snapshot
 from inland.lines.reading import Readers, Use, place
@@ -17,6 +17,7 @@ from inland.lines.steps.step import Doing, Finding, Outcome
 from inland.plant.asset_rulings import AssetRulings, closed
 from inland.plant.changes import Changes
 from inland.ports.assets import AssetRow
+from inland.ports.trainer import Trainer
 
 #: Findings that a refusal tells in one line; the others are in the step's outputs.
 TOLD = 3
@@ -34,6 +35,7 @@ class Check:
         rulings: AssetRulings,
         readers: Readers,
         verify: Verify,
+        trainer: Trainer,
         can_do: Collection[StepKind],
     ) -> None:
         """`can_do`: the kinds of step that this factory has a part for."""
@@ -41,6 +43,7 @@ class Check:
         self._rulings = rulings
         self._readers = readers
         self._verify = verify
+        self._trainer = trainer
         self._can_do = can_do
 
     def __call__(self, doing: Doing) -> Outcome:
@@ -72,6 +75,13 @@ class Check:
             about = "steps" if line.method is None else f"method {line.method.kind.value}"
             why = f"this factory has no part that does {lacks}"
             yield Finding(about, why, "a line without [method] takes check, evaluate, gate alone")
+        if line.method is None:
+            return
+        if line.method.kind is not MethodKind.LORA:
+            yield Finding("method.kind", "nothing else than lora is trained here yet", "give lora")
+        if self._trainer.program() is None:
+            why = "no trainer is installed here"
+            yield Finding("method", why, f"install it: {self._trainer.remedy()}")
 
     def _of_base(self, line: Line, tenant: str, materials: Materials) -> list[Finding]:
         snapshot = self._changes.snapshot()

@@ -1,0 +1,91 @@
+"""A base's own answers, which it rehearses while it learns something else: asked through the
+gateway as anybody's questions, kept as an asset, so that a run that was cut learns the same ones.
+"""
+
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from inland.decide.lines.rehearsal import ANSWER_TOKENS, QUESTIONS
+from inland.domain.assets import AssetKind
+from inland.domain.errors import Busy
+from inland.domain.plant import Model
+from inland.lines.keeping import Content, Keeper, Making
+from inland.lines.run_keys import RunKeys
+from inland.lines.steps.step import Doing
+from inland.ports.clock import Clock
+from inland.ports.tokens import Answered, Asked, Tokens
+
+#: Questions asked at once, and for how long one is asked again while there is no room, in seconds.
+AT_ONCE, PATIENCE_S, _PAUSE_S = 4, 900, 5
+
+
+class Rehearsals:
+    """The rehearsals of one factory's runs."""
+
+    def __init__(self, keeper: Keeper, tokens: Tokens, keys: RunKeys, clock: Clock) -> None:
+        self._keeper = keeper
+        self._tokens = tokens
+        self._keys = keys
+        self._clock = clock
+
+    def of(self, doing: Doing, count: int, base: Model) -> tuple[str | None, tuple[str, ...]]:
+        """The asset with up to so many answers, those of an earlier attempt of the run where there
+        are some, and the receipts of what was asked for it. None where `count` is, or no answer
+        ended by itself."""
+        run = doing.run
+        if not count:
+            return None, ()
+        if before := self._keeper.made(run, AssetKind.DATASET):
+            return before[-1].id, ()
+        answers = self._asked(doing, QUESTIONS[:count])
+        receipts = tuple(one.receipt for one in answers)
+        pairs = zip(QUESTIONS, answers, strict=False)
+        whole = [_example(asked, one.text) for asked, one in pairs if _is_whole(one)]
+        doing.say(f"{len(whole)} answers of the base's own are rehearsed, of {count} asked for")
+        if not whole:
+            return None, receipts
+        name = f"{run.line}-{run.id}-rehearsal"
+        content = Content.of("".join(whole).encode())
+        asset = self._keeper.keep(Making(run, (), base), AssetKind.DATASET, name, content)
+        return asset, receipts
+
+    def _asked(self, doing: Doing, questions: tuple[str, ...]) -> list[Answered]:
+        answers: list[Answered] = []
+        with ThreadPoolExecutor(AT_ONCE, "rehearse") as pool:
+            for first in range(0, len(questions), AT_ONCE):
+                doing.go_on()
+                doing.progress(first, len(questions), "rehearsal")
+                some = questions[first : first + AT_ONCE]
+                answers += pool.map(lambda question: self._answered(doing, question), some)
+        return answers
+
+    def _answered(self, doing: Doing, question: str) -> Answered:
+        run = doing.run
+        asked = Asked(doing.line.base, (("user", question),), ANSWER_TOKENS)
+
+        def ask() -> Answered:
+            return self._tokens.ask(self._keys.text(run.id, run.tenant, run.line), asked)
+
+        return self._patiently(doing.go_on, ask)
+
+    def _patiently(self, go_on: Callable[[], None], ask: Callable[[], Answered]) -> Answered:
+        until_s = self._clock.monotonic() + PATIENCE_S
+        while True:
+            try:
+                return ask()
+            except Busy as busy:
+                if self._clock.monotonic() >= until_s:
+                    raise
+                self._clock.sleep(min(max(busy.retry_after_s, 1), _PAUSE_S))
+                go_on()
+
+
+def _is_whole(answer: Answered) -> bool:
+    """Whether it ended by itself: what is cut would teach to end in the middle."""
+    return bool(answer.text.strip()) and answer.completion_tokens < ANSWER_TOKENS
+
+
+def _example(question: str, answer: str) -> str:
+    turns = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+    return json.dumps({"messages": turns}) + "\n"

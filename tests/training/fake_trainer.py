@@ -1,0 +1,103 @@
+"""A trainer that learns nothing, for tests of whoever begins one: it takes the real one's words,
+says the real one's lines, and "learns" a hash of all it was given and of each step it took.
+
+`python fake_trainer.py …` is what a cell runs; `follow` does the same within a test.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from inland.adapters.training import command, events
+from inland.adapters.training.installed import InstalledTrainer
+from inland.ports.trainer import (
+    Checkpoint,
+    Progress,
+    Refused,
+    Trained,
+    TrainerProgram,
+    TrainEvent,
+    TrainOrder,
+)
+
+#: Steps of an epoch.
+STEPS = 4
+REFUSED_WORD = b"refuse-this"
+
+
+class FakeTrainer(InstalledTrainer):
+    """As it is installed. `there`: whether it is."""
+
+    there = True
+
+    def program(self) -> TrainerProgram | None:
+        package = str(Path(events.__file__).parents[2])
+        words = (sys.executable, "-P", __file__)
+        return TrainerProgram(words, (package, __file__)) if self.there else None
+
+    def remedy(self) -> str:
+        return "make one"
+
+
+def follow(argv: Sequence[str], say: Callable[[TrainEvent], object]) -> None:
+    """Do as it is told, telling of it."""
+    order, places = command.parsed(argv)
+    given = [Path(path).read_bytes() for path in (order.base, *order.data, *order.rehearsal)]
+    if any(REFUSED_WORD in data for data in given):
+        say(Refused("data: has a word that is refused"))
+        return
+    method, digest = order.method, _digest(order, given)
+    state = {"order": digest, "step": 0, "learned": digest}
+    if order.checkpoint is not None:
+        state = json.loads(Path(order.checkpoint).read_bytes())
+        if state["order"] != digest:
+            say(Refused("checkpoint: is of another order: begin without it"))
+            return
+    planned, between = STEPS * method.epochs, method.checkpoint_steps
+    while (step := int(state["step"]) + 1) <= planned:
+        learned = sha256(f"{state['learned']} {step}".encode()).hexdigest()
+        state = {**state, "step": step, "learned": learned}
+        say(Progress(step, planned, 1 / step, 1.0 / step, 300.0, float(planned - step)))
+        if step % between == 0:
+            data = json.dumps(state).encode()
+            place = step // between % 2
+            say(Checkpoint(place, step, len(data), _write(places.checkpoints[place], data)))
+    say(_made(state, planned, places.adapter, places.gguf))
+
+
+def _made(state: dict[str, Any], planned: int, adapter: str, gguf: str) -> Trained:
+    one, two = (f"{kind} {state['learned']}".encode() * 9 for kind in ("safetensors", "gguf"))
+    return Trained(
+        order=state["order"],
+        adapter_sha256=_write(adapter, one),
+        adapter_bytes=len(one),
+        gguf_sha256=_write(gguf, two),
+        gguf_bytes=len(two),
+        steps=planned,
+        planned=planned,
+        loss=1 / planned,
+        holdout_loss=None,
+        tokens=planned * 100,
+        seconds=0.5,
+        parameters={"learned": "nothing"},
+    )
+
+
+def _digest(order: TrainOrder, given: list[bytes]) -> str:
+    found = sha256(repr(order.method).encode())
+    for data in given:
+        found.update(sha256(data).digest())
+    return found.hexdigest()
+
+
+def _write(path: str, data: bytes) -> str:
+    with Path(path).open("r+b") as file:
+        file.write(data)
+    return sha256(data).hexdigest()
+
+
+if __name__ == "__main__":
+    follow(sys.argv[1:], lambda event: print(events.line(event), flush=True))
