@@ -16,7 +16,9 @@ from inland.adapters.weights.smollm2 import SMOLLM2
 from inland.settings import from_environment
 
 #: Laws are tried on the same examples each time; `make soak` tries far more, from a printed seed.
-hypothesis.settings.register_profile("test", deadline=None, derandomize=True, max_examples=100)
+#: How long making them takes is the machine's affair.
+_AT_ANY_SPEED = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
+hypothesis.settings.register_profile("test", derandomize=True, max_examples=100, **_AT_ANY_SPEED)
 SOAK_EXAMPLES = 1000
 
 
@@ -63,7 +65,7 @@ def _turn(item: pytest.Item) -> int:
 def pytest_configure(config: pytest.Config) -> None:
     """Choose how many examples a law is tried on, and where one of several processes works."""
     hypothesis.settings.register_profile(
-        "soak", deadline=None, max_examples=config.getoption("--examples"), print_blob=True
+        "soak", max_examples=config.getoption("--examples"), print_blob=True, **_AT_ANY_SPEED
     )
     hypothesis.settings.load_profile("soak" if config.getoption("--soak") else "test")
     if hasattr(config, "workerinput"):  # a home lies in it, whose sockets' paths must be short

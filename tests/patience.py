@@ -12,11 +12,13 @@ PATIENCE_S = 90.0
 _LOOK_S = 0.02
 
 
-def until(holds: Callable[[], object], why: str = "it never came to that") -> None:
+def until(
+    holds: Callable[[], object], why: str | Callable[[], str] = "it never came to that"
+) -> None:
     """Return once it holds; fail with `why` when it never does."""
     end = time.monotonic() + PATIENCE_S
     while not holds():
-        assert time.monotonic() < end, why
+        assert time.monotonic() < end, why if isinstance(why, str) else why()
         time.sleep(_LOOK_S)
 
 

@@ -9,7 +9,7 @@ import re
 import shutil
 import sqlite3
 from collections.abc import Collection, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from itertools import product
 from pathlib import Path
 
@@ -21,12 +21,17 @@ Keys = dict[KeyName, bytes]
 
 
 def copied(home: Path, to: Path) -> Path:
-    """A copy of all files of a home; sockets are none."""
+    """A copy of all files of a home, but for those that a running factory removes meanwhile;
+    sockets are none."""
 
     def sockets(folder: str, names: list[str]) -> set[str]:
         return {name for name in names if (Path(folder) / name).is_socket()}
 
-    shutil.copytree(home, to, ignore=sockets)
+    def copy(file: str, aside: str) -> None:
+        with suppress(FileNotFoundError):
+            shutil.copy2(file, aside)
+
+    shutil.copytree(home, to, ignore=sockets, copy_function=copy)
     return to
 
 
@@ -75,11 +80,19 @@ def sealed_texts(home: Path, assets: Collection[str]) -> list[bytes]:
         return [text for row in database.execute(query, list(assets)) for text in row if text]
 
 
+def files(home: Path) -> Iterator[tuple[Path, bytes]]:
+    """All files of a home and what is in them, but for those that a running factory removes
+    meanwhile."""
+    for path in sorted(home.rglob("*")):
+        if path.is_file():
+            with suppress(FileNotFoundError):
+                yield path, path.read_bytes()
+
+
 def lying(home: Path, needles: Collection[bytes]) -> dict[bytes, list[str]]:
     """In which files of a home these bytes lie anywhere, those in none left out."""
     found: dict[bytes, list[str]] = {}
-    for path in sorted(home.rglob("*")):
-        data = path.read_bytes() if path.is_file() else b""
+    for path, data in files(home):
         for needle in needles:
             if needle in data:
                 found.setdefault(needle, []).append(str(path.relative_to(home)))

@@ -1,6 +1,7 @@
 """Changes that take rights away, made without pause; one that returned holds on every gateway."""
 
 import random
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import httpx
@@ -9,6 +10,7 @@ from inland.client import FactoryClient
 from inland.domain.errors import InlandError
 from tests.chaos.beside import Beside
 from tests.factory.running import MODEL, Running
+from tests.patience import until
 
 BYSTANDER = "bystander"
 #: Connections on which a change is tried: the kernel spreads them over the gateways.
@@ -79,7 +81,13 @@ class Changes(Beside):
 
     def open_again(self) -> None:
         """Whatever the last change left half done is undone."""
-        with self._client() as client:
-            files = client.policies()["files"]
-            client.apply_policies({k: v for k, v in files.items() if k != "closed.cedar"})
-            client.resume_tenant(BYSTANDER)
+
+        def opened() -> bool:
+            with suppress(InlandError, httpx.HTTPError, OSError), self._client() as client:
+                files = client.policies()["files"]
+                client.apply_policies({k: v for k, v in files.items() if k != "closed.cedar"})
+                client.resume_tenant(BYSTANDER)
+                return True
+            return False
+
+        until(opened, "no change can be made any more")

@@ -39,6 +39,8 @@ CONTROL_COMMIT = "fdatasync,fsync"
 #: Calm traffic before each kill lasts up to this long, in seconds.
 CALM_S = 1.0
 GATEWAYS = 4
+#: Keys that do not work are asked with more often than one address may.
+MANY = 1_000_000
 
 
 @dataclass
@@ -59,6 +61,12 @@ class Killing:
 
     def pid(self, role: str) -> int:
         """One process of `role`, by chance. Waits for one where all are dead."""
+        pid = self.dice.choice(self.living(role)).pid
+        assert pid is not None
+        return pid
+
+    def living(self, role: str) -> list[ProcessView]:
+        """As `views`, once there are some, and the supervisor says so."""
         found: list[ProcessView] = []
 
         def lives() -> bool:
@@ -67,9 +75,7 @@ class Killing:
             return bool(found)
 
         until(lives, f"no {role} came back")
-        pid = self.dice.choice(found).pid
-        assert pid is not None
-        return pid
+        return found
 
     def kill(self, role: str) -> None:
         with suppress(ProcessLookupError):
@@ -200,7 +206,7 @@ def hangs_up(k: Killing, role: str) -> None:
 
 def _end(k: Killing, role: str) -> None:
     if role == "supervisor":
-        children = [p.pid for r in ("control", "gateway", "engine") for p in k.views(r)]
+        children = [p.pid for r in ("control", "gateway", "engine") for p in k.living(r)]
         k.kill(role)
         left: list[str] = []
 
@@ -296,7 +302,8 @@ def run_kills(
     """`count` seeded kills on a fresh factory in `folder`, then every law."""
     dice, outcome = random.Random(seed), Outcome(seed)
     begun = time.monotonic()
-    with running(folder / "home", "--gateways", str(gateways)) as factory:
+    words, limits = ("--gateways", str(gateways)), {"source_failures_per_minute": MANY}
+    with running(folder / "home", *words, **limits) as factory:
         factory.run("tenant", "add", BYSTANDER)
         factory.key(BYSTANDER)
         with (

@@ -84,7 +84,7 @@ def hold_books(
     factory: Running, received: list[Received], folder: Path, laws: Laws
 ) -> dict[str, int]:
     """Every answer is on the books once, as it was given, and billed as the books say."""
-    lines = [line for tenant in TENANTS for line in _export(factory, tenant, folder)]
+    lines, used = _booked(factory, folder)
     every = [(json.loads(line), hashlib.sha256(line).hexdigest()) for line in lines]
     found = [(record, entry) for record, entry in every if record["kind"] == "request"]
     records = {record["id"]: (record, entry) for record, entry in found}
@@ -103,7 +103,7 @@ def hold_books(
         "a whole answer is complete and its record what the caller was told", *_told(whole, records)
     )
     laws.hold("only what was answered is billed", *_billed(found))
-    laws.hold("usage is the sum of the records", *_usage(factory, found))
+    laws.hold("usage is the sum of the records", *_usage(used, found))
     dice = random.Random(len(received))
     some = dice.sample(whole, min(RECEIPTS, len(whole)))
     laws.hold("receipts verify outside", *_unverified(factory, some, folder))
@@ -121,6 +121,21 @@ def hold_books(
         "records": len(records),
         "receipts_verified": len(some),
     }
+
+
+def _booked(factory: Running, folder: Path) -> tuple[list[bytes], dict[str, int]]:
+    """The tenants' records and their completion tokens by `inland usage`, of one moment: what was
+    hung up on may have been booked only now."""
+    while True:
+        before = [line for tenant in TENANTS for line in _export(factory, tenant, folder)]
+        used = {
+            tenant: sum(
+                row["completion_tokens"] for row in factory.json("usage", "--tenant", tenant)
+            )
+            for tenant in TENANTS
+        }
+        if before == [line for tenant in TENANTS for line in _export(factory, tenant, folder)]:
+            return before, used
 
 
 def _export(factory: Running, tenant: str, folder: Path) -> list[bytes]:
@@ -152,19 +167,17 @@ def _billed(found: list[tuple[dict[str, Any], str]]) -> list[str]:
     ]
 
 
-def _usage(factory: Running, found: list[tuple[dict[str, Any], str]]) -> list[str]:
+def _usage(used: dict[str, int], found: list[tuple[dict[str, Any], str]]) -> list[str]:
     """The sums of `inland usage`, which were kept as batches were booked, against the records."""
     billed: Counter[str] = Counter()
     for record, _ in found:
         if record["billed"]:
             billed[record["tenant"]] += record["completion_tokens"]
-    wrong = []
-    for tenant in TENANTS:
-        rows = factory.json("usage", "--tenant", tenant)
-        told = sum(row["completion_tokens"] for row in rows)
-        if told != billed[tenant]:
-            wrong.append(f"{tenant}: {told} told, {billed[tenant]} in the records")
-    return wrong
+    return [
+        f"{tenant}: {told} told, {billed[tenant]} in the records"
+        for tenant, told in used.items()
+        if told != billed[tenant]
+    ]
 
 
 def _unverified(factory: Running, some: list[Received], folder: Path) -> list[str]:

@@ -17,7 +17,7 @@ import httpx
 from tests.factory.running import MODEL, Running
 
 #: A caller waits this long for a part of an answer before it calls the request cut, in seconds.
-READ_TIMEOUT_S = 60
+READ_TIMEOUT_S = 90
 RETRY_PAUSE_S = 0.2
 #: A slow reader pauses so long after each event, in seconds.
 SLOW_S = 0.02

@@ -41,6 +41,7 @@ def test_an_answer_changed_anywhere_is_whole_or_unbilled(kind: EngineKind, tmp_p
 
 
 # httpcore leaves a unix socket to the collector where nobody listens, as after a kill.
+@pytest.mark.timeout(1800)
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("fault", ["full-disk"])
 def test_every_law_holds_after_a_fault(fault: str, tmp_path: Path, model_file: Path) -> None:

@@ -11,7 +11,8 @@ from typing import Any
 
 from inland.adapters.isolation.shut_in import NONE, available
 from inland.adapters.weights.smollm2 import SMOLLM2
-from tests.factory.running import Running, free_port
+from tests.factory.running import Running
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 

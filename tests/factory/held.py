@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests import memory_scan
-from tests.factory.running import Running
+from tests.factory.running import COMMAND_TIMEOUT_S, Running
 from tests.patience import PATIENCE_S, until
 
 MINE = "mine"
@@ -98,7 +98,9 @@ def job(factory: Running, *words: str) -> subprocess.CompletedProcess[str]:
     """`inland job run` for acme; the command is behind `--`."""
     inland = str(Path(sys.executable).with_name("inland"))
     argv = [inland, "job", "run", "--home", str(factory.home), "--json", "--tenant", "acme", *words]
-    return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
+    return subprocess.run(
+        argv, capture_output=True, text=True, check=False, timeout=COMMAND_TIMEOUT_S
+    )
 
 
 def begun(factory: Running, asset: str) -> dict[str, Any]:

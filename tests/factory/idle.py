@@ -4,7 +4,7 @@ import json
 import resource
 import socket
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -56,7 +56,7 @@ def hold(factory: Running, count: int, asks: int = 5) -> Held:
         before = rss_mib(pid)
         with ExitStack() as stack:
             idle = [_connect(factory.port, number, stack) for number in range(count)]
-            time.sleep(1)  # refusals are on their way
+            _demand_taken(factory.port)
             ends = [_end(one) for one in idle]
             during = rss_mib(pid)
             took = [_ask(http) for _ in range(asks)]
@@ -81,6 +81,15 @@ def _connect(port: int, number: int, stack: ExitStack) -> socket.socket:
     one.settimeout(PATIENCE_S)
     one.connect(("127.0.0.1", port))
     return one
+
+
+def _demand_taken(port: int) -> None:
+    """Wait until all that connected before has been taken, and told so where it was refused: a
+    gateway takes callers in the order in which they came."""
+    last = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S)
+    with last, suppress(ConnectionError):
+        last.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        last.recv(1)
 
 
 def _end(one: socket.socket) -> str:

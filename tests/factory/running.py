@@ -2,13 +2,12 @@
 
 import json
 import os
-import random
 import signal
-import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -23,23 +22,13 @@ from inland.adapters.home.listening import Listening
 from inland.adapters.weights.cache import WeightsCache
 from inland.cli.first_start import first_start
 from tests.factory import commands
-from tests.patience import PATIENCE_S
+from tests.patience import PATIENCE_S, until
+from tests.ports import free_port
 
 #: Longest a command of the factory may take before a test calls it hung, in seconds.
 COMMAND_TIMEOUT_S = 240
 MODEL = "smollm2"
-#: Below those that the kernel gives to connections, which would be taken again before it is used.
-PORTS = (15_000, 32_000)
 VERIFIER = Path(__file__).parents[2] / "verifier" / "inland_verify.py"
-
-
-def free_port() -> int:
-    """A TCP port that nothing listens on just now."""
-    while True:
-        port = random.randint(*PORTS)
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("0.0.0.0", port))
-            return port
 
 
 @dataclass
@@ -165,9 +154,19 @@ class Running:
         """`kill -9` the one process of `role`."""
         os.kill(self.pid(role), signal.SIGKILL)
 
-    def engine_counters(self, replica: str | None = None) -> dict[str, int]:
+    @contextmanager
+    def held(self, replica: str = f"{MODEL}-0") -> Iterator[None]:
+        """Inside, that engine does nothing: what it is at comes to no end by itself."""
+        (pid,) = [one["pid"] for one in self.processes("engine") if one["replica"] == replica]
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+    def engine_counters(self, replica: str = f"{MODEL}-0") -> dict[str, int]:
         """The engine's own counts: prompt tokens processed, tokens generated, requests at work."""
-        (path,) = list((self.home / "run").glob(f"engine-{replica or '*'}.sock"))
+        path = self.home / "run" / f"engine-{replica}.sock"
         with httpx.Client(transport=httpx.HTTPTransport(uds=str(path)), timeout=PATIENCE_S) as http:
             text = http.get("http://engine/metrics").text
         values = dict(line.rsplit(" ", 1) for line in text.splitlines() if line[:1] != "#")
@@ -184,8 +183,22 @@ class Running:
         return path
 
     def receipt(self, ref: str, path: Path, *words: str) -> Path:
-        self.run("receipt", "get", ref, "-o", str(path), *words)
+        """In `path`, once what it proves is booked: a command waits for that, but not for long."""
+        said = ""
+
+        def had() -> bool:
+            nonlocal said
+            done = self.run("receipt", "get", ref, "-o", str(path), *words, check=False)
+            said = done.stdout + done.stderr
+            return done.returncode == 0
+
+        until(had, lambda: f"no receipt of {ref}: {said}")
         return path
+
+    def booked(self, ref: str) -> None:
+        """Wait until that answer is on the books, as commands about it want it."""
+        with tempfile.TemporaryDirectory() as folder:
+            self.receipt(ref, Path(folder) / "receipt")
 
     def records(self, tenant: str, folder: Path) -> list[dict[str, Any]]:
         """Every record of the tenant, as `record export` gives them."""

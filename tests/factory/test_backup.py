@@ -44,11 +44,10 @@ def demand_kept(again, refs, old_vkey, folder):
     with FactoryClient(again.home / "run" / "control.sock", again.operator_key) as client:
         receipts = {ref: wait_for_receipt(client, ref) for ref in refs}
         wait_for_receipt(client, answer.headers["inland-receipt"])
-        found = Counter(ref for tenant in ("demo", "acme") for ref in requests_of(client, tenant))
-        counted = sum(row["requests"] + row["unbilled"] for row in client.usage(None))
+        until(lambda: counted(client) == len(booked(client)), "usage is not what is on the books")
+        found = Counter(booked(client))
     assert set(refs) <= found.keys()
     assert set(found.values()) == {1}
-    assert counted == len(found)
     vkeys = {
         vkey.partition("+")[0]: vkey for vkey in (old_vkey, again.json("ledger", "vkey")["vkey"])
     }
@@ -73,6 +72,15 @@ def wait_for_receipt(client, ref):
 
     until(booked, f"no receipt of {ref}")
     return booked()
+
+
+def booked(client):
+    """Every request, of both tenants, of a factory that may be booking still."""
+    return [ref for tenant in ("demo", "acme") for ref in requests_of(client, tenant)]
+
+
+def counted(client):
+    return sum(row["requests"] + row["unbilled"] for row in client.usage(None))
 
 
 def requests_of(client, tenant):

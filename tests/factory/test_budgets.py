@@ -22,6 +22,8 @@ from tests.patience import PATIENCE_S, until
 BILL = Path(__file__).parents[2] / "verifier" / "inland_bill.py"
 AT_ONCE = 200
 LIMIT = 2500
+#: Longest that one of so many may wait, in seconds.
+ANSWER_S = 300
 #: By tenant, the records that callers were told of.
 ACKNOWLEDGED: defaultdict[str, set[str]] = defaultdict(set)
 
@@ -47,10 +49,18 @@ def month() -> str:
 
 
 def _status(factory: Running, tenant: str, most: int) -> int:
-    """One caller with a connection of its own; 0 where the gateway died under it."""
+    """One caller with connections of its own; 0 where the gateway died under it. Who is to come
+    again does so, as while gateways have not heard of control."""
+    end = time.monotonic() + PATIENCE_S
+    while (status := _told(factory, tenant, most)) == 503 and time.monotonic() < end:
+        time.sleep(0.5)
+    return status
+
+
+def _told(factory: Running, tenant: str, most: int) -> int:
     headers = {"authorization": f"Bearer {factory.keys[tenant]}"}
     try:
-        with httpx.Client(headers=headers, timeout=PATIENCE_S + 60, trust_env=False) as http:
+        with httpx.Client(headers=headers, timeout=ANSWER_S, trust_env=False) as http:
             answer = http.post(f"{factory.url}/v1/chat/completions", json=ask(most))
     except httpx.TransportError:
         return 0
@@ -93,7 +103,7 @@ def test_a_hard_budget_is_not_passed_by_many_at_once_a_killed_gateway_or_a_resta
     words = ("--tenant", "tight", "--tokens", str(LIMIT), "--period", "month", "--hard")
     assert "held" in billed.run("budget", "set", *words).stdout
     told = _all_at_once(billed, "tight", kill=True)
-    assert set(told) <= {200, 429, 0, 503}, told
+    assert set(told) <= {200, 429, 0}, told
     assert told[200]
     spent = _spent(billed, "tight", tmp_path)
     assert 0 < spent <= LIMIT

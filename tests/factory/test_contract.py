@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.factory.contract import run
 
 
+@pytest.mark.timeout(1800)  # of some thousand requests none hangs, however slow the machine is
 def test_a_running_factory_keeps_its_contract(tmp_path: Path, model_file: Path) -> None:
     assert model_file.exists()
     ran = run(tmp_path, seed=1, size=3, thorough=False)

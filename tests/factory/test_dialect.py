@@ -295,8 +295,8 @@ def check_committed(
     plant: Running, tenant: str, ref: str, texts: list[str], folder: Path
 ) -> dict[str, Any]:
     """The record of `ref` commits to `texts`, as its tenant can show."""
-    key = plant.as_tenant(tenant).json("receipt", "open", ref)["key"]
     plant.receipt(ref, folder / "receipt.json")
+    key = plant.as_tenant(tenant).json("receipt", "open", ref)["key"]
     record: dict[str, Any] = json.loads((folder / "receipt.json").read_bytes())["chain"][0][
         "record"
     ]

@@ -1,6 +1,7 @@
 """A whole factory over a real OpenBao and a real S3 server, each behind one that fails as it is
 told: what needs them is refused while they are away, goes on by itself, and nothing is lost."""
 
+import json
 import os
 import shutil
 import time
@@ -14,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests import thief
 from tests.factory.running import MODEL, Running
 from tests.patience import PATIENCE_S, until
 from tests.servers import openbao, s3
@@ -115,12 +117,27 @@ class Kept:
 
 
 def answered(call: Callable[[], httpx.Response], status: int) -> httpx.Response:
-    """What a call is answered once its keeper is back: until then 503, and nothing else."""
+    """What a call is answered once what it needs is back: until then 503, and nothing else."""
     end = time.monotonic() + PATIENCE_S
     while (reply := call()).status_code == 503 and time.monotonic() < end:
         time.sleep(0.2)
     assert reply.status_code == status, reply.text
     return reply
+
+
+def until_done(factory: Running, *words: str) -> Any:
+    """What a command tells that is tried until the keepers answer it in time: where a machine does
+    much else one of them may be late."""
+    told = ""
+
+    def done() -> bool:
+        nonlocal told
+        ran = factory.run(*words, "--json", check=False)
+        told = ran.stdout if ran.returncode == 0 else ran.stderr
+        return ran.returncode == 0
+
+    until(done, lambda: told)
+    return json.loads(told) if told else None
 
 
 def demand_away(reply: httpx.Response) -> None:
@@ -177,9 +194,9 @@ def test_it_starts_without_its_keepers_serves_what_needs_none_and_goes_on_by_its
     kept.bao.unseal()
     kept.s3.start()
     until(lambda: not kept.status()["wrong"], "both are found again")
-    asset = kept.factory.json(*words)["id"]
+    asset = until_done(kept.factory, *words)["id"]
     out = tmp_path / "out"
-    kept.factory.run("asset", "export", asset, "-o", str(out))
+    until_done(kept.factory, "asset", "export", asset, "-o", str(out))
     assert out.read_bytes() == CANARY
     assert kept.chat().status_code == 200
 
@@ -202,7 +219,7 @@ def test_whatever_the_store_does_nothing_is_lost_and_nothing_false_believed(
         kept.read(whole)
     with kept.badly(kept.blobs, mode):
         put, got, gone = kept.put(begun, data), kept.read(whole), kept.erase(doomed)
-        assert kept.chat().status_code == 200
+        answered(kept.chat, 200)
     assert put.status_code in {204, 503}, put.text
     if mode not in {Mode.WRONG, Mode.SHORT}:  # which lie about what is read alone
         demand_away(put)
@@ -288,7 +305,7 @@ def test_while_the_key_server_is_away_nothing_opens_and_then_all_goes_on(
         ):
             demand_away(call())
         until(lambda: "vault keys" in kept.status()["wrong"], "it is said")
-        assert kept.chat().status_code == 200
+        answered(kept.chat, 200)
     answered(lambda: kept.put(begun, data), 204)
     answered(lambda: kept.finish(begun), 200)
     for asset in (whole, begun):
@@ -309,7 +326,7 @@ def test_control_that_is_killed_while_its_keepers_hang_goes_on_when_they_are_bac
         demand_away(kept.erase(doomed))  # intended, and on the books
         kept.factory.kill("control")
         until(lambda: kept.read(whole).status_code in {502, 503}, "nothing opens")
-        assert kept.chat().status_code == 200
+        answered(kept.chat, 200)  # at the latest when control, started anew, has renewed leases
     finally:
         kept.bao.thaw()
     until(lambda: kept.read(doomed).status_code == 409, "it was ended")
@@ -336,9 +353,9 @@ def test_no_secret_is_in_an_argument_or_a_log(kept: Kept) -> None:
         told = Path(f"/proc/{process['pid']}/cmdline").read_bytes()
         told += Path(f"/proc/{process['pid']}/environ").read_bytes()
         assert not [one for one in secrets if one in told]
-    files = [f for f in home.rglob("*") if f.is_file() and f.parent != home / "keys" / "vault"]
-    for file in files:
-        data = file.read_bytes()
+    for file, data in thief.files(home):
+        if file.parent == home / "keys" / "vault":
+            continue
         assert not [one for one in (*secrets, CANARY) if one in data], file
 
 
@@ -369,6 +386,6 @@ def test_a_copy_from_before_an_erase_opens_nothing_with_todays_key_server(
         kept.factory.up()
     for folder in (tmp_path / "home", tmp_path / "bucket"):
         assert not [f for f in folder.rglob("*") if f.is_file() and CANARY in f.read_bytes()]
-    wrong = kept.factory.json("vault", "check", "--repair") or []
+    wrong = until_done(kept.factory, "vault", "check", "--repair") or []
     assert {one["wrong"] for one in wrong} <= {"orphan"}
     assert {one["asset"] for one in wrong} <= {doomed}

@@ -1,5 +1,6 @@
 """What an operator sees: health, metrics, logs; and what is in none of them."""
 
+from tests import thief
 from tests.factory.running import MODEL, Running
 from tests.patience import until
 
@@ -38,19 +39,17 @@ def test_logs_and_ledger_never_hold_a_text_or_a_key(factory: Running) -> None:
         http.post("/v1/chat/completions", json=body | {"nonsense": SECRET_WORDS})
         http.post("/v1/chat/completions", content=b"{" + SECRET_WORDS.encode())
     words = [SECRET_WORDS.encode(), text.encode(), factory.keys["acme"].encode()]
-    for path in factory.home.rglob("*"):
-        if path.is_file() and not path.is_socket() and path.suffix != ".gguf":
-            held = path.read_bytes()
-            assert not any(word in held for word in words if len(word) > 8), path
+    assert thief.lying(factory.home, [word for word in words if len(word) > 8]) == {}
     assert factory.operator_key.encode() not in (factory.home / "inland.db").read_bytes()
 
 
 def test_doctor_finds_nothing_bad_beside_a_running_factory(factory: Running) -> None:
     findings = {f["what"]: f for f in factory.json("doctor")}
-    assert {"disk", "memory", "clock", "permissions", "ledger", "processes"} <= findings.keys()
-    assert all(f["health"] != "bad" for f in findings.values()), findings
+    looked_at = {"disk", "memory", "clock", "clock jumps", "permissions", "ledger", "processes"}
+    assert looked_at <= findings.keys()
+    machine = {"disk", "inodes", "disk syncs"}  # and what else runs there
+    assert not [f for f in findings.values() if f["health"] == "bad" and f["what"] not in machine]
     assert "all Inland" in findings["processes"]["told"]
-    assert findings["clock jumps"]["health"] == "good"
     key = factory.home / "keys" / "operator"
     key.chmod(0o644)
     try:

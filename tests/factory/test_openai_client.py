@@ -16,7 +16,7 @@ import pytest
 from pydantic import BaseModel
 
 from tests.factory.running import MODEL, Running, running
-from tests.patience import until
+from tests.patience import PATIENCE_S, until
 
 ASK = [{"role": "user", "content": "Name a harbour."}]
 LONG = [{"role": "user", "content": "Write a long story about a harbour and its ships."}]
@@ -55,6 +55,7 @@ def ref_of(answer: Any) -> str:
 def test_a_full_queue_is_retried_until_answered_and_billed_once(
     narrow: Running, tmp_path: Path
 ) -> None:
+    """The engine is held until one was: before that there is room for so few."""
     told: list[tuple[int, str | None]] = []
 
     def note(response: Any) -> None:
@@ -65,10 +66,12 @@ def test_a_full_queue_is_retried_until_answered_and_billed_once(
         narrow.client("demo", max_retries=RETRIES, http_client=hooked(note)) as client,
         ThreadPoolExecutor(24) as pool,
     ):
-        waiting = [pool.submit(client.chat.completions.create, **asked) for _ in range(24)]
+        with narrow.held():
+            waiting = [pool.submit(client.chat.completions.create, **asked) for _ in range(24)]
+            until(lambda: any(status == 429 for status, _ in told), "the queue never filled")
         answers = [one.result() for one in waiting]
     refused = [after for status, after in told if status == 429]
-    assert refused, "nothing was refused: the queue never filled"
+    assert refused
     assert all(after and int(after) >= 1 for after in refused)
     records = settled(narrow, "demo", len(answers), tmp_path)
     assert set(records) == {ref_of(one) for one in answers}
@@ -126,11 +129,13 @@ def test_a_client_that_lost_patience_is_on_the_books_and_its_retry_is_billed_onc
 
     asked = SHORT | {"messages": LONG, "max_tokens": 200}
     hurried = hooked(hurry, "request")
+    impatient = httpx2.Timeout(PATIENCE_S, read=IMPATIENT_S)
     with factory.client("hasty", max_retries=1, timeout=120, http_client=hurried) as client:
         answer = client.chat.completions.create(**asked)
         before = generated_when_idle(factory)
+        hasty = client.with_options(timeout=impatient, max_retries=0)
         with pytest.raises(openai.APITimeoutError):
-            client.with_options(timeout=IMPATIENT_S, max_retries=0).chat.completions.create(**asked)
+            hasty.chat.completions.create(**asked)
     assert len(tries) == 3
     wasted = generated_when_idle(factory) - before
     records = settled(factory, "hasty", 3, tmp_path)

@@ -85,6 +85,7 @@ def test_tenant_held_to_a_country_is_refused_at_an_upstream_elsewhere(
     assert answer.choices[0].message.content == "Far away."
     assert answer.usage is not None
     assert answer.usage.completion_tokens == 3
+    factory.booked(answer.id)
     told = factory.json("policy", "explain", answer.id)
     assert told["decision"] == "allow"
     assert told["place"]["stands"] == "US"
@@ -114,6 +115,7 @@ def test_where_the_factory_connected_is_on_its_books(
 
 def test_explain_speaks_of_the_policy_that_decided_then(factory: Running, tmp_path: Path) -> None:
     answer = factory.client("demo").chat.completions.create(model=MODEL, messages=ASK, max_tokens=2)
+    factory.booked(answer.id)
     then = factory.json("policy", "explain", answer.id)
     policies = tmp_path / "policies"
     policies.mkdir()
@@ -162,9 +164,10 @@ def test_suspended_tenant_is_refused_and_its_running_stream_ends(factory: Runnin
     )
     for _ in range(3):
         next(stream)
-    factory.run("tenant", "suspend", "brief")
-    with pytest.raises(openai.APIError):
-        list(stream)
+    with factory.held():
+        factory.run("tenant", "suspend", "brief")
+        with pytest.raises(openai.APIError):
+            list(stream)
     with pytest.raises(openai.PermissionDeniedError):
         factory.client("brief").chat.completions.create(model=MODEL, messages=ASK)
 
@@ -180,7 +183,7 @@ def test_unshared_model_and_unknown_model_look_the_same(factory: Running, tmp_pa
 def test_one_tenant_cannot_read_another_ones_receipt(factory: Running) -> None:
     answer = factory.client("demo").chat.completions.create(model=MODEL, messages=ASK, max_tokens=2)
     with factory.http("demo") as http:
-        assert http.get(f"/factory/v1/receipts/{answer.id}").status_code == 200
+        until(lambda: http.get(f"/factory/v1/receipts/{answer.id}").status_code == 200)
     with factory.http("acme") as http:
         foreign = http.get(f"/factory/v1/receipts/{answer.id}")
         unknown = http.get("/factory/v1/receipts/chatcmpl-0197aaaa-bbbb-7ccc-8ddd-eeeeffff0000")

@@ -1,10 +1,10 @@
 """Releases: one base serves many tenants' adapters, each under a name of its tenant alone."""
 
 import json
-import time
 from base64 import b64decode
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import cycle
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -16,12 +16,13 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from inland.adapters.weights.statement import to_be_signed
+from inland.decide.lines.rollout import point
 from tests.factory.running import MODEL, Running, running, verify_outside
 from tests.lora import WIDTH, adapter
+from tests.patience import until
 
 ASK = [{"role": "user", "content": "Name three animals of the sea, please."}]
 NOTES = "notes"
-PATIENCE_S = 200.0
 #: Each command starts a program, and the first test the factory too.
 pytestmark = pytest.mark.timeout(600)
 
@@ -76,21 +77,13 @@ def answering(factory: Running, tenant: str) -> str:
             model=NOTES, messages=ASK, max_tokens=1
         )
     assert json.loads(made.text)["model"] == NOTES
-    out = factory.home / "receipt.json"
-    factory.run("receipt", "get", made.headers["inland-receipt"], "-o", str(out))
+    out = factory.receipt(made.headers["inland-receipt"], factory.home / "receipt.json")
     record = json.loads(out.read_text())["chain"][0]["record"]
     assert record["release"]["name"] == NOTES
     assert record["deployment"] == MODEL
     release = factory.json("release", "show", record["release"]["id"])
     assert record["adapter_digest"] == release["digest"]
     return str(release["id"])
-
-
-def until(true: Callable[[], object], what: str) -> None:
-    end = time.monotonic() + PATIENCE_S
-    while not true():
-        assert time.monotonic() < end, what
-        time.sleep(0.05)
 
 
 def replicas(factory: Running) -> list[dict[str, Any]]:
@@ -202,21 +195,24 @@ def test_its_tenant_proves_a_release_with_the_single_file(
 def test_a_second_release_takes_over_and_goes_back_with_no_request_lost(
     factory: Running, released, tmp_path: Path
 ) -> None:
-    """While both tenants ask without a pause, streamed and whole."""
+    """While both tenants ask without a pause, streamed and whole. Of acme those users do whom the
+    second reaches first: it is not taken back because a few answers of the first came sooner."""
     second = proposed(
         factory, tmp_path / "second.gguf", "acme", 77, "--percent", "50", "--soak", "0",
         "--samples", "2",
     )  # fmt: skip
+    key = factory.keys["acme"].split("_")[1]
+    users = [name for name in map(str, range(1000)) if point(second["id"], key, name) < 50]
     over, wrong, count = Event(), [], [0]
 
     def ask(tenant: str, *, stream: bool) -> None:
         with factory.client(tenant) as client:
-            for number in range(10_000):
+            for user in cycle(users):
                 if over.is_set():
                     return
                 try:
                     made: Any = client.chat.completions.create(
-                        model=NOTES, messages=ASK, max_tokens=4, stream=stream, user=str(number)
+                        model=NOTES, messages=ASK, max_tokens=4, stream=stream, user=user
                     )
                     if stream:
                         (*_, last) = [event for event in made if event.choices]
@@ -238,12 +234,12 @@ def test_a_second_release_takes_over_and_goes_back_with_no_request_lost(
             after = answering(factory, "acme")
             factory.run("release", "rollback", second["id"])
             again = answering(factory, "acme")
+            until(lambda: count[0] > 10, "nobody was answered meanwhile")
         finally:
             over.set()
         for one in asking:
             one.result()
     assert not wrong, f"{len(wrong)} of {count[0]}: {wrong[0]}"
-    assert count[0] > 10
     assert (after, again) == (second["id"], released["acme"]["id"])
     assert factory.json("release", "show", second["id"])["state"] == "rolled-back"
     assert factory.json("release", "show", released["acme"]["id"])["state"] == "live"

@@ -7,13 +7,15 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from inland.adapters.processes.identity import start_ticks
-from tests.factory.running import COMMAND_TIMEOUT_S, MODEL, Running, free_port, running
+from tests.factory.running import COMMAND_TIMEOUT_S, MODEL, Running, running
 from tests.patience import PATIENCE_S, until
+from tests.ports import free_port
 
 ASK = [{"role": "user", "content": "Hello?"}]
 
@@ -164,12 +166,12 @@ def test_dead_children_come_back_and_hopeless_ones_are_given_up(
             before = factory.pid(role)
             factory.kill(role)
             _until_answered(factory)
-            assert factory.pid(role) != before
+            until(lambda: _is_another(factory, role, before))  # noqa: B023 - called at once
         models = [p for p in (factory.home / "models").rglob("*") if p.suffix == ".gguf"]
         for model in models:
             model.rename(model.with_suffix(".away"))
         factory.kill("engine")
-        until(lambda: factory.processes("engine")[0]["state"] == "failed")
+        until(lambda: [one["state"] for one in _processes(factory, "engine")] == ["failed"])
         (engine,) = factory.processes("engine")
         assert engine["why"]
         with factory.http("demo") as http:
@@ -180,6 +182,18 @@ def test_dead_children_come_back_and_hopeless_ones_are_given_up(
             model.with_suffix(".away").rename(model)
         factory.run("process", "revive", engine["name"])
         _until_answered(factory)
+
+
+def _processes(factory: Running, role: str) -> list[dict[str, Any]]:
+    """As `inland status` tells; none while whoever knows them is away."""
+    done = factory.run("status", "--json", check=False)
+    told = json.loads(done.stdout)["processes"] if done.returncode == 0 else []
+    return [one for one in told if one["role"] == role]
+
+
+def _is_another(factory: Running, role: str, before: int) -> bool:
+    """Whether a process of the role is there that is not the one before."""
+    return any(one["pid"] not in {None, before} for one in _processes(factory, role))
 
 
 def _until_answered(factory: Running) -> None:

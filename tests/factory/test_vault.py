@@ -17,9 +17,10 @@ def test_a_withdrawn_tenants_streams_end_and_its_requests_are_refused(factory: R
     )
     for _ in range(3):
         next(stream)
-    factory.run("vault", "withdraw", "--tenant", "shy")
-    with pytest.raises(openai.APIError):
-        list(stream)
+    with factory.held():
+        factory.run("vault", "withdraw", "--tenant", "shy")
+        with pytest.raises(openai.APIError):
+            list(stream)
     with pytest.raises(openai.PermissionDeniedError, match="withdrawn"):
         factory.client("shy").chat.completions.create(model=MODEL, messages=ASK)
     assert factory.json("vault", "status")["withdrawn"] == ["shy"]

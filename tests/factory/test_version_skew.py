@@ -93,8 +93,12 @@ def demand_said(factory: Running, home: Path) -> None:
     until(lambda: "their feeds differ" in factory.run("status").stdout)
     assert "restart the factory" in factory.run("status").stdout
     for name in ("control", "gateway-0"):
-        said = (home / "logs" / f"{name}.log").read_text()
-        assert f"is Inland {LATER}" in said or f"this is {LATER}" in said, name
+        until(lambda: _says_which(home / "logs" / f"{name}.log"), name)  # noqa: B023 - called at once
+
+
+def _says_which(log: Path) -> bool:
+    said = log.read_text()
+    return f"is Inland {LATER}" in said or f"this is {LATER}" in said
 
 
 def test_an_upgrade_under_a_running_factory_works_or_says_why_not(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.clients.environment import install, make_venv
-from tests.factory.running import free_port
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 #: Longest the first start may take: it compiles what it imports.
@@ -29,4 +29,4 @@ def test_wheel_in_an_empty_venv_runs_up(tmp_path: Path, model_file: Path) -> Non
     told = subprocess.run(up, capture_output=True, text=True, timeout=START_S, check=False)
     assert told.returncode == 0, told.stderr
     assert json.loads(told.stdout)["keys"]["demo"].startswith("inl_")
-    subprocess.run([*inland, "down", *home], check=True, timeout=60)
+    subprocess.run([*inland, "down", *home], check=True, timeout=START_S)

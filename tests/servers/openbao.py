@@ -11,7 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from tests.servers.programs import free_port, openbao
+from tests.ports import free_port
+from tests.servers.programs import openbao
 
 START_S = 60.0
 #: How long one answer may take on a busy machine.

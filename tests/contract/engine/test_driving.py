@@ -1,11 +1,15 @@
 """A real engine driven against the clock: what is seen of it is what it made."""
 
+import asyncio
+
 from inland.adapters.files.clock import SystemClock
 from inland.adapters.llama_cpp.client import LlamaCpp
 from inland.adapters.llama_cpp.probe import counters
 from inland.domain.plant import EngineKind
 from inland.plant.driving import Drivable, EngineDriver
 from inland.ports.engine import Completion, Target, Work
+from tests.contract.engine.conftest import open_llama
+from tests.contract.engine.test_engine import settled
 
 KIND = EngineKind.LLAMA_CPP
 
@@ -19,12 +23,18 @@ def _work(text: str, tokens: int) -> Work:
     return Work(Completion([text]), stream=True, max_tokens=tokens, temperature=0.0)
 
 
+async def _settled(llama: str) -> int:
+    """What the engine has made by its own account, once it is at work for nobody."""
+    async with open_llama(llama)() as bench:
+        return await settled(bench)
+
+
 def test_all_are_driven_at_once_and_counted_by_the_engine(llama: str) -> None:
     driver = _driver()
-    before = driver.made(KIND, llama)
+    before = asyncio.run(_settled(llama))
     works = [_work("the of and a to in is you that it", 12), _work("he was for on are", 12)]
     streams = driver.drive(KIND, Target("r0", llama, "smol"), works, 60)
-    after = driver.made(KIND, llama)
+    after = asyncio.run(_settled(llama))
     assert [one.prompt_tokens for one in streams] == [10, 5]
     for one in streams:
         times, counts = zip(*one.tokens_at, strict=True)
@@ -32,7 +42,7 @@ def test_all_are_driven_at_once_and_counted_by_the_engine(llama: str) -> None:
         assert list(times) == sorted(times)
         assert list(counts) == sorted(counts)
         assert counts[-1] <= one.completion_tokens <= 12
-    assert before is not None
+    assert driver.made(KIND, llama) == after
     assert after == before + sum(one.completion_tokens for one in streams)
 
 

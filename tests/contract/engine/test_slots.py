@@ -100,11 +100,12 @@ def test_a_hang_up_leaves_a_prompt_only_once_it_was_read(llama: str) -> None:
             await listener.some(5)
             call.cancel()
             assert (await listener.end()).residue is Residue.PROMPT
-            unread = 0
+            unread, pause_s = 0, 0.05
             while not unread:  # the first that is given up before it was read, at any speed
                 listener, call = begin(it, Work(Chat(HARBOURS), max_tokens=400), 0, reuse=False)
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(pause_s)
                 call.cancel()
+                pause_s *= 0.7
                 end = await listener.end()
                 assert (end.residue is Residue.PROMPT) == bool(end.counts.prompt)
                 unread += end.residue in {Residue.UNKNOWN, Residue.PENDING}

@@ -53,7 +53,7 @@ def read(folder: Path) -> tiles.Read:
 
 def run(program: Path, folder: Path, vkey: str = example.VKEY) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [program, folder, vkey], capture_output=True, text=True, timeout=60, check=False
+        [program, folder, vkey], capture_output=True, text=True, timeout=300, check=False
     )
 
 

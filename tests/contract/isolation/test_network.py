@@ -49,7 +49,7 @@ def test_it_reaches_itself_where_it_is_to_and_nothing_else(user: str, loopback: 
             [sys.executable, "-c", _CHILD, port, loopback, user],
             capture_output=True,
             text=True,
-            timeout=90,
+            timeout=300,
             check=True,
         )
     told = json.loads(done.stdout)

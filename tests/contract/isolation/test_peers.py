@@ -41,7 +41,7 @@ def _received(isolation: str, path: Path, asks: bytes) -> int:
     """How much a child held to `isolation` got for what it asks at `path`."""
     argv = [sys.executable, "-c", _CHILD, isolation, str(path)]
     done = subprocess.run(
-        argv, input=asks.hex(), capture_output=True, text=True, timeout=90, check=True
+        argv, input=asks.hex(), capture_output=True, text=True, timeout=300, check=True
     )
     return int(done.stdout)
 

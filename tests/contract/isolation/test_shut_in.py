@@ -47,7 +47,7 @@ def _child(isolation: str, folder: Path, port: int) -> dict[str, str]:
     (folder / "run").mkdir()
     argv = [sys.executable, "-c", _CHILD, isolation, str(folder / "given")]
     argv += [str(folder / "secret"), str(folder / "run"), str(port)]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=90, check=True)
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=300, check=True)
     told: dict[str, str] = json.loads(done.stdout)
     return told
 

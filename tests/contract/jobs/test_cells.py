@@ -4,7 +4,6 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -21,10 +20,10 @@ from inland.ports.jobs import LINE_BYTES, JobSpec
 from inland.ports.plaintext import Plaintext
 from inland.ports.trainer import Trained, TrainOrder, TrainPlaces
 from tests import memory_scan
+from tests.patience import until
 from tests.training.fake_trainer import FakeTrainer
 
 MIB = 1024 * 1024
-PATIENCE_S = 60.0
 pytestmark = pytest.mark.skipif(available() == NONE, reason="this kernel gives no namespaces")
 
 #: Takes so many MiB, and touches them.
@@ -43,8 +42,8 @@ def begin(tmp_path):
     def run(
         *command: str,
         memory_bytes: int = 1 << 30,
-        seconds: int = 60,
-        grace_s: int = 60,
+        seconds: int = 600,
+        grace_s: int = 600,
         files: Mapping[str, Plaintext] | None = None,
         **more,
     ):
@@ -87,8 +86,8 @@ def last(*_):
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     print("saved", flush=True)
     sys.exit(7)
-signal.signal(signal.SIGTERM, last)
 print("ready", flush=True)
+signal.signal(signal.SIGTERM, last)
 time.sleep(1000)
 """
 
@@ -110,10 +109,8 @@ def ask_until(over: threading.Event, cell) -> None:
 
 def test_what_is_asked_to_end_may_still_say_something(begin):
     cell = begin(sys.executable, "-c", _HEEDS, seconds=600)
-    end = time.monotonic() + PATIENCE_S
-    while not any(map(listens, memory_scan.descendants(cell.pid) - {cell.pid})):
-        assert time.monotonic() < end, "it never begins"
-        time.sleep(0.01)
+    below = lambda: memory_scan.descendants(cell.pid) - {cell.pid}  # noqa: E731
+    until(lambda: any(map(listens, below())), "it never begins")
     over = threading.Event()
     asking = threading.Thread(target=ask_until, args=(over, cell))
     asking.start()  # again and again: who keeps it may not have listened yet

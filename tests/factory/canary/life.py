@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -235,7 +235,8 @@ class Life:
         for path in self.folder.rglob("*"):
             data = str(path.relative_to(self.folder)).encode()
             if path.is_file() and not path.name.endswith(_PUBLIC):
-                data += b"\n" + path.read_bytes()
+                with suppress(FileNotFoundError):  # removed meanwhile
+                    data += b"\n" + path.read_bytes()
             if there := self.needles.found_in(data):
                 found[str(path)] = there
         return found

@@ -117,7 +117,7 @@ def test_a_gateway_that_cannot_apply_a_version_delays_it_for_one_lease(feed, clo
             await until(client.lease_ok)
             feed.publish(version(2), NO_SECRETS)
             waiter = Waiter(feed, 2)
-            await asyncio.sleep(0.3)
+            await until(lambda: feed.gateways()[0].behind_since is not None)
             assert waiter.is_alive(), "its lease runs"
             clock.now_s += LEASE_S
             assert not client.lease_ok()

@@ -16,6 +16,7 @@ import uvloop
 from inland.adapters.tls import self_signed
 from inland.adapters.tls.served import Served
 from inland.domain.limits import Limits
+from tests.patience import PATIENCE_S
 from tests.unit.gateway.world import ASK, World, caller, request, world
 
 BODY = json.dumps({"model": "smol", "messages": ASK}).encode()
@@ -45,7 +46,7 @@ def _over(
 
     async def main() -> None:
         served = Served(*pair)
-        async with asyncio.timeout(60), world(limits, tls=lambda: served.context) as w:
+        async with asyncio.timeout(300), world(limits, tls=lambda: served.context) as w:
             await test(w, served)
 
     uvloop.run(main())
@@ -100,7 +101,7 @@ def test_an_answer_that_closes_is_ended_by_tls_and_soon(pair: tuple[Path, Path])
     """Without its closing alert a caller could not tell a whole answer from one cut short."""
 
     def ask(port: int) -> bytes:
-        raw = socket.create_connection(("127.0.0.1", port), timeout=20)
+        raw = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S)
         with _trusting(pair[0]).wrap_socket(
             raw, server_hostname="localhost", suppress_ragged_eofs=False
         ) as secured:

@@ -175,7 +175,7 @@ def test_slow_heads_get_408_and_idle_connections_are_closed() -> None:
                 assert await swept(w, silent) == b""
             async with caller(w) as slow:
                 slow.send(b"POST /v1/chat")
-                await asyncio.sleep(0.02)
+                await w.until(lambda: any(c._raw_bytes for c in w.gateway._desk.connections))
                 assert (await swept(w, slow)).startswith(b"HTTP/1.1 408")
             async with caller(w) as idle:
                 idle.ask(BODY)

@@ -26,7 +26,7 @@ def alone(tmp_path, data, vkey=example.VKEY):
     (tmp_path / "receipt").write_bytes(data)
     (tmp_path / "vkey").write_text(vkey)
     argv = [sys.executable, "-I", FILE, tmp_path / "receipt", "--vkey", tmp_path / "vkey", "--json"]
-    return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(argv, capture_output=True, text=True, timeout=300, check=False)
 
 
 def test_the_last_entry_of_a_log_leads_to_the_next_key(tmp_path):

@@ -24,7 +24,7 @@ def run(*arguments):
         cwd=FOLDER,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
 

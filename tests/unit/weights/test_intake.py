@@ -122,7 +122,7 @@ def test_anybodys_model_signing_verifies_what_was_signed(shelf: Shelf, tmp_path:
     words = [*("verify", "key", str(weights), "--signature", str(signature))]
     program = [str(Path(sys.executable).with_name("model_signing")), *words]
     program += ["--public_key", str(shelf.public_key)]
-    done = subprocess.run(program, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(program, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     config = verifying.Config().use_elliptic_key_verifier(public_key=shelf.public_key)
     weights.write_bytes(weights.read_bytes()[:-1] + b"X")
