@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 #: Longest that anything is waited for, in seconds: who waited so long waits for ever.
-PATIENCE_S = 90.0
+PATIENCE_S = 180.0
 _LOOK_S = 0.02
 
 

@@ -66,12 +66,12 @@ class Running:
         """What the command prints with `--json`, parsed."""
         return json.loads(self.run(*words, "--json").stdout)
 
-    def make(self, more: str = "", **limits: int) -> None:
+    def make(self, more: str = "", listening: Listening | None = None, **limits: int) -> None:
         """The home as a first `up` makes it, not started; its factory.toml says `more`, and these
         limits."""
         given, before = settings.from_environment(), os.umask(0o077)
         try:
-            cache, said = WeightsCache(given.cache, given.environment), Listening()
+            cache, said = WeightsCache(given.cache, given.environment), listening or Listening()
             made = first_start(
                 Home(self.home),
                 cache,

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
+from inland.adapters.home.listening import Listening
 from tests import thief
 from tests.factory.running import MODEL, Running
 from tests.patience import PATIENCE_S, until
@@ -144,9 +145,9 @@ def open_one(
     cert, key = folder / "cert.pem", folder / "key.pem"
     authority.issue(cert, key)
     factory = Secure(folder / "home", trusted=authority.file)
-    factory.make(source_failures_per_minute=FAILURES)
-    words = ["--bind", "0.0.0.0", "--tls-cert", str(cert), "--tls-key", str(key)]
-    factory.up(*words, "--host", NAME, "--gateways", "2")
+    listening = Listening("0.0.0.0", str(cert), str(key), hosts=(NAME,))
+    factory.make(listening=listening, source_failures_per_minute=FAILURES)
+    factory.up("--gateways", "2")
     try:
         yield factory
     finally:
