@@ -71,12 +71,20 @@ class FactoryClient:
         return self._list("tenants")
 
     def add_tenant(
-        self, name: str, jurisdictions: list[str] | None, storage: list[str] | None = None
+        self,
+        name: str,
+        jurisdictions: list[str] | None,
+        storage: list[str] | None = None,
+        purposes: list[str] | None = None,
     ) -> dict[str, Any]:
         """Add a tenant; without jurisdictions its label is the site's."""
-        given = {"jurisdictions": jurisdictions, "storage": storage}
+        given = {"jurisdictions": jurisdictions, "storage": storage, "purposes": purposes}
         body = {"name": name} | {field: one for field, one in given.items() if one is not None}
         return self._object("POST", "tenants", body=body)
+
+    def label_tenant(self, name: str, purposes: list[str]) -> dict[str, Any]:
+        """Returns when every gateway decides by it."""
+        return self._object("POST", f"tenants/{_part(name)}/label", body={"purposes": purposes})
 
     def suspend_tenant(self, name: str) -> dict[str, Any]:
         """Returns when no gateway serves it any more."""

@@ -30,6 +30,7 @@ ACCESS: dict[str, frozenset[Role]] = {
     "vkey": _ALL,
     "tenants.list": _READING,
     "tenants.add": _OPERATOR,
+    "tenants.label": _OPERATOR,
     "tenants.suspend": _OPERATOR,
     "tenants.resume": _OPERATOR,
     "keys.list": _ADMINS,

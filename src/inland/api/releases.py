@@ -11,7 +11,7 @@ from inland.api.problems import may
 from inland.api.shapes import Shape
 from inland.domain.releases import Evidence, Pace, Release, ReleaseState
 from inland.lines.origins import origin_of
-from inland.plant.releases import MOST_EVIDENCE, Order
+from inland.plant.release_orders import MOST_EVIDENCE, Order
 
 router = APIRouter(prefix="/factory/v1/releases", tags=["releases"])
 
@@ -20,8 +20,9 @@ _DEFAULT = Pace()
 
 class PaceView(Shape):
     """How a release reaches users: `percents` of them in turn, each for `soak_s` seconds and at
-    least `samples` answers; beyond `error_points`, `ttft_percent` or `score_points` worse than what
-    is live it is taken back."""
+    least `samples` answers, until it is live at 100. It is taken back where it is worse than what
+    is live by more than `error_points`, `ttft_percent` or `score_points`, or beyond `errors_most`
+    (a fraction), `ttft_ms_most` or `live_score_least` (a fraction), whatever is live."""
 
     percents: list[int] = Field(default=list(_DEFAULT.percents), max_length=20)
     soak_s: int = _DEFAULT.soak_s
@@ -29,6 +30,9 @@ class PaceView(Shape):
     error_points: int = _DEFAULT.error_points
     ttft_percent: int = _DEFAULT.ttft_percent
     score_points: int = _DEFAULT.score_points
+    errors_most: float | None = None
+    ttft_ms_most: int | None = None
+    live_score_least: float | None = None
 
 
 class EvidenceView(Shape):
@@ -63,7 +67,8 @@ class NewRelease(Shape):
 
 class ReleaseView(Shape):
     """A release. `percent`: of its users those it answers. `before`: the release that was live when
-    it went out. `statement`: SHA-256 of what was signed when it was approved."""
+    it went out. `run`: of a line, that made it. `statement`: SHA-256 of what was signed when it was
+    approved."""
 
     id: str
     tenant: str
@@ -81,6 +86,7 @@ class ReleaseView(Shape):
     before: str | None
     why: str
     statement: str
+    run: str
     evidence: EvidenceView
     pace: PaceView
 
@@ -105,6 +111,7 @@ class ReleaseView(Shape):
             before=release.before,
             why=release.why,
             statement=release.statement,
+            run=release.run,
             evidence=EvidenceView(
                 run=evidence.run,
                 code=evidence.code,
@@ -120,6 +127,9 @@ class ReleaseView(Shape):
                 error_points=pace.error_points,
                 ttft_percent=pace.ttft_percent,
                 score_points=pace.score_points,
+                errors_most=pace.errors_most,
+                ttft_ms_most=pace.ttft_ms_most,
+                live_score_least=pace.live_score_least,
             ),
         )
 

@@ -26,6 +26,12 @@ class NewTenant(Shape):
     purposes: list[Purpose] = Field(default=[Purpose.SERVE], min_length=1, max_length=5)
 
 
+class TenantPurposes(Shape):
+    """What may be done with what a tenant sends, and no more."""
+
+    purposes: list[Purpose] = Field(min_length=1, max_length=5)
+
+
 class TenantView(Shape):
     """A tenant."""
 
@@ -74,6 +80,18 @@ def add(
         body.storage,
     )
     return TenantView.of(tenant)
+
+
+@router.post("/{tenant}/label", responses=may(400, 404, 409))
+def label(
+    request: Request,
+    tenant: str,
+    body: TenantPurposes,
+    caller: Annotated[Caller, Depends(caller_for("tenants.label"))],
+) -> TenantView:
+    """Let what it sends be used for these purposes; answers when every gateway decides so."""
+    control: Control = request.app.state.control
+    return TenantView.of(control.tenants.label(caller.name, tenant, body.purposes))
 
 
 @router.post("/{tenant}/suspend", responses=may(404))

@@ -38,8 +38,6 @@ from inland.adapters.processes.roles import GATEWAY
 from inland.adapters.sql.database import Database
 from inland.adapters.vllm.probe import VllmProber
 from inland.adapters.vllm.probe import counters as vllm_counters
-from inland.adapters.weights.envelope import ModelsKey
-from inland.adapters.weights.shelf import Shelf
 from inland.api.control import Control
 from inland.api.totals import Totals
 from inland.bootstrap.books import FACTORY, database, endpoint_urls, way_to_database
@@ -85,8 +83,6 @@ from inland.plant.policies import Policies
 from inland.plant.prices import PriceList
 from inland.plant.pulls import Pulls
 from inland.plant.refitting import Refitting
-from inland.plant.release_traffic import ReleaseTraffic
-from inland.plant.releases import Releases
 from inland.plant.replicas import EngineRoom, Replicas
 from inland.plant.reports import Reports
 from inland.plant.tenants import Tenants
@@ -170,10 +166,10 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
     door, outbound, out = _ways_out(changes, feed, uses, to_database)
     kept = _vault(home, said, door, store)
     memory = MemoryFiles(isolation, reads := Reads())
-    assets, lines = rooms(home, changes, kept, said, _workers(home, isolation, runner, memory))
+    workers = _workers(home, isolation, runner, memory)
+    assets, releases, lines = rooms(home, changes, kept, said, workers, feed.heard)
     draining = Draining(feed.works_on, clock, limits.drain_s)
     replicas = _replicas(_engine_room(home, isolation), changes, runner, draining, assets)
-    releases = _releases(home, changes, assets, feed)
     invoices, destroying = _bills(files, changes, books, limits.answer_s)
     steps = [
         *_heard(feed, changes, totals),
@@ -245,12 +241,6 @@ def _replicas(
     probes = ThreadPoolExecutor(PROBES, "probe")
     held_back = assets.holders.held_back
     return Replicas(changes, runner, _probers(), room, probes, draining, held_back)
-
-
-def _releases(home: Home, changes: Changes, assets: AssetRoom, feed: FeedServer) -> Releases:
-    """What is signed, and by what it is judged, besides the plant."""
-    signer, traffic = ModelsKey(Shelf(home.root)), ReleaseTraffic(feed.heard)
-    return Releases(changes, assets.rulings, assets.holders.vetted, signer, traffic.of)
 
 
 def _settling(assets: AssetRoom, memory: MemoryFiles) -> Callable[[], None]:

@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import inland
@@ -14,6 +14,8 @@ from inland.adapters.home.factory_toml import Declaration
 from inland.adapters.home.layout import Home
 from inland.adapters.openai.own_gateway import OwnGateway
 from inland.adapters.training.installed import InstalledTrainer
+from inland.adapters.weights.envelope import ModelsKey
+from inland.adapters.weights.shelf import Shelf
 from inland.decide.scheduling import cores_beside
 from inland.domain.errors import BadInput, Damaged
 from inland.domain.plant import Model
@@ -23,6 +25,9 @@ from inland.lines.steps.train import Cores, Shop
 from inland.plant.asset_room import AssetRoom, Workers, asset_room
 from inland.plant.changes import Changes
 from inland.plant.holders import Holders
+from inland.plant.refitting import Told
+from inland.plant.release_traffic import ReleaseTraffic
+from inland.plant.releases import Releases
 from inland.plant.vault import Parts as VaultParts
 from inland.ports.plaintext import Plaintext
 from inland.ports.runner import Runner
@@ -34,14 +39,23 @@ _GGUF, _CHUNK_BYTES = b"GGUF", 4 << 20
 
 
 def rooms(
-    home: Home, changes: Changes, kept: VaultParts, said: Declaration, workers: Workers
-) -> tuple[AssetRoom, LineRoom]:
-    """What is done with assets, and the lines that work with them."""
+    home: Home,
+    changes: Changes,
+    kept: VaultParts,
+    said: Declaration,
+    workers: Workers,
+    heard: Callable[[], Iterable[Told]],
+) -> tuple[AssetRoom, Releases, LineRoom]:
+    """What is done with assets, the models released of them, and the lines that make both.
+    `heard`: what gateways told last."""
     limits, vault, aside = said.limits, kept.vault, workers.aside
     assets = asset_room(changes, vault, kept.blobs, said.site, limits, aside, workers)
     environment = settings.from_environment().child_environment
     world = outside(home, environment, assets.holders, workers)
-    return assets, line_room(changes, assets, workers, limits, world, aside)
+    vetted, signer = assets.holders.vetted, ModelsKey(Shelf(home.root))
+    releases = Releases(changes, assets.rulings, vetted, signer, ReleaseTraffic(heard).of)
+    lines = line_room(changes, assets, workers, limits, releases, world, aside)
+    return assets, releases, lines
 
 
 def outside(

@@ -37,7 +37,7 @@ def propose(
     *,
     percent: Annotated[
         list[int] | None,
-        typer.Option(help="Of its users in turn; repeatable.", show_default="10, 50"),
+        typer.Option(help="Of its users in turn; repeatable.", show_default="10, 50, 100"),
     ] = None,
     soak: Annotated[
         int | None, typer.Option(help="Seconds at each percentage.", show_default="600")

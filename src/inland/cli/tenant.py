@@ -9,7 +9,7 @@ from inland.cli.factory import calling, home_of
 from inland.cli.options import HomeOption, JsonOption, split
 from inland.cli.program import call
 
-app = typer.Typer(help="Add, list, suspend and resume tenants.", no_args_is_help=True)
+app = typer.Typer(help="Add, list, label, suspend and resume tenants.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="The tenant's name.")]
 
@@ -30,12 +30,19 @@ def add(
             help="Where what is its own may be stored, CC,….", show_default="where it is processed"
         ),
     ] = None,
+    purposes: Annotated[
+        str | None,
+        typer.Option(
+            help="What for, serve,train,evaluate,retrieve,export: what it sends.",
+            show_default="serve",
+        ),
+    ] = None,
     home: HomeOption = None,
     json: JsonOption = False,
 ) -> None:
     """Add a tenant."""
     with calling(home) as factory:
-        told = factory.add_tenant(name, split(jurisdictions), split(storage))
+        told = factory.add_tenant(name, split(jurisdictions), split(storage), split(purposes))
     hint = call(f"key add --tenant {name}", home_of(home).root)
     show.as_json(told) if json else show.line(f"tenant {name} added; give it a key: {hint}")
 
@@ -55,6 +62,23 @@ def list_(home: HomeOption = None, json: JsonOption = False) -> None:
         ("DECLARED", show.field("declared")),
     ]
     show.rows(tenants, columns, json_too=json)
+
+
+@app.command()
+def label(
+    name: Name,
+    purposes: Annotated[
+        str, typer.Option(help="What for, and no more: serve,train,evaluate,retrieve,export.")
+    ],
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Let what a tenant sends be used for these purposes: a line that trains takes serve,train.
+    Returns when every gateway decides so."""
+    with calling(home) as factory:
+        told = factory.label_tenant(name, split(purposes) or [])
+    allowed = ", ".join(told["label"]["purposes"])
+    show.as_json(told) if json else show.line(f"what {name} sends is for {allowed}")
 
 
 @app.command()

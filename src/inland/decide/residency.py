@@ -99,6 +99,8 @@ class Residency:
         key = self._snapshot.keys.get(key_id)
         if found is None or key is None or key.tenant != serving.tenant:
             return unseen("no such release or key")
+        if serving.key not in {"", key.id}:
+            return unseen("a run's candidate is asked for by its run alone")
         if not (self._may_know(key, found.model) and self._may_know(key, serving.adapter)):
             return unseen("not the tenant's, and not shared with it")
         base = self._served(key, found, found.model, serving.name)

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from inland.domain.releases import AT_ONCE, Pace
+
 
 class StepKind(StrEnum):
     """What one step of a run does, in the order in which a run takes them."""
@@ -128,16 +130,11 @@ class Gate:
         return tuple(dict.fromkeys([*floors, *(one.suite for one in self.regressions)]))
 
 
-@dataclass(frozen=True, slots=True)
-class Rollout:
-    """How a release reaches users: `percents` of them in turn, each for `soak_s`, and what takes it
-    back: a share of errors, a TTFT (95th percentile), a live score under this."""
+class Approval(StrEnum):
+    """Who approves what a line releases."""
 
-    percents: tuple[int, ...] = (10, 50, 100)
-    soak_s: int = 600
-    errors_most: float | None = None
-    ttft_ms_most: int | None = None
-    live_score_least: float | None = None
+    PERSON = "person"  # the run waits for one
+    GATE = "gate"  # a gate that passed does
 
 
 class TriggerKind(StrEnum):
@@ -161,7 +158,8 @@ class Line:
 
     `base`: the deployment whose model it begins from. `train`, `holdout`: assets of its tenant, by
     name (the newest version of it) or as `asset:ID`. Without a `method` nothing is trained: the
-    base itself is evaluated, and held to the gate. `release`: the model name that users call.
+    base itself is evaluated, and held to the gate. `release`: the model name that users call;
+    without a `rollout` all of them at once.
     """
 
     name: str
@@ -172,17 +170,22 @@ class Line:
     holdout: tuple[str, ...] = ()
     method: Method | None = None
     release: str | None = None
-    rollout: Rollout | None = None
+    rollout: Pace | None = None
     triggers: tuple[Trigger, ...] = ()
+    approve: Approval = Approval.PERSON
 
     @property
     def steps(self) -> tuple[StepKind, ...]:
         """The steps that a run of it has, in order."""
         if self.method is None:
             return (StepKind.CHECK, StepKind.EVALUATE, StepKind.GATE)
-        left = set() if self.rollout else {StepKind.ROLLOUT}
-        left |= set() if self.release else {StepKind.RELEASE, StepKind.ROLLOUT}
+        left = set() if self.release else {StepKind.RELEASE, StepKind.ROLLOUT}
         return tuple(kind for kind in StepKind if kind not in left)
+
+    @property
+    def pace(self) -> Pace:
+        """How what it releases reaches users."""
+        return self.rollout or AT_ONCE
 
     @property
     def assets(self) -> tuple[str, ...]:
@@ -202,15 +205,27 @@ class Material:
 
 
 @dataclass(frozen=True, slots=True)
+class Serves:
+    """What is live under the name that a line releases when a run of it begins. `digest`: the
+    adapter asset's."""
+
+    release: str
+    adapter: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class Materials:
     """All that a run works with. `model`: what its base serves; `base`: that model's digest, None
-    where nobody here can know it."""
+    where nobody here can know it. `serves`: what the candidate is compared with, None for the
+    base."""
 
     model: str
     base: str | None
     train: tuple[Material, ...] = ()
     holdout: tuple[Material, ...] = ()
     suites: tuple[Material, ...] = ()  # in the line's order
+    serves: Serves | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +265,7 @@ class Step:
 class Run:
     """One pass of a line. `id`: of the record that it begins with. `by`: the key, or the trigger,
     that began it. `text`: the line's file as it was then, so that no change of a line reaches into
-    a run of it."""
+    a run of it. `why`: it ended so, or what it waits for."""
 
     id: str
     tenant: str

@@ -1,7 +1,8 @@
 """What one snapshot says about a key and a model, decided once and kept with it.
 
 A model is a deployment, or a release of the key's own tenant: of a name that both have it is the
-release, and nobody else's release has a name here at all.
+release, and nobody else's release has a name here at all; nor has a run's candidate, but for its
+key.
 """
 
 from collections.abc import Callable
@@ -162,13 +163,17 @@ class Rulings:
         that name."""
         if self._served and key.tenant is not None:
             releases = self._served.get((key.tenant, name))
-            if releases is not None:
+            if releases is not None and releases[0].key in {"", key.id}:
                 return self._of_release(key, chosen(releases, key.id, user))
         return self.of_deployment(key, name)
 
     def names(self, key: Key) -> list[str]:
         """The names of all there is for the key's tenant, whether it may use it or not."""
-        own = [name for tenant, name in self._served if tenant == key.tenant]
+        own = [
+            name
+            for (tenant, name), releases in self._served.items()
+            if tenant == key.tenant and releases[0].key in {"", key.id}
+        ]
         return sorted({*self.snapshot.deployments, *own})
 
     def again(self, key: Key, old: Ruling) -> Ruling | None:

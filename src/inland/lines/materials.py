@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from inland.decide.residency import is_visible
 from inland.domain.assets import ASSET, Asset, AssetKind, AssetState
 from inland.domain.errors import BadInput
-from inland.domain.lines import KeptLine, Line, Material, Materials
+from inland.domain.lines import KeptLine, Line, Material, Materials, Serves
 from inland.domain.plant import Key, Role
 from inland.domain.snapshot import Snapshot
 from inland.plant.assets import Assets
 from inland.plant.changes import Changes
+from inland.plant.release_moves import live_of
 
 #: Who looks, for runs: a member of the tenant, as may see what is shared with it.
 _LOOKING = "line"
@@ -38,6 +39,7 @@ class Shelf:
                 _found(there, one.asset, suite, f"suite[{number}].asset")
                 for number, one in enumerate(line.suites, 1)
             ),
+            self._serves(kept),
         )
 
     def is_new(self, kept: KeptLine, since_unix_us: int) -> bool:
@@ -51,6 +53,13 @@ class Shelf:
             if row.created_unix_us > since_unix_us and row.state is AssetState.LIVE
         ]
         return any(self._assets.opened(row).name in named for row in late)
+
+    def _serves(self, kept: KeptLine) -> Serves | None:
+        if kept.line.release is None:
+            return None
+        with self._changes.store.read() as transaction:
+            live = live_of(transaction.state, kept.tenant, kept.line.release)
+        return None if live is None else Serves(live.id, live.adapter, live.digest)
 
     def _there(self, tenant: str, names: Iterable[str]) -> list[Asset]:
         """Its own and those shared with it, the oldest first."""

@@ -12,15 +12,20 @@ from inland.lines.reading import Program, Readers
 from inland.lines.rehearsing import Rehearsals
 from inland.lines.run_keys import RunKeys
 from inland.lines.runs import Runs
+from inland.lines.steps.baseline import Baseline
 from inland.lines.steps.check import Check, Verify
-from inland.lines.steps.evaluate import Evaluate
+from inland.lines.steps.evaluate import Evaluate, Trials
 from inland.lines.steps.gate import gate
+from inland.lines.steps.release import Releasing, Rollout
 from inland.lines.steps.step import Kinds
+from inland.lines.steps.suites import Suites
 from inland.lines.steps.train import Shop, Train
 from inland.lines.triggers import Triggers
 from inland.lines.work import Worker
 from inland.plant.asset_room import AssetRoom, Workers
+from inland.plant.candidates import Candidates
 from inland.plant.changes import Changes
+from inland.plant.releases import Releases
 from inland.plant.ticker import Controller
 from inland.ports.tokens import Tokens
 
@@ -43,11 +48,13 @@ class LineRoom:
     runs: Runs
     worker: Worker
     triggers: Triggers
+    candidates: Candidates
 
     def controllers(self) -> Iterator[Controller]:
         """For the plant's ticker."""
         yield Controller("runs", self.worker.step)
         yield Controller("triggers", self.triggers.step)
+        yield Controller("candidates", self.candidates.step)
 
 
 def line_room(
@@ -55,6 +62,7 @@ def line_room(
     assets: AssetRoom,
     workers: Workers,
     limits: Limits,
+    releases: Releases,
     outside: Outside,
     begin: Callable[[Callable[[], None]], None],
 ) -> LineRoom:
@@ -71,12 +79,15 @@ def line_room(
     kinds[StepKind.TRAIN] = Train(
         changes, readers, assets.holders, memory, keeper, rehearsals, limits, shop
     )
-    kinds[StepKind.EVALUATE] = Evaluate(
-        readers, outside.tokens, keys, changes.clock, limits.suite_tasks
-    )
+    candidates = Candidates(changes, releases)
+    trials = Trials(changes, candidates, keys)
+    suites = Suites(readers, outside.tokens, keys, changes.clock, limits.suite_tasks)
+    kinds[StepKind.BASELINE] = Baseline(suites, candidates)
+    kinds[StepKind.EVALUATE] = Evaluate(suites, trials)
     kinds[StepKind.GATE] = gate
+    kinds[StepKind.RELEASE] = Releasing(candidates, trials)
+    kinds[StepKind.ROLLOUT] = Rollout(candidates)
     worker = Worker(changes, keys, kinds, readers.end, limits.run_log_lines, begin)
     runs = Runs(changes, shelf, limits.runs, limits.runs_kept, worker.stop)
-    return LineRoom(
-        Lines(changes, limits.lines_per_tenant), runs, worker, Triggers(changes, runs, shelf)
-    )
+    lines, triggers = Lines(changes, limits.lines_per_tenant), Triggers(changes, runs, shelf)
+    return LineRoom(lines, runs, worker, triggers, candidates)

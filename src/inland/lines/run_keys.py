@@ -1,14 +1,18 @@
-"""The API key that runs of a line act with: of the line's tenant, for the line's base alone, and
-never for longer than an hour. Its secret is in memory only; a new life of control gives it another.
+"""The API key that runs of a line act with: of the line's tenant, for what the line is about alone
+(its base, what it releases, and the run's own candidate), and never for longer than an hour. Its
+secret is in memory only; a new life of control gives it another.
 """
 
 import base64
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from threading import Lock
 
 from inland.domain.api_keys import ID_RANDOM_BYTES, SECRET_RANDOM_BYTES, new_api_key
 from inland.domain.errors import Conflict
+from inland.domain.lines import Line
 from inland.domain.plant import Key, Role
+from inland.domain.releases import candidate_name
 from inland.lines.lines import kept_line
 from inland.plant.changes import Change, Changes
 from inland.plant.tenants import refuse_beyond
@@ -19,6 +23,8 @@ LASTS_S, LEFT_S = 3600, 1200
 
 @dataclass(frozen=True, slots=True)
 class _Held:
+    run: str
+    id: str
     text: str
     until_unix_s: int
 
@@ -36,19 +42,28 @@ class RunKeys:
     def text(self, run: str, tenant: str, line: str) -> str:
         """A key that every gateway takes by now, which `run` acts with. Raises Conflict where
         somebody revoked it."""
+        return self._of(run, tenant, line).text
+
+    def id(self, run: str, tenant: str, line: str) -> str:
+        """The id of that key."""
+        return self._of(run, tenant, line).id
+
+    def _of(self, run: str, tenant: str, line: str) -> _Held:
         with self._lock:
             held = self._held.get((tenant, line))
             now_s = self._changes.clock.unix_us() // 1_000_000
-            if held is None or held.until_unix_s - now_s < LEFT_S:
+            if held is None or held.run != run or held.until_unix_s - now_s < LEFT_S:
                 held = self._renewed(run, tenant, line, now_s)
                 self._held[tenant, line] = held
-            return held.text
+            return held
 
     def end(self, run: str, tenant: str, line: str) -> None:
         """The line's key opens nothing any more, until it is renewed."""
         with self._lock:
-            if self._held.pop((tenant, line), None) is None:
+            held = self._held.get((tenant, line))
+            if held is None or held.run != run:
                 return
+            del self._held[tenant, line]
             with self._changes.change(f"run {run}") as change:
                 kept = change.lines.line(tenant, line)
                 key = None if kept is None else change.state.key(kept.key)
@@ -56,6 +71,17 @@ class RunKeys:
                     ended = replace(key, expires_unix_s=change.unix_s)
                     change.state.put_key(ended)
                     change.book("key.end", key.id, tenant=tenant, line=line, run=run)
+
+    def end_others(self, runs: Collection[str]) -> None:
+        """As `end`, of all runs but these."""
+        if not self._lock.acquire(blocking=False):
+            return  # one is being made, which takes its time: the next look ends others
+        try:
+            over = [(one.run, *whose) for whose, one in self._held.items() if one.run not in runs]
+        finally:
+            self._lock.release()
+        for one in over:
+            self.end(*one)
 
     def _renewed(self, run: str, tenant: str, line: str, now_s: int) -> _Held:
         entropy = self._changes.entropy
@@ -72,7 +98,7 @@ class RunKeys:
                 tenant=tenant,
                 role=Role.MEMBER,
                 secret_sha256=made.secret_sha256,
-                models=(kept.line.base,),
+                models=_models(kept.line, run),
                 expires_unix_s=until_s,
                 created_unix_s=now_s,
             )
@@ -83,7 +109,13 @@ class RunKeys:
             models = list(key.models)
             change.book(what, key.id, role=key.role.value, models=models, expires=until_s, **facts)
         self._changes.wait_in_force(change.version)
-        return _Held(made.text, until_s)
+        return _Held(run, made.id, made.text, until_s)
+
+
+def _models(line: Line, run: str) -> tuple[str, ...]:
+    """All that a run may ask: nobody else's key can name its candidate."""
+    served = (line.base,) if line.release is None else (line.base, line.release)
+    return served if line.method is None else (*served, candidate_name(line.name, run))
 
 
 def _known(change: Change, key: str) -> bool:

@@ -38,7 +38,7 @@ class Runs:
         keep: int,
         stop: Callable[[str, str], None],
     ) -> None:
-        """`most`: under way at once; `keep`: of a line, that are over; `stop`: nothing is done for
+        """`most`: at work at once; `keep`: of a line, that are over; `stop`: nothing is done for
         a run any more when it returns."""
         self._changes = changes
         self._shelf = shelf
@@ -76,7 +76,7 @@ class Runs:
         with self._changes.act(by) as (transaction, book):
             kept = _unchanged(transaction.lines, kept)
             demand_idle(transaction.lines, kept)
-            refuse_beyond(self._most, len(transaction.lines.under_way()), "runs")
+            refuse_beyond(self._most, _at_work(transaction.lines), "runs")
             facts = {
                 "model": materials.model,
                 "train": [one.asset for one in materials.train],
@@ -111,7 +111,7 @@ class Runs:
             found = found_run(transaction.lines, tenant, run)
             demand_life(found, RunState.RUNNING)
             demand_idle(transaction.lines, kept_line(transaction.lines, found.tenant, found.line))
-            refuse_beyond(self._most, len(transaction.lines.under_way()), "runs")
+            refuse_beyond(self._most, _at_work(transaction.lines), "runs")
             for kind, step in transaction.lines.steps(run).items():
                 if step.state is not StepState.DONE or kind is StepKind.CHECK:
                     transaction.lines.remove_step(run, kind)
@@ -133,6 +133,11 @@ def demand_life(run: Run, state: RunState) -> None:
     """Raises Conflict for a move that a run's life does not have."""
     if state not in RUN_LIFE[run.state]:
         raise Conflict(f"run {run.id}", f"it is {run.state.value}, and not to be {state.value}")
+
+
+def _at_work(tables: LineTables) -> int:
+    """Runs that something is done for: one that waits, for a person perhaps, holds nothing."""
+    return sum(not run.why for run in tables.under_way())
 
 
 def _unchanged(tables: LineTables, kept: KeptLine) -> KeptLine:

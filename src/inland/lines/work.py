@@ -13,9 +13,9 @@ from inland.decide.lines.line_file import line_of
 from inland.decide.lines.planning import Do, Over, digest_of, next_move
 from inland.domain.assets import AssetState
 from inland.domain.errors import BadInput, InlandError
-from inland.domain.lines import Line, Run, RunState, Step, StepState
+from inland.domain.lines import Line, Run, RunState, Step, StepKind, StepState
 from inland.lines.run_keys import RunKeys
-from inland.lines.steps.step import Doing, Ended, Kinds, Outcome
+from inland.lines.steps.step import Doing, Ended, Kinds, Outcome, Waiting
 from inland.plant.changes import Changes
 from inland.ports.store import Transaction
 
@@ -23,6 +23,8 @@ from inland.ports.store import Transaction
 _STOP_S, _STOP_ALL_S = 30.0, 5.0
 #: How long a run rests that could not be booked (a full disk), in seconds.
 _REST_S = 5.0
+#: Pause between two looks at what a run waits for, in seconds.
+LOOK_S = 0.5
 _WHY_CHARS = 2000
 _OWN_FAULT = "a fault of control's own; see its log"
 _log = logging.getLogger("inland.lines")
@@ -76,6 +78,7 @@ class Worker:
         """Begin to carry on what is under way and nobody carries on."""
         with self._changes.store.read() as transaction:
             under_way = transaction.lines.under_way()
+        self._keys.end_others({run.id for run in under_way})
         with self._lock:
             if self._stopping:
                 return
@@ -127,12 +130,15 @@ class Worker:
             self._book_end(run, Over(RunState.FAILED, str(error)))
         except Exception:  # noqa: BLE001 - one run's fault must stop no other
             _log.exception("a run rests where it stands", extra={"run": run.id})
-            with self._lock:
-                self._rests[run.id] = self._changes.clock.monotonic() + _REST_S
+            self._rest(run, _REST_S)
         finally:
             with self._lock:
                 del self._works[run.id]
             work.over.set()
+
+    def _rest(self, run: Run, seconds: float) -> None:
+        with self._lock:
+            self._rests[run.id] = self._changes.clock.monotonic() + seconds
 
     def _one(self, run: Run, line: Line, work: _Work) -> bool:
         """Take the next step; whether there may be more."""
@@ -159,27 +165,37 @@ class Worker:
             outcome = Outcome(before.outputs, before.receipts)
             self._book_step(run, replace(step, reused=source), outcome)
             return True
+        return self._do(run, line, work, steps, step)
+
+    def _do(
+        self, run: Run, line: Line, work: _Work, steps: dict[StepKind, Step], step: Step
+    ) -> bool:
+        """Do a step that was intended; whether there may be more just now."""
 
         def going() -> None:
             if work.ending:
                 raise Ended
 
         def progress(done: int, total: int, what: str) -> None:
-            work.progress = Progress(move.kind.value, done, total, what)
+            work.progress = Progress(step.kind.value, done, total, what)
 
         doing = Doing(run, line, steps, lambda text: self._say(run, step, text), progress, going)
         try:
-            outcome = self._kinds[move.kind](doing)
+            done = self._kinds[step.kind](doing)
         except (InlandError, OSError) as error:
             if work.ending:
                 raise Ended from None
             self._book_failure(run, step, str(error))
         except Exception:  # noqa: BLE001 - one run's fault must stop no other
-            _log.exception("a step failed", extra={"run": run.id, "step": move.kind.value})
+            _log.exception("a step failed", extra={"run": run.id, "step": step.kind.value})
             self._book_failure(run, step, _OWN_FAULT)
         else:
             going()
-            self._book_step(run, step, outcome)
+            if isinstance(done, Waiting):
+                self._note_wait(run, step, done)
+                self._rest(run, LOOK_S)
+                return False
+            self._book_step(run, step, done)
         finally:
             work.progress = None
         return True
@@ -193,11 +209,25 @@ class Worker:
             if found is None or found.state is not RunState.RUNNING:
                 raise Ended
             before = transaction.lines.steps(run.id).get(move.kind)
+            if before is not None and before.inputs_digest == move.digest:
+                return before
             transaction.lines.put_step(step)
-            if before is None or before.inputs_digest != move.digest:
-                facts = {"run": run.id, "tenant": run.tenant, "inputs": move.digest}
-                book("step.begin", move.kind.value, **facts)
+            facts = {"run": run.id, "tenant": run.tenant, "inputs": move.digest}
+            book("step.begin", move.kind.value, **facts)
         return step
+
+    def _note_wait(self, run: Run, step: Step, waiting: Waiting) -> None:
+        """What a run waits for, where anybody sees it; no record: nothing was done."""
+        told = str(waiting)[:_WHY_CHARS]
+        if step.why == told:
+            return
+        if not step.why.startswith(waiting.what):
+            self._say(run, step, waiting.what)
+        with self._changes.store.write() as transaction:
+            found = transaction.lines.run(run.id)
+            if found is not None and found.state is RunState.RUNNING:
+                transaction.lines.put_step(replace(step, why=told))
+                transaction.lines.put_run(replace(found, why=told))
 
     def _book_step(self, run: Run, step: Step, outcome: Outcome) -> None:
         state = StepState.REFUSED if outcome.refused else StepState.DONE
@@ -224,6 +254,7 @@ class Worker:
             if found is None or found.state is not RunState.RUNNING:
                 raise Ended
             transaction.lines.put_step(replace(step, ended_unix_us=now_us))
+            transaction.lines.put_run(replace(found, why=""))
             book(
                 "step.end",
                 step.kind.value,

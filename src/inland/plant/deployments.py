@@ -21,7 +21,7 @@ from inland.plant.contracts import contracts_on, end_contract, refuse_short
 from inland.plant.labels import checked_place
 from inland.plant.models import asset_model, local_model, upstream_model
 from inland.plant.policies import permit_endpoint
-from inland.plant.releases import retire
+from inland.plant.release_moves import retire
 from inland.plant.snapshots import build_snapshot
 from inland.plant.tenants import refuse_beyond
 from inland.ports.policies import PolicyFolder

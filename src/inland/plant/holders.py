@@ -19,7 +19,7 @@ from inland.plant.asset_rulings import AssetRulings, unknown
 from inland.plant.changes import Changes
 from inland.plant.deployments import drop_deployment
 from inland.plant.models import model_of_asset
-from inland.plant.releases import retire
+from inland.plant.release_moves import retire
 from inland.ports.assets import AssetRow, AssetTables
 from inland.ports.plaintext import Memory, Plaintext
 from inland.ports.runner import Runner

@@ -61,6 +61,27 @@ class Tenants:
             put_tenant(change, tenant)
         return tenant
 
+    def label(self, who: str, name: str, purposes: Iterable[str]) -> Tenant:
+        """Let what a tenant sends be used for these purposes and no other; returns when every
+        gateway decides so.
+
+        Raises NotFound, BadInput, or Conflict where the factory's file says what its label is.
+        """
+        with self._changes.change(who) as change:
+            tenant = _of(change.state, name)
+            if tenant.declared:
+                why = f"{FACTORY_FILE} declares it: change its purposes there, then inland down, up"
+                raise Conflict(f"tenant {name!r}", why)
+            codes = tenant.label.jurisdictions
+            checked = checked_label(name, codes, tenant.label.classification, purposes)
+            if not checked.purposes:
+                raise BadInput("purposes", "give at least one: inland tenant suspend refuses all")
+            tenant = replace(tenant, label=replace(tenant.label, purposes=checked.purposes))
+            change.state.put_tenant(tenant)
+            change.book("tenant.label", name, **label_details(tenant.label))
+        self._changes.wait_in_force(change.version)
+        return tenant
+
     def suspend(self, who: str, name: str) -> Tenant:
         """Refuse everything of a tenant; returns when no gateway serves it. Raises NotFound."""
         tenant = found_tenant(self._changes, name)

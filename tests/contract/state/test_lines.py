@@ -15,7 +15,6 @@ from inland.domain.lines import (
     Material,
     Materials,
     Method,
-    Rollout,
     Run,
     RunState,
     Step,
@@ -25,6 +24,7 @@ from inland.domain.lines import (
     Trigger,
     TriggerKind,
 )
+from inland.domain.releases import Pace
 from inland.ports.store import Store
 from tests import postgresql
 
@@ -37,7 +37,7 @@ LINE = Line(
     ("held",),
     Method(),
     "notes",
-    Rollout(errors_most=0.25),
+    Pace(errors_most=0.25),
     (Trigger(TriggerKind.SCHEDULE, 24),),
 )
 KEPT = KeptLine("acme", LINE, "text", 7, paused=True, key="k")

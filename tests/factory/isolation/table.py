@@ -34,6 +34,7 @@ _TEXTS = (
 #: Properties of bodies that name nothing of anybody's, by operation.
 _PLAIN = {
     "tenants.add": ("jurisdictions", "storage", "classification", "purposes"),
+    "tenants.label": ("purposes",),
     "keys.add": ("role", "expires"),
     "keys.rotate": ("overlap_s",),
     "deployments.add": (
@@ -92,6 +93,7 @@ SLOTS: dict[str, Kind | None] = {
     "usage.since": None,
     "processes.revive.name": Kind.PROCESS,
     "tenants.add:name": Kind.TENANT,
+    "tenants.label.tenant": Kind.TENANT,
     "tenants.suspend.tenant": Kind.TENANT,
     "tenants.resume.tenant": Kind.TENANT,
     "jobs.run:tenant": Kind.TENANT,
@@ -217,6 +219,7 @@ BODIES: dict[str, dict[str, Any] | bytes] = {
     "assets.move": {"to": "local"},
     "records.destroy": {"before": "2020-01-01", "only_tell": True},
     "tenants.add": {"name": "{tenant}"},
+    "tenants.label": {"purposes": ["serve"]},
     "keys.add": {"models": ["{deployment}"]},
     "deployments.add": {"name": "{deployment}", "model": "{model}"},
     "deployments.scale": {"replicas": 1},
@@ -410,6 +413,7 @@ COMMANDS: dict[str, list[tuple[Kind, list[str]]] | str] = {
     "inland release statement": [(Kind.RECORD, ["{}"])],
     "inland status": "files",  # what it shows beside control's refusal is the supervisor's
     "inland tenant add": [(Kind.TENANT, ["{}"])],
+    "inland tenant label": [(Kind.TENANT, ["{}", "--purposes", "serve"])],
     "inland tenant list": [],
     "inland tenant resume": [(Kind.TENANT, ["{}"])],
     "inland tenant suspend": [(Kind.TENANT, ["{}"])],

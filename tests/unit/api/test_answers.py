@@ -29,6 +29,11 @@ def test_a_tenant_is_added_listed_suspended_and_resumed(factory):
     label = operator.post("/factory/v1/tenants", json=apart).json()["label"]
     assert (label["jurisdictions"], label["storage"]) == (["EU"], ["DE"])
     assert operator.post("/factory/v1/tenants", json={"name": "new"}).status_code == 409
+    body = {"purposes": ["serve", "train"]}
+    told = operator.post("/factory/v1/tenants/new/label", json=body).json()["label"]
+    assert (told["purposes"], told["jurisdictions"]) == (["serve", "train"], ["US"])
+    admin = factory.as_("acme-admin")
+    assert admin.post("/factory/v1/tenants/acme/label", json=body).status_code == 403
     assert operator.post("/factory/v1/tenants/new/suspend").json()["suspended"] is True
     assert operator.post("/factory/v1/tenants/new/resume").json()["suspended"] is False
     assert operator.post("/factory/v1/tenants/nope/suspend").status_code == 404

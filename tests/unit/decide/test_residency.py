@@ -16,6 +16,7 @@ from inland.decide.residency import Residency
 from inland.domain.labels import Label, Purpose
 from inland.domain.places import GROUPS, WORLD, Place
 from inland.domain.plant import Deployment, EngineKind, Key, Replica, ReplicaState, Role, Tenant
+from inland.domain.releases import Serving, candidate_name
 from inland.domain.snapshot import Snapshot
 from tests.unit.decide.plants import allowed_snapshot, deployment, plants, snapshot_of
 
@@ -244,3 +245,17 @@ def test_a_rule_that_permits_everything_permits_no_private_address():
     decider = _upstream("http://10.0.0.1:80/v1", {"a.cedar": anything})
     assert decider.decide_connect("10.0.0.1", 80, private=False).allowed
     assert not decider.decide_connect("10.0.0.1", 80, private=True).allowed
+
+
+def test_a_candidate_is_decided_for_its_key_alone():
+    name = candidate_name("line", "run")
+    made = allowed_snapshot()
+    made = replace(made, models=made.models | {"a": replace(made.models["m"], id="a")})
+    of_run = replace(made.keys["k"], id="run-key", models=("d", name))
+    unlimited = replace(made.keys["k"], models=())
+    made = replace(made, keys={"k": unlimited, "run-key": of_run})
+    candidate = Serving("r", "acme", name, "d", "a", 0, "run-key")
+    decider = Residency(made)
+    assert decider.decide_release("run-key", candidate).allowed
+    assert not decider.decide_release("k", candidate).visible
+    assert decider.decide_release("k", replace(candidate, key="")).allowed

@@ -13,6 +13,7 @@ from inland.decide.lines.rollout import (
     chosen,
     loaded,
     past,
+    percents_wrong,
     point,
     serving,
     verdict,
@@ -62,8 +63,14 @@ def test_of_one_release_there_is_no_choice() -> None:
 
 
 def test_gateways_are_told_of_what_answers_somebody() -> None:
-    told = serving(release(number, state) for number, state in enumerate(ReleaseState))
-    assert {one.percent for one in told.values()} == {10, 100}
+    told = serving(release(number, state, key="k") for number, state in enumerate(ReleaseState))
+    states = list(ReleaseState)
+    assert {states[int(name[1:])]: one.percent for name, one in told.items()} == {
+        ReleaseState.ON_TRIAL: 0,
+        ReleaseState.ROLLING_OUT: 10,
+        ReleaseState.LIVE: 100,
+    }
+    assert {one.key for one in told.values()} == {"k"}
 
 
 def test_engines_have_what_serves_or_is_to_and_what_may_be_live_again() -> None:
@@ -97,6 +104,38 @@ def test_engines_have_what_serves_or_is_to_and_what_may_be_live_again() -> None:
 )
 def test_what_is_worse_is_taken_back(candidate: Seen, incumbent: Seen, then: Then) -> None:
     assert verdict(PACE, candidate, incumbent, 60).then is then
+
+
+@pytest.mark.parametrize(
+    ("bound", "candidate", "then"),
+    [
+        ({"errors_most": 0.5}, Seen(20, 11), Then.ROLL_BACK),
+        ({"errors_most": 0.5}, Seen(20, 10), Then.GO_ON),
+        ({"ttft_ms_most": 300}, Seen(20, late_ms=301), Then.ROLL_BACK),
+        ({"ttft_ms_most": 300}, Seen(20, late_ms=300), Then.GO_ON),
+        ({"live_score_least": 0.5}, Seen(20, score=49.0), Then.ROLL_BACK),
+        ({"live_score_least": 0.5}, Seen(20, score=51.0), Then.GO_ON),
+        ({"live_score_least": 0.5}, Seen(20), Then.GO_ON),
+    ],
+)
+def test_what_is_beyond_a_bound_is_taken_back_whatever_is_live(bound, candidate, then) -> None:
+    pace = replace(PACE, error_points=100, ttft_percent=1000, **bound)
+    as_bad = replace(candidate, answers=500)
+    assert verdict(pace, candidate, as_bad, 60).then is then
+
+
+@pytest.mark.parametrize(
+    ("percents", "shares"),
+    [((10, 50, 100), (10, 50)), ((10, 50), (10, 50)), ((100,), ()), ((), ())],
+)
+def test_a_hundred_is_live_whether_it_is_said_or_not(percents, shares) -> None:
+    assert percents_wrong(percents) == ""
+    assert Pace(percents).shares == shares
+
+
+@pytest.mark.parametrize("percents", [(50, 10), (10, 10), (0,), (101,), tuple(range(1, 18))])
+def test_percents_that_do_not_rise_to_a_hundred_are_wrong(percents) -> None:
+    assert "rising" in percents_wrong(percents)
 
 
 def test_nothing_goes_on_before_its_time_and_what_is_wrong_does_not_wait_for_it() -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from inland.decide.slots import Share
 from inland.domain.labels import Label
 from inland.domain.plant import Model
-from inland.domain.releases import Serving
+from inland.domain.releases import Serving, candidate_name
 from inland.domain.snapshot import Snapshot
 from tests.unit.gateway.test_guarding import in_loop
 from tests.unit.gateway.world import KEYS, World, caller, snapshot, world
@@ -79,6 +79,24 @@ async def test_anothers_release_is_no_model() -> None:
                 told.append(await one.reply())
         assert [model["id"] for model in json.loads(told[0].body)["data"]] == ["smol"]
         assert told[1].status == 404
+
+
+@in_loop
+async def test_a_candidate_is_its_runs_alone() -> None:
+    """Whoever else asks, with a key of the same tenant: there is no such model."""
+    name = candidate_name("line", "run")
+    async with world() as to:
+        others = replace(serving("demo", 1, 0, name), key="another")
+        to.apply(released(others))
+        assert await asked(to, "demo", body(model=name)) == 404
+        async with caller(to) as one:
+            one.send(request(b"/v1/models"))
+            listed = json.loads((await one.reply()).body)["data"]
+        assert [model["id"] for model in listed] == ["smol"]
+        own = replace(others, key=KEYS["demo"].id)
+        to.apply(replace(released(own), version=3))
+        assert await asked(to, "demo", body(model=name)) == 200
+        assert [call.target.adapter for call in to.engine.calls] == [0]
 
 
 def request(path: bytes) -> bytes:

@@ -91,7 +91,11 @@ def test_a_tenants_label_that_forbids_training(world):
     label_acme(world, Purpose.SERVE)
     why = refused(world, TRAINED)
     assert "train of model smol is refused (use.purpose)" in why
-    assert "stand in the tenant's label" in why
+    assert "inland tenant label acme --purposes serve,train" in why
+    with world.plant.changes.change("op") as change:
+        change.state.put_tenant(replace(change.state.tenants()["acme"], declared=True))
+        change.touch()
+    assert 'purposes = ["serve", "train"] in factory.toml' in refused(world, TRAINED)
 
 
 def test_a_label_that_forbids_training(world):
@@ -100,7 +104,7 @@ def test_a_label_that_forbids_training(world):
     why = refused(world, TRAINED)
     assert asset in why
     assert "to train" in why
-    assert "for serve" in why
+    assert f"inland asset label {asset} --purposes serve,train" in why
 
 
 def test_a_label_of_the_result_that_forbids_serving_here(world):
@@ -109,6 +113,13 @@ def test_a_label_of_the_result_that_forbids_serving_here(world):
     why = refused(world, TRAINED)
     assert "could not be served here" in why
     assert "derived_purposes" in why
+
+
+def test_a_release_that_a_deployment_is_called_as(world):
+    able(world)
+    data(world)
+    why = refused(world, TRAINED + '\n[release]\nname = "smollm2"\n')
+    assert "a deployment is called 'smollm2'" in why
 
 
 def test_a_suite_that_may_not_be_evaluated_with(world):

@@ -25,7 +25,7 @@ def nothing(kind, digest):
 
 
 def done(move: Do, run="r", out="x") -> Step:
-    outputs = {"made": out, "by": move.kind.value}
+    outputs = {"digest": out, "by": move.kind.value}
     return Step(
         run, move.kind, StepState.DONE, move.inputs, move.digest, 1, outputs, digest_of(outputs)
     )

@@ -9,13 +9,19 @@ from threading import Event
 
 from inland.adapters.memory.memory_file import MemoryFile
 from inland.adapters.training import events
+from inland.adapters.weights.envelope import ModelsKey
+from inland.adapters.weights.shelf import Shelf
 from inland.bootstrap.evaluation import said
+from inland.decide.lines.rollout import Seen
 from inland.domain.assets import ASSET, AssetKind
 from inland.domain.errors import Busy, Damaged
 from inland.domain.lines import Run, RunState
+from inland.domain.plant import Model
 from inland.lines.reading import Program
 from inland.lines.room import LineRoom, Outside, line_room
 from inland.lines.steps.train import Cores, Shop
+from inland.plant.models import model_of_asset
+from inland.plant.releases import Releases
 from inland.ports.jobs import Hear, JobEnd, JobSpec
 from inland.ports.plaintext import Plaintext
 from inland.ports.tokens import Answered, Asked
@@ -151,6 +157,7 @@ class LineWorld(World):
         self.trainer = FakeTrainer()
         self.trainer_shop = shop(self.trainer)
         self.broken = ""
+        self.seen = (Seen(), Seen())
         self.room = self.made_room()
 
     def made_room(self) -> LineRoom:
@@ -164,7 +171,19 @@ class LineWorld(World):
         workers = type(workers)(workers.runner, workers.memory, self.cells, workers.aside)
         world = Outside(self.tokens, Program(("reader",), ()), verify, self.trainer_shop)
         plant = self.plant
-        return line_room(plant.changes, plant.room, workers, plant.limits, world, begun)
+        signer = ModelsKey(Shelf(plant.home))
+        self.releases = Releases(
+            plant.changes, plant.room.rulings, self._vetted, signer, lambda _: self.seen
+        )
+        return line_room(
+            plant.changes, plant.room, workers, plant.limits, self.releases, world, begun
+        )
+
+    def _vetted(self, asset: str, _: AssetKind) -> Model:
+        with self.plant.store.read() as transaction:
+            row = transaction.assets.asset(asset)
+            assert row is not None
+            return model_of_asset(row, transaction.state.tenant(row.tenant), None)
 
     def add_suite(self, data: bytes = SUITE, name: str = "sums", **more) -> str:
         return self.add(data, name=name, kind=AssetKind.SUITE, **more)

@@ -1,5 +1,7 @@
 """A change is state, version and record together, or nothing; taking rights away waits."""
 
+from dataclasses import replace
+
 import pytest
 
 from inland.decide.residency import Residency
@@ -83,6 +85,32 @@ def test_taking_rights_away_waits_for_the_gateways_even_when_repeated(plant):
         act()
         assert plant.feed.waited == [version, version]
         assert len(plant.records()) == booked
+
+
+def test_a_tenants_purposes_are_what_was_said_last_in_force_when_it_returns(plant):
+    plant.tenants.add("op", "acme", purposes=("serve",))
+    for purposes in (("serve", "train"), ("evaluate",)):
+        made = plant.tenants.label("op", "acme", purposes)
+        assert made.label.purposes == purposes
+        assert plant.snapshot.tenants["acme"].label == made.label
+        assert plant.feed.waited[-1] == plant.snapshot.version
+    with pytest.raises(BadInput):
+        plant.tenants.label("op", "acme", ("rule the world",))
+    with pytest.raises(BadInput, match="at least one"):
+        plant.tenants.label("op", "acme", ())
+    with pytest.raises(NotFound):
+        plant.tenants.label("op", "nobody", ("serve",))
+    (_, last) = [one for one in plant.records() if one.get("what") == "tenant.label"]
+    assert last["details"]["purposes"] == ["evaluate"]
+
+
+def test_a_tenant_of_the_file_is_labelled_there(plant):
+    plant.tenants.add("op", "acme")
+    with plant.changes.change("op") as change:
+        change.state.put_tenant(replace(change.state.tenants()["acme"], declared=True))
+        change.touch()
+    with pytest.raises(Conflict, match=r"factory\.toml declares it"):
+        plant.tenants.label("op", "acme", ("serve", "train"))
 
 
 def test_a_revoked_key_stays_revoked_and_a_foreign_one_is_not_found(plant):

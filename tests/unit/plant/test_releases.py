@@ -15,7 +15,8 @@ from inland.domain.errors import BadInput, Conflict, NotFound
 from inland.domain.plant import Replica, ReplicaState
 from inland.domain.releases import Evidence, Pace, ReleaseState
 from inland.plant.models import model_of_asset
-from inland.plant.releases import Order, Releases
+from inland.plant.release_orders import Order
+from inland.plant.releases import Releases
 from tests.unit.assets.world import World, small_parts
 from tests.unit.plant.parts import SITE
 
@@ -208,7 +209,7 @@ def test_another_tenant_knows_of_none(stand):
 def test_what_does_not_fit_is_refused(stand):
     with pytest.raises(Conflict, match="a deployment has it"):
         stand.proposed("smollm2")
-    with pytest.raises(BadInput, match="larger than the one before"):
+    with pytest.raises(BadInput, match="rising whole numbers"):
         stand.proposed(pace=replace(PACE, percents=(50, 10)))
     with pytest.raises(BadInput, match="use a-z"):
         stand.proposed("No Name")

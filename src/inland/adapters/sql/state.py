@@ -301,6 +301,10 @@ class SqlState:
         rows = self._rows(RELEASES, None if past else RELEASES.c.past.is_(False))
         return {row["id"]: msgspec.convert(row["release"], Release) for row in rows}
 
+    def release(self, release: str) -> Release | None:
+        row = self._row(RELEASES, release)
+        return None if row is None else msgspec.convert(row["release"], Release)
+
     def put_release(self, release: Release) -> None:
         row = {"id": release.id, "tenant": release.tenant, "past": release.past}
         self._put(RELEASES, {**row, "release": msgspec.to_builtins(release)})

@@ -6,28 +6,31 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from inland.decide.lines.rehearsal import QUESTIONS
+from inland.decide.lines.rollout import percents_wrong
 from inland.domain.assets import ASSET
 from inland.domain.errors import BadInput
 from inland.domain.ids import is_name
 from inland.domain.lines import (
+    Approval,
     Floor,
     Gate,
     Line,
     Method,
     MethodKind,
     Regression,
-    Rollout,
     SuiteUse,
     Trigger,
     TriggerKind,
 )
+from inland.domain.releases import Pace
 
 TEXT_BYTES = 64 << 10
 #: With a base and a rehearsal, what is trained on is all that one asset can be made of.
 MAX_NAMED = 62
-MAX_SUITES, MAX_RULES, MAX_TRIGGERS, MAX_PERCENTS = 32, 64, 8, 16
+MAX_SUITES, MAX_RULES, MAX_TRIGGERS = 32, 64, 8
 MAX_NAME_CHARS = 200
 _DAYS_S, _YEAR_HOURS = 30 * 86_400, 366 * 24
+_MOST_SAMPLES, _MOST_TTFT_PERCENT = 1_000_000, 1_000
 
 _Made = TypeVar("_Made")
 
@@ -50,7 +53,8 @@ def line_of(text: str) -> Line:
         method=_method(top),
         suites=top.each("suite", MAX_SUITES, _suite),
         gate=_gate(top.table("gate")),
-        release=_release(top),
+        release=(release := _release(top))[0],
+        approve=release[1],
         rollout=_rollout(top),
         triggers=top.each("trigger", MAX_TRIGGERS, _trigger),
     )
@@ -143,23 +147,27 @@ def _regression(table: "_Table") -> Regression:
     return Regression(table.name("suite"), table.number("most", 0.0, 1.0))
 
 
-def _release(top: "_Table") -> str | None:
+def _release(top: "_Table") -> tuple[str | None, Approval]:
     table = top.maybe("release")
     if table is None:
-        return None
-    name = table.name("name")
+        return None, Approval.PERSON
+    made = table.name("name"), table.choice("approve", Approval, Approval.PERSON)
     table.end()
-    return name
+    return made
 
 
-def _rollout(top: "_Table") -> Rollout | None:
+def _rollout(top: "_Table") -> Pace | None:
     table = top.maybe("rollout")
     if table is None:
         return None
-    usual = Rollout()
-    made = Rollout(
+    usual = Pace()
+    made = Pace(
         percents=table.percents("percents", usual.percents),
         soak_s=table.whole("soak_s", 0, _DAYS_S, usual.soak_s),
+        samples=table.whole("samples", 0, _MOST_SAMPLES, usual.samples),
+        error_points=table.whole("error_points", 0, 100, usual.error_points),
+        ttft_percent=table.whole("ttft_percent", 0, _MOST_TTFT_PERCENT, usual.ttft_percent),
+        score_points=table.whole("score_points", 0, 100, usual.score_points),
         errors_most=table.number_if("errors_most", 0.0, 1.0),
         ttft_ms_most=table.whole("ttft_ms_most", 1, 3_600_000)
         if table.has("ttft_ms_most")
@@ -281,9 +289,8 @@ class _Table:
         self._read.add(field)
         found = self._said.get(field, list(usual))
         whole = isinstance(found, list) and all(type(one) is int for one in found)
-        rising = whole and found == sorted(set(found)) and len(found) <= MAX_PERCENTS
-        if not rising or not found or found[0] < 1 or found[-1] != 100:
-            raise self._wrong(field, "give rising whole numbers that end with 100: [10, 50, 100]")
+        if wrong := percents_wrong(found) if whole else "is a list of whole numbers: [10, 50, 100]":
+            raise self._wrong(field, wrong)
         return tuple(found)
 
     def _asset(self, field: str, found: str) -> str:

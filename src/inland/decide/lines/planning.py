@@ -79,24 +79,28 @@ def inputs_of(
         case StepKind.CHECK:
             given: dict[str, Any] = {"base": materials.base, "suites": suites, **data}
         case StepKind.BASELINE:
-            given = {"base": materials.base, "suites": suites}
+            serves = None if materials.serves is None else materials.serves.digest
+            given = {"base": materials.base, "serves": serves, "suites": suites}
         case StepKind.TRAIN:
             given = {"base": materials.base, "method": method, **data}
         case StepKind.EVALUATE:
-            candidate = _outputs(steps, StepKind.TRAIN)
-            given = {"base": materials.base, "candidate": candidate, "suites": suites}
+            given = {"base": materials.base, "candidate": _candidate(steps), "suites": suites}
         case StepKind.GATE:
             given = {
                 "gate": asdict(line.gate),
                 "scores": _outputs(steps, StepKind.EVALUATE),
                 "baseline": _outputs(steps, StepKind.BASELINE),
             }
-        case StepKind.RELEASE | StepKind.ROLLOUT:
+        case StepKind.RELEASE:
             given = {
                 "name": line.release,
-                "candidate": _outputs(steps, StepKind.TRAIN),
+                "approve": line.approve.value,
+                "pace": asdict(line.pace),
+                "candidate": _candidate(steps),
                 "gate": _outputs(steps, StepKind.GATE),
             }
+        case StepKind.ROLLOUT:
+            given = {"release": _outputs(steps, StepKind.RELEASE)}
         case _:
             assert_never(kind)
     return {"step": kind.value, **given}
@@ -114,6 +118,12 @@ def text_of(value: Any) -> str:
 
 def _digests(materials: tuple[Material, ...]) -> list[str]:
     return [one.digest for one in materials]
+
+
+def _candidate(steps: Mapping[StepKind, Step]) -> str | None:
+    """The digest of what was trained; None where nothing is."""
+    trained = steps.get(StepKind.TRAIN)
+    return None if trained is None else str(trained.outputs["digest"])
 
 
 def _outputs(steps: Mapping[StepKind, Step], kind: StepKind) -> str | None:

@@ -14,6 +14,8 @@ from inland.domain.releases import Pace, Release, ReleaseState, Serving
 #: How long an engine keeps the adapter of a release that answers nobody any more, in seconds: for
 #: those who asked before, and wait.
 LINGER_S = 120
+#: Percentages of one rollout, at most.
+MAX_PERCENTS = 16
 #: Beneath so many milliseconds no first token is called late: two noises are not compared.
 TTFT_FLOOR_MS = 100
 
@@ -37,20 +39,23 @@ def chosen(servings: Sequence[Serving], key: str, user: str) -> Serving:
 def serving(releases: Iterable[Release]) -> dict[str, Serving]:
     """What gateways are told, by release."""
     return {
-        one.id: Serving(one.id, one.tenant, one.name, one.deployment, one.adapter, one.percent)
+        one.id: Serving(
+            one.id, one.tenant, one.name, one.deployment, one.adapter, one.percent, one.key
+        )
         for one in releases
-        if one.percent
+        if one.percent or one.state is ReleaseState.ON_TRIAL
     }
 
 
 def loaded(releases: Iterable[Release], now_unix_s: int) -> dict[str, tuple[str, ...]]:
-    """By deployment, the adapters that its engines are to have: of what serves or is to, of what
-    was live before that and may be again at once, and of what some may wait for still."""
+    """By deployment, the adapters that its engines are to have: of what serves, is on trial or is
+    to be, of what was live before that and may be again at once, and of what some may wait for
+    still."""
     known = list(releases)
     kept = _kept(known)
     wanted: dict[str, set[str]] = {}
     for one in known:
-        present = one.state in _PRESENT and not one.waits
+        present = _is_present(one) and not one.waits
         if present or (one.state in _PAST and not is_past(one, kept, now_unix_s)):
             wanted.setdefault(one.deployment, set()).add(one.adapter)
     return {name: tuple(sorted(adapters)) for name, adapters in sorted(wanted.items())}
@@ -71,11 +76,24 @@ def is_past(one: Release, kept: Collection[str | None], now_unix_s: int) -> bool
     return one.id not in kept and now_unix_s - one.since_unix_s >= LINGER_S
 
 
+def _is_present(one: Release) -> bool:
+    """What a run proposes was on trial: it stays where it is until somebody decides."""
+    return one.state in _PRESENT or (one.state is ReleaseState.PROPOSED and bool(one.run))
+
+
 def _kept(releases: Iterable[Release]) -> set[str | None]:
     return {one.before for one in releases if one.state in _PRESENT}
 
 
-_PRESENT = frozenset({ReleaseState.APPROVED, ReleaseState.ROLLING_OUT, ReleaseState.LIVE})
+_PRESENT = frozenset(
+    {
+        ReleaseState.CANDIDATE,
+        ReleaseState.ON_TRIAL,
+        ReleaseState.APPROVED,
+        ReleaseState.ROLLING_OUT,
+        ReleaseState.LIVE,
+    }
+)
 _PAST = frozenset({ReleaseState.ROLLED_BACK, ReleaseState.RETIRED})
 
 
@@ -93,6 +111,14 @@ class Seen:
     def error_percent(self) -> float:
         """Of a hundred answers."""
         return 100 * self.errors / self.answers if self.answers else 0.0
+
+
+def percents_wrong(percents: Sequence[int]) -> str:
+    """Why a release cannot go out by these; empty where it can."""
+    rising = list(percents) == sorted(set(percents)) and len(percents) <= MAX_PERCENTS
+    if rising and all(1 <= one <= 100 for one in percents):
+        return ""
+    return f"give at most {MAX_PERCENTS} rising whole numbers from 1 to 100: [10, 50, 100]"
 
 
 class Then(StrEnum):
@@ -130,6 +156,23 @@ def verdict(pace: Pace, candidate: Seen, incumbent: Seen, lasted_s: int) -> Verd
 
 def _wrong(pace: Pace, candidate: Seen, incumbent: Seen) -> str:
     """What is worse than it may be; empty where nothing is."""
+    return _too_much(pace, candidate) or _worse(pace, candidate, incumbent)
+
+
+def _too_much(pace: Pace, candidate: Seen) -> str:
+    """What is beyond what may be, whatever was live."""
+    if pace.errors_most is not None and candidate.error_percent > 100 * pace.errors_most:
+        return f"{candidate.error_percent:.1f} % errors, at most {100 * pace.errors_most:.1f}"
+    if pace.ttft_ms_most is not None and candidate.late_ms > pace.ttft_ms_most:
+        return f"first tokens within {candidate.late_ms} ms (95 %), at most {pace.ttft_ms_most}"
+    least = pace.live_score_least
+    if least is not None and candidate.score is not None and candidate.score < 100 * least:
+        return f"a live score of {candidate.score:.1f}, at least {100 * least:.1f}"
+    return ""
+
+
+def _worse(pace: Pace, candidate: Seen, incumbent: Seen) -> str:
+    """What is worse than what is live by more than it may be."""
     compared = incumbent.answers >= pace.samples
     before = incumbent if compared else Seen()
     most = before.error_percent + pace.error_points

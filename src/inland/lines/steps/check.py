@@ -10,7 +10,7 @@ from inland.domain.errors import BadInput, Conflict, Damaged, Denied, NotFound
 from inland.domain.labels import Label, Purpose
 from inland.domain.lineage import Parent, derived
 from inland.domain.lines import Line, Material, Materials, MethodKind, StepKind
-from inland.domain.plant import Model
+from inland.domain.plant import EngineKind, Model, Tenant
 from inland.domain.snapshot import Snapshot
 from inland.lines.reading import Readers, Use, place
 from inland.lines.steps.step import Doing, Finding, Outcome
@@ -75,6 +75,9 @@ class Check:
             about = "steps" if line.method is None else f"method {line.method.kind.value}"
             why = f"this factory has no part that does {lacks}"
             yield Finding(about, why, "a line without [method] takes check, evaluate, gate alone")
+        if line.release in self._changes.snapshot().deployments:
+            why = f"a deployment is called {line.release!r}"
+            yield Finding("release.name", why, "choose another model name for what is released")
         if line.method is None:
             return
         if line.method.kind is not MethodKind.LORA:
@@ -99,10 +102,14 @@ class Check:
             if not verdict.allowed:
                 by = ", ".join(verdict.rules) or "no rule allows it"
                 why = f"{purpose.value} of model {model.id} is refused ({by})"
-                return [Finding("base", why, verdict.remedy)]
+                remedy = _labelled(snapshot.tenants[tenant], purpose) or verdict.remedy
+                return [Finding("base", why, remedy)]
+        if line.method is not None and deployment.engine is not EngineKind.LLAMA_CPP:
+            why = f"{line.base} is a {deployment.engine.value}, which serves no adapters yet"
+            return [Finding("base", why, "name a deployment whose engine is llama.cpp")]
         if model.file is None and line.method is not None:
             why = f"the weights of model {model.id} are not here"
-            return [Finding("base", why, "name a deployment whose engine is llama.cpp or vllm")]
+            return [Finding("base", why, "name a deployment whose engine is llama.cpp")]
         try:
             if model.file is not None:
                 self._verify(model)
@@ -125,7 +132,8 @@ class Check:
             except Denied as denied:
                 by = ", ".join(denied.rules) or "no rule allows it"
                 why = f"asset {row.id} may not be used to {one.purpose.value} here ({by})"
-                found.append(Finding(one.about, why, denied.remedy))
+                remedy = _relabelled(row, one.purpose) or denied.remedy
+                found.append(Finding(one.about, why, remedy))
             except NotFound as error:
                 found.append(Finding(one.about, str(error)))
         return found
@@ -192,6 +200,28 @@ def _uses(materials: Materials) -> list[_Named]:
 def _sees(snapshot: Snapshot, tenant: str, model: Model) -> bool:
     known = snapshot.tenants.get(tenant)
     return known is not None and is_visible(known, model)
+
+
+def _labelled(tenant: Tenant, purpose: Purpose) -> str:
+    """How to have a tenant's label allow a purpose that it does not; empty where it does."""
+    if purpose in tenant.label.purposes:
+        return ""
+    wanted = [one for one in Purpose if one in {*tenant.label.purposes, purpose}]
+    told = f"the label of tenant {tenant.id} is for {' '.join(tenant.label.purposes)} alone: "
+    if tenant.declared:
+        listed = ", ".join(f'"{one}"' for one in wanted)
+        return f"{told}give it purposes = [{listed}] in factory.toml, then inland down and up"
+    return f"{told}inland tenant label {tenant.id} --purposes {','.join(wanted)}"
+
+
+def _relabelled(row: AssetRow, action: Action) -> str:
+    """The same of an asset's label."""
+    purpose = Purpose(action.value)
+    if purpose in row.label.purposes:
+        return ""
+    wanted = ",".join(one for one in Purpose if one in {*row.label.purposes, purpose})
+    told = f"its label is for {' '.join(row.label.purposes) or 'nothing'} alone: "
+    return f"{told}inland asset label {row.id} --purposes {wanted}"
 
 
 def _adapter(tenant: str, label: Label) -> AssetRow:

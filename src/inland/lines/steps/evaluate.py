@@ -1,110 +1,49 @@
-"""Evaluation: each suite's tasks asked of the model through the gateway, and scored.
+"""Evaluation: how good a run's candidate is, or, of a line that trains nothing, the base itself.
 
-Every question is the run's: decided, metered, on the books, its receipt kept. Tasks are read and
-answers scored where nothing else is; of the answers only what they are worth is kept.
+A candidate is asked over the very engines that it would be served by, beside what serves there.
 """
 
-import json
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
-
-from inland.domain.assets import Action
-from inland.domain.errors import BadInput, Busy
-from inland.domain.lines import Material
-from inland.lines.reading import Readers, Use, place
+from inland.domain.lines import StepKind
+from inland.domain.releases import Release, ReleaseState
 from inland.lines.run_keys import RunKeys
-from inland.lines.steps.step import Doing, Outcome
-from inland.ports.clock import Clock
-from inland.ports.tokens import Answered, Asked, Tokens
+from inland.lines.steps.step import Doing, Outcome, Waiting
+from inland.lines.steps.suites import Suites
+from inland.plant.candidates import Candidates
+from inland.plant.changes import Changes
 
-#: Questions asked at once, and for how long one is asked again while there is no room, in seconds.
-AT_ONCE, PATIENCE_S = 4, 900
-_PAUSE_S = 5
-_ANSWERS = "answers"
+
+class Trials:
+    """Candidates of runs, until they can be asked."""
+
+    def __init__(self, changes: Changes, candidates: Candidates, keys: RunKeys) -> None:
+        self._changes = changes
+        self._candidates = candidates
+        self._keys = keys
+
+    def of(self, doing: Doing) -> Release | Waiting:
+        """What the run trained, once its key can ask for it. Raises what `Candidates.try_out`
+        does."""
+        run, line = doing.run, doing.line
+        key = self._keys.id(run.id, run.tenant, line.name)
+        adapter = str(doing.steps[StepKind.TRAIN].outputs["adapter"])
+        found = self._candidates.try_out(run, line.base, adapter, key)
+        if found.state is ReleaseState.CANDIDATE:
+            return Waiting(f"engines of {line.base} load the candidate")
+        self._changes.wait_current()
+        return found
 
 
 class Evaluate:
     """How good a model is, by the suites of a line."""
 
-    def __init__(
-        self, readers: Readers, tokens: Tokens, keys: RunKeys, clock: Clock, most: int
-    ) -> None:
-        """`most`: tasks of one suite."""
-        self._readers = readers
-        self._tokens = tokens
-        self._keys = keys
-        self._clock = clock
-        self._most = most
+    def __init__(self, suites: Suites, trials: Trials) -> None:
+        self._suites = suites
+        self._trials = trials
 
-    def __call__(self, doing: Doing) -> Outcome:
-        scores: dict[str, Any] = {}
-        receipts: list[str] = []
-        for suite, material in zip(doing.line.suites, doing.run.materials.suites, strict=True):
-            tasks = self._tasks(doing, suite.name, material)
-            answered = self._asked(doing, suite.name, tasks)
-            receipts += [one.receipt for one in answered]
-            scored = self._scored(doing, material, [one.text for one in answered])
-            scores[suite.name] = scored
-            doing.say(
-                f"suite {suite.name}: {scored['point']:.3f} "
-                f"({scored['low']:.3f} to {scored['high']:.3f}, {scored['count']} tasks)"
-            )
-        return Outcome({"model": doing.line.base, "scores": scores}, tuple(receipts))
-
-    def _tasks(self, doing: Doing, name: str, suite: Material) -> list[Any]:
-        tasks: list[Any] = self._read(doing, suite, "ask")
-        if len(tasks) > self._most:
-            why = f"has {len(tasks)} tasks; limits.suite_tasks in factory.toml allows {self._most}"
-            raise BadInput(f"suite {name}", why)
-        return tasks
-
-    def _scored(self, doing: Doing, suite: Material, answers: list[str]) -> dict[str, Any]:
-        data = json.dumps(answers).encode()
-        told: dict[str, Any] = self._read(doing, suite, "score", {_ANSWERS: data})
-        return told
-
-    def _read(
-        self, doing: Doing, suite: Material, what: str, more: dict[str, bytes] | None = None
-    ) -> Any:
-        words = [what, "suite", f"={suite.name}", place(suite.asset)]
-        words += [word for name in more or {} for word in (name, f"={name}", place(name))]
-        uses = [Use(suite.asset, Action.EVALUATE)]
-        return self._readers.read(doing.run.id, doing.run.tenant, uses, words, more)
-
-    def _asked(self, doing: Doing, suite: str, tasks: Sequence[Any]) -> list[Answered]:
-        done = 0
-        answers: list[Answered] = []
-        with ThreadPoolExecutor(AT_ONCE, "evaluate") as pool:
-            for first in range(0, len(tasks), AT_ONCE):
-                doing.go_on()
-                doing.progress(done, len(tasks), suite)
-                some = tasks[first : first + AT_ONCE]
-                answers += pool.map(lambda task: self._answered(doing, task), some)
-                done += len(some)
-        doing.progress(done, len(tasks), suite)
-        return answers
-
-    def _answered(self, doing: Doing, task: Any) -> Answered:
-        messages = tuple((str(role), str(content)) for role, content in task["messages"])
-        asked = Asked(doing.line.base, messages, int(task["max_tokens"]))
-        run, line = doing.run, doing.line.name
-
-        def ask() -> Answered:
-            return self._tokens.ask(self._keys.text(run.id, run.tenant, line), asked)
-
-        try:
-            return self._patiently(doing, ask)
-        except BadInput as error:
-            raise BadInput(f"suite task in line {task['line']}", error.why) from None
-
-    def _patiently(self, doing: Doing, ask: Callable[[], Answered]) -> Answered:
-        until_s = self._clock.monotonic() + PATIENCE_S
-        while True:
-            try:
-                return ask()
-            except Busy as busy:
-                if self._clock.monotonic() >= until_s:
-                    raise
-                self._clock.sleep(min(max(busy.retry_after_s, 1), _PAUSE_S))
-                doing.go_on()
+    def __call__(self, doing: Doing) -> Outcome | Waiting:
+        if StepKind.TRAIN not in doing.steps:
+            return self._suites.scored(doing, doing.line.base)
+        candidate = self._trials.of(doing)
+        if isinstance(candidate, Waiting):
+            return candidate
+        return self._suites.scored(doing, candidate.name)

@@ -35,6 +35,18 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """A step goes on later, once something else has happened; nothing is held meanwhile. `what`: it
+    waits for, told in the run's log where it is another than before; `how`: that goes."""
+
+    what: str
+    how: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.how}" if self.how else self.what
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """Something that stands in the way. `about`: a field of the line, or what it names."""
 
@@ -51,10 +63,10 @@ class Finding:
 
 
 class StepWork(Protocol):
-    """Does one kind of step. It may be begun again after a kill: what it did before it does not
-    matter, or it finds it by the run's id."""
+    """Does one kind of step. It may be begun again after a kill, and is where it waits: what it did
+    before it does not matter, or it finds it by the run's id."""
 
-    def __call__(self, doing: Doing, /) -> Outcome: ...
+    def __call__(self, doing: Doing, /) -> Outcome | Waiting: ...
 
 
 #: By kind, those that this factory can do.
