@@ -70,17 +70,9 @@ class FactoryClient:
     def tenants(self) -> list[dict[str, Any]]:
         return self._list("tenants")
 
-    def add_tenant(
-        self,
-        name: str,
-        jurisdictions: list[str] | None,
-        storage: list[str] | None = None,
-        purposes: list[str] | None = None,
-    ) -> dict[str, Any]:
-        """Add a tenant; without jurisdictions its label is the site's."""
-        given = {"jurisdictions": jurisdictions, "storage": storage, "purposes": purposes}
-        body = {"name": name} | {field: one for field, one in given.items() if one is not None}
-        return self._object("POST", "tenants", body=body)
+    def add_tenant(self, name: str, label: dict[str, list[str]]) -> dict[str, Any]:
+        """`label`: jurisdictions, storage, purposes; the site's without the first."""
+        return self._object("POST", "tenants", body={"name": name, **label})
 
     def label_tenant(self, name: str, purposes: list[str]) -> dict[str, Any]:
         """Returns when every gateway decides by it."""

@@ -41,8 +41,10 @@ def add(
     json: JsonOption = False,
 ) -> None:
     """Add a tenant."""
+    given = {"jurisdictions": jurisdictions, "storage": storage, "purposes": purposes}
+    label = {field: found for field, one in given.items() if (found := split(one)) is not None}
     with calling(home) as factory:
-        told = factory.add_tenant(name, split(jurisdictions), split(storage), split(purposes))
+        told = factory.add_tenant(name, label)
     hint = call(f"key add --tenant {name}", home_of(home).root)
     show.as_json(told) if json else show.line(f"tenant {name} added; give it a key: {hint}")
 
