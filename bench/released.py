@@ -50,7 +50,7 @@ class Released(Factory):
         found = []
         for number in range(count):
             name = f"t{number}"
-            self.client.add_tenant(name, None)
+            self.client.add_tenant(name, {})
             key = self.client.add_key({"tenant": name, "role": "member"})["key"]
             found.append(Endpoint(self._port, NAME, key))
         return found
