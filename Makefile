@@ -8,7 +8,7 @@ FACTORY ?=
 PORT    ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install trainer up check static typed imported fix packages test soak bench-gateway bench-noisy bench-replay bench-stream bench-memory bench-journal bench-cost bench-guard bench-vault bench-adapters wheel
+.PHONY: help install trainer up check static typed imported fix packages test soak bench-gateway bench-noisy bench-replay bench-stream bench-memory bench-journal bench-cost bench-guard bench-vault bench-adapters bench-swap wheel
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -93,6 +93,9 @@ bench-vault: install  ## 1 GB into the vault and back beside age, one JSON line
 
 bench-adapters: install  ## 64 tenants' adapters on one base, and bare llama.cpp, one JSON line
 	$(BIN)/python -m bench.adapters
+
+bench-swap: install  ## Times to first token while an adapter is put in and taken out, one JSON line
+	$(BIN)/python -m bench.swap
 
 wheel: install  ## Build a wheel into dist/
 	$(BIN)/python -m pip wheel -qq --disable-pip-version-check --no-deps -w dist .

@@ -21,7 +21,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench.engine import bare, engine_core
+from bench.engine import bare, cpu_s, engine_core
 from bench.load import percentile
 from bench.noisy_neighbour import MODEL, WORDS
 from bench.released import RANKS, Released, adapters, released
@@ -131,11 +131,6 @@ class Side:
     engine: str
     pid: int
 
-    def cpu_s(self) -> float:
-        """Processor seconds its engine has used."""
-        stat = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK")
-
 
 def mixes(plan: Plan) -> dict[str, list[int]]:
     """By name which adapter each caller asks."""
@@ -153,9 +148,9 @@ def measured(plan: Plan, mix: str, adapter_of: list[int], sides: list[Side]) -> 
         told: dict[str, Any] = {}
         for side in sides if number % 2 == 0 else reversed(sides):
             callers = [side.callers[one] for one in adapter_of]
-            before = side.cpu_s()
+            before = cpu_s(side.pid)
             seen = asyncio.run(window(plan, callers, side.engine, f"{plan.seed} {mix} {number}"))
-            told[side.name] = _figures(seen, side.cpu_s() - before)
+            told[side.name] = _figures(seen, cpu_s(side.pid) - before)
         for ratio, of in RATIOS.items():
             told[ratio] = round(told["inland"][of] / told["bare"][of], 3)
         told["load_1m"] = round(os.getloadavg()[0], 1)
@@ -175,10 +170,10 @@ def measured(plan: Plan, mix: str, adapter_of: list[int], sides: list[Side]) -> 
     }
 
 
-def _figures(seen: Seen, cpu_s: float) -> dict[str, Any]:
+def _figures(seen: Seen, used_s: float) -> dict[str, Any]:
     return {
         "tokens_per_s": round(seen.tokens / seen.seconds, 1),
-        "tokens_per_engine_cpu_s": round(seen.tokens / cpu_s, 1),
+        "tokens_per_engine_cpu_s": round(seen.tokens / used_s, 1),
         "seconds": round(seen.seconds, 1),
         "ttft_s_p50": round(percentile(seen.ttft_s, 0.5), 2),
         "ttft_s_max": round(max(seen.ttft_s), 2),

@@ -20,6 +20,12 @@ def engine_core(threads: int) -> tuple[int, ...]:
     return assign_cores([threads], tuple(sorted(os.sched_getaffinity(0))))[0]
 
 
+def cpu_s(pid: int) -> float:
+    """Processor seconds a process has used. Raises OSError where it is gone."""
+    stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK")
+
+
 @contextmanager
 def bare(
     alias: str,

@@ -35,6 +35,10 @@ PROBE_PAUSE_S = 0.05
 #: The kernel's limit on a unix socket's path, its closing zero byte left out (unix(7)).
 SOCKET_PATH_BYTES = 107
 
+#: How far an engine that is to take over stands back for others until it works: a third of what
+#: each of them gets.
+NEWCOMER_NICE = 5
+
 #: Digits that tell a replica's list of adapters from another one.
 MARK_DIGITS = 8
 
@@ -234,8 +238,9 @@ def wanted_engines(
     enough.
 
     `leaving`: replicas beyond those wanted, whose engines still work; one that serves until its
-    successor does keeps its cores before that. `held`: the accelerators of those that run, which
-    they keep: another one is another process. `adapters`: by deployment.
+    successor does keeps its cores, and that one stands back elsewhere until then. `held`: the
+    accelerators of those that run, which they keep: another one is another process. `adapters`: by
+    deployment.
     """
     at_work = [one for one in leaving if one.state is ReplicaState.READY]
     ending = [one for one in leaving if one.state is not ReplicaState.READY]
@@ -249,8 +254,10 @@ def wanted_engines(
             *_of(name, ending),
         ]
     ]
-    on_cores = [one.threads for _, one, _, _ in local if one.engine is EngineKind.LLAMA_CPP]
-    cores = iter(assign_cores(on_cores, room.cores))
+    threads = {name: one.threads for name, one, *_ in local if one.engine is EngineKind.LLAMA_CPP}
+    serving = {place_of(one.id): one.id for one in at_work}
+    coming = {name for name, *_ in local if serving.get(place_of(name), name) != name}
+    cores = _cores(threads, room.cores, set(serving.values()), coming)
     wanted = {name: one.threads for name, one, _, _ in local if one.engine is EngineKind.VLLM}
     accelerators = assign_accelerators(wanted, room.accelerators, held or {})
     return tuple(
@@ -262,16 +269,31 @@ def wanted_engines(
             slots=one.slots,
             context=one.context,
             threads=one.threads,
-            cores=next(cores) if one.engine is EngineKind.LLAMA_CPP else (),
+            cores=cores.get(replica, ()),
             isolation=room.holds(one.engine),
             engine=one.engine.value,
             accelerators=accelerators.get(replica, ()),
             model=model.id,
             digest="" if model.asset else (model.digest or "").removeprefix("sha256:"),
             adapters=theirs,
+            nice=NEWCOMER_NICE if replica in coming else 0,
         )
         for replica, one, model, theirs in local
     )
+
+
+def _cores(
+    threads: Mapping[str, int],
+    cores: tuple[int, ...],
+    serving: Collection[str],
+    coming: Collection[str],
+) -> dict[str, tuple[int, ...]]:
+    """By replica. One that comes to take over and finds none free has all but those of the engines
+    that serve until then."""
+    assigned = dict(zip(threads, assign_cores([*threads.values()], cores), strict=True))
+    taken = {core for name in serving for core in assigned.get(name, ())}
+    rest = tuple(core for core in cores if core not in taken) if taken else ()
+    return {name: mine or (rest if name in coming else ()) for name, mine in assigned.items()}
 
 
 def wanted_replicas(

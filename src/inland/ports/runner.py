@@ -17,13 +17,14 @@ class ProcessState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EngineSpec:
-    """An engine process to run. Two specs that differ in more than their cores are two processes:
-    the old one is replaced.
+    """An engine process to run. Two specs that differ in more than their cores and `nice` are two
+    processes: the old one is replaced.
 
     `engine`: the kind of program. `model_file`: absolute path of its weights, or `asset:ID` of
     those that control hands over in memory. `socket`: the unix
     socket it serves on. `alias`: the deployment's name. `threads`: as the deployment has them.
     `cores`: the CPU numbers it is pinned to, `accelerators`: those it sees; empty means any.
+    `nice`: how far it stands back for others, as nice(2) has it, where that can be taken back.
     `isolation` is an order: a process that cannot have it ends. `model`, `digest`: what the factory
     knows its weights as (SHA-256, hex); a process whose weights do not verify as that ends.
     `adapters`: assets that control hands over too, asked for by their place in this list.
@@ -43,6 +44,7 @@ class EngineSpec:
     model: str = ""
     digest: str = ""
     adapters: tuple[str, ...] = ()
+    nice: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from inland.adapters.processes.cores import may_go_forward
 from inland.domain.errors import BadInput, Conflict, NotFound
 from inland.ports.runner import ProcessState, Runner
 from tests.patience import until
@@ -61,6 +62,22 @@ def test_other_cores_are_the_same_process_moved_with_all_its_threads(
         assert standing.pid("engine-a") == pid
         tasks = [int(task.name) for task in Path(f"/proc/{pid}/task").iterdir()]
         assert all(os.sched_getaffinity(task) == set(cores or ours) for task in tasks)
+
+
+def test_an_engine_stands_back_from_its_start_until_it_is_told_otherwise(
+    runner: Runner, standing: Standing
+) -> None:
+    """Where its place can be given back, which root's always can."""
+    runner.set_engines((engine("a", nice=5),))
+    pid = standing.until("engine-a", ProcessState.RUNNING).pid
+    assert pid is not None
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    behind = before + 5 if may_go_forward() else before
+    assert os.getpriority(os.PRIO_PROCESS, pid) == min(19, behind)
+    runner.set_engines((engine("a"),))
+    assert standing.pid("engine-a") == pid
+    tasks = [int(task.name) for task in Path(f"/proc/{pid}/task").iterdir()]
+    assert all(os.getpriority(os.PRIO_PROCESS, task) == before for task in tasks)
 
 
 def test_engines_survive_who_asked_for_them(runner: Runner, standing: Standing) -> None:

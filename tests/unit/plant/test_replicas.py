@@ -10,6 +10,7 @@ from inland.domain.releases import Release, ReleaseState
 from inland.plant.deployments import Order
 from inland.plant.draining import Draining
 from inland.plant.replicas import (
+    NEWCOMER_NICE,
     SOCKET_PATH_BYTES,
     EngineRoom,
     Replicas,
@@ -355,7 +356,8 @@ def test_an_engine_serves_until_one_with_other_adapters_does(
     assert (old.id, old.state) == (ONE, ReplicaState.READY)
     assert (new.adapters, new.state) == (("a1",), ReplicaState.STARTING)
     assert [spec.adapters for spec in runner.asked[-1]] == [(), ("a1",)]
-    assert [spec.cores for spec in runner.asked[-1]] == [(1,), ()], "it keeps its core"
+    at_first = [(spec.cores, spec.nice) for spec in runner.asked[-1]]
+    assert at_first == [((1,), 0), ((0,), NEWCOMER_NICE)], "it keeps its core"
     at_work.add(ONE)
     prober.works = True
     plant.clock.sleep(1)
@@ -364,6 +366,8 @@ def test_an_engine_serves_until_one_with_other_adapters_does(
     there = plant.changes.snapshot().replicas
     assert there[new.id].state is ReplicaState.READY
     assert there[ONE].state is ReplicaState.DRAINING
+    replicas.step()
+    assert [(spec.cores, spec.nice) for spec in runner.asked[-1]] == [((1,), 0), ((), 0)]
     at_work.clear()
     for _ in range(2):
         replicas.step()

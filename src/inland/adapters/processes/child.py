@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from json import dumps
 from pathlib import Path
 
-from inland.adapters.processes.cores import pin
+from inland.adapters.processes.cores import pin, stand_back
 from inland.adapters.processes.identity import start_ticks
 from inland.adapters.processes.logs import last_line, rotate
 from inland.adapters.processes.states import Life
@@ -116,20 +116,27 @@ class Child:
             )
         finally:
             os.close(fd)
+        if self.spec is not None and self.spec.nice:
+            stand_back(self.process.pid, self.spec.nice)
         self.start = start_ticks(self.process.pid)
         self.lives += 1
         self.gone.clear()
 
-    def moved_to_cores(self) -> bool:
-        """Whether what is wanted differs in its cores alone: then it runs on those from now on."""
+    def moved(self) -> bool:
+        """Whether what is wanted differs in its cores and niceness alone: then it has those from
+        now on."""
         spec, wanted = self.spec, self.wanted
-        if spec is None or wanted is None or replace(spec, cores=wanted.cores) != wanted:
+        if spec is None or wanted is None:
+            return False
+        if replace(spec, cores=wanted.cores, nice=wanted.nice) != wanted:
             return False
         if self.leaving:
             return False
         self.spec = wanted
         if self.process is not None:
             pin(self.process.pid, wanted.cores)
+            if wanted.nice != spec.nice:
+                stand_back(self.process.pid, wanted.nice)
         return True
 
     def on_end(self, told: Callable[[subprocess.Popen[bytes], int], None]) -> None:

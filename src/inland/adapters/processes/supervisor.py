@@ -167,7 +167,7 @@ class Supervisor:
         for name, child in list(self._children.items()):
             if child.role == ENGINE and child.wanted != wanted.get(name):
                 child.wanted = wanted.get(name)
-                if not child.moved_to_cores():
+                if not child.moved():
                     self._retire(child)
         for name, spec in wanted.items():
             if name not in self._children:
