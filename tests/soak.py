@@ -11,10 +11,11 @@ from collections import Counter
 from pathlib import Path
 
 from inland.domain.plant import EngineKind
+from tests.chaos import line_kills
 from tests.chaos.liars import LIES as LIES_BY_NAME
 from tests.chaos.liars import mutated
 from tests.chaos.lies import hold
-from tests.factory import cache_timing, carried
+from tests.factory import cache_timing, carried, played
 from tests.factory.canary.soak import soak as follow_canary
 from tests.factory.idle import soak as idle_connections
 from tests.factory.running import Running
@@ -203,12 +204,14 @@ FIGURES = {
     "fairness": fairness,
     "isolation": isolation,
     "act-kills": act_kills,
+    "line-kills": line_kills.soak,
     "asset-bytes": asset_bytes,
     "large-erase": large_erase,
     "canary": canary,
     "trainer": trainer.promises,
     "story": trainer.story,
     "line-train": line_train,
+    "pilot": played.soak,
     "withdrawal": withdrawal,
 }
 

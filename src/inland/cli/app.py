@@ -38,6 +38,7 @@ from inland.cli import (
     verify,
 )
 from inland.cli.failures import FAULT, INTERRUPTED, describe, describe_fault
+from inland.cli.pilot import command as pilot
 from inland.domain.errors import InlandError
 
 app = typer.Typer(
@@ -53,6 +54,7 @@ app.command("status")(status.status)
 app.command("doctor")(doctor.doctor)
 app.command("usage")(usage.usage)
 app.command("invoice")(invoice.invoice)
+app.command("pilot")(pilot.pilot)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
 app.command("verify")(verify.verify)

@@ -15,6 +15,8 @@ from inland.lines.steps.step import Doing, Outcome, Waiting
 from inland.plant.candidates import Candidates
 from inland.plant.release_orders import EVIDENCE_CHARS
 
+#: What an asset's digest is, under a key of its tenant's.
+MAC = "hmac-sha256"
 #: Of what a training came to, what is signed besides its parameters.
 _TRAINED = ("order", "digest", "safetensors", "loss", "holdout_loss", "tokens", "seconds")
 
@@ -90,7 +92,7 @@ def evidence_of(doing: Doing) -> Evidence:
     return Evidence(
         run=run.id,
         code=f"inland {__version__}",
-        data=tuple(one.digest for one in (*materials.train, *materials.holdout)),
+        data=tuple(f"{MAC}:{one.digest}" for one in (*materials.train, *materials.holdout)),
         parameters=_parameters(doing),
         scores={
             **_scores("", steps[StepKind.EVALUATE].outputs),
