@@ -28,7 +28,7 @@ from inland.ports.trainer import Checkpoint, Trained, Trainer, TrainOrder, Train
 #: Trainers that may be killed one after another without a checkpoint between them.
 ATTEMPTS = 3
 #: How far a trainer gives way to engines and gateways on the cores it shares with them (nice).
-NICE = 15
+NICE = 10
 #: How the memory is called that a trainer is given besides assets.
 _BASE, _FROM, _ADAPTER, _GGUF = "base", "checkpoint", "adapter", "gguf"
 _CHECKPOINTS = ("checkpoint-0", "checkpoint-1")
