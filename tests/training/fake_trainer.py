@@ -45,7 +45,9 @@ class FakeTrainer(InstalledTrainer):
 def follow(argv: Sequence[str], say: Callable[[TrainEvent], object]) -> None:
     """Do as it is told, telling of it."""
     order, places = command.parsed(argv)
-    given = [Path(path).read_bytes() for path in (order.base, *order.data, *order.rehearsal)]
+    started = () if order.start_adapter is None else (order.start_adapter,)
+    files = (order.base, *started, *order.data, *order.rehearsal)
+    given = [Path(path).read_bytes() for path in files]
     if any(REFUSED_WORD in data for data in given):
         say(Refused("data: has a word that is refused"))
         return

@@ -69,6 +69,13 @@ class MethodKind(StrEnum):
     FULL = "full"
 
 
+class Start(StrEnum):
+    """What training goes on from."""
+
+    BASE = "base"
+    LIVE = "live"  # the adapter that is live under the line's release, the base where none is
+
+
 @dataclass(frozen=True, slots=True)
 class Method:
     """How the base is trained. `max_tokens`: of one example. `rehearsal`: how many of the base's
@@ -77,6 +84,7 @@ class Method:
     two checkpoints. `gradient_checkpointing`: a third more work for much less memory."""
 
     kind: MethodKind = MethodKind.LORA
+    start: Start = Start.BASE
     rank: int = 16
     alpha: int = 32
     learning_rate: float = 2e-4
@@ -226,6 +234,10 @@ class Materials:
     holdout: tuple[Material, ...] = ()
     suites: tuple[Material, ...] = ()  # in the line's order
     serves: Serves | None = None
+
+    def start(self, method: Method | None) -> Serves | None:
+        """What training goes on from, None for the base."""
+        return self.serves if method is not None and method.start is Start.LIVE else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from inland.decide.lines.rehearsal import ANSWER_TOKENS, QUESTIONS
 from inland.domain.assets import AssetKind, AssetState
 from inland.domain.errors import BadInput, Denied
 from inland.domain.labels import Purpose
-from inland.domain.lines import Method, Run, RunState, StepKind, StepState
+from inland.domain.lines import Method, Run, RunState, Serves, StepKind, StepState
 from inland.lines.keeping import CHECKPOINTS
 from inland.lines.steps.step import Outcome
 from inland.lines.steps.train import ATTEMPTS, NICE
@@ -356,6 +356,28 @@ def test_the_bases_own_answers_are_asked_once_and_rehearsed(ready, tmp_path):
     assert digests(ready, run) == alone(tmp_path, content)
     (adapter,) = rows(ready, AssetKind.ADAPTER)
     assert row.id in adapter.parents
+
+
+def test_it_goes_on_from_what_is_live_and_is_made_of_that_too(ready, monkeypatch):
+    before = ready.add(b"GGUF of a live adapter", name="live", kind=AssetKind.ADAPTER)
+    serves: list[Serves] = []
+    shelf = ready.room.runs._shelf
+    monkeypatch.setattr(shelf, "_serves", lambda _: serves[0] if serves else None)
+    ready.declare(f'{LINE}start = "live"\n[release]\nname = "notes"\n')
+    first = ready.ended(ready.start())
+    assert "--start-adapter" not in ready.cells.trainers[0].words, "nothing is live yet"
+    serves.append(Serves("some-release", before, "digest of it"))
+    second = ready.ended(ready.start())
+    assert second.state is RunState.DONE, second.why
+    assert "--start-adapter" in ready.cells.trainers[1].words
+    assert digests(ready, second) != digests(ready, first)
+    with ready.plant.store.read() as transaction:
+        adapter = transaction.assets.asset(outputs(ready, second)["adapter"])
+    assert before in adapter.parents
+    ready.plant.assets.relabel(ready.admin, before, AssetTerms(purposes=(Purpose.SERVE,)))
+    third = ready.ended(ready.start())
+    assert third.state is RunState.REFUSED
+    assert f"asset {before} may not be used to train" in third.why
 
 
 def test_an_answer_that_was_cut_is_not_rehearsed(ready):

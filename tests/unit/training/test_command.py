@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inland.adapters.training import command, events
-from inland.domain.lines import Method, MethodKind
+from inland.domain.lines import Method, MethodKind, Start
 from inland.ports.trainer import (
     Checkpoint,
     Progress,
@@ -25,6 +25,7 @@ FLOATS = st.floats(0, 10, allow_nan=False)
 METHODS = st.builds(
     Method,
     kind=st.sampled_from(MethodKind),
+    start=st.sampled_from(Start),
     learning_rate=st.floats(1e-6, 1.0),
     rank=st.integers(1, 64),
     packing=st.booleans(),

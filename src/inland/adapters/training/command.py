@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from inland.domain.lines import Method, MethodKind
+from inland.domain.lines import Method, MethodKind, Start
 from inland.ports.trainer import TrainOrder, TrainPlaces
 
 MODULE = "inland.adapters.training"
@@ -40,11 +40,12 @@ def parsed(argv: Sequence[str]) -> tuple[TrainOrder, TrainPlaces]:
     parser.add_argument("--threads", type=int, required=True)
     told = parser.parse_args(argv)
     method = json.loads(told.method)
+    kinds = {"kind": MethodKind(method["kind"]), "start": Start(method["start"])}
     order = TrainOrder(
         base=told.base,
         data=tuple(told.data),
         holdout=tuple(told.holdout),
-        method=Method(**{**method, "kind": MethodKind(method["kind"])}),
+        method=Method(**{**method, **kinds}),
         threads=told.threads,
         start_adapter=told.start_adapter,
         rehearsal=tuple(told.rehearsal),

@@ -18,6 +18,7 @@ from inland.domain.lines import (
     Method,
     MethodKind,
     Regression,
+    Start,
     SuiteUse,
     Trigger,
     TriggerKind,
@@ -25,8 +26,8 @@ from inland.domain.lines import (
 from inland.domain.releases import Pace
 
 TEXT_BYTES = 64 << 10
-#: With a base and a rehearsal, what is trained on is all that one asset can be made of.
-MAX_NAMED = 62
+#: With a base, an adapter to start from and a rehearsal, all that one asset can be made of.
+MAX_NAMED = 61
 MAX_SUITES, MAX_RULES, MAX_TRIGGERS = 32, 64, 8
 MAX_NAME_CHARS = 200
 _DAYS_S, _YEAR_HOURS = 30 * 86_400, 366 * 24
@@ -80,11 +81,19 @@ def _demand_whole(line: Line) -> None:
             raise BadInput("gate", f"names suite {suite!r}; there are {', '.join(named)}")
     if line.method is None:
         _demand_untrained(line)
-    elif not line.train or not line.holdout:
-        lacks = "train" if not line.train else "holdout"
-        raise BadInput(f"data.{lacks}", "names no dataset, and a [method] needs one")
+    else:
+        _demand_trainable(line, line.method)
     if line.rollout is not None and line.release is None:
         raise BadInput("rollout", "rolls nothing out: add [release] with a name")
+
+
+def _demand_trainable(line: Line, method: Method) -> None:
+    """With one there is something to train on, and from."""
+    if not line.train or not line.holdout:
+        lacks = "train" if not line.train else "holdout"
+        raise BadInput(f"data.{lacks}", "names no dataset, and a [method] needs one")
+    if method.start is Start.LIVE and line.release is None:
+        raise BadInput("method.start", "live is what serves under a release: add [release]")
 
 
 def _demand_untrained(line: Line) -> None:
@@ -106,6 +115,7 @@ def _method(top: "_Table") -> Method | None:
     usual = Method()
     made = Method(
         kind=table.choice("kind", MethodKind, usual.kind),
+        start=table.choice("start", Start, usual.start),
         rank=table.whole("rank", 1, 512, usual.rank),
         alpha=table.whole("alpha", 1, 2048, usual.alpha),
         learning_rate=table.number("learning_rate", 1e-8, 1.0, usual.learning_rate),

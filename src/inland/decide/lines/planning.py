@@ -82,7 +82,9 @@ def inputs_of(
             serves = None if materials.serves is None else materials.serves.digest
             given = {"base": materials.base, "serves": serves, "suites": suites}
         case StepKind.TRAIN:
+            start = materials.start(line.method)
             given = {"base": materials.base, "method": method, **data}
+            given["start"] = None if start is None else start.digest
         case StepKind.EVALUATE:
             given = {"base": materials.base, "candidate": _candidate(steps), "suites": suites}
         case StepKind.GATE:

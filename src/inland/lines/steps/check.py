@@ -54,9 +54,10 @@ class Check:
         doing.go_on()
         doing.progress(1, 3, "labels")
         uses = _uses(materials)
-        found += self._of_labels(tenant, uses)
+        started = _started(line, materials)
+        found += self._of_labels(tenant, [*uses, *started])
         if line.method is not None and not found:
-            found += self._of_result(tenant, materials)
+            found += self._of_result(tenant, materials, started)
         outputs: dict[str, Any] = {}
         if not found:
             doing.go_on()
@@ -138,10 +139,13 @@ class Check:
                 found.append(Finding(one.about, str(error)))
         return found
 
-    def _of_result(self, tenant: str, materials: Materials) -> list[Finding]:
+    def _of_result(
+        self, tenant: str, materials: Materials, started: Sequence["_Named"]
+    ) -> list[Finding]:
         """What is made of the data carries a label that it leaves: may that be served here?"""
-        rows = self._rows(one.asset for one in materials.train)
-        parents: list[Parent] = [closed(rows[one.asset]) for one in materials.train]
+        learned = [*materials.train, *(one.material for one in started)]
+        rows = self._rows(one.asset for one in learned)
+        parents: list[Parent] = [closed(rows[one.asset]) for one in learned]
         base = self._changes.snapshot().models.get(materials.model)
         parents += [base] if base is not None else []
         remedy = (
@@ -194,6 +198,16 @@ def _uses(materials: Materials) -> list[_Named]:
         *(_Named("train", one, Action.TRAIN) for one in materials.train),
         *(_Named("holdout", one, Action.EVALUATE) for one in materials.holdout),
         *(_Named("suite", one, Action.EVALUATE) for one in materials.suites),
+    ]
+
+
+def _started(line: Line, materials: Materials) -> list[_Named]:
+    """The adapter that training begins from."""
+    start = materials.start(line.method)
+    if start is None:
+        return []
+    return [
+        _Named("start", Material(str(line.release), start.adapter, 0, start.digest), Action.TRAIN)
     ]
 
 

@@ -68,10 +68,17 @@ class _Training:
         return self.doing.run
 
     @property
+    def start(self) -> str | None:
+        """The adapter that it begins from."""
+        found = self.run.materials.start(self.method)
+        return None if found is None else found.adapter
+
+    @property
     def making(self) -> Making:
         """What is trained is made of all of it."""
-        rehearsed = () if self.rehearsal is None else (self.rehearsal,)
-        return Making(self.run, (*_ids(self.run.materials.train), *rehearsed), self.base)
+        more = [one for one in (self.start, self.rehearsal) if one is not None]
+        parents = dict.fromkeys((*_ids(self.run.materials.train), *more))
+        return Making(self.run, tuple(parents), self.base)
 
     def uses(self) -> list[Use]:
         """What it reads, and for what."""
@@ -90,6 +97,7 @@ class _Training:
             holdout=tuple(map(place, _ids(materials.holdout))),
             method=self.method,
             threads=threads,
+            start_adapter=None if self.start is None else place(self.start),
             rehearsal=() if self.rehearsal is None else (place(self.rehearsal),),
             checkpoint=None if self.checkpoint is None else place(_FROM),
         )
