@@ -53,6 +53,8 @@ from inland.ports.engine import Embedding, Work
 
 _log = logging.getLogger("inland.gateway")
 _CONTROL_ROUTE = "control"
+#: A loop that sweeps once a second and comes back after so many had no core, or was stopped.
+_AWAY_S = 4.0
 #: What takes a key at control; what else it answers is public.
 _OFF_LIMITS = (b"/factory/", b"/metrics")
 _JSON = b"content-type: application/json\r\n"
@@ -75,7 +77,7 @@ class Desk:
         self.lanes: dict[str, Lane] = {}
         self.active: set[Request] = set()
         self.now: Callable[[], float] = shared.clock.monotonic
-        self.about_now = self.now()
+        self.about_now = self._swept = self.now()
         self._shared = shared
         self._relay = relay
         self._decider_of = decider_of
@@ -424,9 +426,11 @@ class Desk:
             request.time_out()
 
     def sweep(self) -> None:
-        """Once a second: connections that take too long."""
+        """Once a second: connections that take too long. Where we were away ourselves callers have
+        not been read for as long, and none of them is late for that."""
         now = self.now()
-        for connection in self.connections:
+        was_away, self._swept = now - self._swept > _AWAY_S, now
+        for connection in () if was_away else self.connections:
             connection.sweep(now)
         self._doorway.sources.sweep()
 

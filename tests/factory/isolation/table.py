@@ -404,6 +404,7 @@ COMMANDS: dict[str, list[tuple[Kind, list[str]]] | str] = {
     "inland release approve": [(Kind.RECORD, ["{}"])],
     "inland release diff": [(Kind.RECORD, ["{}"])],
     "inland release list": [(Kind.TENANT, ["--tenant", "{}"])],
+    "inland release proof": [(Kind.RECORD, ["{}", "-o", "/dev/null"])],
     "inland release propose": [
         (Kind.ASSET, ["n", "--adapter", "{}", "--deployment", "smollm2"]),
         (Kind.DEPLOYMENT, ["n", "--adapter", "x", "--deployment", "{}"]),

@@ -185,6 +185,20 @@ def test_slow_heads_get_408_and_idle_connections_are_closed() -> None:
     asyncio.run(main())
 
 
+def test_nobody_is_late_because_the_gateway_was_away() -> None:
+    """What a caller sent meanwhile is read first."""
+
+    async def main() -> None:
+        async with world() as w, caller(w) as c:
+            await w.until(lambda: w.gateway._desk.connections)
+            w.clock.ahead_s += 80
+            w.gateway._desk.sweep()
+            c.ask(BODY)
+            assert (await c.reply()).status == 200
+
+    asyncio.run(main())
+
+
 def test_connections_are_bounded() -> None:
     async def main() -> None:
         async with world(replace(Limits(), connections=1)) as w, caller(w) as first:
