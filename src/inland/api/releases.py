@@ -9,6 +9,8 @@ from inland.api.access import Caller, caller_for
 from inland.api.control import Control
 from inland.api.problems import may
 from inland.api.shapes import Shape
+from inland.decide.lines.live_score import score
+from inland.domain.feedback import Thumb
 from inland.domain.releases import Evidence, Pace, Release, ReleaseState
 from inland.lines.origins import origin_of
 from inland.plant.release_orders import MOST_EVIDENCE, Order
@@ -30,6 +32,7 @@ class PaceView(Shape):
     error_points: int = _DEFAULT.error_points
     ttft_percent: int = _DEFAULT.ttft_percent
     score_points: int = _DEFAULT.score_points
+    thumbs: int = _DEFAULT.thumbs
     errors_most: float | None = None
     ttft_ms_most: int | None = None
     live_score_least: float | None = None
@@ -65,6 +68,42 @@ class NewRelease(Shape):
         return Order(self.name, self.deployment, self.adapter, Evidence(**evidence), Pace(**pace))
 
 
+class ScoreView(Shape):
+    """A live score, a fraction, and the interval (95 %) that it lies in."""
+
+    point: float
+    low: float
+    high: float
+
+
+class SeenView(Shape):
+    """What answers came to. `ttft_ms`: the time that 95 of 100 first tokens came within. `thumbs`:
+    what people said of them, of which `thumbs_up` were good; `score`: null where nobody did."""
+
+    answers: int
+    errors: int
+    ttft_ms: int
+    thumbs: int
+    thumbs_up: int
+    score: ScoreView | None
+
+    @classmethod
+    def of(cls, figures: dict[str, int]) -> Self:
+        """Figures as they are shown."""
+        found = score(Thumb(figures["thumbs_up"], figures["thumbs"]))
+        if found is None:
+            return cls(**figures, score=None)
+        told = ScoreView(point=found.point, low=found.low, high=found.high)
+        return cls(**figures, score=told)
+
+
+class ComparedView(Shape):
+    """A release beside what was live: answers since its last step, thumbs since it went out."""
+
+    candidate: SeenView
+    incumbent: SeenView
+
+
 class ReleaseView(Shape):
     """A release. `percent`: of its users those it answers. `before`: the release that was live when
     it went out. `run`: of a line, that made it. `statement`: SHA-256 of what was signed when it was
@@ -89,6 +128,7 @@ class ReleaseView(Shape):
     run: str
     evidence: EvidenceView
     pace: PaceView
+    compared: ComparedView | None
 
     @classmethod
     def of(cls, release: Release) -> Self:
@@ -120,6 +160,7 @@ class ReleaseView(Shape):
                 scores=evidence.scores,
                 gate=evidence.gate,
             ),
+            compared=_compared(release),
             pace=PaceView(
                 percents=list(pace.percents),
                 soak_s=pace.soak_s,
@@ -127,11 +168,19 @@ class ReleaseView(Shape):
                 error_points=pace.error_points,
                 ttft_percent=pace.ttft_percent,
                 score_points=pace.score_points,
+                thumbs=pace.thumbs,
                 errors_most=pace.errors_most,
                 ttft_ms_most=pace.ttft_ms_most,
                 live_score_least=pace.live_score_least,
             ),
         )
+
+
+def _compared(release: Release) -> ComparedView | None:
+    if not release.compared:
+        return None
+    both = {name: SeenView.of(figures) for name, figures in release.compared.items()}
+    return ComparedView(**both)
 
 
 class SignedStatement(Shape):

@@ -53,7 +53,9 @@ def rooms(
     environment = settings.from_environment().child_environment
     world = outside(home, environment, assets.holders, workers)
     vetted, signer = assets.holders.vetted, ModelsKey(Shelf(home.root))
-    releases = Releases(changes, assets.rulings, vetted, signer, ReleaseTraffic(heard).of)
+    releases = Releases(
+        changes, assets.rulings, vetted, signer, ReleaseTraffic(heard, assets.feedback.thumbs).of
+    )
     lines = line_room(changes, assets, workers, limits, releases, world, aside)
     return assets, releases, lines
 

@@ -12,6 +12,7 @@ from inland.cli.failures import Failed
 from inland.cli.files import put_pieces
 from inland.cli.options import HomeOption, JsonOption
 from inland.cli.progress import steps_bar
+from inland.cli.release_compared import tell
 from inland.cli.release_proof import proof as proven
 from inland.cli.times import utc
 
@@ -100,8 +101,12 @@ def show_(release: Id, home: HomeOption = None, json: JsonOption = False) -> Non
     if json:
         show.as_json(told)
         return
+    compared = told.pop("compared")
     rows = [{"name": name, "value": value} for name, value in _flat(told).items()]
     show.rows(rows, _FIELDS, json_too=False)
+    if compared is not None:
+        show.line("")
+        tell(compared)
 
 
 @app.command()

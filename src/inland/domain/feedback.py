@@ -28,6 +28,10 @@ class Thumb:
     all: int = 0
 
 
+#: Nobody said anything.
+NO_THUMB = Thumb()
+
+
 @dataclass(frozen=True, slots=True)
 class Said:
     """What somebody says. `messages`: what was asked, as it was sent; requests' texts are kept by

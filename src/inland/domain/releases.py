@@ -64,9 +64,9 @@ class Pace:
 
     What takes it back, against what was live in the same time: more errors (`error_points`, of a
     hundred answers), a first token so much later (`ttft_percent`), a live score so much lower
-    (`score_points`, of a hundred). And, whatever was live: errors beyond `errors_most` (a fraction
-    of answers), first tokens (95 of 100) later than `ttft_ms_most`, a live score beneath
-    `live_score_least` (a fraction)."""
+    (`score_points`, of a hundred, surely so by no fewer than `thumbs` of each). And, whatever was
+    live: errors beyond `errors_most` (a fraction of answers), first tokens (95 of 100) later than
+    `ttft_ms_most`, a live score surely beneath `live_score_least` (a fraction)."""
 
     percents: tuple[int, ...] = (10, 50, 100)
     soak_s: int = 600
@@ -74,6 +74,7 @@ class Pace:
     error_points: int = 2
     ttft_percent: int = 50
     score_points: int = 5
+    thumbs: int = 20
     errors_most: float | None = None
     ttft_ms_most: int | None = None
     live_score_least: float | None = None
@@ -111,7 +112,9 @@ class Release:
     that was signed; empty while it is not approved. `waits`: it was in a list of adapters that did
     not load, and is left out of the next. `past`: no engine need have it any more. `run`: of a
     line, that made it, whose id is the release's too: no run makes two. `key`: that run's, which
-    alone may ask for a candidate."""
+    alone may ask for a candidate. `out_unix_s`: when its first users were answered by it.
+    `compared`: what it (`candidate`) and what was live (`incumbent`) came to when its rollout was
+    judged last."""
 
     id: str
     tenant: str
@@ -135,6 +138,8 @@ class Release:
     past: bool = False
     run: str = ""
     key: str = ""
+    out_unix_s: int = 0
+    compared: dict[str, dict[str, int]] = field(default_factory=dict)
 
     @property
     def percent(self) -> int:

@@ -12,7 +12,7 @@ from threading import Lock
 
 from inland.domain.assets import PART_BYTES, Action, Asset, AssetKind, AssetState, part_count
 from inland.domain.errors import BadInput, Busy, Conflict, NotFound
-from inland.domain.feedback import Feedback, Said, example
+from inland.domain.feedback import Feedback, Said, Thumb, example
 from inland.domain.labels import Purpose
 from inland.domain.limits import Limits
 from inland.domain.lineage import derived
@@ -85,6 +85,11 @@ class FeedbackRoom:
             return found, ""
         self._rulings.demand(who, Action.READ, book)
         return found, self._opened(found)
+
+    def thumbs(self, release: str, since_unix_s: int) -> Thumb:
+        """What was said of a release's answers since then."""
+        with self._changes.store.read() as transaction:
+            return transaction.feedback.thumbs(release, since_unix_s * 1_000_000)
 
     def give(self, who: Key, record: Record, said: Said) -> Feedback:
         """Say something of an answer, or something else than before. `record`: of the request, one
@@ -224,7 +229,8 @@ class FeedbackRoom:
         key = mac(self._vault.digest_key(tenant), b"name", name.encode())
         with self._changes.store.read() as transaction:
             rows = transaction.assets.named(tenant, kind, key)
-        return [row for row in rows if row.state is AssetState.LIVE]
+        found = [row for row in rows if row.state is AssetState.LIVE]
+        return sorted(found, key=lambda row: row.version)
 
     def _made(self, who: Key, order: NewAsset, lines: bytes) -> Asset:
         begun = self._uploads.begin(who, order)

@@ -54,6 +54,8 @@ def go_out(change: Change, release: Release) -> None:
         since_unix_s=change.unix_s,
         before=incumbent.id,
         waits=False,
+        out_unix_s=change.unix_s,
+        compared={},
     )
     put(change, "release.rollout", out)
 
@@ -87,6 +89,17 @@ def _go_live(change: Change, release: Release, why: str = "") -> None:
         waits=False,
     )
     put(change, "release.live", live, judged=why)
+
+
+def judged(
+    compared: dict[str, dict[str, int]],
+    move: Callable[[str, Change, Release], None],
+    why: str,
+    change: Change,
+    release: Release,
+) -> None:
+    """Move it, with what it was judged by."""
+    move(why, change, replace(release, compared=compared))
 
 
 def gone_on(why: str, change: Change, release: Release) -> None:
@@ -188,6 +201,7 @@ def _facts(release: Release) -> dict[str, Any]:
         "before": release.before,
         "statement": release.statement,
         "why": release.why,
+        **({"compared": release.compared} if release.compared else {}),
     }
 
 

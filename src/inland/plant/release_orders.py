@@ -119,6 +119,7 @@ def check(pace: Pace, evidence: Evidence) -> None:
         ("error_points", pace.error_points, 100),
         ("ttft_percent", pace.ttft_percent, MAX_POINTS),
         ("score_points", pace.score_points, 100),
+        ("thumbs", pace.thumbs, MAX_SAMPLES),
         ("errors_most", pace.errors_most or 0, 1),
         ("ttft_ms_most", pace.ttft_ms_most or 0, MAX_TTFT_MS),
         ("live_score_least", pace.live_score_least or 0, 1),

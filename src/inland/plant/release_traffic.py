@@ -2,10 +2,11 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from inland.decide.lines.rollout import Seen
+from inland.domain.feedback import Thumb
 from inland.domain.releases import Release
 from inland.ledger.records import COMPLETE, FAILED
 from inland.plant.refitting import Told
@@ -51,19 +52,27 @@ class ReleaseTraffic:
     """Windows of releases that are being rolled out; one thread asks. A control that starts begins
     them anew."""
 
-    def __init__(self, heard: Callable[[], Iterable[Told]]) -> None:
+    def __init__(
+        self, heard: Callable[[], Iterable[Told]], thumbs: Callable[[str, int], Thumb]
+    ) -> None:
+        """`thumbs`: what was said of a release's answers since a time in Unix seconds."""
         self._heard = heard
+        self._thumbs = thumbs
         self._begun: dict[str, tuple[int, _All]] = {}
 
     def of(self, release: Release) -> tuple[Seen, Seen]:
-        """What it and the release that was live when it went out came to since its last step."""
+        """What it and the release that was live when it went out came to since its last step, and
+        what people said of both since it went out: that takes longer."""
         now = {one.writer: counted(one.metrics) for one in self._heard() if one.metrics}
         since, before = self._begun.get(release.id, (-1, {}))
         if since != release.since_unix_s:
             self._begun[release.id] = (release.since_unix_s, now)
             before = now
-        mine, others = (_summed(now, before, one) for one in (release.id, release.before or ""))
-        return mine.seen(), others.seen()
+        mine, others = (
+            replace(_summed(now, before, one).seen(), thumb=self._thumbs(one, release.out_unix_s))
+            for one in (release.id, release.before or "")
+        )
+        return mine, others
 
 
 def _summed(now: _All, before: _All, release: str) -> Counted:

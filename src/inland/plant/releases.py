@@ -26,6 +26,7 @@ from inland.plant.release_moves import (
     blamed,
     come,
     gone_on,
+    judged,
     let_in,
     pass_by,
     put,
@@ -74,6 +75,7 @@ class Releases:
         self._vetted = vetted
         self._signer = signer
         self._traffic = traffic
+        self._compared: dict[str, dict[str, dict[str, int]]] = {}
         #: By release that is rolled out: what was said of it last.
         self.said: dict[str, str] = {}
 
@@ -87,7 +89,10 @@ class Releases:
     def show(self, tenant: str | None, release: str) -> Release:
         """Raises NotFound."""
         with self._changes.store.read() as transaction:
-            return _found(transaction.state, tenant, release)
+            found = _found(transaction.state, tenant, release)
+        if found.state is not ReleaseState.ROLLING_OUT:
+            return found
+        return replace(found, compared=self._compared.get(release, found.compared))
 
     def signed(self, tenant: str | None, release: str) -> str:
         """The statement that was signed when it was approved. Raises NotFound."""
@@ -198,17 +203,20 @@ class Releases:
                 yield from ((one, let_in) for one in waiting)
 
     def _of_rollouts(self, releases: Iterable[Release], now_unix_s: int) -> Iterator[Move]:
-        for one in releases:
-            if one.state is not ReleaseState.ROLLING_OUT:
-                continue
+        out = [one for one in releases if one.state is ReleaseState.ROLLING_OUT]
+        known = {one.id for one in out}
+        self._compared = {id_: each for id_, each in self._compared.items() if id_ in known}
+        for one in out:
             candidate, incumbent = self._traffic(one)
+            compared = {"candidate": candidate.figures(), "incumbent": incumbent.figures()}
+            self._compared[one.id] = compared
             said = verdict(one.pace, candidate, incumbent, now_unix_s - one.since_unix_s)
             self.said = {**self.said, one.id: said.why}
             match said.then:
                 case Then.ROLL_BACK:
-                    yield one, partial(taken_back, said.why)
+                    yield one, partial(judged, compared, taken_back, said.why)
                 case Then.GO_ON:
-                    yield one, partial(gone_on, said.why)
+                    yield one, partial(judged, compared, gone_on, said.why)
                 case Then.WAIT:
                     pass
 

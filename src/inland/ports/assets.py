@@ -99,7 +99,7 @@ class AssetTables(Protocol):
         ...
 
     def named(self, tenant: str, kind: AssetKind, name_mac: str) -> list[AssetRow]:
-        """All versions of that name in any state, the oldest first."""
+        """All versions of that name, in any state."""
         ...
 
     def uploads(self, tenant: str | None = None) -> list[AssetRow]:

@@ -183,7 +183,10 @@ class Factory:
         self._key("auditor", None, Role.AUDITOR)
 
     def _releases(self, home: Path) -> Releases:
-        room, traffic = self.plant.room, ReleaseTraffic(self.feed.heard)
+        room, traffic = (
+            self.plant.room,
+            ReleaseTraffic(self.feed.heard, self.plant.room.feedback.thumbs),
+        )
         signer = ModelsKey(Shelf(home))
         vetted = room.holders.vetted
         return Releases(self.plant.changes, room.rulings, vetted, signer, traffic.of)

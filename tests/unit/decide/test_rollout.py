@@ -18,11 +18,16 @@ from inland.decide.lines.rollout import (
     serving,
     verdict,
 )
+from inland.domain.feedback import Thumb
 from inland.domain.releases import Pace, Release, ReleaseState, Serving
 
 PACE = Pace(percents=(10, 50), soak_s=60, samples=20, error_points=2, ttft_percent=50)
 LIVE = Serving("r1", "acme", "notes", "base", "a1", 100)
 NEW = Serving("r2", "acme", "notes", "base", "a2", 10)
+
+
+def liked(ups: int, of: int) -> Seen:
+    return Seen(20, thumb=Thumb(ups, of))
 
 
 def release(number: int, state: ReleaseState, **more: object) -> Release:
@@ -98,8 +103,10 @@ def test_engines_have_what_serves_or_is_to_and_what_may_be_live_again() -> None:
         (Seen(20, 0, 300), Seen(20, 0, 200), Then.GO_ON),
         (Seen(20, 0, 149), Seen(20, 0, 5), Then.GO_ON),  # both are at once
         (Seen(20, 0, 9000), Seen(19, 0, 5), Then.GO_ON),  # too few to compare with
-        (Seen(20, score=84.0), Seen(20, score=90.0), Then.ROLL_BACK),
-        (Seen(20, score=86.0), Seen(20, score=90.0), Then.GO_ON),
+        (liked(10, 40), liked(36, 40), Then.ROLL_BACK),
+        (liked(30, 40), liked(36, 40), Then.GO_ON),  # lower, but it may be chance
+        (liked(0, 19), liked(36, 40), Then.GO_ON),  # too few say it
+        (liked(10, 40), liked(19, 19), Then.GO_ON),  # too few to compare with
     ],
 )
 def test_what_is_worse_is_taken_back(candidate: Seen, incumbent: Seen, then: Then) -> None:
@@ -113,8 +120,9 @@ def test_what_is_worse_is_taken_back(candidate: Seen, incumbent: Seen, then: The
         ({"errors_most": 0.5}, Seen(20, 10), Then.GO_ON),
         ({"ttft_ms_most": 300}, Seen(20, late_ms=301), Then.ROLL_BACK),
         ({"ttft_ms_most": 300}, Seen(20, late_ms=300), Then.GO_ON),
-        ({"live_score_least": 0.5}, Seen(20, score=49.0), Then.ROLL_BACK),
-        ({"live_score_least": 0.5}, Seen(20, score=51.0), Then.GO_ON),
+        ({"live_score_least": 0.5}, liked(5, 20), Then.ROLL_BACK),
+        ({"live_score_least": 0.5}, liked(8, 20), Then.GO_ON),  # less, but it may be chance
+        ({"live_score_least": 0.5}, liked(0, 19), Then.GO_ON),  # too few say it
         ({"live_score_least": 0.5}, Seen(20), Then.GO_ON),
     ],
 )
@@ -141,3 +149,26 @@ def test_percents_that_do_not_rise_to_a_hundred_are_wrong(percents) -> None:
 def test_nothing_goes_on_before_its_time_and_what_is_wrong_does_not_wait_for_it() -> None:
     assert verdict(PACE, Seen(500), Seen(500), 59).then is Then.WAIT
     assert verdict(PACE, Seen(20, 20), Seen(500), 0).then is Then.ROLL_BACK
+
+
+@pytest.mark.parametrize(
+    ("candidate", "incumbent", "then"),
+    [
+        (liked(10, 40), liked(36, 40), Then.ROLL_BACK),
+        (liked(30, 40), liked(36, 40), Then.GO_ON),  # lower, but it may be chance
+        (liked(0, 19), liked(36, 40), Then.GO_ON),  # too few say it
+        (liked(10, 40), liked(19, 19), Then.GO_ON),  # too few to compare with
+        (liked(40, 40), liked(10, 40), Then.GO_ON),
+    ],
+)
+def test_what_people_surely_like_less_is_taken_back(candidate, incumbent, then) -> None:
+    assert verdict(PACE, candidate, incumbent, 60).then is then
+
+
+def test_what_people_say_is_heard_before_there_are_answers_enough() -> None:
+    seen = Seen(0, thumb=Thumb(0, 20))
+    told = verdict(PACE, seen, liked(20, 20), 0)
+    assert told.then is Then.ROLL_BACK
+    assert "0 % of 20 thumbs up (0 to 16), against 100 % of 20" in told.why
+    figures = {"answers": 0, "errors": 0, "ttft_ms": 0, "thumbs": 20, "thumbs_up": 0}
+    assert seen.figures() == figures

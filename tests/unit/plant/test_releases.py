@@ -12,10 +12,12 @@ from inland.adapters.weights.shelf import Shelf
 from inland.decide.lines.rollout import LINGER_S, Seen
 from inland.domain.assets import AssetKind
 from inland.domain.errors import BadInput, Conflict, NotFound
+from inland.domain.feedback import Said, Thumb, Thumbs
 from inland.domain.plant import Replica, ReplicaState
 from inland.domain.releases import Evidence, Pace, ReleaseState
 from inland.plant.models import model_of_asset
 from inland.plant.release_orders import Order
+from inland.plant.release_traffic import ReleaseTraffic
 from inland.plant.releases import Releases
 from tests.unit.assets.world import World, small_parts
 from tests.unit.plant.parts import SITE
@@ -225,3 +227,42 @@ def test_what_nobody_waits_for_any_more_is_past(stand):
     stand.releases.step()
     assert stand.releases.show(None, second.id).past
     assert not stand.releases.show(None, first.id).past
+
+
+def test_what_it_was_judged_by_is_shown_and_on_the_books(stand):
+    first, second = stand.live(), stand.live()
+    stand.seen = (Seen(5, thumb=Thumb(9, 9)), Seen(500, 2, 90))
+    stand.releases.step()
+    shown = stand.releases.show(None, second.id).compared
+    assert shown["candidate"]["thumbs_up"] == 9
+    assert shown["incumbent"] == Seen(500, 2, 90).figures()
+    stand.seen = (Seen(5, thumb=Thumb(0, 40)), Seen(500, 2, 90, Thumb(40, 40)))
+    stand.releases.step()
+    assert stand.serving() == {first.id: 100}
+    told = stand.releases.show(None, second.id)
+    assert told.why.startswith("a live score of 0 % of 40 thumbs up")
+    (back,) = stand.world.said("release.rollback")
+    assert back["details"]["compared"] == told.compared
+    assert told.compared["candidate"]["thumbs"] == 40
+
+
+def test_one_tenants_thumbs_judge_its_own_releases(stand):
+    _, second = stand.live(), stand.live()
+    room, release = stand.plant.room.feedback, stand.releases.show(None, second.id)
+    traffic = ReleaseTraffic(list, room.thumbs)
+
+    def say(key, number, thumbs):
+        record = {"id": f"r{number}", "tenant": key.tenant, "deployment": "smollm2"}
+        if key.tenant == second.tenant:
+            record["release"] = {"id": second.id, "name": second.name}
+        room.give(key, record, Said(thumbs))
+
+    say(stand.world.member, 0, Thumbs.UP)
+    say(stand.world.member, 1, Thumbs.DOWN)
+    say(stand.world.other, 2, Thumbs.DOWN)
+    candidate, incumbent = traffic.of(release)
+    assert (candidate.thumb, incumbent.thumb) == (Thumb(1, 2), Thumb())
+    say(stand.world.member, 1, Thumbs.UP)
+    assert traffic.of(release)[0].thumb == Thumb(2, 2)
+    later = replace(release, out_unix_s=release.out_unix_s + 10_000)
+    assert traffic.of(later)[0].thumb == Thumb()

@@ -178,6 +178,7 @@ def _rollout(top: "_Table") -> Pace | None:
         error_points=table.whole("error_points", 0, 100, usual.error_points),
         ttft_percent=table.whole("ttft_percent", 0, _MOST_TTFT_PERCENT, usual.ttft_percent),
         score_points=table.whole("score_points", 0, 100, usual.score_points),
+        thumbs=table.whole("thumbs", 1, _MOST_SAMPLES, usual.thumbs),
         errors_most=table.number_if("errors_most", 0.0, 1.0),
         ttft_ms_most=table.whole("ttft_ms_most", 1, 3_600_000)
         if table.has("ttft_ms_most")

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
 
+from inland.decide.lines.live_score import is_under, is_worse, score
+from inland.domain.feedback import NO_THUMB, Thumb
 from inland.domain.releases import Pace, Release, ReleaseState, Serving
 
 #: How long an engine keeps the adapter of a release that answers nobody any more, in seconds: for
@@ -100,17 +102,27 @@ _PAST = frozenset({ReleaseState.ROLLED_BACK, ReleaseState.RETIRED})
 @dataclass(frozen=True, slots=True)
 class Seen:
     """What answers of one release came to in a window. `late_ms`: the time that 95 of 100 first
-    tokens came within. `score`: a live one, of a hundred; None where nobody judges."""
+    tokens came within. `thumb`: what people said of them, since it went out."""
 
     answers: int = 0
     errors: int = 0
     late_ms: int = 0
-    score: float | None = None
+    thumb: Thumb = NO_THUMB
 
     @property
     def error_percent(self) -> float:
         """Of a hundred answers."""
         return 100 * self.errors / self.answers if self.answers else 0.0
+
+    def figures(self) -> dict[str, int]:
+        """As records have them."""
+        return {
+            "answers": self.answers,
+            "errors": self.errors,
+            "ttft_ms": self.late_ms,
+            "thumbs": self.thumb.all,
+            "thumbs_up": self.thumb.ups,
+        }
 
 
 def percents_wrong(percents: Sequence[int]) -> str:
@@ -141,11 +153,13 @@ def verdict(pace: Pace, candidate: Seen, incumbent: Seen, lasted_s: int) -> Verd
     """What is next for a release that has had its share of users for so long.
 
     `incumbent`: what the release that is live came to in the same window. Nothing is judged by
-    fewer than `pace.samples` answers, but for the time they may take.
+    fewer than `pace.samples` answers, but for the time they may take; what people say of them is
+    judged by no fewer than `pace.thumbs`, and by what is sure of it.
     """
     enough = candidate.answers >= pace.samples
     told = f"{candidate.answers} answers"
-    if enough and (wrong := _wrong(pace, candidate, incumbent)):
+    wrong = _wrong(pace, candidate, incumbent) if enough else ""
+    if wrong := wrong or _unliked(pace, candidate, incumbent):
         return Verdict(Then.ROLL_BACK, f"{wrong}, in {told}")
     if not enough:
         return Verdict(Then.WAIT, f"{told}, and {pace.samples} say something")
@@ -165,9 +179,6 @@ def _too_much(pace: Pace, candidate: Seen) -> str:
         return f"{candidate.error_percent:.1f} % errors, at most {100 * pace.errors_most:.1f}"
     if pace.ttft_ms_most is not None and candidate.late_ms > pace.ttft_ms_most:
         return f"first tokens within {candidate.late_ms} ms (95 %), at most {pace.ttft_ms_most}"
-    least = pace.live_score_least
-    if least is not None and candidate.score is not None and candidate.score < 100 * least:
-        return f"a live score of {candidate.score:.1f}, at least {100 * least:.1f}"
     return ""
 
 
@@ -181,8 +192,19 @@ def _worse(pace: Pace, candidate: Seen, incumbent: Seen) -> str:
     late_ms = max(before.late_ms, TTFT_FLOOR_MS) * (100 + pace.ttft_percent) // 100
     if compared and candidate.late_ms > late_ms:
         return f"first tokens within {candidate.late_ms} ms (95 %), at most {late_ms}"
-    if candidate.score is not None and incumbent.score is not None:
-        least = incumbent.score - pace.score_points
-        if candidate.score < least:
-            return f"a live score of {candidate.score:.1f}, at least {least:.1f}"
+    return ""
+
+
+def _unliked(pace: Pace, candidate: Seen, incumbent: Seen) -> str:
+    """What people surely like less than they may; empty where nothing is sure."""
+    liked, before = score(candidate.thumb), score(incumbent.thumb)
+    if liked is None or liked.count < pace.thumbs:
+        return ""
+    least = pace.live_score_least
+    if least is not None and is_under(liked, least):
+        return f"a live score of {liked}, at least {100 * least:.0f}"
+    if before is None or before.count < pace.thumbs:
+        return ""
+    if is_worse(liked, before, pace.score_points / 100):
+        return f"a live score of {liked}, against {before}"
     return ""
