@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from http.client import HTTPException  # noqa: TID251 - what `ContentLines` raises
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -11,8 +9,9 @@ from urllib.parse import quote
 
 import httpx  # noqa: TID251 - a unix socket of our own, no connection to anywhere
 
-from inland.content_lines import Answer, ContentLines
-from inland.domain.errors import Busy, InlandError
+from inland.content_lines import ContentLines
+from inland.domain.errors import Busy
+from inland.refusals import away, demand_allowed, heard, refusal
 
 #: Longer than control may hold a call back: a revocation waits for a lease (5 s), twice.
 CALL_LIMIT_S = 30.0
@@ -20,23 +19,10 @@ CALL_LIMIT_S = 30.0
 REPORT_LIMIT_S = 300.0
 #: And until every part of a vault was opened.
 CHECK_LIMIT_S = 24 * 3600.0
-_RETRY_AFTER_S = 2
-_WHY_CHARS = 2000
 _ROOT = "/factory/v1/"
 
 #: Query parameters; None leaves one out.
 Params = Mapping[str, str | int | None]
-
-
-@dataclass
-class Refused(InlandError):
-    """Control said no: the HTTP status, and what its problem details say."""
-
-    status: int
-    why: str
-
-    def __str__(self) -> str:
-        return self.why
 
 
 class FactoryClient:
@@ -162,8 +148,8 @@ class FactoryClient:
         """`length` bytes of `file` from `at` on, whole parts from that one on; returns when they
         are durable. Threads may put several at once. Raises EOFError where the file ends before."""
         path = f"assets/{_part(asset)}/parts/{number}"
-        with _heard():
-            _demand_allowed(self._content.send(f"{_ROOT}{path}", file, at, length))
+        with heard():
+            demand_allowed(self._content.send(f"{_ROOT}{path}", file, at, length))
 
     def finish_asset(self, asset: str) -> dict[str, Any]:
         return self._object("POST", f"assets/{_part(asset)}/finish")
@@ -198,9 +184,9 @@ class FactoryClient:
     def _asset_parts(self, asset: str, export: str, numbers: range, into: memoryview) -> int:
         path = f"assets/{_part(asset)}/exports/{_part(export)}/parts/{numbers[0]}"
         path += f"?count={len(numbers)}"
-        with _heard():
+        with heard():
             answer = self._content.receive(f"{_ROOT}{path}", into)
-        _demand_allowed(answer)
+        demand_allowed(answer)
         return answer.length
 
     def finish_export(self, asset: str, export: str) -> dict[str, Any]:
@@ -435,10 +421,10 @@ class FactoryClient:
             with self._http.stream("GET", f"{_ROOT}records", params={"tenant": tenant}) as reply:
                 if reply.status_code >= httpx.codes.BAD_REQUEST:
                     reply.read()
-                    raise _refusal(reply)
+                    raise refusal(reply)
                 yield reply.iter_bytes()
         except httpx.TransportError as error:
-            raise _away(error) from error
+            raise away(error) from error
 
     def destroy_records(
         self, tenant: str | None, before: str, *, only_tell: bool = False
@@ -477,41 +463,12 @@ class FactoryClient:
                 method, f"{_ROOT}{path}", params=given, json=body, timeout=limit
             )
         except httpx.TransportError as error:
-            raise _away(error) from error
+            raise away(error) from error
         if reply.status_code >= httpx.codes.BAD_REQUEST:
-            raise _refusal(reply)
+            raise refusal(reply)
         return reply
 
 
 def _part(text: str) -> str:
     """One segment of a path, whatever is in it."""
     return quote(text, safe="")
-
-
-@contextmanager
-def _heard() -> Iterator[None]:
-    """What keeps content's connections from an answer, as Busy."""
-    try:
-        yield
-    except (HTTPException, OSError) as error:
-        raise _away(error) from error
-
-
-def _demand_allowed(answer: Answer) -> None:
-    if answer.status >= httpx.codes.BAD_REQUEST:
-        raise _refusal(httpx.Response(answer.status, content=answer.words))
-
-
-def _away(error: Exception) -> Busy:
-    return Busy(f"control does not answer ({str(error) or type(error).__name__})", _RETRY_AFTER_S)
-
-
-def _refusal(reply: httpx.Response) -> Refused:
-    """What the problem details (RFC 9457) say, in one line."""
-    try:
-        problem = reply.json()
-        parts = [str(problem[name]) for name in ("title", "detail") if problem.get(name)]
-    except (ValueError, AttributeError, TypeError):
-        parts = []
-    why = ": ".join(dict.fromkeys(parts)) or f"HTTP status {reply.status_code}"
-    return Refused(reply.status_code, " ".join(why.split())[:_WHY_CHARS])

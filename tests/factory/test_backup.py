@@ -3,7 +3,8 @@
 import json
 from collections import Counter
 
-from inland.client import FactoryClient, Refused
+from inland.client import FactoryClient
+from inland.refusals import Refused
 from tests.chaos.load import Callers
 from tests.factory.running import MODEL, Running, running, verify_outside
 from tests.patience import until

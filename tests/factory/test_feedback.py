@@ -26,7 +26,7 @@ def test_what_a_tenant_says_of_an_answer_becomes_its_data_and_is_erased(
     file, body = tmp_path / "correction.txt", tmp_path / "body.json"
     file.write_text(CORRECTION)
     body.write_text(json.dumps({"model": MODEL, "messages": ASKED}))
-    words = ("--down", "--correction", str(file), "--messages", str(body))
+    words = ("--thumbs", "down", "--correction", str(file), "--messages", str(body))
     assert demo.json("feedback", "give", made.id, *words)["book"] == given.json()["book"]
     assert CORRECTION in demo.run("feedback", "show", made.id).stdout
 

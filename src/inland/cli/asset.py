@@ -258,7 +258,7 @@ def erase(
 
 def _certificate(factory: "FactoryClient", record: str) -> bytes:
     """The receipt of an erase's record, once a checkpoint covers it."""
-    from inland.client import Refused
+    from inland.refusals import Refused
 
     for _ in range(LOOKS):
         with suppress(Refused):  # each look waits for a while by itself

@@ -12,6 +12,7 @@ from inland.cli.failures import Failed
 from inland.cli.files import read_text
 from inland.cli.options import HomeOption, JsonOption
 from inland.cli.times import utc
+from inland.domain.feedback import Thumbs
 
 app = typer.Typer(
     help="Say what answers were worth, and make training data of it.", no_args_is_help=True
@@ -26,7 +27,7 @@ Receipt = Annotated[
 def give(
     receipt: Receipt,
     *,
-    up: Annotated[bool, typer.Option("--up/--down", help="It was a good answer, or none.")],
+    thumbs: Annotated[Thumbs, typer.Option(help="Whether it was a good answer.")],
     correction: Annotated[
         Path | None, typer.Option(help="A file: what the answer should have been.")
     ] = None,
@@ -39,7 +40,7 @@ def give(
 ) -> None:
     """Say something of an answer, as one of the tenant that was given it: set INLAND_API_KEY. What
     was said of it before is replaced."""
-    body: dict[str, Any] = {"receipt": receipt, "thumbs": "up" if up else "down"}
+    body: dict[str, Any] = {"receipt": receipt, "thumbs": thumbs.value}
     if correction is not None:
         body["correction"] = read_text(correction)
     if messages is not None:

@@ -341,7 +341,7 @@ COMMANDS: dict[str, list[tuple[Kind, list[str]]] | str] = {
         (Kind.TENANT, ["smollm2", "--tenant", "{}"]),
         (Kind.DEPLOYMENT, ["{}"]),
     ],
-    "inland feedback give": [(Kind.RECORD, ["{}", "--up"])],
+    "inland feedback give": [(Kind.RECORD, ["{}", "--thumbs", "up"])],
     "inland feedback list": [(Kind.TENANT, ["--tenant", "{}"])],
     "inland feedback remove": [(Kind.RECORD, ["{}"])],
     "inland feedback show": [(Kind.RECORD, ["{}"])],

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from inland.client import FactoryClient, Refused
+from inland.client import FactoryClient
 from inland.content_lines import ContentLines
 from inland.domain.errors import Busy
+from inland.refusals import Refused
 
 BODY = os.urandom(3 << 20)
 

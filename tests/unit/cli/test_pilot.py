@@ -14,7 +14,7 @@ from inland.cli.pilot.page import page
 from inland.cli.pilot.picture import picture
 from inland.cli.pilot.playing import Play, demand_over
 from inland.cli.pilot.story import ROUNDS, TENANT, Score, Story, given
-from inland.client import Refused
+from inland.refusals import Refused
 from tests.training.environment import ROOT
 
 GIVEN = given(ROOT / "examples")

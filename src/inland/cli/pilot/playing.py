@@ -106,7 +106,7 @@ class Play:
 
     def _begun(self, asset: str) -> dict[str, Any]:
         """A run over the newest data: this begins it, or its trigger did."""
-        from inland.client import Refused
+        from inland.refusals import Refused
 
         until = self.clock.monotonic() + FIND_S
         while True:
