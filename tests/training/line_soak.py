@@ -9,15 +9,19 @@ import os
 import signal
 import sys
 import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tests import memory_scan
 from tests.factory.running import MODEL, Running, running
-from tests.patience import until
 from tests.training.environment import ROOT, python
 
 TENANT = "works"
+#: Longest that a short training takes, and between two looks at it, in seconds.
+TRAINED_S, LOOK_S = 1800.0, 0.5
+T = TypeVar("T")
 #: A tenant that lets itself be trained on.
 DECLARED = f"""
 [[tenant]]
@@ -45,6 +49,15 @@ asset = "sums"
 suite = "sums"
 least = 0.0
 """
+
+
+def _awaited(found: Callable[[], T | None]) -> T:
+    """What is found once it is there: training takes its time where much else is done."""
+    end = time.monotonic() + TRAINED_S
+    while not (there := found()):
+        assert time.monotonic() < end, "it never came to that"
+        time.sleep(LOOK_S)
+    return there
 
 
 def _stage(factory: Running, folder: Path) -> Running:
@@ -78,9 +91,7 @@ def _train_step(admin: Running, run: str) -> dict[str, Any]:
         assert over or told["run"]["state"] == "running", told["run"]["why"]
         return over[0] if over else None
 
-    until(found, "it never trained")
-    step = found()
-    assert step is not None
+    step = _awaited(found)
     assert step["state"] == "done", step["why"]
     return step
 
@@ -115,11 +126,11 @@ def measure() -> dict[str, Any]:
         admin = _stage(factory, Path(folder))
         whole = _train_step(admin, _begun(admin, Path(folder), "whole"))
         cut = _begun(admin, Path(folder), "cut")
-        until(lambda: _is_kept(admin, cut, 2), "it never kept a checkpoint")
+        _awaited(lambda: _is_kept(admin, cut, 2))
         factory.kill("control")
         of_control = _train_step(admin, cut)
         hit = _begun(admin, Path(folder), "hit")
-        until(lambda: _is_kept(admin, hit, 2), "it never kept a checkpoint")
+        _awaited(lambda: _is_kept(admin, hit, 2))
         for pid in _trainers(factory):
             os.kill(pid, signal.SIGKILL)
         of_trainer = _train_step(admin, hit)
