@@ -379,6 +379,7 @@ COMMANDS: dict[str, list[tuple[Kind, list[str]]] | str] = {
     "inland model pull": [(Kind.MODEL, ["file:/nowhere", "--name", "{}"])],
     "inland model show": [(Kind.MODEL, ["{}"])],
     "inland model verify": "files",
+    "inland pilot": "files",  # its factory is its own
     "inland policy apply": "files",
     "inland policy check": "files",
     "inland policy defaults": "files",
