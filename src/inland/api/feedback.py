@@ -15,7 +15,8 @@ from inland.api.shapes import Shape
 from inland.api.waiting import wait_for
 from inland.domain.chat import CONTENT_CHARACTERS, MESSAGES
 from inland.domain.errors import BadInput
-from inland.domain.feedback import Feedback, Said, Thumbs
+from inland.domain.feedback import Feedback, Said
+from inland.domain.thumbs import Thumbs
 from inland.ledger.records import Record
 from inland.plant.feedback import about
 

@@ -10,8 +10,8 @@ from inland.api.control import Control
 from inland.api.problems import may
 from inland.api.shapes import Shape
 from inland.decide.lines.live_score import score
-from inland.domain.feedback import Thumb
 from inland.domain.releases import Evidence, Pace, Release, ReleaseState
+from inland.domain.thumbs import Thumb
 from inland.lines.origins import origin_of
 from inland.plant.release_orders import MOST_EVIDENCE, Order
 

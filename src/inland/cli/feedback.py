@@ -12,7 +12,7 @@ from inland.cli.failures import Failed
 from inland.cli.files import read_text
 from inland.cli.options import HomeOption, JsonOption
 from inland.cli.times import utc
-from inland.domain.feedback import Thumbs
+from inland.domain.thumbs import Thumbs
 
 app = typer.Typer(
     help="Say what answers were worth, and make training data of it.", no_args_is_help=True

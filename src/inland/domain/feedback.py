@@ -6,30 +6,11 @@ books. A thumb is none.
 
 import json
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 from inland.domain.chat import CONTENT_CHARACTERS, Role, conversation
 from inland.domain.errors import BadInput
-
-
-class Thumbs(StrEnum):
-    """Whether the answer was a good one."""
-
-    UP = "up"
-    DOWN = "down"
-
-
-@dataclass(frozen=True, slots=True)
-class Thumb:
-    """Of which answers how many were good."""
-
-    ups: int = 0
-    all: int = 0
-
-
-#: Nobody said anything.
-NO_THUMB = Thumb()
+from inland.domain.thumbs import Thumbs
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,12 @@ from threading import Lock
 
 from inland.domain.assets import PART_BYTES, Action, Asset, AssetKind, AssetState, part_count
 from inland.domain.errors import BadInput, Busy, Conflict, NotFound
-from inland.domain.feedback import Feedback, Said, Thumb, example
+from inland.domain.feedback import Feedback, Said, example
 from inland.domain.labels import Purpose
 from inland.domain.limits import Limits
 from inland.domain.lineage import derived
 from inland.domain.plant import Key
+from inland.domain.thumbs import Thumb
 from inland.ledger.records import REQUEST, Record
 from inland.plant.asset_claims import Claims
 from inland.plant.asset_rulings import AssetRulings, closed

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from inland.decide.lines.rollout import Seen
-from inland.domain.feedback import Thumb
 from inland.domain.releases import Release
+from inland.domain.thumbs import Thumb
 from inland.ledger.records import COMPLETE, FAILED
 from inland.plant.refitting import Told
 

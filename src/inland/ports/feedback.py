@@ -4,7 +4,8 @@ else."""
 from collections.abc import Collection
 from typing import Protocol
 
-from inland.domain.feedback import Feedback, Thumb
+from inland.domain.feedback import Feedback
+from inland.domain.thumbs import Thumb
 
 
 class FeedbackTable(Protocol):

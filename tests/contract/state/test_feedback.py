@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from inland.adapters.sql.database import Database, sqlite_url
-from inland.domain.feedback import Feedback, Thumb, Thumbs
+from inland.domain.feedback import Feedback
+from inland.domain.thumbs import Thumb, Thumbs
 from inland.ports.store import Store
 from tests import postgresql
 

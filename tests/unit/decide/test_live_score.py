@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from inland.decide.lines.live_score import Score, is_under, is_worse, score
-from inland.domain.feedback import Thumb
+from inland.domain.thumbs import Thumb
 
 THUMBS = some.integers(1, 500).flatmap(
     lambda count: some.integers(0, count).map(lambda ups: Thumb(ups, count))

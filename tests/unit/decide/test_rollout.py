@@ -18,8 +18,8 @@ from inland.decide.lines.rollout import (
     serving,
     verdict,
 )
-from inland.domain.feedback import Thumb
 from inland.domain.releases import Pace, Release, ReleaseState, Serving
+from inland.domain.thumbs import Thumb
 
 PACE = Pace(percents=(10, 50), soak_s=60, samples=20, error_points=2, ttft_percent=50)
 LIVE = Serving("r1", "acme", "notes", "base", "a1", 100)

@@ -284,3 +284,24 @@ def test_claims_are_answered_at_once_when_it_hurries_and_only_the_newest_count(t
         assert len(heard) >= 2
 
     asyncio.run(run())
+
+
+def test_a_client_that_is_cancelled_while_its_talk_ends_is_cancelled():
+    async def body():
+        async def lingers():
+            try:
+                await asyncio.Event().wait()
+            finally:
+                await asyncio.Event().wait()
+
+        talking = asyncio.create_task(lingers())
+        await asyncio.sleep(0)
+        ending = asyncio.create_task(client_module._end([talking]))
+        for _ in range(3):  # until the talk has heard of it, and lingers
+            await asyncio.sleep(0)
+        ending.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(ending, PATIENCE_S)
+        assert talking.cancelled()
+
+    run(body())

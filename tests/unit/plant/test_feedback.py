@@ -8,9 +8,10 @@ import pytest
 from inland.domain.assets import AssetKind, AssetState
 from inland.domain.chat import examples
 from inland.domain.errors import BadInput, Busy, Conflict, Denied, NotFound
-from inland.domain.feedback import Said, Thumb, Thumbs
+from inland.domain.feedback import Said
 from inland.domain.labels import Purpose
 from inland.domain.limits import Limits
+from inland.domain.thumbs import Thumb, Thumbs
 from inland.plant.asset_terms import AssetTerms
 from inland.plant.feedback import about
 from inland.ports.keys import KeyWithdrawn

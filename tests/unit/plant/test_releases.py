@@ -12,9 +12,10 @@ from inland.adapters.weights.shelf import Shelf
 from inland.decide.lines.rollout import LINGER_S, Seen
 from inland.domain.assets import AssetKind
 from inland.domain.errors import BadInput, Conflict, NotFound
-from inland.domain.feedback import Said, Thumb, Thumbs
+from inland.domain.feedback import Said
 from inland.domain.plant import Replica, ReplicaState
 from inland.domain.releases import Evidence, Pace, ReleaseState
+from inland.domain.thumbs import Thumb, Thumbs
 from inland.plant.models import model_of_asset
 from inland.plant.release_orders import Order
 from inland.plant.release_traffic import ReleaseTraffic

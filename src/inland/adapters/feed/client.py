@@ -6,7 +6,6 @@ The lease is counted from the moment an ask was sent, so control's count is neve
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -64,6 +63,18 @@ class Claims(Protocol):
     def take(self, allowances: Sequence[Allowance]) -> None:
         """What control says of the claims it was sent last."""
         ...
+
+
+async def _end(tasks: Sequence["asyncio.Task[None]"]) -> None:
+    """Cancel them, and wait until they have ended; a connection that broke is no fault of theirs.
+
+    Who waits may be cancelled as well, and is: their ends are told apart from that.
+    """
+    for one in tasks:
+        one.cancel()
+    for end in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(end, Exception) and not isinstance(end, OSError):
+            raise end
 
 
 class FeedClient:
@@ -155,10 +166,7 @@ class FeedClient:
         try:
             await self._listen(reader, writer)
         finally:
-            for one in talking:
-                one.cancel()
-                with suppress(asyncio.CancelledError, OSError):
-                    await one
+            await _end(talking)
 
     async def _tell_for_ever(self, writer: asyncio.StreamWriter, sharing: Sharing) -> None:
         number = 1

@@ -20,7 +20,8 @@ from sqlalchemy import (
 )
 
 from inland.adapters.sql.schema_base import Int64, metadata
-from inland.domain.feedback import Feedback, Thumb, Thumbs
+from inland.domain.feedback import Feedback
+from inland.domain.thumbs import Thumb, Thumbs
 
 FEEDBACK = Table(
     "feedback",

@@ -7,7 +7,7 @@ as Newcombe (1998, method 10) does. Both at 95 %, two-sided: what lies wholly on
 from dataclasses import dataclass
 from math import sqrt
 
-from inland.domain.feedback import Thumb
+from inland.domain.thumbs import Thumb
 
 #: The standard normal's 97.5th percentile.
 _Z = 1.959964

@@ -10,8 +10,8 @@ from enum import StrEnum
 from hashlib import sha256
 
 from inland.decide.lines.live_score import is_under, is_worse, score
-from inland.domain.feedback import NO_THUMB, Thumb
 from inland.domain.releases import Pace, Release, ReleaseState, Serving
+from inland.domain.thumbs import NO_THUMB, Thumb
 
 #: How long an engine keeps the adapter of a release that answers nobody any more, in seconds: for
 #: those who asked before, and wait.
