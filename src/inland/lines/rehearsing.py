@@ -3,21 +3,17 @@ gateway as anybody's questions, kept as an asset, so that a run that was cut lea
 """
 
 import json
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from inland.decide.lines.rehearsal import ANSWER_TOKENS, QUESTIONS
 from inland.domain.assets import AssetKind
-from inland.domain.errors import Busy
 from inland.domain.plant import Model
 from inland.lines.keeping import Content, Keeper, Making
+from inland.lines.questions import AT_ONCE, Questions
 from inland.lines.run_keys import RunKeys
 from inland.lines.steps.step import Doing
 from inland.ports.clock import Clock
 from inland.ports.tokens import Answered, Asked, Tokens
-
-#: Questions asked at once, and for how long one is asked again while there is no room, in seconds.
-AT_ONCE, PATIENCE_S, _PAUSE_S = 4, 900, 5
 
 
 class Rehearsals:
@@ -25,9 +21,7 @@ class Rehearsals:
 
     def __init__(self, keeper: Keeper, tokens: Tokens, keys: RunKeys, clock: Clock) -> None:
         self._keeper = keeper
-        self._tokens = tokens
-        self._keys = keys
-        self._clock = clock
+        self._questions = Questions(tokens, keys, clock)
 
     def of(self, doing: Doing, count: int, base: Model) -> tuple[str | None, tuple[str, ...]]:
         """The asset with up to so many answers, those of an earlier attempt of the run where there
@@ -61,24 +55,8 @@ class Rehearsals:
         return answers
 
     def _answered(self, doing: Doing, question: str) -> Answered:
-        run = doing.run
         asked = Asked(doing.line.base, (("user", question),), ANSWER_TOKENS)
-
-        def ask() -> Answered:
-            return self._tokens.ask(self._keys.text(run.id, run.tenant, run.line), asked)
-
-        return self._patiently(doing.go_on, ask)
-
-    def _patiently(self, go_on: Callable[[], None], ask: Callable[[], Answered]) -> Answered:
-        until_s = self._clock.monotonic() + PATIENCE_S
-        while True:
-            try:
-                return ask()
-            except Busy as busy:
-                if self._clock.monotonic() >= until_s:
-                    raise
-                self._clock.sleep(min(max(busy.retry_after_s, 1), _PAUSE_S))
-                go_on()
+        return self._questions.answered(doing, asked)
 
 
 def _is_whole(answer: Answered) -> bool:

@@ -5,22 +5,20 @@ answers scored where nothing else is; of the answers only what they are worth is
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from inland.domain.assets import Action
-from inland.domain.errors import BadInput, Busy
+from inland.domain.errors import BadInput
 from inland.domain.lines import Material
+from inland.lines.questions import AT_ONCE, Questions
 from inland.lines.reading import Readers, Use, place
 from inland.lines.run_keys import RunKeys
 from inland.lines.steps.step import Doing, Outcome
 from inland.ports.clock import Clock
 from inland.ports.tokens import Answered, Asked, Tokens
 
-#: Questions asked at once, and for how long one is asked again while there is no room, in seconds.
-AT_ONCE, PATIENCE_S = 4, 900
-_PAUSE_S = 5
 _ANSWERS = "answers"
 
 
@@ -32,9 +30,7 @@ class Suites:
     ) -> None:
         """`most`: tasks of one suite."""
         self._readers = readers
-        self._tokens = tokens
-        self._keys = keys
-        self._clock = clock
+        self._questions = Questions(tokens, keys, clock)
         self._most = most
 
     def scored(self, doing: Doing, model: str) -> Outcome:
@@ -89,23 +85,7 @@ class Suites:
     def _answered(self, doing: Doing, model: str, task: Any) -> Answered:
         messages = tuple((str(role), str(content)) for role, content in task["messages"])
         asked = Asked(model, messages, int(task["max_tokens"]))
-        run, line = doing.run, doing.line.name
-
-        def ask() -> Answered:
-            return self._tokens.ask(self._keys.text(run.id, run.tenant, line), asked)
-
         try:
-            return self._patiently(doing, ask)
+            return self._questions.answered(doing, asked)
         except BadInput as error:
             raise BadInput(f"suite task in line {task['line']}", error.why) from None
-
-    def _patiently(self, doing: Doing, ask: Callable[[], Answered]) -> Answered:
-        until_s = self._clock.monotonic() + PATIENCE_S
-        while True:
-            try:
-                return ask()
-            except Busy as busy:
-                if self._clock.monotonic() >= until_s:
-                    raise
-                self._clock.sleep(min(max(busy.retry_after_s, 1), _PAUSE_S))
-                doing.go_on()
