@@ -46,8 +46,3 @@ def checked_place(place: str, stands: str, operated: str | None = None) -> Place
         if not is_country(code):
             raise BadInput(field, f"{code!r} is no ISO 3166-1 alpha-2 code and not ZZ")
     return Place(place, where, who)
-
-
-def site_label(owner: str, site: Place) -> Label:
-    """The label a tenant has unless told otherwise: processed at this site, under its operator."""
-    return checked_label(owner, (site.stands, site.operated))

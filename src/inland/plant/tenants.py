@@ -9,7 +9,7 @@ from inland.domain.labels import FACTORY, Classification, Label, Purpose
 from inland.domain.places import Place
 from inland.domain.plant import Tenant
 from inland.plant.changes import FACTORY_FILE, Change, Changes
-from inland.plant.labels import checked_codes, checked_label, site_label
+from inland.plant.labels import checked_codes, checked_label
 from inland.ports.state import StateTables
 
 RECORD_KEY_BYTES = 32
@@ -46,9 +46,9 @@ class Tenants:
         Raises BadInput, or Conflict when the name is taken.
         """
         check_tenant_name(name)
-        label = site_label(name, self._site)
-        if jurisdictions is not None:
-            label = checked_label(name, jurisdictions, classification, purposes)
+        if jurisdictions is None:
+            jurisdictions = (self._site.stands, self._site.operated)
+        label = checked_label(name, jurisdictions, classification, purposes)
         if storage is not None:
             label = replace(label, storage=checked_codes("storage", storage))
         with self._changes.store.read() as transaction:

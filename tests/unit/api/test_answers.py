@@ -28,6 +28,9 @@ def test_a_tenant_is_added_listed_suspended_and_resumed(factory):
     apart = {"name": "apart", "jurisdictions": ["EU"], "storage": ["DE"]}
     label = operator.post("/factory/v1/tenants", json=apart).json()["label"]
     assert (label["jurisdictions"], label["storage"]) == (["EU"], ["DE"])
+    here = {"name": "here", "classification": "public", "purposes": ["serve", "train"]}
+    label = operator.post("/factory/v1/tenants", json=here).json()["label"]
+    assert (label["classification"], label["purposes"]) == ("public", ["serve", "train"])
     assert operator.post("/factory/v1/tenants", json={"name": "new"}).status_code == 409
     body = {"purposes": ["serve", "train"]}
     told = operator.post("/factory/v1/tenants/new/label", json=body).json()["label"]
@@ -38,7 +41,7 @@ def test_a_tenant_is_added_listed_suspended_and_resumed(factory):
     assert operator.post("/factory/v1/tenants/new/resume").json()["suspended"] is False
     assert operator.post("/factory/v1/tenants/nope/suspend").status_code == 404
     names = [one["id"] for one in operator.get("/factory/v1/tenants").json()]
-    assert names == ["acme", "apart", "demo", "new"]
+    assert names == ["acme", "apart", "demo", "here", "new"]
     assert [t["id"] for t in factory.as_("acme-admin").get("/factory/v1/tenants").json()] == [
         "acme"
     ]
