@@ -214,8 +214,8 @@ class Material:
 
 @dataclass(frozen=True, slots=True)
 class Serves:
-    """What is live under the name that a line releases when a run of it begins. `digest`: the
-    adapter asset's."""
+    """What is live under the name that a line releases when a run of it begins. `digest`: of the
+    adapter as the run that trained it knew it; the asset's where no run did."""
 
     release: str
     adapter: str

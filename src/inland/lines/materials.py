@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from inland.decide.residency import is_visible
 from inland.domain.assets import ASSET, Asset, AssetKind, AssetState
 from inland.domain.errors import BadInput
-from inland.domain.lines import KeptLine, Line, Material, Materials, Serves
+from inland.domain.lines import KeptLine, Line, Material, Materials, Serves, StepKind
 from inland.domain.plant import Key, Role
 from inland.domain.snapshot import Snapshot
 from inland.plant.assets import Assets
@@ -59,7 +59,12 @@ class Shelf:
             return None
         with self._changes.store.read() as transaction:
             live = live_of(transaction.state, kept.tenant, kept.line.release)
-        return None if live is None else Serves(live.id, live.adapter, live.digest)
+            if live is None:
+                return None
+            trained = transaction.lines.steps(live.evidence.run).get(StepKind.TRAIN)
+        if trained is None or trained.outputs.get("adapter") != live.adapter:
+            return Serves(live.id, live.adapter, live.digest)
+        return Serves(live.id, live.adapter, str(trained.outputs["digest"]))
 
     def _there(self, tenant: str, names: Iterable[str]) -> list[Asset]:
         """Its own and those shared with it, the oldest first."""

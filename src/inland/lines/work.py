@@ -149,8 +149,8 @@ class Worker:
                 line,
                 run.materials,
                 steps,
-                lambda kind, digest: _there(
-                    transaction, tables.done_before(run.tenant, run.line, kind, digest)
+                lambda digest: _there(
+                    transaction, tables.done_before(run.tenant, run.line, digest)
                 ),
             )
         if isinstance(move, Over):

@@ -41,7 +41,7 @@ class LineTables(Protocol):
 
     def remove_step(self, run: str, kind: StepKind) -> None: ...
 
-    def done_before(self, tenant: str, line: str, kind: StepKind, digest: str) -> Step | None:
+    def done_before(self, tenant: str, line: str, digest: str) -> Step | None:
         """The newest step of a line's runs that was done with inputs of that digest."""
         ...
 

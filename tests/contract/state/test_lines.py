@@ -73,12 +73,9 @@ def test_all_that_was_put_is_there(store: Store):
         assert transaction.lines.run("run-0") == RUN
         assert transaction.lines.under_way() == [RUN]
         assert transaction.lines.steps("run-0") == {StepKind.CHECK: STEP}
-        before = transaction.lines.done_before("acme", "nightly", StepKind.CHECK, "in")
+        before = transaction.lines.done_before("acme", "nightly", "in")
         assert before == STEP
-        for asked in (
-            ("demo", "nightly", StepKind.CHECK, "in"),
-            ("acme", "x", StepKind.CHECK, "in"),
-        ):
+        for asked in (("demo", "nightly", "in"), ("acme", "x", "in"), ("acme", "nightly", "x")):
             assert transaction.lines.done_before(*asked) is None
     with store.write() as transaction:
         transaction.lines.remove_step("run-0", StepKind.CHECK)

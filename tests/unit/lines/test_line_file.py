@@ -33,6 +33,9 @@ def _changed(old: str, new: str) -> str:
     return TRAINED.replace(old, new, 1)
 
 
+UNRELEASED = _changed('[release]\nname = "work-orders"', "")
+
+
 @pytest.mark.parametrize(
     ("text", "field", "says"),
     [
@@ -62,7 +65,8 @@ def _changed(old: str, new: str) -> str:
         (_changed('on = "data"', 'on = "moon"'), "trigger[1].on", "data, schedule"),
         (_changed('train = ["work-order-notes"]', "train = []"), "data.train", "needs one"),
         (_changed('["work-order-notes"]', '["a", "a"]'), "data.train", "once"),
-        (_changed('[release]\nname = "work-orders"', ""), "rollout", "[release]"),
+        (UNRELEASED, "method.start", "[release]"),
+        (UNRELEASED.replace('start = "live"', ""), "rollout", "[release]"),
         (UNTRAINED.replace("[[gate.score]]", "[[gate.regression]]"), "gate.regression[1]", "most"),
         (
             UNTRAINED.replace("[[gate.score]]", "[[gate.regression]]").replace("least", "most"),

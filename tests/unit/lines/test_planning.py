@@ -7,7 +7,16 @@ from hypothesis import strategies as st
 
 from inland.decide.lines.line_file import line_of
 from inland.decide.lines.planning import REUSED, Do, Over, digest_of, next_move
-from inland.domain.lines import Material, Materials, Method, RunState, Step, StepKind, StepState
+from inland.domain.lines import (
+    Material,
+    Materials,
+    Method,
+    RunState,
+    Serves,
+    Step,
+    StepKind,
+    StepState,
+)
 from tests.unit.lines.test_line_file import TRAINED, UNTRAINED
 
 LINE, PLAIN = line_of(TRAINED), line_of(UNTRAINED)
@@ -20,7 +29,7 @@ MATERIALS = Materials(
 )
 
 
-def nothing(kind, digest):
+def nothing(digest):
     return None
 
 
@@ -31,11 +40,11 @@ def done(move: Do, run="r", out="x") -> Step:
     )
 
 
-def walked(line, materials, before=nothing):
+def walked(line, materials, before=nothing, out="x"):
     """Every step of a run, in order, and how it ended."""
     steps: dict[StepKind, Step] = {}
     while isinstance(move := next_move(line, materials, steps, before), Do):
-        steps[move.kind] = move.reuse or done(move)
+        steps[move.kind] = move.reuse or done(move, out=out)
     return steps, move
 
 
@@ -72,17 +81,9 @@ def test_what_was_refused_or_failed_ends_the_run():
 def _reused(changed_line, changed) -> set[StepKind]:
     """Which steps of a second run are not done again."""
     first, _ = walked(LINE, MATERIALS)
-    known = {(kind, step.inputs_digest): step for kind, step in first.items()}
-    taken = set()
-
-    def before(kind, digest):
-        found = known.get((kind, digest))
-        if found is not None:
-            taken.add(kind)
-        return found
-
-    walked(changed_line, changed, before)
-    return taken
+    known = {step.inputs_digest: replace(step, reused="r") for step in first.values()}
+    again, _ = walked(changed_line, changed, known.get, out="y")
+    return {kind for kind, step in again.items() if step.reused}
 
 
 def test_what_did_not_change_is_not_done_again():
@@ -95,6 +96,15 @@ def test_what_did_not_change_is_not_done_again():
     assert StepKind.TRAIN not in _reused(seeded, MATERIALS)
     strict = replace(LINE, gate=replace(LINE.gate, regressions=()))
     assert _reused(strict, MATERIALS) == REUSED - {StepKind.GATE}
+
+
+def test_what_one_runs_evaluation_found_is_the_baseline_of_the_next():
+    first, _ = walked(LINE, MATERIALS)
+    serves = Serves("a-release", "an-asset", str(first[StepKind.TRAIN].outputs["digest"]))
+    new = (Material("work-order-notes", "a2", 2, "d9"),)
+    assert _reused(LINE, replace(MATERIALS, train=new, serves=serves)) == {StepKind.BASELINE}
+    other = replace(serves, digest="another")
+    assert _reused(LINE, replace(MATERIALS, train=new, serves=other)) == set()
 
 
 def test_of_a_base_that_nobody_can_know_nothing_is_taken_for_done():

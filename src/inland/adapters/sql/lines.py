@@ -151,12 +151,11 @@ class SqlLines:
         which = (STEPS.c.run == run) & (STEPS.c.kind == kind.value)
         self._connection.execute(delete(STEPS).where(which))
 
-    def done_before(self, tenant: str, line: str, kind: StepKind, digest: str) -> Step | None:
+    def done_before(self, tenant: str, line: str, digest: str) -> Step | None:
         query = select(STEPS).join(RUNS, RUNS.c.id == STEPS.c.run)
         query = query.where(
             RUNS.c.tenant == tenant,
             RUNS.c.line == line,
-            STEPS.c.kind == kind.value,
             STEPS.c.inputs_digest == digest,
             STEPS.c.state == StepState.DONE.value,
         ).order_by(STEPS.c.ended_unix_us.desc(), STEPS.c.run)

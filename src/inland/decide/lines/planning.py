@@ -40,8 +40,8 @@ class Over:
     why: str = ""
 
 
-#: The step that was done before with these inputs, by kind and digest.
-Before = Callable[[StepKind, str], Step | None]
+#: The step that was done before with these inputs, by their digest.
+Before = Callable[[str], Step | None]
 
 
 def next_move(
@@ -62,7 +62,7 @@ def next_move(
                 inputs = inputs_of(kind, line, materials, steps)
                 digest = digest_of(inputs)
                 known = kind in REUSED and materials.base is not None
-                return Do(kind, inputs, digest, before(kind, digest) if known else None)
+                return Do(kind, inputs, digest, before(digest) if known else None)
             case _:
                 assert_never(state)
     return Over(RunState.DONE)
@@ -71,7 +71,11 @@ def next_move(
 def inputs_of(
     kind: StepKind, line: Line, materials: Materials, steps: Mapping[StepKind, Step]
 ) -> dict[str, Any]:
-    """All that a step's outputs follow from, digests where it is content."""
+    """All that a step's outputs follow from, digests where it is content.
+
+    A model answers alike as what serves and as a candidate: what one run's evaluation found is the
+    next one's baseline.
+    """
     suites = dict(zip((one.name for one in line.suites), _digests(materials.suites), strict=True))
     data = {"train": _digests(materials.train), "holdout": _digests(materials.holdout)}
     method = None if line.method is None else asdict(line.method)
@@ -80,13 +84,13 @@ def inputs_of(
             given: dict[str, Any] = {"base": materials.base, "suites": suites, **data}
         case StepKind.BASELINE:
             serves = None if materials.serves is None else materials.serves.digest
-            given = {"base": materials.base, "serves": serves, "suites": suites}
+            return _asking(materials.base, serves, suites)
         case StepKind.TRAIN:
             start = materials.start(line.method)
             given = {"base": materials.base, "method": method, **data}
             given["start"] = None if start is None else start.digest
         case StepKind.EVALUATE:
-            given = {"base": materials.base, "candidate": _candidate(steps), "suites": suites}
+            return _asking(materials.base, _candidate(steps), suites)
         case StepKind.GATE:
             given = {
                 "gate": asdict(line.gate),
@@ -120,6 +124,11 @@ def text_of(value: Any) -> str:
 
 def _digests(materials: tuple[Material, ...]) -> list[str]:
     return [one.digest for one in materials]
+
+
+def _asking(base: str | None, candidate: str | None, suites: Mapping[str, str]) -> dict[str, Any]:
+    """What the scores of a model follow from. `candidate`: its adapter's digest; None: the base."""
+    return {"step": "ask", "base": base, "candidate": candidate, "suites": suites}
 
 
 def _candidate(steps: Mapping[StepKind, Step]) -> str | None:
