@@ -35,6 +35,8 @@ HIDDEN = "\ufdd0"
 _MOST_REMEMBERED = 10_000
 #: How places in a text are kept: four bytes each, for there may be millions.
 _PLACES = "I"
+#: A text that is looked at in one go rather than character by character, in characters.
+_LONG = 64
 #: What one character becomes is no longer than this, in characters: else it is left as it is.
 _LONGEST = 4
 
@@ -83,17 +85,7 @@ def _plain(sign: str) -> str:
             return plain if len(plain) <= _LONGEST else sign
 
 
-class _Strings(dict[int, str]):
-    """The same, as texts."""
-
-    def __missing__(self, point: int) -> str:
-        if len(self) >= _MOST_REMEMBERED:
-            self.clear()
-        made = self[point] = _TABLE.of(chr(point))
-        return made
-
-
-_TABLE, _STRINGS = _Table(), _Strings()
+_TABLE = _Table()
 
 
 def folded(text: str) -> str:
@@ -199,26 +191,29 @@ class Folding:
         """Characters that stand for themselves."""
         if part.isascii():
             self._same(part, out)
-            return
-        plain, others = part.translate(_TABLE), _TABLE.others
-        if others.keys().isdisjoint(part):
-            self._same(plain, out)
-            return
-        self._spread(part, out)
+        elif len(part) >= _LONG:
+            self._add_long(part, out)
+        else:
+            plain = part.translate(_TABLE)
+            if _TABLE.others.keys().isdisjoint(part):
+                self._same(plain, out)
+                return
+            for at, sign in enumerate(part, self.read):
+                self._put(sign, at, at + 1, out)
 
-    def _spread(self, part: str, out: list[str]) -> None:
-        """Characters some of which became none, or several."""
-        from inland.decide.guard import widths  # arrays take memory, and most texts need none
+    def _add_long(self, part: str, out: list[str]) -> None:
+        from inland.decide.guard import characters  # arrays take memory, and most texts need none
 
-        made = part.translate(_STRINGS)
-        some, self._unseen, hidden = widths.spread(part, _TABLE.of, self._unseen, UNSEEN_IN_A_ROW)
-        if len(hidden):
-            made = widths.hidden_in(made, some, hidden, HIDDEN)
-        starts, ends = self._places(), self._ends
-        for array_, more in zip((starts, ends), widths.places(self.read, some), strict=True):
-            array_.frombytes(more)
+        made = characters.folded(part, _TABLE.of, self._unseen, UNSEEN_IN_A_ROW, HIDDEN)
+        if made.of is None:
+            self._same(made.text, out)
+            return
+        starts, begins = self._places(), made.of + self.read
+        starts.frombytes(begins.astype(_PLACES).tobytes())
+        self._ends.frombytes((begins + 1).astype(_PLACES).tobytes())
+        self._unseen = made.unseen
         self.read += len(part)
-        out.append(made)
+        out.append(made.text)
 
     def _places(self) -> "array[int]":
         """Where characters begin, from here on apart from where they stand."""

@@ -4,86 +4,99 @@ Nothing here is done once a candidate but a few steps of a vector, so a text of 
 almost right costs little more than another of its length.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from inland.decide.guard.forms import Forms
 from inland.decide.guard.recognisers import RECOGNISERS, Check, Recogniser
-from inland.decide.guard.signs import Mask, Places, Signs
+from inland.decide.guard.signs import BEFORE, BEHIND, PIECE, Mask, Places, Signs
 from inland.domain.errors import BadInput
 
-#: How much of a text is looked at in one go, in characters: it bounds what that takes of memory.
-PIECE = 16_384
-#: What is seen before and behind a piece, in characters: more than any number and what ties it.
-_BEFORE, _BEHIND = 2, 128
-
-
-#: From where to where in a text, and which recogniser's (its place among those asked). There may be
-#: many: nothing dearer than a tuple.
+#: Where one begins in a text, by which rule, and where it ends. There may be many: nothing dearer
+#: than a tuple.
 Number = tuple[int, int, int]
+#: How one is sorted, as an integer: by where it begins, then the longest first, then by its rule.
+_PLACE_BITS, _RULE_BITS = 20, 20
+_LAST = (1 << _PLACE_BITS) - 1
 
 
 class Numbers:
-    """Some recognisers, asked together. `written`: an expression of where any of their numbers may
-    be; `begun`: of every beginning of one; `least`: characters of the shortest."""
+    """Some recognisers, each with the rules that ask for it, asked together. `written`: an
+    expression of where any of their numbers may be; `begun`: of every beginning of one; `least`:
+    characters of the shortest."""
 
-    __slots__ = ("_checks", "_forms", "_owners", "begun", "least", "written")
+    __slots__ = ("_checks", "_forms", "_piece", "_rules", "begun", "least", "written")
 
-    def __init__(self, recognisers: Sequence[Recogniser]) -> None:
-        self._checks = [one.check for one in recognisers]
-        forms = [form for one in recognisers for form in one.forms]
-        self._forms = Forms(forms)
-        self.written = _edged("|".join(form.pattern.written for form in forms))
-        self.begun = [_edged(form.begun) for form in forms]
-        self.least = min(form.pattern.least for form in forms)
-        self._owners = np.repeat(
-            np.arange(len(recognisers)), [len(one.forms) for one in recognisers]
-        )
+    def __init__(
+        self, asked: Sequence[tuple[Recogniser, Sequence[int]]], piece_characters: int = PIECE
+    ) -> None:
+        """`piece_characters`: how much of a text is looked at in one go, `PIECE` at most."""
+        self._piece = piece_characters
+        self._checks = [one.check for one, _ in asked]
+        self._rules = [np.array(rules)[:, None] for _, rules in asked]
+        forms = [(form, whose) for whose, (one, _) in enumerate(asked) for form in one.forms]
+        self._forms = Forms([form for form, _ in forms], [whose for _, whose in forms])
+        self.written = _edged("|".join(form.pattern.written for form, _ in forms))
+        self.begun = [_edged(form.begun) for form, _ in forms]
+        self.least = min(form.pattern.least for form, _ in forms)
 
-    def found(self, text: str, since: int, before: int) -> Iterator[Number]:
+    def found(self, text: str, since: int, before: int) -> list[Number]:
         """What begins in a folded `text` from `since` on and before `before`, none inside another:
         the longest that begin the furthest to the left, several times where it is several's."""
+        found: list[Number] = []
         past = since
-        for begin in range(since, before, PIECE):
-            base = max(0, begin - _BEFORE)
-            end = min(before, begin + PIECE)
-            signs = Signs(text[base : end + _BEHIND])
-            last = -1
-            for start, less, whose in self._proved(signs, max(begin, past) - base, end - base):
-                number_end = base - less
-                if base + start >= past or (base + start == last and number_end == past):
-                    last, past = base + start, number_end
-                    yield last, past, whose
+        for begin in range(since, before, self._piece):
+            base = max(0, begin - BEFORE)
+            end = min(before, begin + self._piece)
+            signs = Signs(text[base : end + BEHIND])
+            starts, rules, ends = self._proved(signs, max(begin, past) - base, end - base)
+            if len(starts):
+                apart = not (starts[1:] < ends[:-1]).any()
+                some = zip(
+                    (base + starts).tolist(), rules.tolist(), (base + ends).tolist(), strict=True
+                )
+                found += some if apart else _outermost(some)
+                past = found[-1][2]
+        return found
 
-    def _proved(self, signs: Signs, since: int, before: int) -> list[tuple[int, int, int]]:
+    def _proved(self, signs: Signs, since: int, before: int) -> tuple[Places, Places, Places]:
         """All that prove true, the furthest to the left first, of these the longest: where they
-        start, less than nothing by where they end, and whose they are."""
-        places, rows = self._forms.fits(signs, signs.starts(since, before))
-        if not len(rows):
-            return []
-        ends = places + self._forms.lengths[rows]
-        whole = ~signs.goes_on[ends]
-        places, ends, owners = places[whole], ends[whole], self._owners[rows[whole]]
-        order = np.argsort(owners, kind="stable")
-        places, ends, owners = places[order], ends[order], owners[order]
-        proved = np.empty(len(owners), np.bool_)
-        bounds = np.searchsorted(owners, np.arange(len(self._checks) + 1)).tolist()
-        for check, first, last in zip(self._checks, bounds[:-1], bounds[1:], strict=True):
-            if first < last:
-                row = slice(first, last)
-                proved[row] = _proves(check, signs, places[row], ends[row])
-        places, ends, owners = places[proved], ends[proved], owners[proved]
-        starts, lasts = signs.at[places], -(signs.at[ends - 1] + 1)
-        some = zip(starts.tolist(), lasts.tolist(), owners.tolist(), strict=True)
-        return sorted(set(some))  # several forms of one may fit
+        start, by which rules, and where they end."""
+        keys = []
+        for whose, starts, ends in self._forms.fits(signs, signs.starts(since, before)):
+            proved = _proves(self._checks[whose], signs, starts, ends)
+            firsts, lasts = signs.at[starts[proved]], signs.at[ends[proved] - 1]
+            places = firsts << _PLACE_BITS | _LAST - 1 - lasts
+            keys.append((places << _RULE_BITS | self._rules[whose]).ravel())
+        key = _distinct(np.concatenate(keys)) if keys else np.zeros(0, np.int64)
+        ends = _LAST - (key >> _RULE_BITS & _LAST)
+        return key >> _PLACE_BITS + _RULE_BITS, key & (1 << _RULE_BITS) - 1, ends
 
 
-def _proves(check: Check, signs: Signs, starts: Places, ends: Places) -> Mask | bool:
+def _distinct(some: Places) -> Places:
+    """Sorted, each once: several forms of one recogniser may fit."""
+    some.sort()
+    return np.concatenate((some[:1], some[1:][some[1:] != some[:-1]]))
+
+
+def _outermost(some: Iterable[Number]) -> list[Number]:
+    """None that begins inside one before it."""
+    found: list[Number] = []
+    last = past = 0
+    for one in some:
+        start, _, end = one
+        if start >= past or (start == last and end == past):
+            last, past = start, end
+            found.append(one)
+    return found
+
+
+def _proves(check: Check, signs: Signs, starts: Places, ends: Places) -> Mask:
     try:
         return check(signs, starts, ends)
     except Exception:  # noqa: BLE001 - a fault here ends no request; what is unsure is kept back
-        return True
+        return np.ones(len(starts), np.bool_)
 
 
 def named(names: Iterable[str]) -> list[Recogniser]:

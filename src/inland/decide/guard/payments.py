@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from inland.decide.guard.check_digits import luhn, mod_97_10, value
+from inland.decide.guard.check_digits import luhn, mod_97_10
 from inland.decide.guard.signs import Mask, Places, Signs, Values
 
 #: Networks of cards: the first and the last of a range of beginnings, and how long numbers are.
@@ -70,7 +70,7 @@ _CARD_LENGTHS = _lengths_of_cards()
 
 def card(signs: Signs, starts: Places, ends: Places) -> Mask:
     """Payment cards of a known network, of a length that network has, by Luhn."""
-    lengths = _CARD_LENGTHS[value(signs.number(starts, 4))] >> (ends - starts)
+    lengths = _CARD_LENGTHS[signs.four(starts, 0)] >> (ends - starts)
     return (lengths & 1 == 1) & luhn(signs, starts, ends)
 
 

@@ -4,7 +4,7 @@ One automaton says whether there is anything at all, one where at a text's end s
 beginning; only where the first says yes is each rule asked.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -60,8 +60,7 @@ class Rules:
         first = next((one for one in guards if one.act is Act.BLOCK), guards[0])
         self._unseen = self._add(first, UNSEEN)
         self._numbers = numbers = _numbers(asked) if asked else None
-        self._whose = [*asked.values()]
-        self._of_numbers = {rule for rules in self._whose for rule in rules}
+        self._of_numbers = {rule for rules in asked.values() for rule in rules}
         begun, written = [one.begun for one in patterns], [one.written for one in patterns]
         least = [one.least for one in patterns]
         if numbers is not None:
@@ -69,6 +68,7 @@ class Rules:
             least.append(numbers.least)
         self.least = min(least)
         self.masks = [one.mask for one in self.rules]
+        self.blocking = {at for at, one in enumerate(self.rules) if one.act is Act.BLOCK}
         self._any = Automaton("|".join(written))
         self._tail = Automaton(rf"(?:{'|'.join(begun)})\z")
 
@@ -93,13 +93,14 @@ class Rules:
         first = self._any.first(text, since)
         if first is None or first >= before:
             return hidden
-        found = hidden + self._found_numbers(text, first, before, resume)
+        numbers = self._found_numbers(text, first, before, resume)
+        found = hidden + numbers
         for rule, automaton in self._patterns:
             for start, end in automaton.spans(text, max(first, resume.get(rule, 0))):
                 if start >= before:
                     break
                 found.append((start, rule, end))
-        return sorted(found)
+        return numbers if len(found) == len(numbers) else sorted(found)
 
     def _hidden(self, text: str, since: int, before: int) -> Iterator[Span]:
         """What may have become a match, had more than invisible characters followed it."""
@@ -118,15 +119,14 @@ class Rules:
         if self._numbers is None:
             return []
         past = max([first, *(end for rule, end in resume.items() if rule in self._of_numbers)])
-        found, rules = self._numbers.found(text, past, before), self._whose
-        return [(start, rule, end) for start, end, whose in found for rule in rules[whose]]
+        return self._numbers.found(text, past, before)
 
 
-def _numbers(names: Iterable[str]) -> "Numbers":
+def _numbers(asked: dict[str, list[int]]) -> "Numbers":
     """Loaded where numbers are looked for: arrays take memory, and most factories need none."""
     from inland.decide.guard.numbers import Numbers, named
 
-    return Numbers(named(names))
+    return Numbers([*zip(named(asked), asked.values(), strict=True)])
 
 
 def check(guards: tuple[Guard, ...]) -> None:

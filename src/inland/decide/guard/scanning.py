@@ -108,6 +108,8 @@ class Scanner:
 
     def _replaced(self, text: str, spans: list[Span], held: int) -> str:
         """What goes on of the text up to `held`, with masks."""
+        if self._is_plain(spans):
+            return self._masked(spans, held)
         begin, folding, resume = len(self._before), self._folding, self._resume
         rules, masks = self._rules.rules, self._rules.masks
         out: list[str] = []
@@ -130,6 +132,31 @@ class Scanner:
         self._count(spans)
         if at <= held:
             out.append(self._kept(at - begin, held - begin))
+        return "".join(out)
+
+    def _is_plain(self, spans: list[Span]) -> bool:
+        """Whether all of them are replaced, each where it stands."""
+        if self._is_json or not self._folding.is_plain:
+            return False
+        return self._rules.blocking.isdisjoint(map(itemgetter(1), spans))
+
+    def _masked(self, spans: list[Span], held: int) -> str:
+        """The same where nothing blocks and places are the same in the text as it came: there may
+        be hundreds of spans."""
+        begin, came, masks = len(self._before), self._folding.came, self._rules.masks
+        out: list[str] = []
+        covered = self._covered
+        at = max(0, covered - begin)
+        for start, of, end in spans:
+            if start >= covered:
+                out += came[at : start - begin], masks[of]
+            if end > covered:
+                covered = end
+                at = end - begin
+        self._covered = covered
+        self._resume.update({of: end for _, of, end in spans})
+        self._count(spans)
+        out.append(came[at : held - begin])
         return "".join(out)
 
     def _blocks(self, text: str, span: Span, rule: Rule, *, is_new: bool) -> bool:
