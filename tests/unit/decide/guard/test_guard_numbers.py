@@ -1,6 +1,7 @@
 """All numbers asked at once are those that are found place by place, in one piece or in many."""
 
 from functools import cache
+from itertools import product
 
 import pytest
 from hypothesis import given
@@ -72,6 +73,14 @@ def test_what_begins_in_a_part_of_a_text_is_found_with_all_that_stands_around(
 def test_a_long_text_of_almost_numbers_holds_what_its_places_hold(kind: str):
     text = " ".join(ALMOST[kind] * 40)[:1000]
     assert every().found(text, 0, len(text)) == numbers_in(text)
+
+
+@pytest.mark.parametrize("number", ["4111 1111 1111 1111", "A123456789", "11010519491231002X"])
+def test_what_stands_on_either_side_ties_a_number_or_does_not(number: str):
+    edges = ("", "x", "7", "-", "-x", "-7", ".", ".x", ".7", " 7", "- 7", "_", "é", "-.7")
+    for before, after in product(edges, edges):
+        text = f"{before[::-1]}{number}{after}"
+        assert every().found(text, 0, len(text)) == numbers_in(text), text
 
 
 def test_a_number_is_told_of_once_for_each_rule_that_asks():
