@@ -17,6 +17,7 @@ _FOR_CHILDREN = (
     "VIRTUAL_ENV",
     "TMPDIR",
     "CREDENTIALS_DIRECTORY",
+    "INLAND_TRAINER",
 )
 
 
@@ -26,6 +27,8 @@ class Settings:
 
     `api_key`: whose key every command calls control with (INLAND_API_KEY); else the operator's.
     `credentials`: the folder of systemd's credentials, where the service has any.
+    `trainer`: the Python environment that has the trainer's libraries (INLAND_TRAINER), where it is
+    neither the one that runs this nor the one beside it.
     `environment` is the whole of it, for pip alone; `child_environment` is what the factory's
     processes run with.
     """
@@ -34,6 +37,7 @@ class Settings:
     cache: Path
     api_key: str | None = field(default=None, repr=False)
     credentials: Path | None = None
+    trainer: Path | None = None
     environment: dict[str, str] = field(default_factory=dict, repr=False)
     child_environment: dict[str, str] = field(default_factory=dict, repr=False)
 
@@ -49,18 +53,21 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
         cache=Path(given.get("INLAND_CACHE") or cache / "inland").absolute(),
         api_key=given.get("INLAND_API_KEY") or None,
         credentials=_folder(given.get("CREDENTIALS_DIRECTORY")),
+        trainer=_folder(given.get("INLAND_TRAINER")),
         environment=given,
         child_environment=_for_children(given),
     )
 
 
 def _folder(text: str | None) -> Path | None:
-    return Path(text) if text else None
+    return Path(text).absolute() if text else None
 
 
 def _for_children(given: Mapping[str, str]) -> dict[str, str]:
-    """Import paths are made absolute: children start in another folder."""
+    """Import paths and the trainer's are made absolute: children start in another folder."""
     kept = {name: given[name] for name in _FOR_CHILDREN if name in given}
+    if trainer := _folder(kept.get("INLAND_TRAINER")):
+        kept["INLAND_TRAINER"] = str(trainer)
     if kept.get("PYTHONPATH"):
         paths = kept["PYTHONPATH"].split(os.pathsep)
         kept["PYTHONPATH"] = os.pathsep.join(str(Path(path).absolute()) for path in paths)

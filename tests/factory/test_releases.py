@@ -18,8 +18,10 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from inland.adapters.weights.statement import to_be_signed
 from inland.decide.lines.rollout import point
 from tests.factory.running import MODEL, Running, running, verify_outside
+from tests.factory.trained import SAMPLES, Works
 from tests.lora import WIDTH, adapter
 from tests.patience import until
+from tests.training import fake_trainer
 
 ASK = [{"role": "user", "content": "Name three animals of the sea, please."}]
 NOTES = "notes"
@@ -29,7 +31,9 @@ pytestmark = pytest.mark.timeout(600)
 
 @pytest.fixture(scope="module")
 def factory(tmp_path_factory: pytest.TempPathFactory, model_file: Path) -> Iterator[Running]:
-    with running(tmp_path_factory.mktemp("releases") / "home") as up:
+    folder = tmp_path_factory.mktemp("releases")
+    trainer = {"INLAND_TRAINER": str(fake_trainer.environment(folder / "trainer"))}
+    with running(folder / "home", environment=trainer) as up:
         yield up
 
 
@@ -268,3 +272,45 @@ def test_an_erased_adapter_answers_nobody_and_leaves_the_engine(factory: Running
     assert answering(factory, "acme") == released["acme"]["id"]
     maps = [Path(f"/proc/{one['pid']}/cmdline").read_bytes() for one in factory.processes("engine")]
     assert all(demo["adapter"].encode() not in words for words in maps)
+
+
+def test_a_line_trains_releases_and_rolls_out_what_its_users_then_judge(
+    factory: Running, tmp_path: Path
+) -> None:
+    """Control is killed while it trains, behind the first checkpoint: the next one goes on there.
+    The trainer learns nothing, and all else is what it is."""
+    works = Works(factory, tmp_path)
+    works.stage()
+    run = works.begun()
+    works.until(run, "the checkpoint of step 2 is kept")
+    factory.kill("control")
+    works.until(run, "50 % of the users of orders have it")
+    assert "goes on from" in works.admin.run("run", "logs", run).stdout
+
+    one, other = works.ask(run), works.ask(run)
+    works.say(one, thumbs="down", correction="The pump by the gate leaks.")
+    works.say({"receipt": other["receipt"]}, thumbs="up")
+    over = lambda: works.ask(run) and works.run(run)["run"]["state"] == "done"  # noqa: E731
+    until(over, lambda: str(works.run(run)))
+    release = factory.json("release", "show", run)
+    assert (release["state"], release["approved_by"]) == ("live", "gate of line orders")
+    seen = release["compared"]["candidate"]
+    assert (seen["answers"] >= SAMPLES, seen["thumbs"], seen["thumbs_up"]) == (True, 2, 1)
+    assert [one["state"] for one in factory.json("release", "list", "--tenant", "works")] == [
+        "live",
+        "retired",
+    ], "one of the run, and what it took the place of"
+
+    last = factory.receipt(works.ask(run)["receipt"], tmp_path / "answer.json")
+    record = json.loads(last.read_text())["chain"][0]["record"]
+    assert (record["release"]["id"], record["adapter_digest"]) == (run, release["digest"])
+    keys = (factory.vkey(tmp_path), "--signer", str(factory.home / "keys" / "models.pub"))
+    assert verify_outside(last, keys[0]).returncode == 0
+    proof = tmp_path / "release.proof"
+    works.admin.run("release", "proof", run, "-o", str(proof))
+    done = verify_outside(proof, *keys, "--json")
+    assert done.returncode == 0, done.stdout
+    assert json.loads(done.stdout)["run"] == run
+    collected = works.admin.json("feedback", "collect", "orders")
+    assert collected["examples"] == 1
+    assert "train" in collected["dataset"]["label"]["purposes"], "the next run may train on it"

@@ -1,17 +1,23 @@
 """A trainer that learns nothing, for tests of whoever begins one: it takes the real one's words,
 says the real one's lines, and "learns" a hash of all it was given and of each step it took.
 
-`python fake_trainer.py …` is what a cell runs; `follow` does the same within a test.
+`python fake_trainer.py …` is what a cell runs; `follow` does the same within a test. It stands in
+for what cannot run in `make test`, where no torch is: `environment` makes a folder that a factory
+takes for the trainer's environment, whose adapters are of random weights, and load.
 """
 
 import json
+import shlex
+import shutil
+import signal
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from inland.adapters.training import command, events
+from inland.adapters.training import command, events, installed
 from inland.adapters.training.installed import InstalledTrainer
 from inland.ports.trainer import (
     Checkpoint,
@@ -26,6 +32,9 @@ from inland.ports.trainer import (
 #: Steps of an epoch.
 STEPS = 4
 REFUSED_WORD = b"refuse-this"
+#: Who trains on it waits behind the first checkpoint to be killed; who goes on from one does not.
+WAITS_WORD = b"wait-here"
+ROOT = Path(__file__).parents[2]
 
 
 class FakeTrainer(InstalledTrainer):
@@ -42,8 +51,56 @@ class FakeTrainer(InstalledTrainer):
         return "make one"
 
 
-def follow(argv: Sequence[str], say: Callable[[TrainEvent], object]) -> None:
-    """Do as it is told, telling of it."""
+def environment(folder: Path) -> Path:
+    """A Python environment, as `INLAND_TRAINER` names one, that this is the trainer of; nothing
+    else of the tests can be seen in a cell."""
+    for file in ("tests/__init__.py", "tests/lora.py", "tests/training"):
+        there, here = ROOT / file, folder / file
+        here.parent.mkdir(parents=True, exist_ok=True)
+        (shutil.copytree if there.is_dir() else shutil.copy)(there, here)
+    python = folder / "bin" / "python"
+    python.parent.mkdir()
+    here, runs = shlex.quote(str(folder)), shlex.quote(sys.executable)
+    module = "tests.training.fake_trainer"
+    python.write_text(f'#!/bin/sh\nPYTHONPATH={here} exec {runs} -P -m {module} "$@"\n')
+    python.chmod(0o755)
+    return folder
+
+
+def main(argv: list[str]) -> None:
+    """With a Python's own words before it, as a trainer that is installed."""
+    before = ["-P", "-m", command.MODULE]
+    if argv[: len(before)] != before:
+        follow(argv, _print)
+    elif (words := argv[len(before) :]) == [command.ACCOUNT]:
+        print(installed.account([]))
+    else:
+        follow(words, _print, random_lora)
+
+
+def _print(event: TrainEvent) -> None:
+    print(events.line(event), flush=True)
+
+
+def no_lora(learned: str) -> bytes:
+    """Bytes that tell what was learned, and that no engine loads."""
+    return f"gguf {learned}".encode() * 9
+
+
+def random_lora(learned: str) -> bytes:
+    """An adapter for the embedded model, by what was learned."""
+    from tests.lora import adapter  # noqa: PLC0415 - loads NumPy
+
+    with tempfile.TemporaryDirectory() as folder:
+        return adapter(Path(folder) / "adapter.gguf", int(learned[:8], 16)).read_bytes()
+
+
+def follow(
+    argv: Sequence[str],
+    say: Callable[[TrainEvent], object],
+    lora: Callable[[str], bytes] = no_lora,
+) -> None:
+    """Do as it is told, telling of it. `lora`: the adapter that something learned is."""
     order, places = command.parsed(argv)
     started = () if order.start_adapter is None else (order.start_adapter,)
     files = (order.base, *started, *order.data, *order.rehearsal)
@@ -67,11 +124,15 @@ def follow(argv: Sequence[str], say: Callable[[TrainEvent], object]) -> None:
             data = json.dumps(state).encode()
             place = step // between % 2
             say(Checkpoint(place, step, len(data), _write(places.checkpoints[place], data)))
-    say(_made(state, planned, places.adapter, places.gguf))
+            if order.checkpoint is None and any(WAITS_WORD in data for data in given):
+                signal.pause()
+    say(_made(state, planned, places.adapter, places.gguf, lora))
 
 
-def _made(state: dict[str, Any], planned: int, adapter: str, gguf: str) -> Trained:
-    one, two = (f"{kind} {state['learned']}".encode() * 9 for kind in ("safetensors", "gguf"))
+def _made(
+    state: dict[str, Any], planned: int, adapter: str, gguf: str, lora: Callable[[str], bytes]
+) -> Trained:
+    one, two = f"safetensors {state['learned']}".encode() * 9, lora(state["learned"])
     return Trained(
         order=state["order"],
         adapter_sha256=_write(adapter, one),
@@ -102,4 +163,4 @@ def _write(path: str, data: bytes) -> str:
 
 
 if __name__ == "__main__":
-    follow(sys.argv[1:], lambda event: print(events.line(event), flush=True))
+    main(sys.argv[1:])

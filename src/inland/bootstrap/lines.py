@@ -50,8 +50,7 @@ def rooms(
     `heard`: what gateways told last."""
     limits, vault, aside = said.limits, kept.vault, workers.aside
     assets = asset_room(changes, vault, kept.blobs, said.site, limits, aside, workers)
-    environment = settings.from_environment().child_environment
-    world = outside(home, environment, assets.holders, workers)
+    world = outside(home, settings.from_environment(), assets.holders, workers)
     vetted, signer = assets.holders.vetted, ModelsKey(Shelf(home.root))
     releases = Releases(
         changes, assets.rulings, vetted, signer, ReleaseTraffic(heard, assets.feedback.thumbs).of
@@ -60,21 +59,19 @@ def rooms(
     return assets, releases, lines
 
 
-def outside(
-    home: Home, environment: Mapping[str, str], holders: Holders, workers: Workers
-) -> Outside:
-    """`environment`: what children get of control's."""
+def outside(home: Home, given: settings.Settings, holders: Holders, workers: Workers) -> Outside:
+    """`given`: what control's environment says."""
     words = (sys.executable, "-P", "-m", "inland.bootstrap.evaluation")
 
     def verify(model: Model) -> None:
         if model.asset is not None:
             holders.vetted(model.asset)
         else:
-            _verified(home, model.id, environment)
+            _verified(home, model.id, given.child_environment)
 
     gateways = OwnGateway(home.root / "run", home.gateway_sockets)
     weights, cores = _weights(home, workers), _cores(workers.runner)
-    shop = Shop(InstalledTrainer(), weights, cores)
+    shop = Shop(InstalledTrainer(given.trainer), weights, cores)
     return Outside(gateways, Program(words, (str(_PACKAGE),)), verify, shop)
 
 

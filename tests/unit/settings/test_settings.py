@@ -31,3 +31,10 @@ def test_children_get_no_proxies_and_no_credentials() -> None:
 def test_import_paths_of_children_do_not_depend_on_where_they_start() -> None:
     given = {"HOME": "/u", "PYTHONPATH": "src:/abs"}
     assert from_environment(given).child_environment["PYTHONPATH"] == f"{Path.cwd()}/src:/abs"
+
+
+def test_the_trainers_environment_is_the_same_folder_for_children() -> None:
+    settings = from_environment({"HOME": "/u", "INLAND_TRAINER": "opt/trainer"})
+    assert settings.trainer == Path.cwd() / "opt" / "trainer"
+    assert settings.child_environment["INLAND_TRAINER"] == str(settings.trainer)
+    assert from_environment({"HOME": "/u", "INLAND_TRAINER": ""}).trainer is None

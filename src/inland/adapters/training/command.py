@@ -12,6 +12,8 @@ from inland.domain.lines import Method, MethodKind, Start
 from inland.ports.trainer import TrainOrder, TrainPlaces
 
 MODULE = "inland.adapters.training"
+#: Instead of an order: say what of a trainer is here (`installed.account`).
+ACCOUNT = "--account"
 
 
 def words(order: TrainOrder, places: TrainPlaces) -> list[str]:
