@@ -280,7 +280,8 @@ def resume(
 def cancel(
     request: Request, run: str, caller: Annotated[Caller, Depends(caller_for("runs.cancel"))]
 ) -> RunView:
-    """End a run; answers when nothing is done for it any more."""
+    """End a run, and take back what it had begun to roll out; answers when nothing is done for it
+    any more."""
     control: Control = request.app.state.control
     return RunView.of(control, control.lines.runs.cancel(caller.key, caller.tenant, run))
 

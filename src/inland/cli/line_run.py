@@ -107,7 +107,8 @@ def resume(
 
 @app.command()
 def cancel(run: Id, home: HomeOption = None, json: JsonOption = False) -> None:
-    """End a run; returns when nothing is done for it any more."""
+    """End a run, and take back what it had begun to roll out: what was live before answers alone.
+    Returns when nothing is done for it any more."""
     with calling(home) as factory:
         told = factory.cancel_run(run)
     show.as_json(told) if json else show.line(_how(told))

@@ -22,7 +22,8 @@ class ReleaseState(StrEnum):
 
 
 #: Allowed moves of a release. One that is retired is live again where what came after it is rolled
-#: back, and a candidate again where its run goes on and nobody had approved it.
+#: back, and a candidate again where its run goes on and nobody had approved it; so is one that was
+#: rolled back because its run was cancelled.
 RELEASE_LIFE: dict[ReleaseState, frozenset[ReleaseState]] = {
     ReleaseState.CANDIDATE: frozenset({ReleaseState.ON_TRIAL, ReleaseState.RETIRED}),
     ReleaseState.ON_TRIAL: frozenset({ReleaseState.PROPOSED, ReleaseState.RETIRED}),
@@ -39,7 +40,7 @@ RELEASE_LIFE: dict[ReleaseState, frozenset[ReleaseState]] = {
         {ReleaseState.LIVE, ReleaseState.ROLLED_BACK, ReleaseState.RETIRED}
     ),
     ReleaseState.LIVE: frozenset({ReleaseState.ROLLED_BACK, ReleaseState.RETIRED}),
-    ReleaseState.ROLLED_BACK: frozenset({ReleaseState.RETIRED}),
+    ReleaseState.ROLLED_BACK: frozenset({ReleaseState.RETIRED, ReleaseState.CANDIDATE}),
     ReleaseState.RETIRED: frozenset({ReleaseState.LIVE, ReleaseState.CANDIDATE}),
 }
 

@@ -17,12 +17,16 @@ from inland.domain.lines import (
 from inland.domain.plant import Key
 from inland.lines.lines import demand_idle, kept_line
 from inland.lines.materials import Shelf
+from inland.plant.candidates import Candidates, is_taken_back
 from inland.plant.changes import Changes
 from inland.plant.tenants import refuse_beyond
 from inland.ports.lines import LineTables
 
 #: Runs and log lines that one answer holds.
 SHOWN, LOG_LINES_SHOWN = 200, 1000
+#: Steps that a run which is resumed takes anew, and which besides where its release was taken back.
+_ANEW = frozenset({StepKind.CHECK})
+_RELEASED = frozenset({StepKind.RELEASE, StepKind.ROLLOUT})
 #: A person whose key is limited to models acts within it.
 _RULE = "the key's own models"
 
@@ -36,6 +40,7 @@ class Runs:
         shelf: Shelf,
         most: int,
         keep: int,
+        candidates: Candidates,
         stop: Callable[[str, str], None],
     ) -> None:
         """`most`: at work at once; `keep`: of a line, that are over; `stop`: nothing is done for
@@ -44,6 +49,7 @@ class Runs:
         self._shelf = shelf
         self._most = most
         self._keep = keep
+        self._candidates = candidates
         self._stop = stop
 
     def all(self, tenant: str | None = None, line: str | None = None) -> list[Run]:
@@ -91,29 +97,35 @@ class Runs:
         return run
 
     def cancel(self, who: Key, tenant: str | None, run: str) -> Run:
-        """End it; nothing is done for it any more when it returns. Raises Conflict, NotFound."""
-        with self._changes.act(who.id) as (transaction, book):
-            found = found_run(transaction.lines, tenant, run)
+        """End it; nothing is done for it any more when it returns, and what it had begun to roll
+        out is taken back. Raises Conflict, NotFound."""
+        with self._changes.change(who.id) as change:
+            found = found_run(change.lines, tenant, run)
             demand_life(found, RunState.CANCELLED)
             now_us = self._changes.clock.unix_us()
             why = f"cancelled by {who.id}"
             ended = replace(found, state=RunState.CANCELLED, why=why, ended_unix_us=now_us)
-            transaction.lines.put_run(ended)
+            change.lines.put_run(ended)
             facts = {"tenant": found.tenant, "line": found.line}
-            book("run.end", run, state=ended.state.value, why=why, **facts)
+            change.book("run.end", run, state=ended.state.value, why=why, **facts)
+            is_back = self._candidates.take_back(change, found)
         self._stop(run, why)
+        if is_back:
+            self._changes.wait_in_force(change.version)
         return ended
 
     def resume(self, who: Key, tenant: str | None, run: str) -> Run:
         """Go on with one that stopped short: behind its last step that is done. The check is made
-        anew, for labels and policies may have changed. Raises Conflict, NotFound."""
+        anew, for labels and policies may have changed, and so is a release that was taken back
+        with it. Raises Conflict, NotFound."""
         with self._changes.act(who.id) as (transaction, book):
             found = found_run(transaction.lines, tenant, run)
             demand_life(found, RunState.RUNNING)
             demand_idle(transaction.lines, kept_line(transaction.lines, found.tenant, found.line))
             refuse_beyond(self._most, _at_work(transaction.lines), "runs")
+            anew = _ANEW | (_RELEASED if is_taken_back(transaction.state, run) else frozenset())
             for kind, step in transaction.lines.steps(run).items():
-                if step.state is not StepState.DONE or kind is StepKind.CHECK:
+                if step.state is not StepState.DONE or kind in anew:
                     transaction.lines.remove_step(run, kind)
             going = replace(found, state=RunState.RUNNING, why="", ended_unix_us=None)
             transaction.lines.put_run(going)

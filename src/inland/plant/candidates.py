@@ -3,7 +3,8 @@ proposed as the release it is to be.
 
 A candidate is a release with the id of its run, so that no run makes two, wherever it is cut. Its
 name, `LINE@RUN`, is one that nobody can give to a model or a key, and only the run's key may ask
-for it. Nobody approved it: it goes when its run is over.
+for it. Nobody approved it: it goes when its run is over. What was approved and is not live yet goes
+where its run is cancelled, and is a candidate again where that goes on.
 """
 
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ from inland.domain.errors import Conflict, NotFound
 from inland.domain.lines import Run, RunState
 from inland.domain.releases import (
     UNAPPROVED,
+    UNDER_WAY,
     Evidence,
     Pace,
     Release,
@@ -19,7 +21,14 @@ from inland.domain.releases import (
     candidate_name,
 )
 from inland.plant.changes import Change, Changes
-from inland.plant.release_moves import give_up, live_of, put, refuse_move, under_way
+from inland.plant.release_moves import (
+    give_up,
+    live_of,
+    put,
+    refuse_move,
+    roll_back,
+    under_way,
+)
 from inland.plant.release_orders import (
     Order,
     check,
@@ -29,11 +38,13 @@ from inland.plant.release_orders import (
     refuse_taken,
 )
 from inland.plant.releases import Releases
+from inland.ports.state import StateTables
 
 #: Who takes away what a run that is over left.
 _RUNS = "runs"
-#: Why it did. A run that is resumed then has it again, and one that went for another reason not.
-LEFT = "its run is over"
+#: Why a release went with its run. A run that is resumed then has it again, and one that went for
+#: another reason not.
+LEFT, CANCELLED = "its run is over", "its run was cancelled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +63,11 @@ class Candidates:
         self._releases = releases
 
     def of(self, run: Run) -> Release | None:
-        """What a run made, as it is now."""
+        """What a run made, as it is now; None where it is to be made anew, for it was taken back
+        with the run."""
         with self._changes.store.read() as transaction:
-            return transaction.state.release(run.id)
+            state = transaction.state
+            return None if is_taken_back(state, run.id) else state.release(run.id)
 
     def standing(self, tenant: str, name: str) -> Standing:
         """What a tenant's name stands for."""
@@ -80,7 +93,7 @@ class Candidates:
         with self._changes.change(by) as change:
             _demand_going(change, run)
             before = change.state.release(run.id)
-            if before is not None and before.why != LEFT:
+            if before is not None and before.why not in {LEFT, CANCELLED}:
                 told = f"its release is {before.state.value}: {before.why}; begin another run"
                 raise Conflict(f"run {run.id}", told)
             made = new_release(change, run.id, model, order, by, ReleaseState.CANDIDATE)
@@ -116,6 +129,15 @@ class Candidates:
     def approve(self, run: Run) -> Release:
         """For a line whose gate approves: as `Releases.approve`."""
         return self._releases.approve_as(f"gate of line {run.line}", run.tenant, run.id)
+
+    def take_back(self, change: Change, run: Run) -> bool:
+        """Of a run that is cancelled by `change`, what was approved and is not live yet: what was
+        live before answers alone. Whether there was such."""
+        found = change.state.release(run.id)
+        if found is None or found.state not in UNDER_WAY:
+            return False
+        roll_back(change, found, CANCELLED)
+        return True
 
     def how(self, release: Release) -> str:
         """What was said last of one that is rolled out."""
@@ -157,6 +179,13 @@ class Candidates:
             change.state.put_release(now)
             change.touch()
         return now
+
+
+def is_taken_back(state: StateTables, run: str) -> bool:
+    """Whether what a run had begun to roll out went when it was cancelled."""
+    found = state.release(run)
+    gone = (ReleaseState.ROLLED_BACK, CANCELLED)
+    return found is not None and (found.state, found.why) == gone
 
 
 def _demand_going(change: Change, run: Run) -> None:

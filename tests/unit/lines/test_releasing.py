@@ -17,6 +17,7 @@ from inland.domain.lines import Run, RunState, StepKind, StepState
 from inland.domain.plant import Replica, ReplicaState
 from inland.domain.releases import ReleaseState, candidate_name
 from inland.lines.steps.step import Doing, Outcome
+from inland.plant.release_moves import retire
 from inland.ports.tokens import Answered, Asked
 from tests.unit.lines.test_check import HELD, NOTES, TRAINED, label_acme
 from tests.unit.lines.world import LINE, LineWorld, ToyTokens
@@ -271,6 +272,96 @@ def test_what_was_proposed_goes_with_a_cancelled_run_and_comes_back_with_it(fact
     world.releases.approve(world.admin, "acme", run.id)
     assert factory.ended(run).state is RunState.DONE
     assert factory.serving() == {run.id: 100}
+
+
+def test_a_cancelled_run_takes_its_rollout_back_and_a_resumed_one_begins_that_anew(factory):
+    world = factory.world
+    world.declare(PACED)
+    first = factory.ended(world.start())
+    world.add(NOTES * 2, name="notes")
+    second = world.start()
+    factory.waits(second, "50 % of the users of notes")
+    signed = world.releases.signed("acme", second.id)
+    world.room.runs.cancel(world.member, "acme", second.id)
+    assert factory.serving() == {first.id: 100}
+    told = factory.release(second)
+    assert (told.state, told.why) == (ReleaseState.ROLLED_BACK, "its run was cancelled")
+    (over,), (back,) = world.said("run.end")[1:], world.said("release.rollback")
+    assert (over["who"], back["who"]) == (world.member.id, world.member.id)
+    world.seen = (Seen(2), Seen(2))
+    for _ in range(5):
+        factory.tick()
+    assert factory.serving() == {first.id: 100}, "it goes on though its run is over"
+
+    world.seen = (Seen(), Seen())
+    world.room.runs.resume(world.member, "acme", second.id)
+    factory.waits(second, "50 % of the users of notes")
+    assert factory.serving() == {first.id: 100, second.id: 50}
+    assert world.releases.signed("acme", second.id) != signed
+    world.seen = (Seen(2), Seen(2))
+    assert factory.ended(second).state is RunState.DONE
+    assert factory.serving() == {second.id: 100}
+    assert {one.id for one in world.releases.all()} == {first.id, second.id}
+    assert factory.trained == 2, "what was trained is not trained again"
+
+
+def test_what_a_person_approved_is_approved_anew_after_a_cancel(factory):
+    world = factory.world
+    world.declare(PERSON)
+    run = world.start()
+    factory.waits(run, "awaiting approval")
+    world.releases.approve(world.admin, "acme", run.id)
+    world.room.runs.cancel(world.member, "acme", run.id)
+    for _ in range(3):
+        factory.tick()
+    told = factory.release(run)
+    assert (told.state, told.past) == (ReleaseState.ROLLED_BACK, True), "engines need it no more"
+    world.room.runs.resume(world.member, "acme", run.id)
+    factory.waits(run, "awaiting approval")
+    assert factory.serving() == {}
+    world.releases.approve(world.admin, "acme", run.id)
+    assert factory.ended(run).state is RunState.DONE
+    assert factory.serving() == {run.id: 100}
+
+
+def test_what_is_live_stays_where_its_run_is_cancelled(factory):
+    world = factory.world
+    world.declare(PACED)
+    factory.ended(world.start())
+    world.add(NOTES * 2, name="notes")
+    second = world.start()
+    factory.waits(second, "50 % of the users of notes")
+    world.seen = (Seen(2), Seen(2))
+    world.releases.step()
+    assert factory.serving() == {second.id: 100}
+    world.room.runs.cancel(world.member, "acme", second.id)
+    for _ in range(3):
+        factory.tick()
+    assert factory.serving() == {second.id: 100}
+    world.room.runs.resume(world.member, "acme", second.id)
+    assert factory.ended(second).state is RunState.DONE
+    assert len(world.said("release.approve")) == 2
+
+
+@pytest.mark.parametrize("by", ["a person", "an erase"])
+def test_what_was_taken_back_for_another_reason_is_not_begun_anew(factory, by):
+    world = factory.world
+    world.declare(PACED)
+    factory.ended(world.start())
+    world.add(NOTES * 2, name="notes")
+    second = world.start()
+    factory.waits(second, "50 % of the users of notes")
+    if by == "a person":
+        world.releases.rollback(world.admin, "acme", second.id)
+        world.room.runs.cancel(world.member, "acme", second.id)
+    else:
+        world.room.runs.cancel(world.member, "acme", second.id)
+        with world.plant.changes.change("test") as change:
+            retire(change, "its adapter is erased", adapter=factory.made)
+    world.room.runs.resume(world.member, "acme", second.id)
+    assert factory.ended(second).state in {RunState.REFUSED, RunState.FAILED}
+    assert len(world.said("release.approve")) == 2
+    assert second.id not in factory.serving()
 
 
 def test_an_adapter_that_no_engine_loads_fails_its_run_and_no_more(factory):
