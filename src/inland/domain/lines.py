@@ -150,14 +150,23 @@ class TriggerKind(StrEnum):
 
     DATA = "data"  # a new version of the line's data
     SCHEDULE = "schedule"
+    FEEDBACK = "feedback"  # people have said so much since
+    SCORE = "score"  # they like what is live less than they did
 
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """`hours`: of a schedule, from one run's beginning to the next one's."""
+    """`hours`: of a schedule, from one run's beginning to the next one's; of a score, how far back
+    it looks at most. `corrections`, `thumbs`: of feedback, that begin a run; of a score, `thumbs`
+    that say something. `points` (of a hundred): so far below what it had when its rollout ended,
+    and `least` (a fraction): the live score that begins one where it is surely beneath."""
 
     kind: TriggerKind
     hours: int | None = None
+    corrections: int | None = None
+    thumbs: int | None = None
+    points: int | None = None
+    least: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,5 +89,6 @@ def line_room(
     kinds[StepKind.ROLLOUT] = Rollout(candidates)
     worker = Worker(changes, keys, kinds, readers.end, limits.run_log_lines, begin)
     runs = Runs(changes, shelf, limits.runs, limits.runs_kept, candidates, worker.stop)
-    lines, triggers = Lines(changes, limits.lines_per_tenant), Triggers(changes, runs, shelf)
+    triggers = Triggers(changes, runs, shelf, assets.feedback, begin)
+    lines = Lines(changes, limits.lines_per_tenant)
     return LineRoom(lines, runs, worker, triggers, candidates)

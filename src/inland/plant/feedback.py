@@ -92,6 +92,12 @@ class FeedbackRoom:
         with self._changes.store.read() as transaction:
             return transaction.feedback.thumbs(release, since_unix_s * 1_000_000)
 
+    def said(self, tenant: str, model: str, since_unix_us: int) -> tuple[int, int]:
+        """Of how many answers of a model something was said after that, and of how many what can
+        be learned from."""
+        with self._changes.store.read() as transaction:
+            return transaction.feedback.said(tenant, model, since_unix_us)
+
     def give(self, who: Key, record: Record, said: Said) -> Feedback:
         """Say something of an answer, or something else than before. `record`: of the request, one
         of the tenant's of `who`.
@@ -148,7 +154,7 @@ class FeedbackRoom:
         ids = [book.id for book in books]
         for book in books:
             self._rulings.demand_for(tenant, Action.READ, book)
-        called = name or f"feedback-{model}"
+        called = name or collected_name(model)
         with ExitStack() as claims:
             for each in sorted(ids):  # in order, so that no two wait for each other
                 claims.enter_context(self._claims.whole(each))
@@ -263,6 +269,11 @@ class _Pace:
                 why = f"limits.feedback_per_minute is {self._most}"
                 raise Busy(why, _MINUTE_S - over_s)
             self._given[tenant] = given + 1
+
+
+def collected_name(model: str) -> str:
+    """How a dataset is called that what was said of a model is collected into."""
+    return f"feedback-{model}"
 
 
 def about(record: Record | None, tenant: str | None) -> Record | None:

@@ -40,3 +40,8 @@ class FeedbackTable(Protocol):
     def thumbs(self, release: str, since_unix_us: int) -> Thumb:
         """Of answers by a release, as far as they were given since."""
         ...
+
+    def said(self, tenant: str, model: str, since_unix_us: int) -> tuple[int, int]:
+        """Of how many answers of a model something was said after that, and of how many what can
+        be learned from."""
+        ...

@@ -43,6 +43,9 @@ def test_the_last_word_on_an_answer_counts_and_goes_with_its_book(store: Store):
         assert table.taught(["book"]) == [ONE, other]
         assert table.thumbs("r1", 0) == Thumb(2, 3)
         assert table.thumbs("r1", 9) == Thumb(0, 1)
+        assert table.said("acme", "notes", 0) == (3, 2)
+        assert table.said("acme", "notes", 7) == (2, 1), "what was said after that"
+        assert table.said("acme", "others", 0) == (0, 0)
     with store.write() as transaction:
         transaction.feedback.collected(["book"])
         transaction.feedback.remove("acme", "0198")

@@ -28,6 +28,13 @@ def test_the_examples_are_lines():
     assert [one.kind for one in untrained.triggers] == [TriggerKind.SCHEDULE]
 
 
+def test_what_a_trigger_leaves_out_is_not_asked():
+    text = 'on = "feedback"\ncorrections = 50\n\n[[trigger]]\non = "score"\npoints = 10'
+    feedback, score = line_of(_changed('on = "data"', text)).triggers
+    assert (feedback.corrections, feedback.thumbs) == (50, None)
+    assert (score.points, score.least, score.thumbs, score.hours) == (10, None, 20, None)
+
+
 def _changed(old: str, new: str) -> str:
     assert old in TRAINED
     return TRAINED.replace(old, new, 1)
@@ -63,6 +70,16 @@ UNRELEASED = _changed('[release]\nname = "work-orders"', "")
         ),
         (_changed('on = "data"', 'on = "schedule"'), "trigger[1].hours", "missing"),
         (_changed('on = "data"', 'on = "moon"'), "trigger[1].on", "data, schedule"),
+        (_changed('on = "data"', 'on = "feedback"'), "trigger[1].corrections", "thumbs"),
+        (_changed('on = "data"', 'on = "feedback"\nthumbs = 0'), "trigger[1].thumbs", "from 1"),
+        (_changed('on = "data"', 'on = "score"\nthumbs = 9'), "trigger[1].points", "least"),
+        (_changed('on = "data"', 'on = "score"\npoints = 101'), "trigger[1].points", "100"),
+        (_changed('on = "data"', 'on = "data"\nhours = 1'), "trigger[1].hours", "no such field"),
+        (
+            UNTRAINED.replace('on = "schedule"\nhours = 24', 'on = "score"\nleast = 0.5'),
+            "trigger",
+            "[release]",
+        ),
         (_changed('train = ["work-order-notes"]', "train = []"), "data.train", "needs one"),
         (_changed('["work-order-notes"]', '["a", "a"]'), "data.train", "once"),
         (UNRELEASED, "method.start", "[release]"),

@@ -101,6 +101,12 @@ class SqlFeedback:
         found: dict[str, int] = {thumbs: count for thumbs, count in rows}  # noqa: C416 - typed rows
         return Thumb(found.get(Thumbs.UP.value, 0), sum(found.values()))
 
+    def said(self, tenant: str, model: str, since_unix_us: int) -> tuple[int, int]:
+        which = (_C.tenant == tenant) & (_C.model == model) & (_C.unix_us > since_unix_us)
+        query = select(_C.teaches, func.count()).where(which).group_by(_C.teaches)
+        rows = self._connection.execute(query).all()
+        return sum(count for _, count in rows), sum(count for teaches, count in rows if teaches)
+
 
 def _feedback(row: Any) -> Feedback:
     return Feedback(**{**row, "thumbs": Thumbs(row["thumbs"])})

@@ -3,7 +3,7 @@ would pass. Nothing that is not known is skipped."""
 
 import tomllib
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, assert_never
 
 from inland.decide.lines.rehearsal import QUESTIONS
 from inland.decide.lines.rollout import percents_wrong
@@ -85,6 +85,9 @@ def _demand_whole(line: Line) -> None:
         _demand_trainable(line, line.method)
     if line.rollout is not None and line.release is None:
         raise BadInput("rollout", "rolls nothing out: add [release] with a name")
+    kinds = {one.kind for one in line.triggers}
+    if TriggerKind.SCORE in kinds and line.release is None:
+        raise BadInput("trigger", "a score is of what serves under a release: add [release]")
 
 
 def _demand_trainable(line: Line, method: Method) -> None:
@@ -180,9 +183,7 @@ def _rollout(top: "_Table") -> Pace | None:
         score_points=table.whole("score_points", 0, 100, usual.score_points),
         thumbs=table.whole("thumbs", 1, _MOST_SAMPLES, usual.thumbs),
         errors_most=table.number_if("errors_most", 0.0, 1.0),
-        ttft_ms_most=table.whole("ttft_ms_most", 1, 3_600_000)
-        if table.has("ttft_ms_most")
-        else None,
+        ttft_ms_most=table.whole_if("ttft_ms_most", 1, 3_600_000),
         live_score_least=table.number_if("live_score_least", 0.0, 1.0),
     )
     table.end()
@@ -190,10 +191,30 @@ def _rollout(top: "_Table") -> Pace | None:
 
 
 def _trigger(table: "_Table") -> Trigger:
-    kind = table.choice("on", TriggerKind)
-    if kind is TriggerKind.SCHEDULE:
-        return Trigger(kind, table.whole("hours", 1, _YEAR_HOURS))
-    return Trigger(kind)
+    kind: TriggerKind = table.choice("on", TriggerKind)
+    match kind:
+        case TriggerKind.DATA:
+            return Trigger(kind)
+        case TriggerKind.SCHEDULE:
+            return Trigger(kind, table.whole("hours", 1, _YEAR_HOURS))
+        case TriggerKind.FEEDBACK:
+            table.demand_some("corrections", "thumbs")
+            return Trigger(
+                kind,
+                corrections=table.whole_if("corrections", 1, _MOST_SAMPLES),
+                thumbs=table.whole_if("thumbs", 1, _MOST_SAMPLES),
+            )
+        case TriggerKind.SCORE:
+            table.demand_some("points", "least")
+            return Trigger(
+                kind,
+                hours=table.whole_if("hours", 1, _YEAR_HOURS),
+                thumbs=table.whole("thumbs", 1, _MOST_SAMPLES, Pace().thumbs),
+                points=table.whole_if("points", 0, 100),
+                least=table.number_if("least", 0.0, 1.0),
+            )
+        case _:
+            assert_never(kind)
 
 
 class _Table:
@@ -205,8 +226,10 @@ class _Table:
         self._said = said
         self._read: set[str] = set()
 
-    def has(self, field: str) -> bool:
-        return field in self._said
+    def demand_some(self, *fields: str) -> None:
+        """Raise BadInput where none of them is there."""
+        if not any(field in self._said for field in fields):
+            raise self._wrong(fields[0], f"is missing: give {' or '.join(fields)}")
 
     def end(self) -> None:
         """Raise BadInput for what nobody read."""
@@ -285,6 +308,10 @@ class _Table:
         if type(found) is not int or not least <= found <= most:
             raise self._wrong(field, f"is {found!r}; give a whole number from {least} to {most}")
         return found
+
+    def whole_if(self, field: str, least: int, most: int) -> int | None:
+        self._read.add(field)
+        return self.whole(field, least, most) if field in self._said else None
 
     def number(self, field: str, least: float, most: float, usual: float | None = None) -> float:
         found = self._given(field, usual)
