@@ -88,8 +88,8 @@ def no_lora(learned: str) -> bytes:
 
 
 def random_lora(learned: str) -> bytes:
-    """An adapter for the embedded model, by what was learned."""
-    from tests.lora import adapter  # noqa: PLC0415 - loads NumPy
+    """An adapter for the embedded model, by what was learned. Loads NumPy, which takes its time."""
+    from tests.lora import adapter
 
     with tempfile.TemporaryDirectory() as folder:
         return adapter(Path(folder) / "adapter.gguf", int(learned[:8], 16)).read_bytes()

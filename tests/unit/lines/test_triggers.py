@@ -10,7 +10,8 @@ from inland.domain.thumbs import Thumb, Thumbs
 from inland.lines import triggers
 from tests.patience import until
 from tests.unit.lines.test_check import NOTES
-from tests.unit.lines.test_releasing import GATED, PACED, Factory, factory  # noqa: F401 - a fixture
+from tests.unit.lines.test_releasing import GATED, PACED, Factory
+from tests.unit.lines.test_releasing import factory as factory  # noqa: PLC0414 - a fixture
 from tests.unit.plant.test_feedback import TAUGHT, answered
 
 LEARNS = GATED.replace('train = ["notes"]', 'train = ["notes", "feedback-notes"]')
@@ -21,20 +22,20 @@ def _looks_always(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(triggers, "LOOK_EVERY_S", 0.0)
 
 
-def say(factory: Factory, number: int, said: Said = TAUGHT, release: str = "r1") -> None:  # noqa: F811
+def say(factory: Factory, number: int, said: Said = TAUGHT, release: str = "r1") -> None:
     factory.plant.clock.sleep(1)
     record = answered(number, release=release)
     factory.plant.room.feedback.give(factory.world.member, record, said)
 
 
-def begun(factory: Factory) -> list[Run]:  # noqa: F811
+def begun(factory: Factory) -> list[Run]:
     """Runs, once a look is over."""
     factory.world.room.triggers.step()
     until(lambda: not factory.world.room.triggers._collecting)
     return factory.world.room.runs.all("acme")
 
 
-def test_what_people_corrected_is_collected_and_begins_a_run(factory):  # noqa: F811
+def test_what_people_corrected_is_collected_and_begins_a_run(factory):
     world = factory.world
     world.declare(LEARNS + '\n[[trigger]]\non = "feedback"\ncorrections = 2\n')
     say(factory, 0)
@@ -53,7 +54,7 @@ def test_what_people_corrected_is_collected_and_begins_a_run(factory):  # noqa: 
     factory.ended(second)
 
 
-def test_thumbs_begin_a_run_where_a_line_learns_from_something_else(factory):  # noqa: F811
+def test_thumbs_begin_a_run_where_a_line_learns_from_something_else(factory):
     factory.world.declare(GATED + '\n[[trigger]]\non = "feedback"\nthumbs = 3\n')
     for number in range(3):
         assert begun(factory) == []
@@ -63,7 +64,7 @@ def test_thumbs_begin_a_run_where_a_line_learns_from_something_else(factory):  #
     assert factory.world.said("feedback.collect") == []
 
 
-def test_what_cannot_be_collected_begins_nothing_and_is_said(factory):  # noqa: F811
+def test_what_cannot_be_collected_begins_nothing_and_is_said(factory):
     world = factory.world
     world.declare(LEARNS + '\n[[trigger]]\non = "feedback"\nthumbs = 1\n')
     say(factory, 0, Said(Thumbs.UP))
@@ -75,7 +76,7 @@ def test_what_cannot_be_collected_begins_nothing_and_is_said(factory):  # noqa: 
     factory.ended(run)
 
 
-def test_a_live_score_that_fell_begins_a_run_and_is_measured_anew_behind_it(factory):  # noqa: F811
+def test_a_live_score_that_fell_begins_a_run_and_is_measured_anew_behind_it(factory):
     world = factory.world
     world.declare(PACED + '\n[[trigger]]\non = "score"\npoints = 10\nthumbs = 5\nhours = 2\n')
     factory.ended(world.start())

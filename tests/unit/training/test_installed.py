@@ -43,7 +43,9 @@ def named(tmp_path: Path) -> Path:
     """An environment whose Python says whatever lies beside it."""
     python = tmp_path / "bin" / "python"
     python.parent.mkdir()
-    python.write_text(f'#!/bin/sh\ntest "$*" = "-P -m {command.MODULE} --account" && cat {python}.said')
+    python.write_text(
+        f'#!/bin/sh\ntest "$*" = "-P -m {command.MODULE} --account" && cat {python}.said'
+    )
     python.chmod(0o755)
     return tmp_path
 
@@ -66,7 +68,8 @@ def test_an_environment_that_is_named_is_the_trainers_where_it_says_so(named, mo
 
 
 @pytest.mark.parametrize(
-    "other", [{"lacks": ["torch"]}, {"inland": f"{__version__}.1"}, {"runs_from": 7}, {"lacks": None}]
+    "other",
+    [{"lacks": ["torch"]}, {"inland": f"{__version__}.1"}, {"runs_from": 7}, {"lacks": None}],
 )
 def test_one_that_lacks_a_library_or_has_another_inland_is_no_trainer(named, other):
     said(named, **other)
