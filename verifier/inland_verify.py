@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Check an Inland receipt offline: this file, Python 3.11 and `cryptography`, nothing of Inland.
 
-With --signer, the proof of a release: who signed what, and that the log has all of its making.
+With --signer, the proof of a release, or that a run was refused: who signed what, and that the
+log has each step of it.
 It exits 0 and says what was proved, or 1 and why not. docs/formats.md specifies both formats.
 """
 
@@ -22,7 +23,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 MAX_BYTES, MAX_DEPTH, MAX_INT, MAX_LINES = 4 << 20, 19, 2**53 - 1, 200_000
-IN_TOTO, BUILD = "application/vnd.in-toto+json", "https://inland.dev/line/v1"
+IN_TOTO = "application/vnd.in-toto+json"
+RELEASE, REFUSAL = "inland-release/1", "inland-refusal/1"
+BUILDS = {RELEASE: "https://inland.dev/line/v1", REFUSAL: "https://inland.dev/refusal/v1"}
 CHILDREN = {"": "batch change", "batch": "tenant-batch", "tenant-batch": "request refusal"}
 SHOWN = "kind tenant id model deployment prompt_tokens completion_tokens outcome what subject"
 
@@ -191,7 +194,7 @@ def digest(value: Any) -> str:
     return "" if (name, text) == ("unknown", "unknown") else f"{name}:{text}"
 
 
-def open_statement(envelope: Any, pem: bytes) -> tuple[dict[str, Any], str]:
+def open_statement(envelope: Any, pem: bytes, build: str) -> tuple[dict[str, Any], str]:
     """What a DSSE envelope says that the key signed, and its SHA-256."""
     payload, kind, signatures = fields(envelope, "payload", "payloadType", "signatures")
     need(kind == IN_TOTO and len(signatures) == 1, "no in-toto statement with one signature")
@@ -208,8 +211,8 @@ def open_statement(envelope: Any, pem: bytes) -> tuple[dict[str, Any], str]:
         raise ValueError("the statement's signature is wrong, or another key's") from None
     check_plain(said := json.loads(body.decode()))
     need(canonical(said) == body, "the statement is not in canonical form")
-    build = said["predicate"]["buildDefinition"]["buildType"]
-    need(build == BUILD and len(said["subject"]) == 1, "the statement is not one of a release")
+    built = said["predicate"]["buildDefinition"]["buildType"]
+    need(built == build and len(said["subject"]) == 1, f"the statement is not built as {build}")
     return said, sha256(body).hex()
 
 
@@ -222,13 +225,14 @@ def newest(changes: list[Any], what: str, subject: str | None, **details: Any) -
 
 
 def check_steps(
-    run: str, tenant: str, steps: Any, changes: list[Any], requests: dict[str, Any]
+    run: str, tenant: str, steps: Any, changes: list[Any], requests: dict[str, Any], refused: str
 ) -> dict[str, tuple[Any, Any, Any]]:
     """Of each step what went in, what came out and what the log says of its end."""
     known, named = {}, set[str]()
     for kind, step in steps.items():
         inputs, outputs, receipts = fields(step, "inputs", "outputs", "receipts")
-        end = newest(changes, "step.end", kind, run=run, state="done", tenant=tenant)["details"]
+        state = "refused" if kind == refused else "done"
+        end = newest(changes, "step.end", kind, run=run, state=state, tenant=tenant)["details"]
         for name, text in (("inputs", inputs), ("outputs", outputs)):
             is_its = sha256(text.encode()).hex()
             need(is_its == end[name], f"the {name} of {kind} are not those in the log")
@@ -247,24 +251,46 @@ def check_told(said: Any, known: dict[str, tuple[Any, Any, Any]]) -> dict[str, f
     """What was signed of scores and parameters is what the steps say, as far as it was printed."""
     points, shown = dict[str, float](), said["internalParameters"]["scores"]
     for kind, before in (("baseline", "serving "), ("evaluate", "")):
-        scores = known[kind][1]["scores"] if kind in known else {}
+        scores = known[kind][1].get("scores", {}) if kind in known else {}
         points |= {f"{before}{suite}": one["point"] for suite, one in scores.items()}
     for name, text in shown.items():
         (number, digits), *_ = re.findall(r"(\d+(?:\.(\d+))?)", text) or [("", "")]
         near = number and name in points and f"{points[name]:.{len(digits)}f}" == number
         need(near, f"the statement's score of {name} is not the one that was measured")
-    need({*known["evaluate"][1]["scores"]} <= {*shown}, "the statement leaves a score out")
-    method = known["train"][0].get("method") or {}
-    method |= {f"trained.{name}": value for name, value in known["train"][1].items()}
+    asked = {name for name in points if not name.startswith("serving ")}
+    need(asked <= {*shown}, "the statement leaves a score out")
+    given, made, _ = known.get("train", ({}, {}, None))
+    method = given.get("method") or {}
+    method |= {f"trained.{name}": value for name, value in made.items()}
     for name, text in said["externalParameters"].items():
         need(text == str(method.get(name, text)), f"the statement's {name} is not the training's")
     return points
 
 
+def check_trained(
+    run: str, facts: Any, used: Any, known: Any, begun: Any, changes: list[Any]
+) -> None:
+    """The adapter was made by this run, or one whose step it took over, of its base and data."""
+    given, made, trained = known["train"]
+    same = [given["base"], given["train"]] == [facts["base_digest"], used["train"]]
+    need(same, "it was trained on another base, or other data")
+    adapter = newest(changes, "asset.add", facts["adapter"])["details"]
+    need(f"hmac-sha256:{adapter['digest']}" == facts["adapter_digest"], "the adapter is another")
+    made_by = adapter["run"] in (run, trained["reused"]) and made["adapter"] == facts["adapter"]
+    need(made_by and {*begun["train"]} <= {*adapter["parents"]}, "the run made another adapter")
+
+
 def check_line(
-    run: str, said: Any, facts: Any, steps: Any, changes: list[Any], requests: dict[str, Any]
+    run: str,
+    said: Any,
+    facts: Any,
+    steps: Any,
+    changes: list[Any],
+    requests: dict[str, Any],
+    refused: str = "",
 ) -> dict[str, Any]:
-    """The run of a line that made a release: its data, its steps in a row, its requests."""
+    """The run of a line: its data, its steps in a row up to the one that `refused` it, where one
+    did, its requests."""
     begun = newest([one for one in changes if one["id"] == run], "run.begin", None)["details"]
     need(begun["tenant"] == facts["tenant"], "the run is another tenant's")
     used = {
@@ -274,49 +300,38 @@ def check_line(
     data = {digest(one).split(":")[-1] for one in said["resolvedDependencies"][1:]}
     there = {*used["train"], *used["holdout"], *used["suites"]}
     need({*used["train"]} <= data <= there, "the data of the statement are not the run's")
-    known = check_steps(run, facts["tenant"], steps, changes, requests)
-    need({"train", "evaluate", "gate"} <= known.keys(), "a step is not in the proof")
-    (given, made, trained), (asked, _, scored), (judged, verdict, _) = (
-        known[kind] for kind in ("train", "evaluate", "gate")
-    )
-    same = [given["base"], given["train"]] == [facts["base_digest"], used["train"]]
-    need(same, "it was trained on another base, or other data")
-    adapter = newest(changes, "asset.add", facts["adapter"])["details"]
-    need(f"hmac-sha256:{adapter['digest']}" == facts["adapter_digest"], "the adapter is another")
-    made_by = adapter["run"] in (run, trained["reused"]) and made["adapter"] == facts["adapter"]
-    need(made_by and {*begun["train"]} <= {*adapter["parents"]}, "the run made another adapter")
-    need(asked["candidate"] == made["digest"], "another candidate was evaluated")
-    before = known["baseline"][2]["outputs"] if "baseline" in known else None
-    compared = [judged["scores"], judged["baseline"]] == [scored["outputs"], before]
-    need(compared and verdict["passed"] is True, "the gate judged other scores, or did not pass")
-    for ref in steps["evaluate"]["receipts"]:
-        by = [requests[ref][name] for name in ("adapter_digest", "model_digest")]
-        wanted = [facts["adapter_digest"], facts["base_digest"]]
-        need(by == wanted, "the candidate's answers are not by its adapter")
+    known = check_steps(run, facts["tenant"], steps, changes, requests, refused)
+    needed = {refused} if refused else {"train", "evaluate", "gate"}
+    need(needed <= known.keys(), "a step is not in the proof")
+    made = known["train"][1] if "train" in known else {}
+    if facts["adapter"] is not None:
+        check_trained(run, facts, used, known, begun, changes)
+    bases = {one[0]["base"] for one in known.values() if "base" in one[0]}
+    need(bases <= {facts["base_digest"]}, "a step was taken on another base")
+    if "evaluate" in known:
+        asked = known["evaluate"][0]
+        need(asked["candidate"] == made.get("digest"), "another candidate was evaluated")
+        for ref in steps["evaluate"]["receipts"]:
+            by = [requests[ref][name] for name in ("adapter_digest", "model_digest")]
+            wanted = [facts["adapter_digest"], facts["base_digest"]]
+            need(by == wanted, "the candidate's answers are not by its adapter")
+    if "gate" in known:
+        judged, verdict, _ = known["gate"]
+        before = known["baseline"][2]["outputs"] if "baseline" in known else None
+        scored = known["evaluate"][2]["outputs"]
+        need([judged["scores"], judged["baseline"]] == [scored, before], "the gate judged others")
+        passed = verdict["passed"] is (refused != "gate")
+        need(passed, "the gate let it pass" if refused else "the gate did not pass it")
+        told = said["internalParameters"]["gate"].partition(":")[0]
+        need(told == ("passed" if verdict["passed"] else "refused"), "the gate said otherwise")
     points = check_told(said, known)
     return {"line": True, "scores": points, "requests": len(requests), "steps": [*known]}
 
 
-def verify_release(args: argparse.Namespace) -> dict[str, Any]:
-    """What the proof of a release shows. Raises ValueError or OSError."""
-    lines = args.file.read_bytes().removesuffix(b"\n").split(b"\n", MAX_LINES)
-    check_plain(head := json.loads(lines[0].decode()))
-    need(canonical(head) == lines[0], "the proof is not in canonical form")
-    form, envelope, steps = fields(head, "format", "envelope", "steps")
-    need(form == "inland-release/1", "the proof's format is unknown")
-    said, statement = open_statement(envelope, args.signer.read_bytes())
-    keys = {vkey.partition("+")[0]: vkey for vkey in args.vkey.read_text().split("\n")}
-    logs, changes, requests = dict[str, Any](), [], dict[str, Any]()
-    for line in lines[1:]:
-        origin = json.loads(line)["checkpoint"].partition("\n")[0]
-        need(origin in keys, f"it is of the log {origin}, whose key is not given")
-        record, checkpoint = open_receipt(line, keys[origin], logs.get(origin))
-        logs.setdefault(origin, checkpoint)
-        need(record["kind"] in ("change", "request"), "the proof has a record of another kind")
-        if record["kind"] == "change":
-            changes.append(record)
-        else:
-            requests[record["id"]] = record
+def check_release(
+    said: Any, statement: str, steps: Any, changes: list[Any], requests: dict[str, Any]
+) -> dict[str, Any]:
+    """That the log has what was signed of a release, and each step of its making."""
     build, details = said["predicate"]["buildDefinition"], said["predicate"]["runDetails"]
     (approval,) = (one["annotations"] for one in details["byproducts"])
     approve = newest(changes, "release.approve", approval["release"])
@@ -341,9 +356,58 @@ def verify_release(args: argparse.Namespace) -> dict[str, Any]:
     run = details["metadata"]["invocationId"]
     if run == approval["release"] and approval["proposed_by"] != f"run {run}":
         need(not steps and not requests, "it was made by no run, and the proof has steps")
-        return {**shown, "line": False, "approved_by": approve["who"], "receipts": len(lines) - 1}
+        return {**shown, "line": False, "approved_by": approve["who"]}
     more = check_line(run, build, facts, steps, changes, requests)
-    return {**shown, "run": run, **more, "approved_by": approve["who"], "receipts": len(lines) - 1}
+    return {**shown, "run": run, **more, "approved_by": approve["who"]}
+
+
+def check_refusal(
+    said: Any, statement: str, steps: Any, changes: list[Any], requests: dict[str, Any]
+) -> dict[str, Any]:
+    """That the log has a run that was refused, as it was signed, and each step up to that."""
+    build, details = said["predicate"]["buildDefinition"], said["predicate"]["runDetails"]
+    (refusal,) = (one["annotations"] for one in details["byproducts"])
+    run, end = refusal["run"], newest(changes, "run.end", refusal["run"])["details"]
+    need(end["state"] == "refused", "the log does not say that the run was refused")
+    need(end["statement"] == statement, "the log has another statement of this run")
+    same = [run, end["line"], end["why"]]
+    its = [details["metadata"]["invocationId"], refusal["line"], refusal["why"]]
+    need(same == its, "the statement is of another run than the log's, or says otherwise why")
+    (subject,), base = said["subject"], digest(build["resolvedDependencies"][0])
+    need(subject["name"].partition("/")[0] == end["tenant"], "the statement is another tenant's")
+    adapter = json.loads(steps.get("train", {}).get("outputs", "{}")).get("adapter")
+    is_base = adapter is None and digest(subject) == base
+    need(adapter is not None or is_base, "nothing was trained, and the statement is of an adapter")
+    trained = None if adapter is None else digest(subject)
+    facts = {"tenant": end["tenant"], "base_digest": base}
+    facts |= {"adapter": adapter, "adapter_digest": trained}
+    more = check_line(run, build, facts, steps, changes, requests, refusal["step"])
+    why = {"refused_by": refusal["step"], "why": end["why"]}
+    return {"run": run, "model": subject["name"], "statement": statement, **why, **more}
+
+
+def verify_signed(args: argparse.Namespace) -> dict[str, Any]:
+    """What the proof of a release, or of a refusal, shows. Raises ValueError or OSError."""
+    lines = args.file.read_bytes().removesuffix(b"\n").split(b"\n", MAX_LINES)
+    check_plain(head := json.loads(lines[0].decode()))
+    need(canonical(head) == lines[0], "the proof is not in canonical form")
+    form, envelope, steps = fields(head, "format", "envelope", "steps")
+    need(form in BUILDS, "the proof's format is unknown")
+    said, statement = open_statement(envelope, args.signer.read_bytes(), BUILDS[form])
+    keys = {vkey.partition("+")[0]: vkey for vkey in args.vkey.read_text().split("\n")}
+    logs, changes, requests = dict[str, Any](), [], dict[str, Any]()
+    for line in lines[1:]:
+        origin = json.loads(line)["checkpoint"].partition("\n")[0]
+        need(origin in keys, f"it is of the log {origin}, whose key is not given")
+        record, checkpoint = open_receipt(line, keys[origin], logs.get(origin))
+        logs.setdefault(origin, checkpoint)
+        need(record["kind"] in ("change", "request"), "the proof has a record of another kind")
+        if record["kind"] == "change":
+            changes.append(record)
+        else:
+            requests[record["id"]] = record
+    check = check_release if form == RELEASE else check_refusal
+    return {**check(said, statement, steps, changes, requests), "receipts": len(lines) - 1}
 
 
 def main() -> int:
@@ -355,11 +419,15 @@ def main() -> int:
     option("--input", type=Path, help="the request's body exactly as it was sent")
     option("--output", type=Path, action="append", default=[], help="an answer's text, by choice")
     option("--kept", type=Path, help="a checkpoint kept from earlier")
-    option("--signer", type=Path, help="the key for models (PEM): FILE is the proof of a release")
+    option(
+        "--signer",
+        type=Path,
+        help="the key for models (PEM): FILE is a proof of a release or a refusal",
+    )
     option("--json", action="store_true")
     args = parser.parse_args()
     try:
-        proved = verify_release(args) if args.signer else verify(args)
+        proved = verify_signed(args) if args.signer else verify(args)
     except (ValueError, OSError, RecursionError, InvalidSignature) as error:
         print("REFUSED:", ascii(str(error) or "the checkpoint's signature is wrong")[1:-1])
         return 1
@@ -368,6 +436,7 @@ def main() -> int:
         return 1
     facts = "\n".join(f"  {name:17} {value!a}" for name, value in proved.items())
     what = "this release and each step of its making" if args.signer else "this record"
+    what = "that this run was refused, and each step of it" if "refused_by" in proved else what
     print(json.dumps(proved) if args.json else f"PROVED: the log holds {what}\n{facts}")
     return 0
 

@@ -322,6 +322,10 @@ class FactoryClient:
     def run_logs(self, run: str, after: int) -> list[dict[str, Any]]:
         return self._list(f"runs/{_part(run)}/logs", {"after": after})
 
+    def run_refusal(self, run: str) -> dict[str, Any]:
+        """Of one that was refused: the signed `envelope`, and its `origin`."""
+        return self._object("GET", f"runs/{_part(run)}/refusal", limit_s=REPORT_LIMIT_S)
+
     def resume_run(self, run: str) -> dict[str, Any]:
         return self._object("POST", f"runs/{_part(run)}/resume")
 

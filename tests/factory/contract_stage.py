@@ -142,7 +142,7 @@ def _lines(factory: Running, folder: Path) -> Narrowing:
     factory.run("line", "add", str(line), *_CALLERS)
     told = factory.run("line", "run", "nightly", *_CALLERS, "--json", check=False)
     run = json.loads(told.stdout)["id"]
-    of_line, of_run = ("show", "pause", "run"), ("show", "logs", "resume", "cancel")
+    of_line, of_run = ("show", "pause", "run"), ("show", "logs", "refusal", "resume", "cancel")
     return {
         **{f"lines.{name}.line": {"enum": ["nightly", "nothing"]} for name in of_line},
         **{f"runs.{name}.run": {"enum": [run, "nothing"]} for name in of_run},

@@ -58,6 +58,13 @@ def test_a_line_is_run_refused_and_resumed_through_commands(factory: Running, tm
     assert verify_outside(receipt, vkey).returncode == 0
     record = json.loads(receipt.read_bytes())
     assert "demo" in json.dumps(record)
+    proof = tmp_path / "refused.proof"
+    admin.run("run", "proof", failed["id"], "-o", str(proof))
+    signer = ("--signer", str(factory.home / "keys" / "models.pub"), "--json")
+    proved = verify_outside(proof, vkey, *signer)
+    assert proved.returncode == 0, proved.stdout
+    shown = json.loads(proved.stdout)
+    assert (shown["run"], shown["refused_by"], shown["requests"]) == (failed["id"], "gate", 2)
 
     line.write_text(LINE.replace("least = 0.2", "least = 0.0"))
     admin.run("line", "add", str(line))

@@ -74,6 +74,7 @@ ACCESS: dict[str, frozenset[Role]] = {
     "runs.list": _KEEPING,
     "runs.show": _KEEPING,
     "runs.logs": _KEEPING,
+    "runs.refusal": _KEEPING | {Role.AUDITOR},
     "runs.resume": _KEEPING,
     "runs.cancel": _KEEPING,
     "contracts.list": _ALL,

@@ -8,6 +8,7 @@ from pydantic import Field
 from inland.api.access import Caller, caller_for
 from inland.api.control import Control
 from inland.api.problems import may
+from inland.api.releases import OriginView
 from inland.api.shapes import Shape
 from inland.decide.lines.line_file import TEXT_BYTES
 from inland.domain.errors import BadInput
@@ -162,6 +163,15 @@ class LogView(Shape):
         return cls(number=line.number, time=line.unix_us / 1e6, step=line.step, text=line.text)
 
 
+class RefusalView(Shape):
+    """An in-toto statement of a run that was refused, in a DSSE envelope, as JSON text, under the
+    factory's key for models; and what the log has of the run."""
+
+    id: str
+    envelope: str
+    origin: OriginView
+
+
 @router.post("/lines", status_code=201, responses=may(400, 404, 409))
 def add(
     request: Request, body: NewLine, caller: Annotated[Caller, Depends(caller_for("lines.add"))]
@@ -265,6 +275,16 @@ def logs(
     """What happened in a run, from the line behind number `after` on."""
     control: Control = request.app.state.control
     return [LogView.of(one) for one in control.lines.runs.logs(caller.tenant, run, after)]
+
+
+@router.get("/runs/{run}/refusal", responses=may(404, 409))
+def refusal(
+    request: Request, run: str, caller: Annotated[Caller, Depends(caller_for("runs.refusal"))]
+) -> RefusalView:
+    """What is signed of a run that was refused, and where that comes from, as the log has it."""
+    control: Control = request.app.state.control
+    envelope, origin = control.lines.refusals.signed(caller.tenant, run)
+    return RefusalView(id=run, envelope=envelope, origin=OriginView.of(origin))
 
 
 @router.post("/runs/{run}/resume", responses=may(404, 409))

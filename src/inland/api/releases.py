@@ -12,7 +12,7 @@ from inland.api.shapes import Shape
 from inland.decide.lines.live_score import score
 from inland.domain.releases import Evidence, Pace, Release, ReleaseState
 from inland.domain.thumbs import Thumb
-from inland.lines.origins import origin_of
+from inland.lines.origins import Origin, origin_of
 from inland.plant.release_orders import MOST_EVIDENCE, Order
 
 router = APIRouter(prefix="/factory/v1/releases", tags=["releases"])
@@ -207,11 +207,24 @@ class ShownStep(Shape):
 
 
 class OriginView(Shape):
-    """Where a release comes from: the changes that tell of it, the oldest first, and the steps of
-    its run, by kind."""
+    """Where a release comes from, or a run that came to none: the changes that tell of it, the
+    oldest first, and the steps of the run, by kind."""
 
     records: list[NamedRecord]
     steps: dict[str, ShownStep]
+
+    @classmethod
+    def of(cls, origin: Origin) -> Self:
+        """An origin as it is shown."""
+        named = [
+            NamedRecord(id=one["id"], what=one["what"], subject=one["subject"])
+            for one in origin.records
+        ]
+        steps = {
+            kind: ShownStep(inputs=one.inputs, outputs=one.outputs, receipts=list(one.receipts))
+            for kind, one in origin.steps.items()
+        }
+        return cls(records=named, steps=steps)
 
 
 @router.post("", status_code=201, responses=may(400, 403, 404, 409))
@@ -267,15 +280,8 @@ def origin(
 ) -> OriginView:
     """Where it comes from, as the log has it."""
     control: Control = request.app.state.control
-    found = origin_of(control.store, control.releases.show(caller.tenant, release))
-    named = [
-        NamedRecord(id=one["id"], what=one["what"], subject=one["subject"]) for one in found.records
-    ]
-    steps = {
-        kind: ShownStep(inputs=one.inputs, outputs=one.outputs, receipts=list(one.receipts))
-        for kind, one in found.steps.items()
-    }
-    return OriginView(records=named, steps=steps)
+    found = control.releases.show(caller.tenant, release)
+    return OriginView.of(origin_of(control.store, found))
 
 
 @router.post("/{release}/approve", responses=may(400, 403, 404, 409))

@@ -51,10 +51,8 @@ def rooms(
     limits, vault, aside = said.limits, kept.vault, workers.aside
     assets = asset_room(changes, vault, kept.blobs, said.site, limits, aside, workers)
     world = outside(home, settings.from_environment(), assets.holders, workers)
-    vetted, signer = assets.holders.vetted, ModelsKey(Shelf(home.root))
-    releases = Releases(
-        changes, assets.rulings, vetted, signer, ReleaseTraffic(heard, assets.feedback.thumbs).of
-    )
+    vetted, traffic = assets.holders.vetted, ReleaseTraffic(heard, assets.feedback.thumbs)
+    releases = Releases(changes, assets.rulings, vetted, world.signer, traffic.of)
     lines = line_room(changes, assets, workers, limits, releases, world, aside)
     return assets, releases, lines
 
@@ -72,7 +70,8 @@ def outside(home: Home, given: settings.Settings, holders: Holders, workers: Wor
     gateways = OwnGateway(home.root / "run", home.gateway_sockets)
     weights, cores = _weights(home, workers), _cores(workers.runner)
     shop = Shop(InstalledTrainer(given.trainer), weights, cores)
-    return Outside(gateways, Program(words, (str(_PACKAGE),)), verify, shop)
+    signer = ModelsKey(Shelf(home.root))
+    return Outside(gateways, Program(words, (str(_PACKAGE),)), verify, shop, signer)
 
 
 def _weights(home: Home, workers: Workers) -> Callable[[Model], Plaintext]:

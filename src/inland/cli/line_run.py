@@ -1,19 +1,24 @@
-"""`inland run`: the runs of production lines, shown, resumed, cancelled."""
+"""`inland run`: the runs of production lines, shown, resumed, cancelled, and proved refused."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from inland.cli import show
 from inland.cli.factory import calling
+from inland.cli.files import put_pieces
 from inland.cli.options import HomeOption, JsonOption
 from inland.cli.progress import steps_bar
+from inland.cli.release_proof import refusal_proof
 from inland.cli.times import utc
 
 if TYPE_CHECKING:
     from inland.client import FactoryClient
 
-app = typer.Typer(help="Show, resume and cancel runs of lines.", no_args_is_help=True)
+app = typer.Typer(
+    help="Show, resume and cancel runs of lines, prove that one was refused.", no_args_is_help=True
+)
 
 #: Pause between two looks at a run that is waited for, in seconds.
 LOOK_S = 0.3
@@ -86,6 +91,30 @@ def logs(
                 return
             if not found:
                 clock.sleep(LOOK_S)
+
+
+@app.command()
+def statement(run: Id, home: HomeOption = None, json: JsonOption = False) -> None:
+    """Print what is signed of a run that was refused: an in-toto statement of what was tried, on
+    what data, its scores and what refused it, in a DSSE envelope, under `keys/models.pub`."""
+    with calling(home) as factory:
+        told = factory.run_refusal(run)
+    show.as_json(told) if json else show.line(told["envelope"])
+
+
+@app.command()
+def proof(
+    run: Id,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where to put it.")],
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Get the proof that a run was refused: one file with what is signed of it, its steps, and a
+    receipt of each record; verifier/inland_verify.py checks it with two public keys."""
+    with calling(home) as factory, steps_bar("proof") as advance:
+        size = put_pieces(output, refusal_proof(factory, run, advance))
+    told = {"run": run, "file": str(output), "bytes": size}
+    show.as_json(told) if json else show.line(f"proof of {run} in {output} ({size} bytes)")
 
 
 @app.command()

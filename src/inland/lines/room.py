@@ -9,6 +9,7 @@ from inland.lines.keeping import Keeper
 from inland.lines.lines import Lines
 from inland.lines.materials import Shelf
 from inland.lines.reading import Program, Readers
+from inland.lines.refusals import Refusals
 from inland.lines.rehearsing import Rehearsals
 from inland.lines.run_keys import RunKeys
 from inland.lines.runs import Runs
@@ -27,17 +28,20 @@ from inland.plant.candidates import Candidates
 from inland.plant.changes import Changes
 from inland.plant.releases import Releases
 from inland.plant.ticker import Controller
+from inland.ports.signing import Signer
 from inland.ports.tokens import Tokens
 
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """What lines need of the world: tokens, what reads data, what verifies a base, what trains."""
+    """What lines need of the world: tokens, what reads data, what verifies a base, what trains, who
+    signs."""
 
     tokens: Tokens
     program: Program
     verify: Verify
     shop: Shop
+    signer: Signer
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,7 @@ class LineRoom:
     worker: Worker
     triggers: Triggers
     candidates: Candidates
+    refusals: Refusals
 
     def controllers(self) -> Iterator[Controller]:
         """For the plant's ticker."""
@@ -91,4 +96,5 @@ def line_room(
     runs = Runs(changes, shelf, limits.runs, limits.runs_kept, candidates, worker.stop)
     triggers = Triggers(changes, runs, shelf, assets.feedback, begin)
     lines = Lines(changes, limits.lines_per_tenant)
-    return LineRoom(lines, runs, worker, triggers, candidates)
+    refusals = Refusals(changes.store, outside.signer)
+    return LineRoom(lines, runs, worker, triggers, candidates, refusals)

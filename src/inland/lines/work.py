@@ -7,6 +7,7 @@ A run that was cut anywhere is found again by its state, and goes on behind its 
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from threading import Event, Lock
 
 from inland.decide.lines.line_file import line_of
@@ -14,6 +15,7 @@ from inland.decide.lines.planning import Do, Over, digest_of, next_move
 from inland.domain.assets import AssetState
 from inland.domain.errors import BadInput, InlandError
 from inland.domain.lines import Line, Run, RunState, Step, StepKind, StepState
+from inland.lines.refusals import statement_in
 from inland.lines.run_keys import RunKeys
 from inland.lines.steps.step import Doing, Ended, Kinds, Outcome, Waiting
 from inland.plant.changes import Changes
@@ -278,6 +280,8 @@ class Worker:
             ended = replace(found, state=over.state, why=over.why, ended_unix_us=now_us)
             transaction.lines.put_run(ended)
             facts = {"tenant": run.tenant, "line": run.line}
+            if over.state is RunState.REFUSED:
+                facts["statement"] = sha256(statement_in(transaction, ended)).hexdigest()
             book("run.end", run.id, state=over.state.value, why=over.why, **facts)
 
     def _say(self, run: Run, step: Step, text: str) -> None:

@@ -150,7 +150,7 @@ class Factory:
                 plant.workers,
                 plant.limits,
                 releases := self._releases(home),
-                Outside(ToyTokens(), Program(("reader",), ()), lambda _: None, shop(FakeTrainer())),
+                self._outside(home),
                 begun,
             ),
             contracts=plant.contracts,
@@ -181,6 +181,11 @@ class Factory:
             self._key(f"{tenant}-member", tenant, Role.MEMBER)
         self._key("operator", None, Role.OPERATOR)
         self._key("auditor", None, Role.AUDITOR)
+
+    def _outside(self, home: Path) -> Outside:
+        signer = ModelsKey(Shelf(home))
+        program, trained = Program(("reader",), ()), shop(FakeTrainer())
+        return Outside(ToyTokens(), program, lambda _: None, trained, signer)
 
     def _releases(self, home: Path) -> Releases:
         room, traffic = (

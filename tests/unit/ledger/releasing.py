@@ -172,7 +172,7 @@ class Story:
         used = {"train": [TRAIN], "holdout": [HOLDOUT], "suites": [SUITE]}
         begun = {"run.begin": self._change("run.begin", "orders", own=RUN, tenant=TENANT, **used)}
         ends = {
-            f"step.end {kind}": self._change("step.end", kind, **self._end(step))
+            f"step.end {kind}": self._change("step.end", kind, **self._end(kind, step))
             for kind, step in self.steps.items()
         }
         return {
@@ -193,7 +193,9 @@ class Story:
         )
         return {"tenant": TENANT, "digest": DIGESTS[asset], **of_run}
 
-    def _end(self, step: dict[str, Any]) -> dict[str, Any]:
+    def _end(self, kind: str, step: dict[str, Any]) -> dict[str, Any]:
+        """What the log says of a step; `kind` says no more of one that is done."""
+        del kind
         return {
             "run": RUN,
             "tenant": TENANT,

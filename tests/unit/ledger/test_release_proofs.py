@@ -43,7 +43,7 @@ def refused(story: Story, data: bytes | None = None, key: Path | None = None) ->
     vkey.write_text(example.VKEY)
     args = MODULE.argparse.Namespace(file=file, vkey=vkey, signer=key or story.key)
     try:
-        MODULE.verify_release(args)
+        MODULE.verify_signed(args)
     except (ValueError, LookupError, TypeError, AttributeError, MODULE.InvalidSignature) as error:
         return str(error) or "a signature"
     return ""
@@ -214,6 +214,7 @@ ALTERED = {
         "not by its adapter",
     ),
     "run: the gate did not pass": (step("gate", "outputs", {"passed": False}), "did not pass"),
+    "signed: the gate refused": (evidence(gate="refused: orders"), "gate said otherwise"),
     "run: the gate judged other scores": (step("gate", "inputs", {"scores": "99"}), "gate judged"),
     "run: the gate compared with nothing": (
         step("gate", "inputs", {"baseline": None}),

@@ -54,6 +54,7 @@ def test_it_names_the_changes_and_shows_the_steps(made):
         ("asset.add", release.adapter),
         ("run.begin", "nightly"),
         *[(f"step.{what}", kind) for kind in ("check", "evaluate", "gate") for what in _BOTH],
+        ("run.end", release.id),
         ("release.propose", release.id),
     ]
     ends = {one["subject"]: one["details"] for one in origin.records if one["what"] == "step.end"}

@@ -169,9 +169,9 @@ class LineWorld(World):
 
         workers = self.plant.workers
         workers = type(workers)(workers.runner, workers.memory, self.cells, workers.aside)
-        world = Outside(self.tokens, Program(("reader",), ()), verify, self.trainer_shop)
         plant = self.plant
         signer = ModelsKey(Shelf(plant.home))
+        world = Outside(self.tokens, Program(("reader",), ()), verify, self.trainer_shop, signer)
         self.releases = Releases(
             plant.changes, plant.room.rulings, self._vetted, signer, lambda _: self.seen
         )

@@ -12,6 +12,7 @@ from inland.domain.lineage import Parent, derived
 from inland.domain.lines import Line, Material, Materials, MethodKind, StepKind
 from inland.domain.plant import EngineKind, Model, Tenant
 from inland.domain.snapshot import Snapshot
+from inland.lines.evidence import CODE
 from inland.lines.reading import Readers, Use, place
 from inland.lines.steps.step import Doing, Finding, Outcome
 from inland.plant.asset_rulings import AssetRulings, closed
@@ -68,7 +69,8 @@ class Check:
         for finding in found:
             doing.say(f"refused: {finding}")
         facts = [finding.facts() for finding in found]
-        return Outcome({**outputs, "findings": facts}, refused=_in_one_line(found))
+        told = {**outputs, "code": CODE, "findings": facts}
+        return Outcome(told, refused=_in_one_line(found))
 
     def _of_parts(self, line: Line) -> Iterator[Finding]:
         lacks = ", ".join(kind.value for kind in line.steps if kind not in self._can_do)

@@ -3,22 +3,13 @@
 A line whose gate approves goes on at once; any other waits for a person, for as long as it takes.
 """
 
-from hashlib import sha256
-from typing import Any
-
-from inland import __version__
 from inland.domain.lines import Approval, StepKind
-from inland.domain.releases import Evidence, Release, ReleaseState
+from inland.domain.releases import Release, ReleaseState
+from inland.lines.evidence import CODE, evidence_of
 from inland.lines.steps.baseline import demand_same
 from inland.lines.steps.evaluate import Trials
 from inland.lines.steps.step import Doing, Outcome, Waiting
 from inland.plant.candidates import Candidates
-from inland.plant.release_orders import EVIDENCE_CHARS
-
-#: What an asset's digest is, under a key of its tenant's.
-MAC = "hmac-sha256"
-#: Of what a training came to, what is signed besides its parameters.
-_TRAINED = ("order", "digest", "safetensors", "loss", "holdout_loss", "tokens", "seconds")
 
 
 class Releasing:
@@ -57,7 +48,7 @@ class Releasing:
         if isinstance(tried, Waiting):
             return tried
         assert doing.line.release is not None
-        evidence = evidence_of(doing)
+        evidence = evidence_of(doing.run, doing.steps, CODE)
         return self._candidates.propose(doing.run, doing.line.release, evidence, doing.line.pace)
 
 
@@ -83,49 +74,6 @@ class Rollout:
                 outputs = {"release": release.id, "state": release.state.value}
                 why = f"release {release.id} is {release.state.value}: {release.why}"
                 return Outcome(outputs, refused=why)
-
-
-def evidence_of(doing: Doing) -> Evidence:
-    """All that is known of what a run made, as it is signed with its approval."""
-    run, steps = doing.run, doing.steps
-    materials = run.materials
-    return Evidence(
-        run=run.id,
-        code=f"inland {__version__}",
-        data=tuple(f"{MAC}:{one.digest}" for one in (*materials.train, *materials.holdout)),
-        parameters=_parameters(doing),
-        scores={
-            **_scores("", steps[StepKind.EVALUATE].outputs),
-            **_scores("serving ", steps[StepKind.BASELINE].outputs),
-        },
-        gate=_verdict(steps[StepKind.GATE].outputs),
-    )
-
-
-def _parameters(doing: Doing) -> dict[str, str]:
-    """Of the training, and which file declared it: the record of whoever added the line has its
-    digest."""
-    method = doing.steps[StepKind.TRAIN].inputs.get("method") or {}
-    trained = doing.steps[StepKind.TRAIN].outputs
-    return {
-        "line": doing.line.name,
-        "line_sha256": sha256(doing.run.text.encode()).hexdigest(),
-        **{name: str(value) for name, value in method.items()},
-        **{f"trained.{name}": str(trained[name]) for name in _TRAINED if name in trained},
-    }
-
-
-def _scores(whose: str, outputs: dict[str, Any]) -> dict[str, str]:
-    return {
-        f"{whose}{name}": f"{one['point']:.3f} ({one['low']:.3f} to {one['high']:.3f}, "
-        f"{one['count']} tasks)"
-        for name, one in outputs["scores"].items()
-    }
-
-
-def _verdict(outputs: dict[str, Any]) -> str:
-    told = "; ".join(str(one["why"]) for one in outputs["findings"])
-    return f"passed: {told}"[:EVIDENCE_CHARS]
 
 
 def _is_same(live: Release, doing: Doing) -> bool:
