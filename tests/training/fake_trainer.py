@@ -60,9 +60,9 @@ def environment(folder: Path) -> Path:
         (shutil.copytree if there.is_dir() else shutil.copy)(there, here)
     python = folder / "bin" / "python"
     python.parent.mkdir()
-    here, runs = shlex.quote(str(folder)), shlex.quote(sys.executable)
+    found, runs = shlex.quote(str(folder)), shlex.quote(sys.executable)
     module = "tests.training.fake_trainer"
-    python.write_text(f'#!/bin/sh\nPYTHONPATH={here} exec {runs} -P -m {module} "$@"\n')
+    python.write_text(f'#!/bin/sh\nPYTHONPATH={found} exec {runs} -P -m {module} "$@"\n')
     python.chmod(0o755)
     return folder
 

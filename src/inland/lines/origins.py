@@ -70,9 +70,9 @@ class _About:
             case "asset.add":
                 return record["subject"] in self.assets
             case "run.begin":
-                return record["id"] == run
+                return bool(record["id"] == run)
             case "run.end":
-                return record["subject"] == run
+                return bool(record["subject"] == run)
             case "step.begin" | "step.end":
                 return run is not None and record["details"]["run"] == run
             case str(what):

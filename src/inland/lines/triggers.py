@@ -9,10 +9,10 @@ from collections.abc import Callable
 from inland.decide.lines.triggers import Happened, due
 from inland.domain.errors import InlandError
 from inland.domain.lines import KeptLine, Run, RunState, Trigger, TriggerKind
-from inland.domain.plant import Key, Role
 from inland.domain.thumbs import NO_THUMB, Thumb
 from inland.lines.materials import Shelf
 from inland.lines.runs import Runs
+from inland.plant.asset_rulings import acting
 from inland.plant.changes import Changes
 from inland.plant.feedback import FeedbackRoom, collected_name
 from inland.plant.release_moves import live_of
@@ -76,7 +76,7 @@ class Triggers:
             self._aside(lambda: self._collect(kept, trigger))
 
     def _collect(self, kept: KeptLine, trigger: Trigger) -> None:
-        who = Key(_by(trigger), kept.tenant, Role.MEMBER, "")
+        who = acting(f"that {_by(trigger)} begins", kept.tenant)
         try:
             self._feedback.collect(who, kept.tenant, _model(kept))
         except (InlandError, OSError) as error:

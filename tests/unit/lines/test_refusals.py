@@ -8,8 +8,9 @@ import pytest
 
 from inland.domain.errors import Conflict, NotFound
 from inland.domain.lines import Run, RunState
+from inland.domain.releases import candidate_name
 from tests.unit.lines.test_check import NOTES
-from tests.unit.lines.test_releasing import GATED, Factory, candidate_name
+from tests.unit.lines.test_releasing import GATED, Factory
 from tests.unit.lines.test_releasing import factory as factory  # noqa: PLC0414 - a fixture
 from tests.unit.lines.world import LINE, LineWorld
 
