@@ -54,7 +54,7 @@ class FakeTrainer(InstalledTrainer):
 def environment(folder: Path) -> Path:
     """A Python environment, as `INLAND_TRAINER` names one, that this is the trainer of; nothing
     else of the tests can be seen in a cell."""
-    for file in ("tests/__init__.py", "tests/lora.py", "tests/training"):
+    for file in ("tests/lora.py", "tests/training"):
         there, here = ROOT / file, folder / file
         here.parent.mkdir(parents=True, exist_ok=True)
         (shutil.copytree if there.is_dir() else shutil.copy)(there, here)
