@@ -1,10 +1,7 @@
 """Candidates: what a run of a line trained, served beside the base for the run alone, and then
-proposed as the release it is to be.
-
-A candidate is a release with the id of its run, so that no run makes two, wherever it is cut. Its
-name, `LINE@RUN`, is one that nobody can give to a model or a key, and only the run's key may ask
-for it. Nobody approved it: it goes when its run is over. What was approved and is not live yet goes
-where its run is cancelled, and is a candidate again where that goes on.
+proposed as the release it is to be: one with the run's id, so that no run makes two, and a name,
+`LINE@RUN`, that nobody can give, and the run's key alone ask for. It goes when its run is over and
+nobody approved it, or is cancelled before it is live; where that run goes on, it is one again.
 """
 
 from dataclasses import dataclass, replace
