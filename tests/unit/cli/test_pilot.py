@@ -230,7 +230,8 @@ def test_one_that_failed_ends_the_pilot_and_goes_on_with_the_next(factory: ToyFa
 def proven(factory: ToyFactory) -> Story:
     story, _ = play(factory)
     for one in story.rounds:
-        one.proof = {"receipts": 9, "statement": "5e", "approved_by": "op"} if one.release else None
+        said = {"approved_by": "op"} if one.is_released else {"refused_by": "gate"}
+        one.proof = {"receipts": 9, "statement": "5e", **said}
     story.answer = {"question": "<script>?", "answer": "<b>", "receipt": "r"}
     return story
 
@@ -270,7 +271,7 @@ MISSED = {
     "second release": point("second", GIVEN.asked, 0.92),
     GIVEN.kept: point("second", GIVEN.kept, 0.6),
     "poisoned round": other("poisoned", steps=[]),
-    "releases": other("second", proof=None),
+    "rounds": other("poisoned", proof=None),
 }
 
 

@@ -115,11 +115,13 @@ def _proofs(story: Story) -> str:
             escape(name),
             str(proof["receipts"]),
             f"<code>{escape(proof['statement'])}</code>",
-            f"<code>{escape(proof['approved_by'])}</code>",
+            f"<code>{escape(proof['approved_by'])}</code>"
+            if "approved_by" in proof
+            else f"refused by the {escape(proof['refused_by'])}",
         )
         for name, proof in proofs
     )
-    return _table(("release", "receipts", "what was signed (SHA-256)", "approved by"), rows)
+    return _table(("round", "receipts", "what was signed (SHA-256)", "approved by"), rows)
 
 
 def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from inland.adapters.home.layout import Home
 from inland.cli.failures import Failed
 from inland.cli.files import put_pieces, put_whole
-from inland.cli.release_proof import Advance, proof
+from inland.cli.pilot.story import Played
+from inland.cli.release_proof import Advance, proof, refusal_proof
 
 if TYPE_CHECKING:
     from inland.client import FactoryClient
@@ -41,10 +42,15 @@ class Prover:
         if signer.exists():
             put_whole(self.folder / "models.pub", signer.read_bytes())
 
-    def release(self, name: str, release: str, advance: Advance) -> dict[str, Any]:
-        """What is proved of a release. Raises Failed where it is refused."""
-        file = self.folder / f"{name}.proof"
-        put_pieces(file, proof(self.factory, release, advance))
+    def round(self, one: Played, advance: Advance) -> dict[str, Any]:
+        """What is proved of a round: its release, or that it was refused. Raises Failed where the
+        proof is not accepted."""
+        file = self.folder / f"{one.round}.proof"
+        if one.is_released and one.release is not None:
+            pieces = proof(self.factory, one.release, advance)
+        else:
+            pieces = refusal_proof(self.factory, one.run, advance)
+        put_pieces(file, pieces)
         return self._verified(file, "--signer", str(self.folder / "models.pub"))
 
     def answer(self, asked: dict[str, Any]) -> dict[str, Any]:
