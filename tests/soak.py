@@ -15,7 +15,7 @@ from tests.chaos import line_kills
 from tests.chaos.liars import LIES as LIES_BY_NAME
 from tests.chaos.liars import mutated
 from tests.chaos.lies import hold
-from tests.factory import cache_timing, carried, played
+from tests.factory import batch_soak, cache_timing, carried, played
 from tests.factory.canary.soak import soak as follow_canary
 from tests.factory.idle import soak as idle_connections
 from tests.factory.running import Running
@@ -185,6 +185,11 @@ def canary(seed: int) -> int:
     return follow_canary(seed)
 
 
+def openai_batch(seed: int) -> int:
+    """A batch of 200 through the official client, control killed in its middle; prints its line."""
+    return batch_soak.soak(seed)
+
+
 #: Every figure by name, in the order they run.
 FIGURES = {
     "laws": laws,
@@ -213,6 +218,7 @@ FIGURES = {
     "line-train": line_train,
     "pilot": played.soak,
     "withdrawal": withdrawal,
+    "openai-batch": openai_batch,
 }
 
 

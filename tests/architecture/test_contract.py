@@ -52,7 +52,7 @@ def test_every_path_that_the_gateway_knows_is_described():
 @pytest.mark.parametrize(("path", "method", "told"), EVERY, ids=[f"{m} {p}" for p, m, _ in EVERY])
 def test_an_operation_says_who_may_ask_and_how_it_is_refused(path, method, told):
     token_path = path.startswith("/v1/")
-    if not token_path:
+    if path in {route.path_format for route in routes()}:
         (route,) = [
             r
             for r in routes()

@@ -203,6 +203,25 @@ def _releases(factory: Running, folder: Path) -> Narrowing:
     }
 
 
+def _batches(factory: Running) -> Narrowing:
+    """A file, one that is to go, and a batch that failed."""
+    with factory.client("caller") as client:
+        kept, doomed = (
+            client.files.create(file=("f.jsonl", b"?"), purpose="batch").id for _ in range(2)
+        )
+        batch = client.batches.create(
+            input_file_id=kept, endpoint="/v1/completions", completion_window="24h"
+        ).id
+    return {
+        **{f"files.{name}.file": {"enum": [kept, "nothing"]} for name in ("show", "content")},
+        "files.delete.file": {"enum": [doomed, "nothing"]},
+        "files.list.after": {"enum": [kept, "nothing"]},
+        **{f"batches.{name}.batch": {"enum": [batch, "nothing"]} for name in ("show", "cancel")},
+        "batches.list.after": {"enum": [batch, "nothing"]},
+        "AddBatch:input_file_id": {"enum": [kept, "nothing"]},
+    }
+
+
 #: What may be asked about a deployment that is to stay.
 _ABOUT_ONE = ("show", "measure", "measurement", "scale")
 
@@ -258,6 +277,7 @@ def _narrowing(factory: Running, model: str, answer: str, spare: list[str]) -> N
         **_lines(factory, factory.home.parent),
         **_releases(factory, factory.home.parent),
         **_feedback(factory),
+        **_batches(factory),
         "month": {"enum": ["2026-11", "2026-13"]},
         "contracts.report.deployment": {"enum": [TINY, "nothing"]},
         "contracts.page.deployment": {"enum": [TINY, "nothing"]},

@@ -111,6 +111,15 @@ ACCESS: dict[str, frozenset[Role]] = {
     "egress.list": _WATCHING,
     "prices.list": _WATCHING,
     "prices.set": _OPERATOR,
+    "files.create": TENANT_ROLES,
+    "files.list": TENANT_ROLES,
+    "files.show": TENANT_ROLES,
+    "files.content": TENANT_ROLES,
+    "files.delete": frozenset({Role.TENANT_ADMIN}),
+    "batches.create": TENANT_ROLES,
+    "batches.list": TENANT_ROLES,
+    "batches.show": TENANT_ROLES,
+    "batches.cancel": TENANT_ROLES,
     "budgets.list": _READING,
     "budgets.set": _OPERATOR,
     "budgets.remove": _OPERATOR,
@@ -128,6 +137,7 @@ _CHANGING = frozenset(
     {"keys.add", "keys.rotate", "keys.revoke", "records.destroy", "lines.add", "lines.pause"}
     | {"lines.run", "runs.resume", "releases.approve", "releases.rollback"}
     | {"feedback.give", "feedback.remove", "feedback.collect"}
+    | {"files.create", "files.content", "files.delete", "batches.create", "batches.cancel"}
     | {
         one
         for one in ACCESS

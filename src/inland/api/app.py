@@ -10,12 +10,14 @@ from fastapi.routing import APIRoute
 from inland import __version__
 from inland.api import (
     assets,
+    batches,
     budgets,
     contract,
     contracts,
     deployments,
     egress,
     feedback,
+    files,
     guards,
     health,
     invoices,
@@ -84,6 +86,8 @@ NOUNS = (
     releases,
     feedback,
     lines,
+    files,
+    batches,
 )
 
 

@@ -5,7 +5,8 @@ import logging
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from inland.api.content import OCTETS, ContentFirst, content_of
+from inland.api.content import MULTIPART, OCTETS, ContentFirst, content_of
+from inland.api.dialect import is_dialect, refusal, status_of
 from inland.domain import strict_json
 from inland.domain.limits import Limits
 from inland.ports.clock import Clock
@@ -39,11 +40,11 @@ class Bounds:
             await self._with_content(scope, receive, sending)
         elif (body := await _body(receive, self._limits.control_body_bytes)) is None:
             detail = f"a body has at most {self._limits.control_body_bytes} bytes"
-            await _refuse(sending, 413, "Too long", detail)
+            await _refuse(scope, sending, 413, "Too long", detail)
         elif len(_content_types(scope)) > 1:
-            await _refuse(sending, 400, "Bad input", "a body has one content-type")
-        elif _content_types(scope) != [OCTETS] and (bad := self._ambiguous(body)):
-            await _refuse(sending, 422, "Bad input", bad)
+            await _refuse(scope, sending, 400, "Bad input", "a body has one content-type")
+        elif not _is_content(scope) and (bad := self._ambiguous(body)):
+            await _refuse(scope, sending, 422, "Bad input", bad)
         else:
             await self._app(scope, _replay(body, receive), sending)
         self._line(scope, status, self._clock.monotonic() - began)
@@ -79,6 +80,11 @@ def _content_types(scope: Scope) -> list[bytes]:
     ]
 
 
+def _is_content(scope: Scope) -> bool:
+    """Whether a body says that it is no JSON, but something that is taken piece by piece."""
+    return _content_types(scope) in ([OCTETS], [MULTIPART])
+
+
 async def _body(receive: Receive, limit_bytes: int) -> bytes | None:
     """The whole body; None when it is beyond the limit."""
     pieces: list[bytes] = []
@@ -109,8 +115,11 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     return receiving
 
 
-async def _refuse(send: Send, status: int, title: str, detail: str) -> None:
+async def _refuse(scope: Scope, send: Send, status: int, title: str, detail: str) -> None:
     problem = {"type": "about:blank", "title": title, "status": status, "detail": detail}
-    headers = [(b"content-type", b"application/problem+json"), (b"connection", b"close")]
+    kind = b"application/problem+json"
+    if is_dialect(scope["path"]):
+        problem, status, kind = refusal(problem), status_of(status), b"application/json"
+    headers = [(b"content-type", kind), (b"connection", b"close")]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": json.dumps(problem).encode()})

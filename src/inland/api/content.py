@@ -1,5 +1,6 @@
-"""Content on its way in: a body of octets whose length is said, read off its connection by the very
-thread that works on it, piece by piece into a buffer that stays in the processor's cache.
+"""Content on its way in: a body of octets, or a form with a file, whose length is said. It is read
+off its connection by the very thread that works on it, piece by piece into a buffer that stays in
+the processor's cache.
 
 uvicorn hands a body on in pieces, each copied several times between its parser and whoever asks;
 for the parts of an asset that was most of what an upload took.
@@ -22,7 +23,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from inland.domain.errors import BadInput
 from inland.ports.clock import Clock
 
-OCTETS = b"application/octet-stream"
+OCTETS, MULTIPART = b"application/octet-stream", b"multipart/form-data"
 #: Where an ASGI scope has it.
 EXTENSION = "inland.content"
 #: Sent ahead of what the other end has read: it and we take turns less often.
@@ -171,7 +172,7 @@ class ContentFirst:
 
 
 class ContentProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP, but that bodies of octets no longer than `limit_bytes` are left to whoever
+    """uvicorn's HTTP, but that bodies of content no longer than `limit_bytes` are left to whoever
     takes them (`content_of`); `ContentFirst` says when that is over.
 
     Whether a head is one that may be asked is still the parser's to say, and a longer body, one
@@ -242,13 +243,13 @@ class ContentProtocol(HttpToolsProtocol):
         self.flow.resume_reading()
 
     def _length(self) -> int:
-        """Of a body of octets that is left to who takes it; else 0."""
+        """Of a body of content that is left to who takes it; else 0."""
         said: dict[bytes, bytes] = {}
         for name, value in self.headers:
             if name in {b"transfer-encoding", b"expect", b"upgrade"} or name in said:
                 return 0
             if name in {b"content-length", b"content-type"}:
                 said[name] = value.strip().lower()
-        if said.get(b"content-type") != OCTETS:
+        if said.get(b"content-type", b"").partition(b";")[0].rstrip() not in {OCTETS, MULTIPART}:
             return 0
         return int(said.get(b"content-length", b"0"))

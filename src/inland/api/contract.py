@@ -4,6 +4,7 @@ The token path's half comes from the gateway as a fragment of the same form.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -13,6 +14,7 @@ from fastapi.routing import APIRoute
 
 from inland import __version__
 from inland.api.access import ACCESS
+from inland.api.dialect import is_dialect, status_of
 from inland.api.problems import MEDIA_TYPE, TRANSPORT, Problem, may
 
 router = APIRouter(tags=["contract"])
@@ -46,6 +48,8 @@ def document(routes: Sequence[APIRoute], token_path: Mapping[str, Any]) -> Docum
     }
     for path, method, operation in operations(made):
         _complete(operation, asked[path, method])
+        if is_dialect(path):
+            _say_in_dialect(operation)
     schemas = made["components"]["schemas"]
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
@@ -90,6 +94,19 @@ def _complete(operation: dict[str, Any], route: APIRoute) -> None:
         if MEDIA_TYPE in responses.get(status, {}).get("content", {}):
             responses[status]["headers"] = {"retry-after": _RETRY_AFTER}
     operation["responses"] = dict(sorted(responses.items()))
+
+
+def _say_in_dialect(operation: dict[str, Any]) -> None:
+    """Its refusals are OpenAI's error objects."""
+    told: dict[str, Any] = {}
+    for status, answer in operation["responses"].items():
+        if int(status) >= 400:
+            content = {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorBody"}}}
+            told[str(status_of(int(status)))] = answer | {"content": content}
+        else:
+            told[status] = answer
+    told.setdefault("400", told["413"] | {"description": HTTPStatus(400).phrase})
+    operation["responses"] = dict(sorted(told.items()))
 
 
 def _disjoint(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from inland.api.totals import Totals
+from inland.batches.room import BatchRoom
 from inland.domain.limits import Limits
 from inland.domain.places import Place
 from inland.ledger.records import Record
@@ -98,6 +99,7 @@ class Control:
     deployments: Deployments
     assets: AssetRoom
     lines: LineRoom
+    batches: BatchRoom
     contracts: Contracts
     reports: Reports
     measuring: Measuring

@@ -1,4 +1,5 @@
-"""Errors as RFC 9457 problem details. What the caller may not see is always the same 404."""
+"""Errors as RFC 9457 problem details, below `/v1` in OpenAI's words. What the caller may not see is
+always the same 404."""
 
 import logging
 from http import HTTPStatus
@@ -11,6 +12,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
+from inland.api.dialect import in_dialect, is_dialect
 from inland.domain.errors import BadInput, Busy, Conflict, Damaged, Denied, InlandError, NotFound
 from inland.ports.blobs import BlobsAway
 from inland.ports.files import DiskFull
@@ -90,7 +92,16 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unforeseen)
 
 
-def _ours(_: Request, error: Exception) -> JSONResponse:
+def _ours(request: Request, error: Exception) -> JSONResponse:
+    return _in_form(request, _problem_of(error))
+
+
+def _in_form(request: Request, answer: JSONResponse) -> JSONResponse:
+    """A problem in the words of the path that was asked."""
+    return in_dialect(answer) if is_dialect(request.url.path) else answer
+
+
+def _problem_of(error: Exception) -> JSONResponse:
     match error:
         case NotFound():
             return problem(404, "Not found", str(error))
@@ -134,24 +145,25 @@ def _of_vault(error: Exception) -> JSONResponse:
             return problem(500, "Failed", str(error))
 
 
-def _invalid(_: Request, error: Exception) -> JSONResponse:
+def _invalid(request: Request, error: Exception) -> JSONResponse:
     """Says where and what, never what was sent: it may hold a secret."""
     assert isinstance(error, RequestValidationError)
     told = [
         f"{'.'.join(str(part) for part in one['loc'][1:]) or 'body'}: {one['msg']}"
         for one in error.errors()[:_MAX_TOLD]
     ]
-    return problem(422, "Bad input", "; ".join(told))
+    first = told[0].partition(":")[0]
+    return _in_form(request, problem(422, "Bad input", "; ".join(told), field=first))
 
 
 def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     if error.status_code == 404:
-        return unseen()
+        return _in_form(request, unseen())
     headers = dict(error.headers) if error.headers else None
     if error.status_code == 405:
         headers = {"allow": ", ".join(sorted(_allowed(request)))}
-    return problem(error.status_code, str(error.detail), headers=headers)
+    return _in_form(request, problem(error.status_code, str(error.detail), headers=headers))
 
 
 def _allowed(request: Request) -> set[str]:
@@ -164,6 +176,7 @@ def _allowed(request: Request) -> set[str]:
     return {method for methods in matching for method in methods}
 
 
-def _unforeseen(_: Request, error: Exception) -> JSONResponse:
+def _unforeseen(request: Request, error: Exception) -> JSONResponse:
     _log.error("a request failed", exc_info=error)
-    return problem(500, "Failed", "control hit a fault of its own; see its log")
+    failed = problem(500, "Failed", "control hit a fault of its own; see its log")
+    return _in_form(request, failed)

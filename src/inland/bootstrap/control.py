@@ -138,6 +138,7 @@ def run_control(home: Home, name: str, listening: Listening) -> int:
         _serve(home, parts, name)
         ended.set()
         handing.close()
+        parts.control.batches.worker.stop_all()
         parts.control.lines.worker.stop_all()
         parts.control.assets.jobs.end_all()
         for thread in threads:
@@ -167,7 +168,7 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
     kept = _vault(home, said, door, store)
     memory = MemoryFiles(isolation, reads := Reads())
     workers = _workers(home, isolation, runner, memory)
-    assets, releases, lines = rooms(home, changes, kept, said, workers, feed.heard)
+    assets, releases, lines, batches = rooms(home, changes, kept, said, workers, feed.heard)
     draining = Draining(feed.works_on, clock, limits.drain_s)
     replicas = _replicas(_engine_room(home, isolation), changes, runner, draining, assets)
     invoices, destroying = _bills(files, changes, books, limits.answer_s)
@@ -181,7 +182,8 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
         Controller("certificate", Renewal(home, listening, clock).step),
         Controller("allowances", allowances.step),
     ]
-    ticker = Ticker([*steps, *out, *lines.controllers()], step_failed)
+    working = [*lines.controllers(), *batches.controllers()]
+    ticker = Ticker([*steps, *out, *working], step_failed)
     upkeep = Ticker(_kept_up(assets, destroying), step_failed, ticker.wrong)
     control = Control(
         factory=FACTORY,
@@ -197,6 +199,7 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
         deployments=Deployments(changes, site, folder, limits.deployments, assets.holders.vetted),
         assets=assets,
         lines=lines,
+        batches=batches,
         contracts=contracts,
         reports=Reports(store, books, clock, int(limits.queue_s + limits.answer_s)),
         measuring=Measuring(changes, _driver(clock), aside),

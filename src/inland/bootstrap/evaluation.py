@@ -7,10 +7,11 @@ last line it prints is JSON. What is wrong with the data is an answer, not a fai
 import json
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from inland.decide import batch_file
 from inland.decide.evaluation import intervals, scorers, suite
 from inland.decide.evaluation.leakage import leaks
 from inland.domain import chat
@@ -78,6 +79,23 @@ def score(files: Sequence[File]) -> dict[str, Any]:
     return {**told, "values": values}
 
 
+def batch(files: Sequence[File]) -> dict[str, Any]:
+    """How many requests a batch's input has, and what is wrong with it."""
+    given, asked = files[0], json.loads(files[1].data)
+    bounds = batch_file.Bounds(asked["requests"], asked["line_bytes"])
+    total, found = batch_file.flaws(given.data, asked["endpoint"], bounds)
+    return {"total": total, "flaws": [asdict(one) for one in found]}
+
+
+def requests(files: Sequence[File]) -> list[list[Any]]:
+    """Requests of a batch's input, from one on: number, custom id, body as it was written."""
+    given, asked = files[0], json.loads(files[1].data)
+    bounds = batch_file.Bounds(asked["requests"], asked["line_bytes"])
+    first, most_bytes = asked["first"], asked["page_bytes"]
+    found = batch_file.page(given.data, asked["endpoint"], bounds, first, most_bytes)
+    return [[one.number, one.custom_id, one.body] for one in found]
+
+
 def _questions(file: File, findings: list[tuple[str, str, str]]) -> list[str]:
     """What it asks. Raises BadLines."""
     if file.role != "suite":
@@ -111,7 +129,13 @@ def _told(bad: BadLines) -> list[str]:
     return [*told, f"{more} more lines are wrong"] if more > 0 else told
 
 
-_WORK: dict[str, Callable[[Sequence[File]], Any]] = {"check": check, "ask": ask, "score": score}
+_WORK: dict[str, Callable[[Sequence[File]], Any]] = {
+    "check": check,
+    "ask": ask,
+    "score": score,
+    "batch": batch,
+    "requests": requests,
+}
 
 
 def said(words: Sequence[str]) -> str:

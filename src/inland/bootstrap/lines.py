@@ -1,4 +1,5 @@
-"""What lines need of the world: our own gateways, a program that reads data, a base's signature."""
+"""What lines and batches need of the world: our own gateways, a program that reads data, and a
+base's signature."""
 
 import hashlib
 import json
@@ -16,6 +17,7 @@ from inland.adapters.openai.own_gateway import OwnGateway
 from inland.adapters.training.installed import InstalledTrainer
 from inland.adapters.weights.envelope import ModelsKey
 from inland.adapters.weights.shelf import Shelf
+from inland.batches.room import BatchRoom, batch_room
 from inland.decide.scheduling import cores_beside
 from inland.domain.errors import BadInput, Damaged
 from inland.domain.plant import Model
@@ -45,8 +47,8 @@ def rooms(
     said: Declaration,
     workers: Workers,
     heard: Callable[[], Iterable[Told]],
-) -> tuple[AssetRoom, Releases, LineRoom]:
-    """What is done with assets, the models released of them, and the lines that make both.
+) -> tuple[AssetRoom, Releases, LineRoom, BatchRoom]:
+    """What is done with assets, the models released of them, the lines that make both, and batches.
     `heard`: what gateways told last."""
     limits, vault, aside = said.limits, kept.vault, workers.aside
     assets = asset_room(changes, vault, kept.blobs, said.site, limits, aside, workers)
@@ -54,7 +56,9 @@ def rooms(
     vetted, traffic = assets.holders.vetted, ReleaseTraffic(heard, assets.feedback.thumbs)
     releases = Releases(changes, assets.rulings, vetted, world.signer, traffic.of)
     lines = line_room(changes, assets, workers, limits, releases, world, aside)
-    return assets, releases, lines
+    gateways = own_gateways(home)
+    batches = batch_room(changes, assets, lines.readers, gateways, limits, aside)
+    return assets, releases, lines, batches
 
 
 def outside(home: Home, given: settings.Settings, holders: Holders, workers: Workers) -> Outside:
@@ -67,11 +71,10 @@ def outside(home: Home, given: settings.Settings, holders: Holders, workers: Wor
         else:
             _verified(home, model.id, given.child_environment)
 
-    gateways = OwnGateway(home.root / "run", home.gateway_sockets)
     weights, cores = _weights(home, workers), _cores(workers.runner)
     shop = Shop(InstalledTrainer(given.trainer), weights, cores)
     signer = ModelsKey(Shelf(home.root))
-    return Outside(gateways, Program(words, (str(_PACKAGE),)), verify, shop, signer)
+    return Outside(own_gateways(home), Program(words, (str(_PACKAGE),)), verify, shop, signer)
 
 
 def _weights(home: Home, workers: Workers) -> Callable[[Model], Plaintext]:
@@ -115,6 +118,11 @@ def _affinity(pid: int) -> set[int]:
         return os.sched_getaffinity(pid)
     except ProcessLookupError:
         return set()
+
+
+def own_gateways(home: Home) -> OwnGateway:
+    """Where this factory's own work asks for tokens."""
+    return OwnGateway(home.root / "run", home.gateway_sockets)
 
 
 def _verified(home: Home, model: str, environment: Mapping[str, str]) -> None:

@@ -18,8 +18,8 @@ from heapq import heapify, heapreplace
 from typing import NamedTuple
 
 from inland.decide.pools import divide
-from inland.decide.turns import CLASS_OF
-from inland.domain.contracts import Contract, Tier
+from inland.decide.turns import CLASS_OF, usual_class
+from inland.domain.contracts import Contract
 from inland.domain.shares import Demand, Portion
 from inland.domain.snapshot import Snapshot
 
@@ -27,7 +27,6 @@ from inland.domain.snapshot import Snapshot
 PART_STEP = 1 / 16
 #: Over how many seconds what does not divide evenly is evened out.
 EVEN_S = 5.0
-_STANDARD = CLASS_OF[Tier.STANDARD]
 
 
 class Due(NamedTuple):
@@ -236,7 +235,7 @@ def _ideal(pool: _Pool, wanted: dict[str, dict[str, int]], total: int) -> dict[s
 def _entitled(pool: _Pool, wanted: dict[str, dict[str, int]], total: int) -> dict[str, float]:
     """By tenant: what is reserved to it first, then tier by tier and in these by weight."""
     open_ = {tenant: float(sum(at.values())) for tenant, at in wanted.items()}
-    due = {tenant: pool.due.get(tenant, Due(_STANDARD, 1.0, 0.0)) for tenant in open_}
+    due = {tenant: pool.due.get(tenant, Due(usual_class(tenant), 1.0, 0.0)) for tenant in open_}
     left, entitled = float(total), dict.fromkeys(open_, 0.0)
     for tenant, most in open_.items():
         reserved = min(most, left, due[tenant].rate * pool.slots_per_rate)

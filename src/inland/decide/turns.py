@@ -37,6 +37,18 @@ RESERVED = 0
 #: Tenants' accounts that are kept before those are looked for that nobody would miss.
 ACCOUNTS = 1024
 CLASS_OF = {Tier.INTERACTIVE: 1, Tier.STANDARD: 2, Tier.BATCH: 3}
+#: What stands before a tenant's name where its batches take their turn. No tenant is called so.
+_BATCHES = "batch "
+
+
+def batches_of(tenant: str) -> str:
+    """Who takes the turns of a tenant's batches: apart from it, and after everybody else."""
+    return f"{_BATCHES}{tenant}"
+
+
+def usual_class(tenant: str) -> int:
+    """Of who has no contract."""
+    return CLASS_OF[Tier.BATCH if tenant.startswith(_BATCHES) else Tier.STANDARD]
 
 
 class Waiting(msgspec.Struct, gc=False):
@@ -98,7 +110,8 @@ class Account(msgspec.Struct, gc=False):
     def is_held(self) -> bool:
         """Whether it has anything here, or terms of its own."""
         terms = (self.weight, self.tier, self.rate, self.need, self.part)
-        return bool(self.queue or self.running or terms != (1.0, 2, 0.0, 0, 1.0))
+        usual = (1.0, usual_class(self.tenant), 0.0, 0, 1.0)
+        return bool(self.queue or self.running or terms != usual)
 
 
 class Line:
@@ -195,7 +208,8 @@ class Turns:
         if account is None:
             if len(self.accounts) >= self._spare:
                 self._forget()
-            account = self.accounts[tenant] = Account(tenant, OrderedDict())
+            account = Account(tenant, OrderedDict(), tier=usual_class(tenant))
+            self.accounts[tenant] = account
         return account
 
     def _forget(self) -> None:
@@ -214,7 +228,7 @@ class Turns:
             self.account(tenant)
         for account in self.accounts.values():
             contract = contracts.get(account.tenant)
-            tier, rate, depth_s, weight = 2, 0.0, 0.0, 1.0
+            tier, rate, depth_s, weight = usual_class(account.tenant), 0.0, 0.0, 1.0
             if contract is not None:
                 tier, weight = CLASS_OF[contract.tier], float(contract.weight)
                 if contract.tokens_per_second > 0:

@@ -218,6 +218,16 @@ class Limits:
         "of each of the four files in memory that a training writes: two checkpoints, two adapters",
     )
 
+    batches: int = _limit(64, 0, 4096, "batches", "under way in one factory")
+    batches_per_tenant: int = _limit(8, 0, 4096, "batches", "of these, of one tenant")
+    batches_kept: int = _limit(
+        1000, 1, 100_000, "batches", "of one tenant that are over and still shown"
+    )
+    batch_requests: int = _limit(50_000, 1, 1_000_000, "requests", "in one batch")
+    batch_at_once: int = _limit(
+        4, 1, 256, "requests", "of one batch asked at once, after what anybody else asks"
+    )
+
     @classmethod
     def of(cls, said: Mapping[str, Any]) -> "Limits":
         """The limits somebody set, defaults for the rest. Raises BadInput naming the limit."""

@@ -107,6 +107,7 @@ class Key:
 
     `models` empty means every model the tenant may use; `expires_unix_s` None means never;
     `tenant` is None for operators and auditors. `successor`: the id of the key it was rotated to.
+    `batch`: what it asks for waits for everybody else's.
     """
 
     id: str
@@ -119,6 +120,7 @@ class Key:
     declared: bool = False
     created_unix_s: int = 0
     successor: str | None = None
+    batch: bool = False
 
 
 @dataclass(frozen=True, slots=True)

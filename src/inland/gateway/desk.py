@@ -22,7 +22,7 @@ from inland.gateway import keys, models, turns
 from inland.gateway.asking import question
 from inland.gateway.connections import Connections
 from inland.gateway.dialect.asked import Asked, check_needs
-from inland.gateway.dialect.routes import ROUTES, Route
+from inland.gateway.dialect.routes import ROUTES, Route, is_of_control
 from inland.gateway.doorway import Doorway
 from inland.gateway.entrance import Entrance
 from inland.gateway.errors import (
@@ -126,7 +126,7 @@ class Desk:
         route = ROUTES.get(path)
         if route is not None and incoming.method == b"POST":
             self._key(self._in_force(), incoming, route.name)
-        elif not is_token_path(path) and self._caller(incoming) == turns.STRANGERS:
+        elif _is_relayed(path) and self._caller(incoming) == turns.STRANGERS:
             raise self._doorway.failed(incoming.source, unknown_key())
 
     def handle(self, incoming: Incoming, exchange: Exchange) -> None:
@@ -149,7 +149,7 @@ class Desk:
             self._ask(route, incoming, exchange)
         elif path == models.LIST or path.startswith(models.ONE):
             self._models(incoming, exchange, path)
-        elif is_token_path(path):
+        elif not _is_relayed(path):
             exchange.refuse(no_such_path())
         else:
             caller = self._caller(incoming)
@@ -338,7 +338,8 @@ class Desk:
 
     def _relayed(self, incoming: Incoming, status: int) -> None:
         """Control refused a known tenant's key: on the books, like what is refused here."""
-        off_limits = path_of(incoming).startswith(_OFF_LIMITS)
+        path = path_of(incoming)
+        off_limits = path.startswith(_OFF_LIMITS) or is_of_control(path)
         if self._rulings is None or not (400 <= status < 500 and off_limits):
             return
         try:
@@ -441,6 +442,11 @@ def _fitted(work: Work, deployment: Deployment) -> Work:
     if work.answer_tokens is None:
         return work
     return replace(work, answer_tokens=min(work.answer_tokens, deployment.context))
+
+
+def _is_relayed(path: bytes) -> bool:
+    """Whether control answers it, if anybody does, of what is no path of `ROUTES`."""
+    return not is_token_path(path) or is_of_control(path)
 
 
 def path_of(incoming: Incoming) -> bytes:

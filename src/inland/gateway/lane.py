@@ -49,7 +49,9 @@ class Waiter(Protocol):
     number: int
 
     @property
-    def tenant(self) -> str: ...
+    def account(self) -> str:
+        """Who takes its turn: its tenant, or that tenant's batches."""
+        ...
 
     @property
     def owner(self) -> str:
@@ -261,7 +263,7 @@ class Lane:
         self._step(
             Arrive(
                 request.number,
-                request.tenant,
+                request.account,
                 request.slots,
                 request.prompt_estimate,
                 request.most_tokens,

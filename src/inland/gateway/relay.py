@@ -9,9 +9,9 @@ from collections.abc import Callable
 from typing import cast
 
 import httptools
-import msgspec
 
 from inland.domain.limits import Limits
+from inland.gateway import errors
 from inland.gateway.errors import too_large
 from inland.gateway.exchange import Exchange, Incoming
 from inland.gateway.metrics import Metrics
@@ -78,10 +78,8 @@ def is_open(path: bytes) -> bool:
 
 
 def unavailable(exchange: Exchange, detail: str) -> None:
-    """A 503 in the form the rest of `/factory/v1` has (RFC 9457)."""
-    problem = {"type": "about:blank", "title": "Unavailable", "status": 503, "detail": detail}
-    headers = b"content-type: application/problem+json\r\nretry-after: 1\r\n"
-    exchange.answer(503, headers, msgspec.json.encode(problem))
+    """A 503, in the words of the path that was asked."""
+    exchange.refuse(errors.unavailable("unavailable", detail))
 
 
 def framed(incoming: Incoming) -> bytes:

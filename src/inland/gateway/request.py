@@ -7,6 +7,7 @@ from hashlib import sha256
 
 from msgspec.structs import replace
 
+from inland.decide.turns import batches_of
 from inland.domain.errors import Damaged
 from inland.domain.plant import EngineKind, Replica
 from inland.gateway.budgets import FREE, Free
@@ -93,6 +94,7 @@ class Request:
         "_untold",
         "_watch",
         "_work",
+        "account",
         "denied",
         "most_tokens",
         "number",
@@ -120,6 +122,7 @@ class Request:
         self._active = active
         self.ruling = ruling
         self.tenant = ruling.tenant.id
+        self.account = batches_of(self.tenant) if ruling.key.batch else self.tenant
         self.number = number
         self.denied: Refused | None = None  # set when a new snapshot says so
         self.phase = Phase.WAITING

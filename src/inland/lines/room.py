@@ -54,6 +54,7 @@ class LineRoom:
     triggers: Triggers
     candidates: Candidates
     refusals: Refusals
+    readers: Readers
 
     def controllers(self) -> Iterator[Controller]:
         """For the plant's ticker."""
@@ -97,4 +98,4 @@ def line_room(
     triggers = Triggers(changes, runs, shelf, assets.feedback, begin)
     lines = Lines(changes, limits.lines_per_tenant)
     refusals = Refusals(changes.store, outside.signer)
-    return LineRoom(lines, runs, worker, triggers, candidates, refusals)
+    return LineRoom(lines, runs, worker, triggers, candidates, refusals, readers)

@@ -7,6 +7,7 @@ from inland.domain.limits import Limits
 from inland.domain.places import Place
 from inland.plant.asset_claims import Claims
 from inland.plant.asset_rulings import AssetRulings
+from inland.plant.asset_texts import AssetTexts
 from inland.plant.asset_upkeep import AssetUpkeep
 from inland.plant.assets import Assets
 from inland.plant.changes import Changes
@@ -14,6 +15,7 @@ from inland.plant.erasure_steps import ErasureSteps
 from inland.plant.erasures import Erasures
 from inland.plant.exports import Exports
 from inland.plant.feedback import FeedbackRoom
+from inland.plant.files import Files
 from inland.plant.holders import Holders
 from inland.plant.jobs import Jobs
 from inland.plant.moves import Moves
@@ -50,6 +52,8 @@ class AssetRoom:
     jobs: Jobs
     rulings: AssetRulings
     feedback: FeedbackRoom
+    texts: AssetTexts
+    files: Files
 
 
 def asset_room(
@@ -75,7 +79,17 @@ def asset_room(
     jobs = Jobs(changes, rulings, holders, uploads, workers.cells, limits, workers.aside)
     holders.know(jobs)
     upkeep = AssetUpkeep(changes, uploads, exports, moves, erasures, resealing, jobs)
-    feedback = FeedbackRoom(changes, vault, known, uploads, rulings, claims, limits)
     return AssetRoom(
-        known, uploads, exports, moves, erasures, upkeep, holders, jobs, rulings, feedback
+        known=known,
+        uploads=uploads,
+        exports=exports,
+        moves=moves,
+        erasures=erasures,
+        upkeep=upkeep,
+        holders=holders,
+        jobs=jobs,
+        rulings=rulings,
+        feedback=FeedbackRoom(changes, vault, known, uploads, rulings, claims, limits),
+        texts=AssetTexts(changes, vault, claims),
+        files=Files(changes, known, uploads, exports, erasures, rulings),
     )

@@ -219,6 +219,15 @@ class Uploads:
         proof = self._vault.take(PartName(row.tenant, row.id, number), size, digested())
         return Part(number, digest.hexdigest(), proof)
 
+    def shorten(self, who: Key, asset: str, size: int) -> None:
+        """Its content ends earlier than was said. Raises BadInput, and NotFound."""
+        with self._claims.whole(asset), self._changes.act(who.id) as (transaction, _):
+            row = _uploading(transaction.assets, who, asset)
+            for number in transaction.assets.parts(asset):
+                if part_bytes(size, number) != part_bytes(row.bytes, number):
+                    raise BadInput("bytes", f"part {number} is there, and is longer")
+            transaction.assets.put_asset(replace(row, bytes=size))
+
     def finish(self, who: Key, asset: str) -> Asset:
         """Make it an asset: the next version of its name. One that is made is shown again.
 

@@ -4,6 +4,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from inland.ports.assets import AssetTables
+from inland.ports.batches import BatchTables
 from inland.ports.billing import BillingTables
 from inland.ports.books import BookTables
 from inland.ports.feedback import FeedbackTable
@@ -43,6 +44,11 @@ class Transaction(Protocol):
     @property
     def lines(self) -> LineTables:
         """Production lines, their runs, steps and logs."""
+        ...
+
+    @property
+    def batches(self) -> BatchTables:
+        """Batches, and what was answered of those under way."""
         ...
 
     @property

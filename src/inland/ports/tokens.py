@@ -29,6 +29,26 @@ class Answered:
     completion_tokens: int
 
 
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """What a gateway answered, whole. `receipt`: the id of the record, empty where there is none.
+    `retry_after_s`: when it may be asked again, 0 where nothing was said of that."""
+
+    status: int
+    body: bytes
+    receipt: str
+    retry_after_s: int
+
+
+class Passing(Protocol):
+    """Requests that somebody else wrote. Calls block; threads may share it."""
+
+    def pass_on(self, key: str, path: str, body: bytes) -> Passed:
+        """Ask with the text of an API key what `body` says, of a path of the token path. Raises
+        Busy where no gateway answered."""
+        ...
+
+
 class Tokens(Protocol):
     """Calls block; threads may share it."""
 

@@ -104,6 +104,11 @@ def _made(factory: Running) -> Stage:
     ours = _answer(factory, "alpha-member", MODEL)
     last = "0" if theirs[-1] != "0" else "1"
     bought, assets, runs = _bought(factory), _assets(factory), _runs(factory)
+    files = {tenant: f"file-{asset}" for tenant, asset in assets.items()}
+    batches = {
+        tenant: _batch(factory, key, files[tenant])
+        for tenant, key in (("alpha", "alpha-member"), ("beta", "beta"))
+    }
     foreign = {
         Kind.TENANT: "beta",
         Kind.KEY: ids["beta"],
@@ -115,6 +120,8 @@ def _made(factory: Running) -> Stage:
         Kind.ASSET: assets["beta"],
         Kind.LINE: "beta-line",
         Kind.RUN: runs["beta"],
+        Kind.FILE: files["beta"],
+        Kind.BATCH: batches["beta"],
     }
     unknown = {
         Kind.TENANT: "zeta",
@@ -127,6 +134,8 @@ def _made(factory: Running) -> Stage:
         Kind.ASSET: assets["beta"][:-1] + ("0" if assets["beta"][-1] != "0" else "1"),
         Kind.LINE: "zeta-line",
         Kind.RUN: runs["beta"][:-1] + ("0" if runs["beta"][-1] != "0" else "1"),
+        Kind.FILE: files["beta"][:-1] + ("0" if files["beta"][-1] != "0" else "1"),
+        Kind.BATCH: batches["beta"][:-1] + ("0" if batches["beta"][-1] != "0" else "1"),
     }
     own = {
         Kind.TENANT: "alpha",
@@ -139,6 +148,8 @@ def _made(factory: Running) -> Stage:
         Kind.ASSET: assets["alpha"],
         Kind.LINE: "alpha-line",
         Kind.RUN: runs["alpha"],
+        Kind.FILE: files["alpha"],
+        Kind.BATCH: batches["alpha"],
     }
     marks = (
         ids["beta"],
@@ -146,6 +157,7 @@ def _made(factory: Running) -> Stage:
         bought["beta"],
         assets["beta"],
         runs["beta"],
+        batches["beta"],
         "private",
         '"beta"',
         "beta",
@@ -189,6 +201,16 @@ def _runs(factory: Running) -> dict[str, str]:
         told = factory.run("line", "run", f"{tenant}-line", *words, check=False)
         runs[tenant] = json.loads(told.stdout)["id"]
     return runs
+
+
+def _batch(factory: Running, key: str, file: str) -> str:
+    """A batch of what is no requests, which fails."""
+    with factory.client(key) as client:
+        begun = client.batches.create(
+            input_file_id=file, endpoint="/v1/completions", completion_window="24h"
+        )
+        until(lambda: client.batches.retrieve(begun.id).status == "failed")
+    return begun.id
 
 
 def _answer(factory: Running, key: str, model: str) -> str:

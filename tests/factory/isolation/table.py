@@ -24,6 +24,8 @@ class Kind(Enum):
     ASSET = "asset"
     LINE = "line"
     RUN = "run"
+    FILE = "file"
+    BATCH = "batch"
 
 
 _WORK = ("user", "metadata", "store")
@@ -60,6 +62,7 @@ _PLAIN = {
     "jobs.run": ("purpose", "command", "readable", "seconds"),
     "lines.add": ("text",),
     "lines.pause": ("paused",),
+    "batches.create": ("endpoint", "completion_window", "metadata"),
     "log.rotate": ("why",),
     "vault.check": ("repair",),
     "vault.rotate": ("secret",),
@@ -125,6 +128,15 @@ SLOTS: dict[str, Kind | None] = {
     "runs.list.line": None,
     **{f"runs.{name}.run": Kind.RUN for name in ("show", "logs", "refusal", "resume", "cancel")},
     "runs.logs.after": None,
+    "files.list.purpose": None,
+    "files.list.limit": None,
+    "files.list.order": None,
+    "files.list.after": Kind.FILE,
+    **{f"files.{name}.file": Kind.FILE for name in ("show", "content", "delete")},
+    "batches.create:input_file_id": Kind.FILE,
+    "batches.list.limit": None,
+    "batches.list.after": Kind.BATCH,
+    **{f"batches.{name}.batch": Kind.BATCH for name in ("show", "cancel")},
     "vault.withdraw:tenant": Kind.TENANT,
     "vault.give-back:tenant": Kind.TENANT,
     "keys.list.tenant": Kind.TENANT,
@@ -232,6 +244,11 @@ BODIES: dict[str, dict[str, Any] | bytes] = {
     "lines.add": {"text": LINE},
     "lines.pause": {"paused": False},
     "lines.run": {},
+    "batches.create": {
+        "input_file_id": "{file}",
+        "endpoint": "/v1/completions",
+        "completion_window": "24h",
+    },
     "log.rotate": {"why": "nonsense"},
     "releases.propose": {"name": "n", "deployment": "{deployment}", "adapter": "{asset}"},
     "feedback.give": {"receipt": "{record}", "thumbs": "up"},
@@ -281,6 +298,7 @@ OPEN = frozenset(
         "releases.list",
         *("feedback.list", "feedback.give"),
         *("lines.list", "lines.show", "runs.list", "runs.show", "runs.logs"),
+        *("files.list", "files.show", "files.content", "batches.list", "batches.show"),
         *("invoices.get", "invoices.page", "budgets.list"),
         *("chat.completions", "completions", "embeddings", "models", "models.one"),
     }
@@ -294,7 +312,7 @@ NOT_REFUSED = frozenset(
     }
 )
 #: Their own thing is ended by the base request, so it is asked for apart.
-ENDING = frozenset({"keys.revoke", "keys.rotate", "assets.erase"})
+ENDING = frozenset({"keys.revoke", "keys.rotate", "assets.erase", "files.delete"})
 
 #: Every command: what it is for a tenant's key. "files": reads or rules the home's own files, which
 #: only their owner can; else the words that name a thing, with what stands for the name.

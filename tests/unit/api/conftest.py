@@ -14,6 +14,7 @@ from inland.adapters.weights.envelope import ModelsKey
 from inland.adapters.weights.shelf import Shelf
 from inland.api.app import build_app
 from inland.api.control import Control
+from inland.batches.room import batch_room
 from inland.domain.plant import EngineKind, Role
 from inland.lines.reading import Program
 from inland.lines.room import Outside, line_room
@@ -33,6 +34,7 @@ from inland.plant.reports import Reports
 from inland.plant.ticker import Ticker
 from inland.ports.books import UsageRow
 from tests.training.fake_trainer import FakeTrainer
+from tests.unit.batches.world import ToyPassing
 from tests.unit.lines.world import ToyTokens, shop
 from tests.unit.plant.parts import SITE, AtOnce, Plant, ToyProber, begun, settled
 from tests.unit.plant.toy_driver import ToyDriver
@@ -130,6 +132,16 @@ class Factory:
         )
         (home / "ledger" / "tile" / "0").mkdir(parents=True)
         intake = Bringing(Shelf(home), "none", _no_fetcher)
+        releases = self._releases(home)
+        lines = line_room(
+            plant.changes,
+            plant.room,
+            plant.workers,
+            plant.limits,
+            releases,
+            self._outside(home),
+            begun,
+        )
         self.control = Control(
             factory="test",
             site=SITE,
@@ -144,14 +156,9 @@ class Factory:
             pulls=Pulls(plant.changes, intake, lambda run: run(), 1024),
             deployments=plant.deployments,
             assets=plant.room,
-            lines=line_room(
-                plant.changes,
-                plant.room,
-                plant.workers,
-                plant.limits,
-                releases := self._releases(home),
-                self._outside(home),
-                begun,
+            lines=lines,
+            batches=batch_room(
+                *(plant.changes, plant.room, lines.readers, ToyPassing(), plant.limits, begun)
             ),
             contracts=plant.contracts,
             reports=Reports(plant.store, self.books, plant.clock, 660),

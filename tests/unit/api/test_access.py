@@ -19,7 +19,7 @@ KEYS = {
 NAMES = dict.fromkeys(
     (
         *("tenant", "key", "name", "contract", "asset", "export", "job", "release"),
-        *("line", "run", "receipt"),
+        *("line", "run", "receipt", "file", "batch"),
     ),
     "nope",
 )
@@ -71,7 +71,8 @@ def test_without_a_key_that_works_nothing_is_answered(factory, header):
         (method,) = set(route.methods or ())
         got = client.request(method, route.path.replace("{", "").replace("}", ""), headers=headers)
         assert got.status_code == 401, (route.path, got.text)
-        assert got.headers["content-type"] == "application/problem+json"
+        wanted = "json" if route.path.startswith("/v1/") else "problem+json"
+        assert got.headers["content-type"] == f"application/{wanted}"
 
 
 def test_a_revoked_or_expired_key_opens_nothing(factory):

@@ -6,10 +6,11 @@ import pytest
 from sqlalchemy.engine import URL
 
 from inland.adapters.files.clock import SystemEntropy
+from inland.batches import output
 from inland.domain import assets
 from inland.domain.assets import AssetKind
 from inland.domain.plant import Key, Role
-from inland.plant import exports, feedback, jobs, uploads
+from inland.plant import exports, feedback, files, jobs, uploads
 from inland.plant.asset_terms import AssetTerms
 from inland.plant.uploads import NewAsset
 from inland.ports.keys import Keys
@@ -17,7 +18,7 @@ from tests.unit.plant.parts import Plant
 
 #: Bytes of a part in these tests.
 STEP = 64
-PLACES = (assets, uploads, exports, feedback, jobs)
+PLACES = (assets, uploads, exports, feedback, jobs, files, output)
 _KEYS = {
     "admin": ("acme", Role.TENANT_ADMIN),
     "member": ("acme", Role.MEMBER),
@@ -58,7 +59,7 @@ class World:
             for whose, role in _KEYS.values():
                 self.plant.keys.add("op", whose, role)
             keys = self.plant.keys.all()
-        known = {(key.tenant, key.role): key for key in keys}
+        known = {(key.tenant, key.role): key for key in keys if not key.batch}
         self.admin, self.member, self.other, self.operator = (known[one] for one in _KEYS.values())
 
     def again(self) -> "World":

@@ -21,6 +21,7 @@ from inland.decide.admission_events import (
 )
 from inland.decide.admission_log import first_line, line, replay
 from inland.decide.admission_state import State
+from inland.decide.turns import batches_of
 from inland.domain.capacity import Point, Profile, StepModel
 from inland.domain.contracts import Contract, Tier
 from tests.unit.decide.crowd import any_wait_s, contract, crowd, reserved_wait_s
@@ -92,6 +93,19 @@ def test_a_tier_goes_first_and_the_next_still_has_a_turn():
         if running == 1:
             break
     assert 30 <= turns <= 34
+
+
+def test_a_tenants_batches_wait_for_everybody_else_and_for_itself():
+    """They take turns apart from it, whatever it has bought, after who has no contract at all."""
+    state, batch = State(), batches_of("bought")
+    feed(state, Terms((contract("bought", 10, tier=Tier.INTERACTIVE),)), Up("r", 1))
+    feed(state, Arrive(0, batch), *[Arrive(n, batch) for n in range(1, 4)])
+    feed(state, Arrive(10, "bought"), Arrive(20, "nobody"))
+    order, running = [], 0
+    for _ in range(5):
+        (running,) = started(feed(state, Done(running, 0, 10)))
+        order.append(running)
+    assert order == [10, 20, 1, 2, 3]
 
 
 def test_reserved_tokens_go_first_until_they_are_used_up():

@@ -75,6 +75,37 @@ def test_a_request_is_framed_anew_and_its_answer_comes_back(tmp_path: Path) -> N
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("path", ["/v1/files", "/v1/files/file-1/content", "/v1/batches?limit=1"])
+def test_what_of_the_dialect_is_no_token_path_goes_to_control(tmp_path: Path, path: str) -> None:
+    async def main() -> None:
+        async with relayed(tmp_path, WHOLE) as (_, c, seen):
+            key = KEYS["demo"].text.encode()
+            ask = b"GET %b HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %b\r\n\r\n"
+            c.send(ask % (path.encode(), key))
+            assert (await c.reply()).body == b"hello"
+            assert seen[0].startswith(b"GET %b HTTP/1.1\r\n" % path.encode())
+            c.send(ask % (b"/v1/filesystem", key))
+            assert (await c.reply()).status == 404
+            assert len(seen) == 1
+
+    asyncio.run(main())
+
+
+def test_of_the_dialect_all_is_refused_in_its_words(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with world() as w, caller(w) as c:
+            key = KEYS["demo"].text.encode()
+            c.send(b"GET /v1/files HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %b\r\n\r\n" % key)
+            got = await c.reply()
+            assert (got.status, got.headers["retry-after"]) == (503, "1")
+            assert json.loads(got.body)["error"]["code"] == "unavailable"
+            c.send(b"POST /v1/files HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n")
+            got = await c.reply()  # a stranger's body is not read
+            assert (got.status, json.loads(got.body)["error"]["code"]) == (401, "invalid_api_key")
+
+    asyncio.run(main())
+
+
 def test_a_streamed_answer_arrives_as_it_comes(tmp_path: Path) -> None:
     async def main() -> None:
         head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"

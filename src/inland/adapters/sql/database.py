@@ -20,6 +20,7 @@ from sqlalchemy.util import LRUCache
 
 from inland.adapters.sql import migrations
 from inland.adapters.sql.assets import SqlAssets
+from inland.adapters.sql.batches import SqlBatches
 from inland.adapters.sql.billing import SqlBilling
 from inland.adapters.sql.books import SqlBooks
 from inland.adapters.sql.copies import keep_copy
@@ -82,6 +83,7 @@ class SqlTransaction:
         self.reach = SqlReach(connection)
         self.lines = SqlLines(connection)
         self.feedback = SqlFeedback(connection)
+        self.batches = SqlBatches(connection)
 
 
 class Database:

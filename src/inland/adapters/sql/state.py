@@ -69,6 +69,7 @@ KEYS = Table(
     Column("declared", Boolean, nullable=False),
     Column("created_unix_s", Int64, nullable=False),
     Column("successor", String, nullable=True),
+    Column("batch", Boolean, nullable=False, server_default=false()),
 )
 MODELS = Table(
     "models",
@@ -209,6 +210,7 @@ class SqlState:
                 "declared": key.declared,
                 "created_unix_s": key.created_unix_s,
                 "successor": key.successor,
+                "batch": key.batch,
             },
         )
 
@@ -403,6 +405,7 @@ def _key(row: Row) -> Key:
         declared=row["declared"],
         created_unix_s=row["created_unix_s"],
         successor=row["successor"],
+        batch=row["batch"],
     )
 
 

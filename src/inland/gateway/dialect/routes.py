@@ -1,4 +1,5 @@
-"""The paths of the token path, and what decodes a request to each."""
+"""The paths of the dialect: those of the token path, with what decodes a request to each, and those
+that control answers."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,3 +22,10 @@ ROUTES: dict[bytes, Route] = {
     b"/v1/completions": Route(completions.ROUTE, completions.decode),
     b"/v1/embeddings": Route(embeddings.ROUTE, embeddings.decode),
 }
+#: What is below these, and they themselves, is no token path: control answers it.
+_OF_CONTROL = (b"/v1/files", b"/v1/batches", b"/v1/fine_tuning")
+
+
+def is_of_control(path: bytes) -> bool:
+    """Whether a path of the dialect is passed on to control."""
+    return any(path == one or path.startswith(one + b"/") for one in _OF_CONTROL)

@@ -4,15 +4,15 @@ from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
 
-from inland.adapters.sql import assets, billing, books, feedback, lines, reach, state
+from inland.adapters.sql import assets, batches, billing, books, feedback, lines, reach, state
 from inland.domain.errors import Conflict, Damaged
 
 #: The newest revision: a database that has it is left alone, without loading Alembic.
-REVISION = "0014"
+REVISION = "0015"
 #: Where the revisions lie, a file each.
 VERSIONS = Path(__file__).parent / "versions"
 #: The modules whose tables the schema is made of.
-TABLES = (assets, billing, books, feedback, lines, reach, state)
+TABLES = (assets, batches, billing, books, feedback, lines, reach, state)
 
 _VERSION_TABLE = "alembic_version"
 

@@ -1,0 +1,244 @@
+"""The worker of batches: a controller of the plant's ticker. It looks which are under way, and
+carries each on from where it stands: its input is held to its form, asked, made files.
+
+A batch that was cut anywhere is found again by its state; what was answered is not asked again.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from threading import Event, Lock
+from typing import Any
+
+from inland.batches.asking import Asking, Line
+from inland.batches.batches import book_end, moved
+from inland.batches.keys import BatchKeys, demand_kept
+from inland.batches.output import Output
+from inland.domain.assets import Action
+from inland.domain.batches import BATCH_LIFE, Batch, BatchState, Flaw
+from inland.domain.errors import BadInput, Conflict, Denied, InlandError, NotFound
+from inland.domain.limits import MIB, Limits
+from inland.lines.reading import Readers, Use, place
+from inland.plant.changes import Changes
+from inland.plant.files import file_id
+from inland.ports.keys import KeyGone, KeyWithdrawn
+
+#: Requests read at once, in bytes; the longest that one may be.
+_PAGE_BYTES = 8 * MIB
+#: How long control's end waits for what was asked, in seconds.
+_STOP_ALL_S = 5.0
+#: How long a batch rests that could not be gone on with (a full disk), in seconds.
+_REST_S = 5.0
+_WHY_CHARS = 2000
+_ASKED = "asked"
+_EXPIRED = "This request could not be executed before the completion window expired."
+#: What ends a batch; anything else passes, or is a fault of our own: it rests, and is tried again.
+_FOR_GOOD = (BadInput, Conflict, Denied, NotFound, KeyGone, KeyWithdrawn)
+_log = logging.getLogger("inland.batches")
+
+
+class _Ended(InlandError):
+    """Nothing more is to be done for it here."""
+
+
+class _Late(InlandError):
+    """Its window is over."""
+
+
+@dataclass(slots=True)
+class _Work:
+    """A batch that is carried on. `ending`: why it is to stop."""
+
+    ending: str = ""
+    over: Event = field(default_factory=Event)
+
+
+class Worker:
+    """Carries on the batches of one factory."""
+
+    def __init__(
+        self,
+        changes: Changes,
+        readers: Readers,
+        asking: Asking,
+        output: Output,
+        keys: BatchKeys,
+        limits: Limits,
+        begin: Callable[[Callable[[], None]], None],
+    ) -> None:
+        """`begin` runs what takes long on a thread that ends with the process."""
+        self._changes = changes
+        self._readers = readers
+        self._asking = asking
+        self._output = output
+        self._keys = keys
+        self._limits = limits
+        self._begin = begin
+        self._lock = Lock()
+        self._works: dict[str, _Work] = {}
+        self._rests: dict[str, float] = {}
+        self._stopping = False
+
+    def step(self) -> None:
+        """Begin to carry on what is under way and nobody carries on."""
+        with self._changes.store.read() as transaction:
+            under_way = transaction.batches.under_way()
+        with self._lock:
+            if self._stopping:
+                return
+            now_s = self._changes.clock.monotonic()
+            self._rests = {batch: until for batch, until in self._rests.items() if until > now_s}
+            taken = self._works.keys() | self._rests.keys()
+            new = [one for one in under_way if one.id not in taken]
+            self._works.update({one.id: _Work() for one in new})
+        for one in new:
+            self._begin(lambda one=one: self._carry_on(one))  # type: ignore[misc]
+
+    def stop(self, batch: str, why: str) -> None:
+        """Nothing new is asked for a batch; when what was asked is answered, it goes on by what it
+        is then."""
+        with self._lock:
+            work = self._works.get(batch)
+        if work is None:
+            return
+        work.ending = why
+        self._readers.end(batch, why)
+
+    def stop_all(self) -> None:
+        """For control's end: batches go on with the next one."""
+        with self._lock:
+            self._stopping = True
+            works = dict(self._works)
+        for batch, work in works.items():
+            work.ending = "the factory stops"
+            self._readers.end(batch, work.ending)
+        for work in works.values():
+            work.over.wait(_STOP_ALL_S)
+
+    def _carry_on(self, batch: Batch) -> None:
+        work = self._works[batch.id]
+        try:
+            self._to_its_end(batch, work)
+        except _Ended:
+            pass
+        except Exception:  # noqa: BLE001 - one batch's fault must stop no other
+            _log.exception("a batch rests where it stands", extra={"batch": batch.id})
+            with self._lock:
+                self._rests[batch.id] = self._changes.clock.monotonic() + _REST_S
+        finally:
+            with self._lock:
+                del self._works[batch.id]
+            work.over.set()
+
+    def _to_its_end(self, batch: Batch, work: _Work) -> None:
+        try:
+            self._gone_on_with(batch, work)
+        except _FOR_GOOD as error:
+            if work.ending:
+                raise _Ended from None
+            self._failed(batch, str(error))
+
+    def _gone_on_with(self, batch: Batch, work: _Work) -> None:
+        while True:
+            match batch.state:
+                case BatchState.VALIDATING:
+                    batch = self._validated(batch)
+                case BatchState.IN_PROGRESS:
+                    batch = self._asked(batch, work)
+                case BatchState.FINALIZING:
+                    self._end(self._output.made(batch), BatchState.COMPLETED)
+                    return
+                case BatchState.CANCELLING:
+                    self._end(self._output.made(batch), BatchState.CANCELLED, "it was cancelled")
+                    return
+                case _:
+                    return
+
+    def _validated(self, batch: Batch) -> Batch:
+        told = self._read(batch, "batch")
+        flaws = tuple(Flaw(**one) for one in told["flaws"])
+        if flaws:
+            self._end(replace(batch, flaws=flaws), BatchState.FAILED, flaws[0].message)
+            raise _Ended
+        return self._moved(replace(batch, total=int(told["total"])), BatchState.IN_PROGRESS)
+
+    def _asked(self, batch: Batch, work: _Work) -> Batch:
+        def stop() -> None:
+            if work.ending:
+                raise _Ended
+
+        def go_on() -> None:
+            stop()
+            if self._changes.clock.unix_us() // 1_000_000 >= batch.expires_unix_s:
+                raise _Late
+            with self._changes.store.read() as transaction:
+                by = transaction.state.key(batch.by)
+            demand_kept(batch, by)
+
+        try:
+            self._asking.ask(batch, self._lines(batch, stop), go_on)
+        except _Late:
+            lines = self._lines(batch, stop)
+            self._asking.keep_unasked(batch, lines, "batch_expired", _EXPIRED)
+            self._end(self._output.made(batch), BatchState.EXPIRED, _EXPIRED)
+            raise _Ended from None
+        return self._moved(batch, BatchState.FINALIZING)
+
+    def _lines(self, batch: Batch, stop: Callable[[], None]) -> Iterator[Line]:
+        """Those without an answer, some of them in memory at a time."""
+        first = 1
+        while first <= batch.total:
+            stop()
+            found = [Line(*one) for one in self._read(batch, "requests", first)]
+            last = found[-1].number
+            with self._changes.store.read() as transaction:
+                answered = transaction.batches.answered(batch.id, first, last)
+            yield from (line for line in found if line.number not in answered)
+            first = last + 1
+
+    def _read(self, batch: Batch, what: str, first: int = 1) -> Any:
+        asked = {
+            "endpoint": batch.endpoint,
+            "requests": self._limits.batch_requests,
+            "line_bytes": min(self._limits.body_bytes, _PAGE_BYTES),
+            "page_bytes": _PAGE_BYTES,
+            "first": first,
+        }
+        words = [what, "input", f"={file_id(batch.input)}", place(batch.input)]
+        words += [_ASKED, f"={_ASKED}", place(_ASKED)]
+        uses, more = [Use(batch.input, Action.SERVE)], {_ASKED: json.dumps(asked).encode()}
+        return self._readers.read(batch.id, batch.tenant, uses, words, more)
+
+    def _moved(self, batch: Batch, state: BatchState) -> Batch:
+        """Raises _Ended for one that became another meanwhile."""
+        with self._changes.store.write() as transaction:
+            found = transaction.batches.batch(batch.id)
+            if found is None or found.state is not batch.state:
+                raise _Ended
+            batch = moved(batch, state, self._changes)
+            transaction.batches.put_batch(batch)
+        return batch
+
+    def _failed(self, batch: Batch, why: str) -> None:
+        """It cannot be gone on with. What was answered becomes files where it still may."""
+        with self._changes.store.read() as transaction:
+            found = transaction.batches.batch(batch.id)
+        if found is None or not BATCH_LIFE[found.state]:
+            return
+        flaws = (Flaw("batch_failed", why[:_WHY_CHARS]),)
+        made = batch = replace(found, flaws=flaws)
+        try:
+            made = self._output.made(batch)
+        except Exception:  # noqa: BLE001 - it may be the very thing that is not allowed any more
+            _log.warning("a batch that failed leaves no file", extra={"batch": batch.id})
+        self._end(made, BatchState.FAILED, why[:_WHY_CHARS])
+
+    def _end(self, batch: Batch, state: BatchState, why: str = "") -> None:
+        with self._changes.act(batch.id) as (transaction, book):
+            found = transaction.batches.batch(batch.id)
+            if found is None or found.state is not batch.state:
+                raise _Ended
+            book_end(transaction, book, moved(batch, state, self._changes), why)
+            others = [one for one in transaction.batches.under_way() if one.id != batch.id]
+        self._keys.end(batch, others)
