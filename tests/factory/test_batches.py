@@ -66,8 +66,8 @@ def _are_on_the_books(factory: Running, responses: list[dict], folder: Path) -> 
     """Each answer is a record of the tenant, asked with a key of its batches, and billed."""
     ids = {one["request_id"] for one in responses}
     assert len(ids) == len(responses)
-    until(lambda: ids <= {one["id"] for one in factory.records("demo", folder)})
-    records = [one for one in factory.records("demo", folder) if one["id"] in ids]
+    until(lambda: ids <= {one.get("id") for one in factory.records("demo", folder)})
+    records = [one for one in factory.records("demo", folder) if one.get("id") in ids]
     assert all(one["billed"] for one in records)
     (key,) = {one["key"] for one in records}
     (kept,) = [one for one in factory.json("key", "list", "--tenant", "demo") if one["id"] == key]
