@@ -178,11 +178,11 @@ def _bought(factory: Running) -> dict[str, str]:
 
 def _assets(factory: Running) -> dict[str, str]:
     """An asset of each tenant's, by its tenant."""
-    file = str(factory.home / "factory.toml")
+    file = factory.home.parent / "data.jsonl"
+    file.write_text("?")
+    add = ("asset", "add", str(file))
     return {
-        tenant: factory.json("asset", "add", file, "--tenant", tenant, "--name", f"{tenant} data")[
-            "id"
-        ]
+        tenant: factory.json(*add, "--tenant", tenant, "--name", f"{tenant} data")["id"]
         for tenant in ("alpha", "beta")
     }
 
