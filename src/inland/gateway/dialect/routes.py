@@ -23,7 +23,7 @@ ROUTES: dict[bytes, Route] = {
     b"/v1/embeddings": Route(embeddings.ROUTE, embeddings.decode),
 }
 #: What is below these, and they themselves, is no token path: control answers it.
-_OF_CONTROL = (b"/v1/files", b"/v1/batches", b"/v1/fine_tuning")
+_OF_CONTROL = (b"/v1/files", b"/v1/batches")
 
 
 def is_of_control(path: bytes) -> bool:
