@@ -4,7 +4,7 @@ The parser refuses most of what could be read two ways; what is refused here doe
 """
 
 from inland.domain.limits import Limits
-from inland.gateway.errors import INVALID, Refused, bad_request, too_large
+from inland.gateway.errors import INVALID, Refused, bad_request, body_too_large
 
 #: More digits than any length that could be accepted.
 _DIGITS = 18
@@ -88,7 +88,7 @@ class Head:
         if not target.startswith(b"/") or b"#" in target:
             raise bad_request("The target must be a path.")
         if self.length is not None and self.length > limits.body_bytes:
-            raise too_large("body", limits.body_bytes)
+            raise body_too_large(target, limits.body_bytes)
 
     def _note(self, name: bytes, value: bytes) -> None:
         if name == b"authorization":

@@ -11,7 +11,14 @@ from typing import Protocol, cast
 import httptools
 
 from inland.domain.limits import Limits
-from inland.gateway.errors import INVALID, Refused, bad_request, too_large, too_many_bodies
+from inland.gateway.errors import (
+    INVALID,
+    Refused,
+    bad_request,
+    body_too_large,
+    too_large,
+    too_many_bodies,
+)
 from inland.gateway.exchange import Exchange, Incoming
 from inland.gateway.head import Head
 from inland.gateway.sources import Peer
@@ -265,7 +272,7 @@ class Connection(asyncio.Protocol):
         self._body_bytes += len(data)
         self._desk.receiving_bytes += len(data)
         if self._body_bytes > self._limits.body_bytes:
-            raise too_large("body", self._limits.body_bytes)
+            raise body_too_large(self._target, self._limits.body_bytes)
         if self._desk.receiving_bytes > self._limits.bodies_bytes:
             raise too_many_bodies()
         if not self._body:

@@ -12,7 +12,7 @@ import httptools
 
 from inland.domain.limits import Limits
 from inland.gateway import errors
-from inland.gateway.errors import too_large
+from inland.gateway.errors import body_too_large
 from inland.gateway.exchange import Exchange, Incoming
 from inland.gateway.metrics import Metrics
 from inland.gateway.turns import Turns
@@ -59,7 +59,7 @@ class Relay:
         `caller`: as `Turns` has it. Raises Refused.
         """
         if len(incoming.body) > self.limits.control_body_bytes:
-            raise too_large("body", self.limits.control_body_bytes)
+            raise body_too_large(incoming.target, self.limits.control_body_bytes)
         passage = Passage(self, incoming, exchange, caller, heard)
         exchange.own(passage)
         if not self._turns.arrive(passage):

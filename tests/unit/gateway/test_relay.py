@@ -242,6 +242,25 @@ def test_a_body_that_control_would_not_take_does_not_reach_it(tmp_path: Path) ->
     asyncio.run(main())
 
 
+def test_who_sends_a_file_that_is_too_long_is_told_the_other_way_in(tmp_path: Path) -> None:
+    ask = b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Length: 11\r\n\r\nhello world"
+
+    async def told(limits: Limits, path: bytes) -> str:
+        async with relayed(tmp_path, WHOLE, limits=limits) as (_, c, seen):
+            c.send(ask % path)
+            got = await c.reply()
+            assert (got.status, seen) == (413, [])
+            return str(json.loads(got.body)["error"]["message"])
+
+    async def main() -> None:
+        for bound in ("body_bytes", "control_body_bytes"):
+            limits = replace(Limits(), drain_s=0.1, **{bound: 10})
+            assert "inland asset add" in await told(limits, b"/v1/files")
+            assert "inland asset add" not in await told(limits, b"/v1/batches")
+
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize("name", wires("smol"))
 def test_control_sees_exactly_one_well_framed_request(tmp_path: Path, name: str) -> None:
     """Whatever came, and whatever hides in it: h11 reads what was passed on, and reads it once."""
