@@ -166,8 +166,7 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
     contracts = Contracts(changes, limits.contracts)
     door, outbound, out = _ways_out(changes, feed, uses, to_database)
     kept = _vault(home, said, door, store)
-    memory = MemoryFiles(isolation, reads := Reads())
-    workers = _workers(home, isolation, runner, memory)
+    workers = _workers(home, isolation, runner, memory := MemoryFiles(isolation, reads := Reads()))
     assets, releases, lines, batches = rooms(home, changes, kept, said, workers, feed.heard)
     draining = Draining(feed.works_on, clock, limits.drain_s)
     replicas = _replicas(_engine_room(home, isolation), changes, runner, draining, assets)
@@ -182,8 +181,7 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
         Controller("certificate", Renewal(home, listening, clock).step),
         Controller("allowances", allowances.step),
     ]
-    working = [*lines.controllers(), *batches.controllers()]
-    ticker = Ticker([*steps, *out, *working], step_failed)
+    ticker = Ticker([*steps, *out, *lines.controllers(), *batches.controllers()], step_failed)
     upkeep = Ticker(_kept_up(assets, destroying), step_failed, ticker.wrong)
     control = Control(
         factory=FACTORY,

@@ -14,8 +14,6 @@ PERMISSION = "permission_error"
 INVALID = "invalid_request_error"
 RATE = "rate_limit_error"
 SERVER = "server_error"
-#: Where a body is a file.
-_FILES = b"/v1/files"
 #: Characters of a refusal that may come from what was sent.
 _TOLD = 400
 
@@ -132,14 +130,6 @@ def bad_request(message: str) -> Refused:
 
 def too_large(what: str, limit: int) -> Refused:
     return Refused(413, INVALID, "too_large", f"The {what} is larger than {limit} bytes.")
-
-
-def body_too_large(target: bytes, limit: int) -> Refused:
-    """Of a file, with the way in that has no such limit."""
-    refused = too_large("body", limit)
-    if target.partition(b"?")[0] == _FILES:
-        refused.message += " Add the file with inland asset add, which takes any length."
-    return refused
 
 
 def queue_full(retry_after_s: int) -> Refused:

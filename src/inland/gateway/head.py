@@ -4,7 +4,8 @@ The parser refuses most of what could be read two ways; what is refused here doe
 """
 
 from inland.domain.limits import Limits
-from inland.gateway.errors import INVALID, Refused, bad_request, body_too_large
+from inland.gateway.dialect.routes import body_too_large
+from inland.gateway.errors import INVALID, Refused, bad_request
 
 #: More digits than any length that could be accepted.
 _DIGITS = 18

@@ -11,11 +11,11 @@ from typing import Protocol, cast
 import httptools
 
 from inland.domain.limits import Limits
+from inland.gateway.dialect.routes import body_too_large
 from inland.gateway.errors import (
     INVALID,
     Refused,
     bad_request,
-    body_too_large,
     too_large,
     too_many_bodies,
 )

@@ -12,7 +12,7 @@ import httptools
 
 from inland.domain.limits import Limits
 from inland.gateway import errors
-from inland.gateway.errors import body_too_large
+from inland.gateway.dialect.routes import body_too_large
 from inland.gateway.exchange import Exchange, Incoming
 from inland.gateway.metrics import Metrics
 from inland.gateway.turns import Turns

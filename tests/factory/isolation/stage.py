@@ -35,6 +35,8 @@ model = "private-weights"
 slots = 2
 context = 256
 """
+#: Kinds whose names are ids that were made for them.
+_MADE = (Kind.RECORD, Kind.CONTRACT, Kind.ASSET, Kind.RUN, Kind.FILE, Kind.BATCH)
 ASK: dict[str, Any] = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1}
 
 
@@ -82,7 +84,8 @@ def _declare_private(factory: Running) -> None:
     told.write_text(text[:at] + private + "\n" + text[at:])
 
 
-def _made(factory: Running) -> Stage:
+def _keys(factory: Running) -> tuple[dict[str, str | None], dict[str, str]]:
+    """Every key, and its id, by how it is called."""
     keys: dict[str, str | None] = {"nobody": None}
     ids = {}
     wanted = {
@@ -100,9 +103,13 @@ def _made(factory: Running) -> Stage:
     factory.run("key", "revoke", ids["alpha-revoked"])
     for name in ("alpha-member", "beta"):
         factory.keys[name] = str(keys[name])
+    return keys, ids
+
+
+def _made(factory: Running) -> Stage:
+    keys, ids = _keys(factory)
     theirs = _answer(factory, "beta", "private")
     ours = _answer(factory, "alpha-member", MODEL)
-    last = "0" if theirs[-1] != "0" else "1"
     bought, assets, runs = _bought(factory), _assets(factory), _runs(factory)
     files = {tenant: f"file-{asset}" for tenant, asset in assets.items()}
     batches = {
@@ -126,16 +133,11 @@ def _made(factory: Running) -> Stage:
     unknown = {
         Kind.TENANT: "zeta",
         Kind.KEY: "a" * len(ids["beta"]),
-        Kind.RECORD: theirs[:-1] + last,
         Kind.DEPLOYMENT: "unknown",
         Kind.MODEL: "unknown-weights",
         Kind.PROCESS: "engine-unknown-0",
-        Kind.CONTRACT: bought["beta"][:-1] + ("0" if bought["beta"][-1] != "0" else "1"),
-        Kind.ASSET: assets["beta"][:-1] + ("0" if assets["beta"][-1] != "0" else "1"),
         Kind.LINE: "zeta-line",
-        Kind.RUN: runs["beta"][:-1] + ("0" if runs["beta"][-1] != "0" else "1"),
-        Kind.FILE: files["beta"][:-1] + ("0" if files["beta"][-1] != "0" else "1"),
-        Kind.BATCH: batches["beta"][:-1] + ("0" if batches["beta"][-1] != "0" else "1"),
+        **{kind: _nobodys(foreign[kind]) for kind in _MADE},
     }
     own = {
         Kind.TENANT: "alpha",
@@ -163,6 +165,11 @@ def _made(factory: Running) -> Stage:
         "beta",
     )
     return Stage(factory, keys, ids, foreign, unknown, own, marks)
+
+
+def _nobodys(name: str) -> str:
+    """A name like it, which nothing has."""
+    return name[:-1] + ("0" if name[-1] != "0" else "1")
 
 
 def _bought(factory: Running) -> dict[str, str]:
