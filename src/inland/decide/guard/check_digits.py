@@ -20,18 +20,26 @@ _DAYS[229] = _IN_LEAP_YEARS
 _YEARS = np.arange(10_000)
 _KINDS = np.where((_YEARS % 4 == 0) & ((_YEARS % 100 != 0) | (_YEARS % 400 == 0)), 2, 1)
 _KINDS = _KINDS.astype(np.uint8)
-#: Sums of at most 19 digits, those that end in 0.
-_TENFOLD = np.arange(19 * 9 + 1) % 10 == 0
 #: Digits that are weighed in one go, and all that they can be, a column each.
 _FOUR = 4
 _DIGITS = np.indices((10,) * _FOUR).reshape(_FOUR, -1).astype(np.int16)
+#: Of four digits, their sum with the first and the third doubled as Luhn does; and of those that
+#: stand before some fours: of none of these, of the first, of the first two, of the first three.
+_DOUBLED = 2 * _DIGITS[::2] - 9 * (_DIGITS[::2] > 4)
+_LUHN = (_DOUBLED.sum(0) + _DIGITS[1::2].sum(0)).astype(np.int16)
+_LUHN_FIRST = np.stack(
+    [_LUHN[np.arange(10_000) // 10 ** (_FOUR - first)] for first in range(_FOUR)]
+)
 
 
 def luhn(signs: Signs, starts: Places, ends: Places) -> Mask:
-    """ISO/IEC 7812-1: from the right, every second digit doubled."""
-    sums = signs.doubled
-    behind = (ends & 1) * (len(signs.at) + 1)
-    return _TENFOLD[sums[behind + ends] - sums[behind + starts]]
+    """ISO/IEC 7812-1: from the right, every second digit doubled. Of twelve to nineteen digits."""
+    lengths = ends - starts
+    total = _LUHN_FIRST[lengths % _FOUR, signs.four(starts, 0)]
+    for back in (4, 8, 12):
+        total += _LUHN[signs.four(ends - back, 0)]
+    is_long = lengths >= 16
+    return (total + is_long * _LUHN[signs.four(ends - np.where(is_long, 16, 4), 0)]) % 10 == 0
 
 
 def mod_97_10(signs: Signs, starts: Places, ends: Places) -> Mask:

@@ -14,6 +14,7 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from inland.decide.guard.patterns import Pattern, read
+from inland.decide.guard.planes import Plane, Planes
 from inland.decide.guard.signs import (
     A_OR_B,
     ANY,
@@ -25,7 +26,6 @@ from inland.decide.guard.signs import (
     SPACED,
     TIED,
     Places,
-    Plane,
     Signs,
     X,
 )
@@ -97,68 +97,65 @@ class Form:
         return cls(pattern, longer.begun, tuple(groups), length, heads)
 
 
-class _Step:
-    """A group of signs behind those of the steps before it, and what may follow: so that what
-    several forms begin with is asked once. `ends`: the forms that end here."""
+class _Step(NamedTuple):
+    """A group behind the steps before it, or a number's end: what several forms begin with is
+    asked once.
 
-    def __init__(self, group: Group, before: int) -> None:
-        self.group = group
-        self.before = before  # signs of the steps before it
-        self.length = before + len(group.traits)
-        self.then: dict[Group, _Step] = {}
-        self.ends: list[int] = []
+    `before`: the step it follows, counted from one; `group`: which; `ahead`: signs before it;
+    `past`: which step is next where it fits nowhere; `forms`: those that end here.
+    """
 
-
-def _add(steps: dict[Group, _Step], groups: tuple[Group, ...], before: int, form: int) -> None:
-    """A form of these groups, behind so many signs."""
-    step = steps.setdefault(groups[0], _Step(groups[0], before))
-    if groups[1:]:
-        _add(step.then, groups[1:], step.length, form)
-    else:
-        step.ends.append(form)
+    before: int
+    group: int
+    ahead: int
+    past: int
+    forms: tuple[int, ...]
 
 
-class _Fitting:
-    """A text's signs, and at which of them groups fit, each asked when it is first needed."""
+class _Groups:
+    """Groups, each made of its first sign and of those tied to it. The first of all is no group,
+    but what numbers end before."""
 
-    def __init__(self, signs: Signs, starts: Plane) -> None:
-        self._signs = signs
-        self._gaps = {_FIRST: starts, **{gap: signs.gap(gap) for gap in (TIED, SPACED, DOTTED)}}
-        self._groups: dict[tuple[int, tuple[int, ...]], Plane] = {}
-        self._ends = signs.ends()
-        #: By form, where it fits; only of those that fit anywhere.
-        self.found: dict[int, Plane] = {}
+    def __init__(self, groups: Iterable[Group]) -> None:
+        every = {part for group in groups for part in _parts(group)}
+        singles = sorted(one for one in every if len(one.traits) == 1)
+        longer = sorted((one for one in every if len(one.traits) > 1), key=_signs_of)
+        self.at = {group: at for at, group in enumerate([*singles, *longer], 1)}
+        self.traits = sorted({one.traits[0] for one in singles})
+        self._singles = [(one.gap, one.traits[0]) for one in singles]
+        self._longer = [
+            (self.at[Group(one.gap, one.traits[:1])], self.at[Group(TIED, one.traits[1:])])
+            for one in longer
+        ]
 
-    def follow(self, steps: Iterable[_Step], plane: Plane) -> None:
-        """`plane`: where all before fits."""
-        for step in steps:
-            fits = plane & self._group(*step.group) >> step.before
-            if not fits:
-                continue
-            if step.then:
-                self.follow(step.then.values(), fits)
-            if step.ends and (whole := fits & self._ends >> step.length):
-                self.found.update(dict.fromkeys(step.ends, whole))
-
-    def _group(self, gap: int, traits: tuple[int, ...]) -> Plane:
-        made = self._groups.get((gap, traits))
-        if made is None:
-            first, rest = traits[0], traits[1:]
-            if rest:
-                made = self._group(gap, (first,)) & self._group(TIED, rest) >> 1
-            else:
-                made = self._gaps[gap] & self._signs.kind(first)
-            self._groups[gap, traits] = made
+    def planes(self, planes: Planes, starts: Plane) -> list[Plane]:
+        """Where each fits."""
+        gaps, kinds = {**planes.gaps, _FIRST: starts}, planes.kinds
+        made = [planes.ends, *(gaps[gap] & kinds[traits] for gap, traits in self._singles)]
+        for first, rest in self._longer:
+            made.append(made[first] & made[rest] >> 1)
         return made
+
+
+def _parts(group: Group) -> Iterator[Group]:
+    """What a group is made of, itself included."""
+    yield group
+    yield Group(group.gap, group.traits[:1])
+    if len(group.traits) > 1:
+        yield from _parts(Group(TIED, group.traits[1:]))
+
+
+def _signs_of(group: Group) -> int:
+    return len(group.traits)
 
 
 class Forms:
     """Some forms, asked together. `whose`: by form, whose it is."""
 
     def __init__(self, forms: Sequence[Form], whose: Sequence[int]) -> None:
-        self._steps: dict[Group, _Step] = {}
-        for at, form in enumerate(forms):
-            _add(self._steps, form.groups, 0, at)
+        self._groups = _Groups(one for form in forms for one in form.groups)
+        self._steps: list[_Step] = []
+        self._lay([(form.groups, at) for at, form in enumerate(forms)], 0, 0)
         self._lengths = np.array([form.length for form in forms])
         #: By whose they are, forms that begin with some two letters, and others.
         self._headed: dict[int, _Headed] = {}
@@ -168,19 +165,49 @@ class Forms:
             self._others[one] = [at for at, form in mine.items() if not form.heads]
             self._headed[one] = _Headed({at: form for at, form in mine.items() if form.heads})
 
-    def fits(self, signs: Signs, starts: Plane) -> Iterator[tuple[int, Places, Places]]:
-        """Whose forms fit, and where these start and end."""
-        fitting = _Fitting(signs, starts)
-        fitting.follow(self._steps.values(), -1)
-        found = fitting.found
+    def _lay(self, rests: list[tuple[tuple[Group, ...], int]], before: int, ahead: int) -> None:
+        """The steps of what is left of some forms, behind one step and so many signs."""
+        ending = tuple(form for groups, form in rests if not groups)
+        if ending:
+            self._steps.append(_Step(before, 0, ahead, len(self._steps) + 1, ending))
+        for first in dict.fromkeys(groups[0] for groups, _ in rests if groups):
+            then = [(groups[1:], form) for groups, form in rests if groups[:1] == (first,)]
+            at = len(self._steps)
+            step = _Step(before, self._groups.at[first], ahead, 0, ())
+            self._steps.append(step)
+            self._lay(then, at + 1, ahead + len(first.traits))
+            self._steps[at] = step._replace(past=len(self._steps))
+
+    def fits(self, signs: Signs, since: int, before: int) -> Iterator[tuple[int, Places, Places]]:
+        """Whose forms fit where a number may begin, of the text from `since` on and before
+        `before`: where these start and end."""
+        planes = Planes(signs, self._groups.traits)
+        found = self._found(self._groups.planes(planes, planes.starts(since, before)))
         if not found:
             return
         for whose, forms in self._others.items():
-            fits = [(signs.places(found[at]), self._lengths[at]) for at in forms if at in found]
-            fits += self._headed[whose].found(signs, found)
+            fits = [(planes.places(found[at]), self._lengths[at]) for at in forms if at in found]
+            fits += self._headed[whose].found(signs, planes, found)
             if fits:
                 ends = [places + length for places, length in fits]
                 yield whose, np.concatenate([places for places, _ in fits]), np.concatenate(ends)
+
+    def _found(self, groups: list[Plane]) -> dict[int, Plane]:
+        """By form, where it fits; only of those that fit anywhere."""
+        found: dict[int, Plane] = {}
+        steps, fits = self._steps, [-1] * (len(self._steps) + 1)
+        at, last = 0, len(steps)
+        while at < last:
+            before, group, ahead, past, forms = steps[at]
+            here = fits[before] & groups[group] >> ahead
+            if not here:
+                at = past
+                continue
+            at += 1
+            fits[at] = here
+            if forms:
+                found.update(dict.fromkeys(forms, here))
+        return found
 
 
 class _Headed:
@@ -195,12 +222,14 @@ class _Headed:
             for head in form.heads:
                 self._heads[LETTERS[head[0]], LETTERS[head[1]]] = row
 
-    def found(self, signs: Signs, fits: dict[int, Plane]) -> Iterator[tuple[Places, Places]]:
+    def found(
+        self, signs: Signs, every: Planes, fits: dict[int, Plane]
+    ) -> Iterator[tuple[Places, Places]]:
         """Where they start, and how long they are. `fits`: by form, where it fits whatever it
         begins with."""
         planes = [fits.get(at, 0) for at in self._forms]
         if any(planes):
-            places = signs.places(reduce(or_, planes))
+            places = every.places(reduce(or_, planes))
             rows = self._heads[signs.one(places, 0), signs.one(places, 1)]
-            whole = signs.stand(places, [*planes, 0], rows)
+            whole = every.stand(places, [*planes, 0], rows)
             yield places[whole], self._lengths[rows[whole]]

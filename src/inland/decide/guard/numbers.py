@@ -64,7 +64,7 @@ class Numbers:
         """All that prove true, the furthest to the left first, of these the longest: where they
         start, by which rules, and where they end."""
         keys = []
-        for whose, starts, ends in self._forms.fits(signs, signs.starts(since, before)):
+        for whose, starts, ends in self._forms.fits(signs, since, before):
             proved = _proves(self._checks[whose], signs, starts, ends)
             firsts, lasts = signs.at[starts[proved]], signs.at[ends[proved] - 1]
             places = firsts << _PLACE_BITS | _LAST - 1 - lasts
