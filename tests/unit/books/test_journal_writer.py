@@ -115,6 +115,41 @@ def test_what_waits_while_a_sync_runs_is_one_commit():
     assert disk.syncs == 2
 
 
+def test_what_turns_append_one_after_the_other_is_one_commit(monkeypatch):
+    async def play():
+        made = writer(disk)
+        waiting = []
+        for _ in range(5):
+            waiting.append(asyncio.create_task(appended(made, b"x")))
+            await asyncio.sleep(0)
+        await asyncio.gather(*waiting)
+        made.stop()
+
+    monkeypatch.setattr(journal, "GATHER_S", 600.0)
+    disk = Disk()
+    asyncio.run(play())
+    assert disk.syncs == 1
+
+
+def test_a_loop_that_always_brings_more_keeps_nobody_waiting():
+    async def bring(made):
+        while True:
+            made.append(FrameKind.RECORD, b"more", lambda: None)
+            await asyncio.sleep(0)
+
+    async def play():
+        made = writer(disk)
+        bringing = asyncio.create_task(bring(made))
+        first = asyncio.create_task(appended(made, b"first"))
+        await until(first.done)
+        bringing.cancel()
+        await asyncio.to_thread(made.stop)
+
+    disk = Disk()
+    asyncio.run(play())
+    assert b"first" in disk.durable()
+
+
 def test_stopping_commits_what_waits():
     async def play():
         made = writer(disk)

@@ -1,8 +1,9 @@
 """The journal's writing side: one writer's segments, and the thread that keeps committing to them.
 
 What was acknowledged (`done` was called) is durable. A commit starts when the last one returned and
-takes whatever waits by then; nothing waits on a timer. A failed sync ends the process. A disk that
-is full or takes no writes is waited for, at the start as well.
+the loop has no more to put into it, and takes whatever waits by then; nothing waits on a timer. A
+failed sync ends the process. A disk that is full or takes no writes is waited for, at the start as
+well.
 """
 
 import asyncio
@@ -30,6 +31,8 @@ ROOM_PERIOD_S = 1.0
 FULL_RETRY_S = 0.25
 #: Most frames in one commit, so that one never takes unboundedly long.
 COMMIT_FRAMES = 4096
+#: How long a commit is put off at most while every turn of the loop brings more for it.
+GATHER_S = 0.001
 
 Done = Callable[[], None]
 
@@ -118,8 +121,9 @@ def _empty(files: Files, folder: str) -> None:
 class JournalWriter:
     """Appends from an event loop, committed by a thread of its own.
 
-    What one turn of the loop appends goes into one commit, and so does all that is appended while
-    a commit is under way: the busier the loop, the fewer commits a record costs.
+    What turns of the loop append one after the other goes into one commit, and so does all that is
+    appended while a commit is under way: the busier the loop, the fewer commits a record costs, and
+    the less often the thread takes the interpreter from it.
 
     `on_fatal` is called in that thread with the reason when a write or a sync fails for anything
     but room; it must end the process, for nothing after it can be acknowledged.
@@ -145,6 +149,7 @@ class JournalWriter:
         self._frames: list[tuple[int, bytes]] = []
         self._calls: list[Done] = []
         self._is_awaited = False
+        self._gathers_until = 0.0
         self._queue: SimpleQueue[_Commit | None] = SimpleQueue()
         self._trouble: str | None = None
         self._looked = time.monotonic()
@@ -160,7 +165,7 @@ class JournalWriter:
         self._calls.append(done)
         if not self._is_awaited:
             self._is_awaited = True
-            self._loop.call_soon(self._hand_over)
+            self._gather()
 
     def healthy(self) -> bool:
         """Whether there is room for more; when not, dispatch nothing new."""
@@ -183,6 +188,18 @@ class JournalWriter:
 
     # On the loop.
 
+    def _gather(self) -> None:
+        self._gathers_until = time.monotonic() + GATHER_S
+        self._loop.call_soon(self._look, 0)
+
+    def _look(self, before: int) -> None:
+        """Put it off for another turn where the last brought more than the `before` frames."""
+        waiting = len(self._frames)
+        if waiting > before and time.monotonic() < self._gathers_until:
+            self._loop.call_soon(self._look, waiting)
+        else:
+            self._hand_over()
+
     def _hand_over(self) -> None:
         """Give what waits to the thread; `_committed` comes back from there."""
         commit = _Commit(self._frames[:COMMIT_FRAMES], self._calls[:COMMIT_FRAMES])
@@ -193,7 +210,7 @@ class JournalWriter:
         for call in calls:
             call()
         if self._frames:
-            self._hand_over()
+            self._gather()
         else:
             self._is_awaited = False
 
