@@ -18,6 +18,7 @@ from tests.chaos.lies import hold
 from tests.factory import batch_soak, cache_timing, carried, played
 from tests.factory.canary.soak import soak as follow_canary
 from tests.factory.idle import soak as idle_connections
+from tests.factory.quiet import soak as quiet_factory
 from tests.factory.running import Running
 from tests.factory.withdrawal import soak as withdrawal
 from tests.fuzz.soak import fuzz
@@ -141,6 +142,12 @@ def idle(seed: int) -> int:
         return idle_connections(seed, Path(folder))
 
 
+def quiet(seed: int) -> int:
+    """What a factory costs that nobody asks for anything."""
+    with tempfile.TemporaryDirectory(prefix="inl-") as folder:
+        return quiet_factory(seed, Path(folder))
+
+
 def policies(seed: int) -> int:
     """The default policies beside the promises, 100,000 random cases of models and as many of
     assets; prints its own lines."""
@@ -204,6 +211,7 @@ FIGURES = {
     "cache": cache,
     "bundle": bundle,
     "idle": idle,
+    "quiet": quiet,
     "fuzz": fuzz,
     "policies": policies,
     "fairness": fairness,

@@ -25,7 +25,7 @@ class BatchRoom:
 
     def controllers(self) -> Iterator[Controller]:
         """For the plant's ticker."""
-        yield Controller("batches", self.worker.step)
+        yield Controller("batches", self.worker.step, self.worker.rests)
 
 
 def batch_room(

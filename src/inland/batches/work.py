@@ -78,12 +78,17 @@ class Worker:
         self._lock = Lock()
         self._works: dict[str, _Work] = {}
         self._rests: dict[str, float] = {}
-        self._stopping = False
+        self._stopping = self._is_idle = False
+
+    def rests(self) -> bool:
+        """As controllers do: no batch was under way."""
+        return self._is_idle
 
     def step(self) -> None:
         """Begin to carry on what is under way and nobody carries on."""
         with self._changes.store.read() as transaction:
             under_way = transaction.batches.under_way()
+        self._is_idle = not under_way
         with self._lock:
             if self._stopping:
                 return

@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -35,6 +35,7 @@ from inland.adapters.memory.memory_file import MemoryFiles
 from inland.adapters.memory.reads import Reads
 from inland.adapters.processes.client import SupervisorClient
 from inland.adapters.processes.roles import GATEWAY
+from inland.adapters.processes.watched import WatchedRunner
 from inland.adapters.sql.database import Database
 from inland.adapters.vllm.probe import VllmProber
 from inland.adapters.vllm.probe import counters as vllm_counters
@@ -86,7 +87,7 @@ from inland.plant.refitting import Refitting
 from inland.plant.replicas import EngineRoom, Replicas
 from inland.plant.reports import Reports
 from inland.plant.tenants import Tenants
-from inland.plant.ticker import Controller, Ticker
+from inland.plant.ticker import Controller, Ticker, always
 from inland.plant.vault import Parts as VaultParts
 from inland.plant.vault import VaultRoom
 from inland.ports.engine import Prober
@@ -111,7 +112,7 @@ class _Parts:
     store: Database
     books: Books
     feed: FeedServer
-    runner: SupervisorClient
+    runner: WatchedRunner
     changes: Changes
     control: Control
     upkeep: Ticker
@@ -157,7 +158,7 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
     to_database = way_to_database(home.root, uses := Uses())
     store = database(home.root, way=to_database.way if to_database else None)
     books = Books(files, store, clock, entropy, FACTORY)
-    runner, secrets = SupervisorClient(home.supervisor_socket), SecretFolder(home.root / "keys")
+    runner, secrets = _runner(home), SecretFolder(home.root / "keys")
     allowances = Allowances(store, clock, books.unsettled, books.damaged)
     feed = _feed(home, clock, runner, allowances)
     changes = Changes(store, feed, secrets, clock, entropy, FACTORY)
@@ -173,16 +174,16 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
     invoices, destroying = _bills(files, changes, books, limits.answer_s)
     steps = [
         *_heard(feed, changes, totals),
-        Controller("snapshots", changes.refresh),
-        Controller("holders", assets.holders.step),
-        Controller("replicas", replicas.step),
-        Controller("releases", releases.step),
-        Controller("contracts", contracts.settle),
+        Controller("snapshots", changes.refresh, always),
+        Controller("holders", assets.holders.step, assets.holders.rests),
+        Controller("replicas", replicas.step, replicas.rests),
+        Controller("releases", releases.step, releases.rests),
+        Controller("contracts", contracts.settle, always),
         Controller("certificate", Renewal(home, listening, clock).step),
         Controller("allowances", allowances.step),
     ]
-    ticker = Ticker([*steps, *out, *lines.controllers(), *batches.controllers()], step_failed)
-    upkeep = Ticker(_kept_up(assets, destroying), step_failed, ticker.wrong)
+    lined = (*lines.controllers(), *batches.controllers())
+    ticker, upkeep = _tickers([*steps, *out, *lined], _kept_up(assets, destroying), store, runner)
     control = Control(
         factory=FACTORY,
         site=site,
@@ -224,7 +225,7 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
     return _Parts(store, books, feed, runner, changes, control, upkeep, reads)
 
 
-def _workers(home: Home, isolation: str, runner: SupervisorClient, memory: MemoryFiles) -> Workers:
+def _workers(home: Home, isolation: str, runner: WatchedRunner, memory: MemoryFiles) -> Workers:
     """Engines, memory, and what shuts jobs' commands in."""
     environment = settings.from_environment().child_environment
     held_in = NONE if isolation == NONE else NAMESPACES
@@ -235,7 +236,7 @@ def _workers(home: Home, isolation: str, runner: SupervisorClient, memory: Memor
 def _replicas(
     room: EngineRoom,
     changes: Changes,
-    runner: SupervisorClient,
+    runner: WatchedRunner,
     draining: Draining,
     assets: AssetRoom,
 ) -> Replicas:
@@ -263,7 +264,7 @@ def _vault(home: Home, said: Declaration, door: BlockingDoor, store: Database) -
 
 
 def _feed(
-    home: Home, clock: SystemClock, runner: SupervisorClient, allowances: Allowances
+    home: Home, clock: SystemClock, runner: WatchedRunner, allowances: Allowances
 ) -> FeedServer:
     path = home.root / "run" / "feed.sock"
     return FeedServer(path, clock, lambda: _gateway_pids(runner), Shares(), allowances.answer)
@@ -279,9 +280,31 @@ def _heard(feed: FeedServer, changes: Changes, totals: Totals) -> list[Controlle
     ]
 
 
+def _runner(home: Home) -> WatchedRunner:
+    return WatchedRunner(SupervisorClient(home.supervisor_socket))
+
+
+def _tickers(
+    steps: list[Controller], slow: list[Controller], store: Database, runner: WatchedRunner
+) -> tuple[Ticker, Ticker]:
+    """The plant's, and one for what may take long; all go by the database and the processes."""
+
+    def signs() -> Hashable | None:
+        try:
+            return store.written(), runner.processes()
+        except InlandError:
+            return None
+
+    ticker = Ticker(steps, step_failed, signs=signs)
+    return ticker, Ticker(slow, step_failed, ticker.wrong, signs)
+
+
 def _kept_up(assets: AssetRoom, destroying: Destroying) -> list[Controller]:
     """What may take long, and holds nothing else up."""
-    return [Controller("assets", assets.upkeep.step), Controller("records", destroying.step)]
+    return [
+        Controller("assets", assets.upkeep.step),
+        Controller("records", destroying.step, destroying.rests),
+    ]
 
 
 def _bills(
@@ -354,7 +377,7 @@ def _begin(home: Home, parts: _Parts) -> None:
     parts.changes.refresh()
 
 
-def _gateway_pids(runner: SupervisorClient) -> set[int]:
+def _gateway_pids(runner: WatchedRunner) -> set[int]:
     return {one.pid for one in runner.processes() if one.role == GATEWAY and one.pid is not None}
 
 
@@ -404,7 +427,7 @@ def _listen(home: Home) -> socket.socket:
     return listener
 
 
-def _report(runner: SupervisorClient, name: str, server: "uvicorn.Server") -> None:
+def _report(runner: WatchedRunner, name: str, server: "uvicorn.Server") -> None:
     while not server.started and not server.should_exit:
         SystemClock().sleep(0.01)
     try:

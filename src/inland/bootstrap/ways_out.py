@@ -52,11 +52,14 @@ class DatabaseRules:
         files = without_schema(PolicyFiles(home / "policies").read()) or default_files()
         self._in_force = InForce()
         self._lock = threading.Lock()
-        self._version = -1
+        self._version = self._written = -1
         self._in_force.take(_of_files(files))
 
     def take(self, changes: Changes) -> None:
         """Decide by the set in force from here on."""
+        written = changes.store.written()
+        if written == self._written:
+            return
         with changes.store.read() as transaction:
             version = transaction.state.version()
         if version != self._version:
@@ -64,6 +67,7 @@ class DatabaseRules:
             with self._lock:
                 self._in_force.take(snapshot)
                 self._version = version
+        self._written = written
 
     def may_connect(self, host: str, port: int, private: bool) -> tuple[str, ...]:  # noqa: FBT001
         """As `Allow` has it."""
@@ -102,16 +106,19 @@ def name_endpoints(folder: PolicyFiles, endpoints: Iterable[tuple[str, int]]) ->
 def control_door(changes: Changes, uses: Uses) -> BlockingDoor:
     """Control's, for its threads: decided by the state in the database, read as it changes."""
     in_force = InForce()
-    taken = [-1]
+    taken, read = [-1], [-1]
     lock = threading.Lock()  # what an older policy set decided must not be kept under a newer one
 
     def allow(host: str, port: int, private: bool) -> tuple[str, ...]:  # noqa: FBT001 - `Allow`
-        with changes.store.read() as transaction:
-            version = transaction.state.version()
         with lock:
-            if version != taken[0]:
-                in_force.take(changes.snapshot())
-                taken[0] = version
+            written = changes.store.written()
+            if written != read[0]:
+                with changes.store.read() as transaction:
+                    version = transaction.state.version()
+                if version != taken[0]:
+                    in_force.take(changes.snapshot())
+                    taken[0] = version
+                read[0] = written
             return in_force.may_connect(host, port, private)
 
     return BlockingDoor(allow, uses=uses)

@@ -144,6 +144,10 @@ class Readers:
             if why := self._why_not(reading):
                 self._end(reading, why)
 
+    def holds(self) -> bool:
+        """As `holders.Working` says."""
+        return bool(self._readings)
+
     def end(self, run: str, why: str) -> None:
         """Nothing is read for a run any more when it returns."""
         with self._lock:

@@ -27,7 +27,7 @@ from inland.plant.asset_room import AssetRoom, Workers
 from inland.plant.candidates import Candidates
 from inland.plant.changes import Changes
 from inland.plant.releases import Releases
-from inland.plant.ticker import Controller
+from inland.plant.ticker import Controller, always
 from inland.ports.signing import Signer
 from inland.ports.tokens import Tokens
 
@@ -58,9 +58,9 @@ class LineRoom:
 
     def controllers(self) -> Iterator[Controller]:
         """For the plant's ticker."""
-        yield Controller("runs", self.worker.step)
+        yield Controller("runs", self.worker.step, self.worker.rests)
         yield Controller("triggers", self.triggers.step)
-        yield Controller("candidates", self.candidates.step)
+        yield Controller("candidates", self.candidates.step, always)
 
 
 def line_room(

@@ -72,6 +72,10 @@ class RunKeys:
                     change.state.put_key(ended)
                     change.book("key.end", key.id, tenant=tenant, line=line, run=run)
 
+    def holds(self) -> bool:
+        """Whether any run has a key."""
+        return bool(self._held)
+
     def end_others(self, runs: Collection[str]) -> None:
         """As `end`, of all runs but these."""
         if not self._lock.acquire(blocking=False):

@@ -74,12 +74,13 @@ class Worker:
         self._lock = Lock()
         self._works: dict[str, _Work] = {}
         self._rests: dict[str, float] = {}
-        self._stopping = False
+        self._stopping = self._is_idle = False
 
     def step(self) -> None:
         """Begin to carry on what is under way and nobody carries on."""
         with self._changes.store.read() as transaction:
             under_way = transaction.lines.under_way()
+        self._is_idle = not under_way
         self._keys.end_others({run.id for run in under_way})
         with self._lock:
             if self._stopping:
@@ -91,6 +92,10 @@ class Worker:
             self._works.update({run.id: _Work() for run in new})
         for run in new:
             self._begin(lambda run=run: self._carry_on(run))  # type: ignore[misc]
+
+    def rests(self) -> bool:
+        """As controllers do: no run was under way."""
+        return self._is_idle and not self._keys.holds()
 
     def progress(self, run: str) -> Progress | None:
         """How far its step is; None where none is being done."""

@@ -54,6 +54,7 @@ class Allowances:
         self._unheard: AbstractSet[str] = frozenset({""})  # nobody was looked for yet
         self._turn = 0
         self._read: tuple[int, ...] = ()
+        self._looked: tuple[int, ...] = ()
 
     def step(self) -> None:
         """Take in the books as they are now. First who may still spend, then what was spent: of
@@ -79,11 +80,15 @@ class Allowances:
 
     def _fresh_accounts(self) -> dict[_Name, Account]:
         now_s = self._clock.unix_us() // 1_000_000
+        days = (now_s // DAY_S, (now_s - LATE_S) // DAY_S)
+        looked = (self._store.written(), *days)
+        if looked == self._looked:
+            return self._accounts
         with self._store.read() as transaction:
             billing, books = transaction.billing, transaction.books
-            days = (now_s // DAY_S, (now_s - LATE_S) // DAY_S)
             read = (transaction.state.version(), books.next_tenant_batch(), *days)
             if read == self._read:
+                self._looked = looked
                 return self._accounts
             budgets = [one for one in billing.budgets().values() if one.hard]
             since = min((one.period.began(now_s - LATE_S) for one in budgets), default=now_s)
@@ -97,7 +102,7 @@ class Allowances:
             for at_s in (now_s - LATE_S, now_s):
                 name = (budget.id, budget.period.began(at_s))
                 accounts[name] = _account(budget, at_s, held, prices)
-        self._read = read
+        self._read, self._looked = read, looked
         return accounts
 
     def answer(self, writer: str, ask: int, claims: Sequence[Claim]) -> list[Allowance]:

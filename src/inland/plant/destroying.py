@@ -90,6 +90,7 @@ class Destroying:
         self._alone = alone
         self._begin = begin
         self._one = Lock()
+        self._is_cut = True
 
     def destroy(
         self, who: Key, tenant: str, before_unix_s: int, *, only_tell: bool = False
@@ -117,8 +118,13 @@ class Destroying:
         """Go on with what was cut."""
         with self._changes.store.read() as transaction:
             cut = [one for one in transaction.books.destructions() if one.record is None]
+        self._is_cut = bool(cut)
         if cut and not self._one.locked():
             self._begin(lambda: self._settle(cut))
+
+    def rests(self) -> bool:
+        """As controllers do: nothing was cut."""
+        return not self._is_cut
 
     def _settle(self, cut: list[Destruction]) -> None:
         with self._turn():

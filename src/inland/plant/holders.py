@@ -39,6 +39,10 @@ class Working(Protocol):
         """Those that may not hold what they hold are gone when it returns."""
         ...
 
+    def holds(self) -> bool:
+        """Whether any of them holds something, or is about to."""
+        ...
+
 
 class Holders:
     """The holders of one factory. Threads may share it."""
@@ -63,6 +67,7 @@ class Holders:
         self._asked: tuple[int, dict[AssetRow, str]] = (-1, {})
         self._handed: dict[tuple[str, int], frozenset[str]] = {}
         self._until: dict[tuple[str, int], float] = {}
+        self._handings, self._settled_at = 0, -1
 
     def know(self, working: Working) -> None:
         """From now on they are ended with the rest."""
@@ -99,6 +104,7 @@ class Holders:
         for row in rows:
             self._rulings.demand_for(row.tenant, Action.SERVE, row)
         self._handed[process, pid] = frozenset(adapters)
+        self._handings += 1  # decided before a change, it may be known only after it was settled
         return self.opened(rows)
 
     def vetted(self, asset: str, kind: AssetKind = AssetKind.MODEL) -> Model:
@@ -157,7 +163,15 @@ class Holders:
 
     def step(self) -> None:
         """The same, without waiting for engines whose other answers may end first."""
-        self._settled()
+        handings = self._handings
+        waiting = self._settled()
+        self._settled_at = -1 if waiting else handings
+
+    def rests(self) -> bool:
+        """As controllers do: nothing was handed over since, and nobody waits for its end."""
+        if self._settled_at != self._handings:
+            return False
+        return not any(one.holds() for one in self._others)
 
     def _settled(self) -> bool:
         """Whether some engines hold what they may not for a while still."""

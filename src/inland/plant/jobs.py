@@ -182,6 +182,11 @@ class Jobs:
         for work, why in denied:
             self._end(work, why)
 
+    def holds(self) -> bool:
+        """As `holders.Working` says."""
+        with self._lock:
+            return not all(work.released.is_set() for work in self._works.values())
+
     def end_all(self) -> None:
         """For control's end: what it began ends with it."""
         with self._lock:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 from hashlib import sha256
 
-from inland.decide.lines.rollout import Seen, Then, past, verdict
+from inland.decide.lines.rollout import Seen, Then, lingers, past, verdict
 from inland.domain.assets import Action, AssetKind
 from inland.domain.errors import Conflict, NotFound
 from inland.domain.ids import UUID7_RANDOM_BYTES, uuid7
@@ -78,6 +78,7 @@ class Releases:
         self._compared: dict[str, dict[str, dict[str, int]]] = {}
         #: By release that is rolled out: what was said of it last.
         self.said: dict[str, str] = {}
+        self._rests = False
 
     def all(self, tenant: str | None = None) -> list[Release]:
         """Every release, or those of one tenant, the newest first."""
@@ -167,6 +168,7 @@ class Releases:
 
     def step(self) -> None:
         """Move on what can be moved: a controller of the plant's ticker."""
+        self._rests = False
         now_unix_s = self._changes.clock.unix_us() // 1_000_000
         with self._changes.store.read() as transaction:
             releases = transaction.state.releases()
@@ -177,11 +179,17 @@ class Releases:
             *((one, pass_by) for one in past(releases.values(), now_unix_s)),
         ]
         if not moves:
+            out = any(one.state is ReleaseState.ROLLING_OUT for one in releases.values())
+            self._rests = not out and not lingers(releases.values())
             return
         with self._changes.change(ROLLOUT) as change:
             for before, move in moves:
                 if change.state.releases().get(before.id) == before:
                     move(change, before)
+
+    def rests(self) -> bool:
+        """As controllers do: none is judged by its traffic, or goes when its time is over."""
+        return self._rests
 
     def _of_engines(
         self, releases: Mapping[str, Release], replicas: Collection[Replica]

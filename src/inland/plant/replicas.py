@@ -96,10 +96,16 @@ class Replicas:
         self._proven: dict[str, Life] = {}
         self._templates: dict[str, Features] = {}
         self._probes: dict[str, _Probe] = {}
+        self._rests = False
+
+    def rests(self) -> bool:
+        """As controllers do: nothing starts, proves itself, drains, or waits to be written."""
+        return self._rests
 
     def step(self) -> None:
         """Observe, ask for the engines wanted, and write what changed. Raises Busy while nobody
         answers for the processes."""
+        self._rests = False
         held_back = self._held_back()
         now_unix_s = self._changes.clock.unix_us() // 1_000_000
         with self._changes.store.read() as transaction:
@@ -121,7 +127,8 @@ class Replicas:
         leaving = self._leaving(written, {one.id for one in wanted}, deployments, views, version)
         held = {spec.replica: spec.accelerators for spec in self._asked or ()}
         specs = wanted_engines(deployments, models, self._room, leaving.values(), held, adapters)
-        if specs != self._asked or {spec.replica for spec in specs} != views.keys():
+        is_asked = specs == self._asked and {spec.replica for spec in specs} == views.keys()
+        if not is_asked:
             self._runner.set_engines(specs)
             self._asked = specs
         for spec in specs:
@@ -132,6 +139,9 @@ class Replicas:
         if seen != written:
             with self._changes.change("replicas") as change:
                 _write(change, seen)
+            return
+        proven = all(_life(one) in {None, self._proven.get(name)} for name, one in views.items())
+        self._rests = is_asked and proven and not leaving
 
     def _leaving(
         self,

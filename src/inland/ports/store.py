@@ -68,6 +68,11 @@ class Store(Protocol):
         """A consistent view; writing through it is an error."""
         ...
 
+    def written(self) -> int:
+        """How often anything may have been written so far: another number where a view begun after
+        it was asked for may differ from one begun before. Asks no database."""
+        ...
+
     def forget(self) -> bool:
         """Keep nothing beside the tables of what was changed or removed in them, as far as the
         database lets this process see to it; False while a reader holds it up."""

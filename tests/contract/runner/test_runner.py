@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from inland.adapters.processes.cores import may_go_forward
+from inland.adapters.processes.watched import WatchedRunner
 from inland.domain.errors import BadInput, Conflict, NotFound
 from inland.ports.runner import ProcessState, Runner
 from tests.patience import until
@@ -15,7 +16,8 @@ from tests.unit.processes.standing import Standing, engine
 
 @pytest.fixture
 def runner(standing: Standing) -> Runner:
-    return standing.client
+    """As control has it: the supervisor's client, whose table is watched."""
+    return WatchedRunner(standing.client)
 
 
 def _engines(runner: Runner) -> set[str]:

@@ -47,6 +47,21 @@ def test_the_file_is_private_and_so_are_its_companions(database, tmp_path):
     assert modes == {0o600}
 
 
+def test_whatever_may_have_been_written_counts_and_reading_does_not(database):
+    before = database.written()
+    with database.read():
+        pass
+    assert database.written() == before
+    with database.write() as transaction:
+        assert database.written() == before, "nobody sees it yet"
+        transaction.books.open_log("o", b"k" * 32)
+    written = database.written()
+    assert written != before
+    with pytest.raises(RuntimeError), database.write():
+        raise RuntimeError
+    assert database.written() != written, "whether it was written is not known"
+
+
 def test_a_block_that_raises_leaves_nothing(database):
     def fail() -> None:
         with database.write() as transaction:

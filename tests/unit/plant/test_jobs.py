@@ -42,6 +42,18 @@ def over(world, job):
     return world.plant.jobs.show(None, job)
 
 
+def test_who_holds_something_is_looked_at_again_and_again(world):
+    holders = world.plant.holders
+    holders.step()
+    assert holders.rests()
+    job, cell = running(world, world.add())
+    holders.step()
+    assert not holders.rests()
+    cell.finish(0)
+    over(world, job)
+    assert holders.rests()
+
+
 def test_it_reads_its_assets_and_leaves_an_asset_made_from_them(world, jobs):
     asset = world.add()
     job, cell = running(world, asset)

@@ -110,6 +110,7 @@ class Database:
         self._writer = self._engine(pool_size=1, max_overflow=0)
         self._reader = self._engine(pool_size=READERS, max_overflow=READERS_MORE)
         self._lock = Lock()
+        self._written = 0
         if self._url.get_backend_name() == "sqlite":
             _configure_sqlite(self._writer, synchronous, read_only=False)
             _configure_sqlite(self._reader, synchronous, read_only=True)
@@ -162,8 +163,16 @@ class Database:
 
         Raises DiskFull, with nothing done.
         """
-        with self._lock, _room_named(), self._writer.begin() as connection:
-            yield SqlTransaction(connection)
+        with self._lock:
+            try:
+                with _room_named(), self._writer.begin() as connection:
+                    yield SqlTransaction(connection)
+            finally:
+                self._written += 1  # after the commit: who reads what is new may count it as old
+
+    def written(self) -> int:
+        """As `ports.store.Store` says: this process is the one that writes."""
+        return self._written
 
     @contextmanager
     def read(self) -> Iterator[SqlTransaction]:

@@ -70,6 +70,13 @@ def past(releases: Iterable[Release], now_unix_s: int) -> list[Release]:
     return [one for one in known if one.state in _PAST and is_past(one, kept, now_unix_s)]
 
 
+def lingers(releases: Iterable[Release]) -> bool:
+    """Whether any of them goes when its time is over."""
+    known = list(releases)
+    kept = _kept(known)
+    return any(one.state in _PAST and one.id not in kept for one in known)
+
+
 def is_past(one: Release, kept: Collection[str | None], now_unix_s: int) -> bool:
     """Whether a release that answers nobody may go: nobody waits for it, and it is not what was
     live before one of those that serve."""
