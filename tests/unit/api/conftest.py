@@ -17,7 +17,7 @@ from inland.api.control import Control
 from inland.batches.room import batch_room
 from inland.domain.plant import EngineKind, Role
 from inland.lines.reading import Program
-from inland.lines.room import Outside, line_room
+from inland.lines.room import LineRoom, Outside, line_room
 from inland.plant.books.public import PublicLedger
 from inland.plant.destroying import Destroying
 from inland.plant.explain import Explain
@@ -133,15 +133,7 @@ class Factory:
         (home / "ledger" / "tile" / "0").mkdir(parents=True)
         intake = Bringing(Shelf(home), "none", _no_fetcher)
         releases = self._releases(home)
-        lines = line_room(
-            plant.changes,
-            plant.room,
-            plant.workers,
-            plant.limits,
-            releases,
-            self._outside(home),
-            begun,
-        )
+        lines = self._lines(home, releases)
         self.control = Control(
             factory="test",
             site=SITE,
@@ -193,6 +185,12 @@ class Factory:
         signer = ModelsKey(Shelf(home))
         program, trained = Program(("reader",), ()), shop(FakeTrainer())
         return Outside(ToyTokens(), program, lambda _: None, trained, signer)
+
+    def _lines(self, home: Path, releases: Releases) -> LineRoom:
+        plant, outside = self.plant, self._outside(home)
+        return line_room(
+            *(plant.changes, plant.room, plant.workers, plant.limits), releases, outside, begun
+        )
 
     def _releases(self, home: Path) -> Releases:
         room, traffic = (
