@@ -51,6 +51,7 @@ def _measured(factory: Running, folder: Path) -> dict[str, object]:
     names = Counter(one["custom_id"] for one in told)
     once = names == Counter(f"number-{number}" for number in range(1, REQUESTS))
     ids = {one["response"]["request_id"] for one in told}
+    until(lambda: ids <= {one.get("id") for one in factory.records("demo", folder)})
     found = {one.get("id"): one for one in factory.records("demo", folder)}
     (key,) = {found[one]["key"] for one in ids}
     billed = [one for one in found.values() if one.get("key") == key and one.get("billed")]
