@@ -24,6 +24,7 @@ from tests.factory.withdrawal import soak as withdrawal
 from tests.fuzz.soak import fuzz
 from tests.training import soak as trainer
 from tests.training.line_soak import soak as line_train
+from tests.training.openai_soak import soak as fine_tuned
 
 ROOT = Path(__file__).parents[1]
 #: Where laws are properties; each is tried on far more examples than in a test.
@@ -197,6 +198,11 @@ def openai_batch(seed: int) -> int:
     return batch_soak.soak(seed)
 
 
+def openai_fine_tuning(seed: int) -> int:
+    """A fine-tuning job of the official client, and its model asked; prints its line."""
+    return fine_tuned(seed)
+
+
 #: Every figure by name, in the order they run.
 FIGURES = {
     "laws": laws,
@@ -227,6 +233,7 @@ FIGURES = {
     "pilot": played.soak,
     "withdrawal": withdrawal,
     "openai-batch": openai_batch,
+    "openai-fine-tuning": openai_fine_tuning,
 }
 
 

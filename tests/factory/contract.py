@@ -52,8 +52,8 @@ FEW = (
 )
 #: Operations that never get to do anything here: no process has been given up, no part that is made
 #: up has the length that its upload waits for, a run was just begun when another is to be resumed
-#: and is over when it is to be cancelled, as is the batch, and the release that is there has been
-#: approved before.
+#: and is over when it is to be cancelled, as are the batch and the job, and the release that is
+#: there has been approved before.
 NEVER = frozenset(
     {
         "POST /factory/v1/processes/{name}/revive",
@@ -62,6 +62,7 @@ NEVER = frozenset(
         "POST /factory/v1/runs/{run}/resume",
         "POST /factory/v1/releases/{release}/approve",
         "POST /v1/batches/{batch}/cancel",
+        "POST /v1/fine_tuning/jobs/{job}/cancel",
     }
 )
 #: What the stage had done before, and who asks again may meet at work still.

@@ -15,8 +15,10 @@ from tests.factory.contract_values import (
     CONTRACTS,
     GUARDS,
     JOBS,
+    JOBS_ASKED,
     LINE,
     TINY,
+    TRAINED,
     Narrowing,
 )
 from tests.factory.running import Running, running
@@ -222,6 +224,24 @@ def _batches(factory: Running) -> Narrowing:
     }
 
 
+def _fine_tuning(factory: Running, folder: Path) -> Narrowing:
+    """A job that failed, and a file that may be trained on, of which every other fails."""
+    with factory.client("caller") as client:
+        file = client.files.create(file=("f.jsonl", b"?"), purpose="fine-tune").id
+    line = folder / "tuned.toml"
+    line.write_text(TRAINED)
+    factory.run("line", "add", str(line), *_CALLERS)
+    told = factory.run("line", "run", "tuned", *_CALLERS, "--json", check=False)
+    job = f"ftjob-{json.loads(told.stdout)['id']}"
+    of_one = ("show", "events", "checkpoints", "cancel")
+    return {
+        **{f"fine_tuning.{name}.job": {"enum": [job, "nothing"]} for name in of_one},
+        "fine_tuning.list.after": {"enum": [job, "nothing"]},
+        "AddJob:training_file": {"enum": [file, "nothing"]},
+        **JOBS_ASKED,
+    }
+
+
 #: What may be asked about a deployment that is to stay.
 _ABOUT_ONE = ("show", "measure", "measurement", "scale")
 
@@ -278,6 +298,7 @@ def _narrowing(factory: Running, model: str, answer: str, spare: list[str]) -> N
         **_releases(factory, factory.home.parent),
         **_feedback(factory),
         **_batches(factory),
+        **_fine_tuning(factory, factory.home.parent),
         "month": {"enum": ["2026-11", "2026-13"]},
         "contracts.report.deployment": {"enum": [TINY, "nothing"]},
         "contracts.page.deployment": {"enum": [TINY, "nothing"]},

@@ -84,3 +84,14 @@ base = "{TINY}"
 suite = [{{name = "s", asset = "empty"}}]
 gate.score = [{{suite = "s", least = 0.5}}]
 """
+#: One that trains, on what is no data.
+TRAINED = f"""{LINE.replace("nightly", "tuned")}
+data.train = ["f.jsonl"]
+method = {{}}
+"""
+JOBS_ASKED: Narrowing = {
+    "AddJob:model": {"enum": [TINY, "nothing"]},
+    "AddJob:validation_file": {"enum": [None]},
+    "AddJob:suffix": {"enum": [None, "mine", "M"]},
+    "AddJob:seed": {"enum": [None, 1]},
+}

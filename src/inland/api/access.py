@@ -120,6 +120,12 @@ ACCESS: dict[str, frozenset[Role]] = {
     "batches.list": TENANT_ROLES,
     "batches.show": TENANT_ROLES,
     "batches.cancel": TENANT_ROLES,
+    "fine_tuning.create": frozenset({Role.TENANT_ADMIN}),
+    "fine_tuning.list": TENANT_ROLES,
+    "fine_tuning.show": TENANT_ROLES,
+    "fine_tuning.events": TENANT_ROLES,
+    "fine_tuning.checkpoints": TENANT_ROLES,
+    "fine_tuning.cancel": TENANT_ROLES,
     "budgets.list": _READING,
     "budgets.set": _OPERATOR,
     "budgets.remove": _OPERATOR,
@@ -138,6 +144,7 @@ _CHANGING = frozenset(
     | {"lines.run", "runs.resume", "releases.approve", "releases.rollback"}
     | {"feedback.give", "feedback.remove", "feedback.collect"}
     | {"files.create", "files.content", "files.delete", "batches.create", "batches.cancel"}
+    | {"fine_tuning.create"}
     | {
         one
         for one in ACCESS

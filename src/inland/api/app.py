@@ -18,6 +18,7 @@ from inland.api import (
     egress,
     feedback,
     files,
+    fine_tuning,
     guards,
     health,
     invoices,
@@ -88,6 +89,7 @@ NOUNS = (
     lines,
     files,
     batches,
+    fine_tuning,
 )
 
 

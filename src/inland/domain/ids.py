@@ -12,6 +12,8 @@ PlaceId = NewType("PlaceId", str)
 WriterId = NewType("WriterId", str)
 RecordId = NewType("RecordId", str)
 
+#: Characters of a name.
+NAME_CHARS = 63
 #: Tenants, deployments and models are named like DNS labels, dots and underscores allowed inside.
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?\Z")
 

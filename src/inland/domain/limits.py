@@ -218,6 +218,9 @@ class Limits:
         "of each of the four files in memory that a training writes: two checkpoints, two adapters",
     )
 
+    jobs_kept: int = _limit(
+        100, 1, 4096, "jobs", "fine-tuning jobs of one tenant that are over and still shown"
+    )
     batches: int = _limit(64, 0, 4096, "batches", "under way in one factory")
     batches_per_tenant: int = _limit(8, 0, 4096, "batches", "of these, of one tenant")
     batches_kept: int = _limit(

@@ -176,7 +176,8 @@ class Line:
     `base`: the deployment whose model it begins from. `train`, `holdout`: assets of its tenant, by
     name (the newest version of it) or as `asset:ID`. Without a `method` nothing is trained: the
     base itself is evaluated, and held to the gate. `release`: the model name that users call;
-    without a `rollout` all of them at once.
+    without a `rollout` all of them at once. `once`: it has one run, with which it is forgotten in
+    time. `metadata`: what its tenant wants to find in it; nothing here reads that.
     """
 
     name: str
@@ -190,6 +191,8 @@ class Line:
     rollout: Pace | None = None
     triggers: tuple[Trigger, ...] = ()
     approve: Approval = Approval.PERSON
+    once: bool = False
+    metadata: dict[str, str] = field(default_factory=dict)
 
     @property
     def steps(self) -> tuple[StepKind, ...]:

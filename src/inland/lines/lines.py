@@ -8,9 +8,10 @@ from inland.decide.lines.line_file import line_of
 from inland.domain.errors import Conflict, NotFound
 from inland.domain.lines import KeptLine, RunState
 from inland.domain.plant import Key
-from inland.plant.changes import Changes
+from inland.plant.changes import Book, Changes
 from inland.plant.tenants import found_tenant, refuse_beyond
 from inland.ports.lines import LineTables
+from inland.ports.store import Transaction
 
 
 class Lines:
@@ -39,23 +40,28 @@ class Lines:
         """
         line = line_of(text)
         found_tenant(self._changes, tenant)
+        kept = KeptLine(tenant, line, text, self._changes.clock.unix_us() // 1_000_000)
         with self._changes.act(who.id) as (transaction, book):
-            before = transaction.lines.line(tenant, line.name)
-            if before is None:
-                there = len(transaction.lines.lines(tenant))
-                refuse_beyond(self._most, there, "lines_per_tenant")
-            now_s = self._changes.clock.unix_us() // 1_000_000
-            kept = KeptLine(tenant, line, text, now_s, paused=before is not None and before.paused)
-            transaction.lines.put_line(kept)
-            book(
-                "line.add",
-                line.name,
-                tenant=tenant,
-                sha256=sha256(text.encode()).hexdigest(),
-                base=line.base,
-                steps=[kind.value for kind in line.steps],
-                replaced=before is not None,
-            )
+            return self.put(transaction, book, kept)
+
+    def put(self, transaction: Transaction, book: Book, kept: KeptLine) -> KeptLine:
+        """As `add`, in a transaction of somebody else's: paused where the one before it was."""
+        tenant, line = kept.tenant, kept.line
+        before = transaction.lines.line(tenant, line.name)
+        if before is None and not line.once:
+            there = sum(not one.line.once for one in transaction.lines.lines(tenant))
+            refuse_beyond(self._most, there, "lines_per_tenant")
+        kept = replace(kept, paused=before is not None and before.paused)
+        transaction.lines.put_line(kept)
+        book(
+            "line.add",
+            line.name,
+            tenant=tenant,
+            sha256=sha256(kept.text.encode()).hexdigest(),
+            base=line.base,
+            steps=[kind.value for kind in line.steps],
+            replaced=before is not None,
+        )
         return kept
 
     def pause(self, who: Key, tenant: str, name: str, *, paused: bool) -> KeptLine:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from inland.decide.residency import is_visible
 from inland.domain.assets import ASSET, Asset, AssetKind, AssetState
 from inland.domain.errors import BadInput
-from inland.domain.lines import KeptLine, Line, Material, Materials, Serves, StepKind
+from inland.domain.lines import KeptLine, Material, Materials, Serves, StepKind
 from inland.domain.plant import Key, Role
 from inland.domain.snapshot import Snapshot
 from inland.plant.assets import Assets
@@ -27,7 +27,7 @@ class Shelf:
     def materials(self, kept: KeptLine) -> Materials:
         """Raises BadInput naming the field of the line whose asset or deployment is not there."""
         line = kept.line
-        model, digest = _base(self._changes.snapshot(), kept.tenant, line)
+        model, digest = base_of(self._changes.snapshot(), kept.tenant, line.base)
         there = self._there(kept.tenant, line.assets)
         dataset, suite = AssetKind.DATASET, AssetKind.SUITE
         return Materials(
@@ -41,6 +41,10 @@ class Shelf:
             ),
             self._serves(kept),
         )
+
+    def has(self, tenant: str, name: str, kind: AssetKind) -> bool:
+        """Whether something of that kind is called so, the tenant's own or shared with it."""
+        return any(one.kind is kind for one in self._there(tenant, [name]))
 
     def is_new(self, kept: KeptLine, since_unix_us: int) -> bool:
         """Whether one of its names stands for a version that came after that."""
@@ -74,12 +78,13 @@ class Shelf:
         return [one for one in found if one.name in wanted or f"{ASSET}{one.id}" in wanted]
 
 
-def _base(snapshot: Snapshot, tenant: str, line: Line) -> tuple[str, str | None]:
-    deployment = snapshot.deployments.get(line.base)
+def base_of(snapshot: Snapshot, tenant: str, base: str) -> tuple[str, str | None]:
+    """The model that a deployment serves, and its digest. Raises BadInput."""
+    deployment = snapshot.deployments.get(base)
     model = None if deployment is None else snapshot.models.get(deployment.model)
     whose = snapshot.tenants.get(tenant)
     if deployment is None or model is None or whose is None or not is_visible(whose, model):
-        raise BadInput("base", f"there is no deployment {line.base!r}: see inland deploy list")
+        raise BadInput("base", f"there is no deployment {base!r}: see inland deploy list")
     return model.id, model.digest
 
 

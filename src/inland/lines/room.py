@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from inland.domain.limits import Limits
 from inland.domain.lines import StepKind
+from inland.lines.fine_tuning import FineTuning
 from inland.lines.keeping import Keeper
 from inland.lines.lines import Lines
 from inland.lines.materials import Shelf
@@ -55,6 +56,7 @@ class LineRoom:
     candidates: Candidates
     refusals: Refusals
     readers: Readers
+    fine_tuning: FineTuning
 
     def controllers(self) -> Iterator[Controller]:
         """For the plant's ticker."""
@@ -98,4 +100,5 @@ def line_room(
     triggers = Triggers(changes, runs, shelf, assets.feedback, begin)
     lines = Lines(changes, limits.lines_per_tenant)
     refusals = Refusals(changes.store, outside.signer)
-    return LineRoom(lines, runs, worker, triggers, candidates, refusals, readers)
+    jobs = FineTuning(changes, assets, lines, runs, shelf, keeper, limits.jobs_kept)
+    return LineRoom(lines, runs, worker, triggers, candidates, refusals, readers, jobs)

@@ -8,6 +8,7 @@ from inland.domain.lines import (
     RUN_LIFE,
     KeptLine,
     LogLine,
+    Materials,
     Run,
     RunState,
     Step,
@@ -18,9 +19,10 @@ from inland.domain.plant import Key
 from inland.lines.lines import demand_idle, kept_line
 from inland.lines.materials import Shelf
 from inland.plant.candidates import Candidates, is_taken_back
-from inland.plant.changes import Changes
+from inland.plant.changes import Book, Changes
 from inland.plant.tenants import refuse_beyond
 from inland.ports.lines import LineTables
+from inland.ports.store import Transaction
 
 #: Runs and log lines that one answer holds.
 SHOWN, LOG_LINES_SHOWN = 200, 1000
@@ -76,24 +78,35 @@ class Runs:
         """
         with self._changes.store.read() as transaction:
             kept = kept_line(transaction.lines, tenant, name)
-        if who is not None and who.models and kept.line.base not in who.models:
-            raise Denied(f"asking {kept.line.base}", (), f"{_RULE} name others")
-        materials = self._shelf.materials(kept)
+        materials = self.materials(kept, who)
         with self._changes.act(by) as (transaction, book):
             kept = _unchanged(transaction.lines, kept)
-            demand_idle(transaction.lines, kept)
-            refuse_beyond(self._most, _at_work(transaction.lines), "runs")
-            facts = {
-                "model": materials.model,
-                "train": [one.asset for one in materials.train],
-                "holdout": [one.asset for one in materials.holdout],
-                "suites": [one.asset for one in materials.suites],
-            }
-            record = book("run.begin", name, tenant=tenant, **facts)
-            now_us = self._changes.clock.unix_us()
-            run = Run(record, tenant, name, by, RunState.RUNNING, now_us, kept.text, materials)
-            transaction.lines.put_run(run)
-            transaction.lines.forget_runs(tenant, name, self._keep)
+            return self.put(transaction, book, kept, by, materials)
+
+    def materials(self, kept: KeptLine, who: Key | None = None) -> Materials:
+        """What the line's names stand for, if `who` may use its base. Raises BadInput, Denied."""
+        if who is not None and who.models and kept.line.base not in who.models:
+            raise Denied(f"asking {kept.line.base}", (), f"{_RULE} name others")
+        return self._shelf.materials(kept)
+
+    def put(
+        self, transaction: Transaction, book: Book, kept: KeptLine, by: str, materials: Materials
+    ) -> Run:
+        """As `begin`, in a transaction of somebody else's."""
+        tenant, name = kept.tenant, kept.line.name
+        demand_idle(transaction.lines, kept)
+        refuse_beyond(self._most, _at_work(transaction.lines), "runs")
+        facts = {
+            "model": materials.model,
+            "train": [one.asset for one in materials.train],
+            "holdout": [one.asset for one in materials.holdout],
+            "suites": [one.asset for one in materials.suites],
+        }
+        record = book("run.begin", name, tenant=tenant, **facts)
+        now_us = self._changes.clock.unix_us()
+        run = Run(record, tenant, name, by, RunState.RUNNING, now_us, kept.text, materials)
+        transaction.lines.put_run(run)
+        transaction.lines.forget_runs(tenant, name, self._keep)
         return run
 
     def cancel(self, who: Key, tenant: str | None, run: str) -> Run:

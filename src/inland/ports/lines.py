@@ -19,6 +19,10 @@ class LineTables(Protocol):
 
     def put_line(self, kept: KeptLine) -> None: ...
 
+    def remove_line(self, tenant: str, name: str) -> None:
+        """With its runs that are over, their steps and logs."""
+        ...
+
     def runs(self, tenant: str | None, line: str | None, limit: int) -> list[Run]:
         """The newest first."""
         ...

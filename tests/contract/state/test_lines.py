@@ -39,6 +39,8 @@ LINE = Line(
     "notes",
     Pace(errors_most=0.25),
     (Trigger(TriggerKind.SCHEDULE, 24),),
+    once=True,
+    metadata={"a": "b"},
 )
 KEPT = KeptLine("acme", LINE, "text", 7, paused=True, key="k")
 MATERIALS = Materials("smol", None, suites=(Material("sums", "a", 2, "d"),))
@@ -99,6 +101,22 @@ def test_runs_are_shown_newest_first_and_forgotten_with_all_of_theirs(store: Sto
         assert transaction.lines.logs("kept-2", 0, 10) == []
         assert len(transaction.lines.logs("kept-5", 0, 10)) == 1
         assert [one.id for one in transaction.lines.runs(None, "kept", 1)] == ["kept-5"]
+
+
+def test_a_line_that_is_removed_leaves_nothing_but_what_is_under_way(store: Store):
+    with store.write() as transaction:
+        for tenant in ("acme", "demo"):
+            kept = replace(KEPT, tenant=tenant, line=replace(LINE, name="gone"))
+            transaction.lines.put_line(kept)
+            for number, state in enumerate((RunState.RUNNING, RunState.DONE)):
+                run = replace(RUN, id=f"{tenant}-{number}", tenant=tenant, line="gone", state=state)
+                transaction.lines.put_run(run)
+        transaction.lines.remove_line("acme", "gone")
+    with store.read() as transaction:
+        assert transaction.lines.line("acme", "gone") is None
+        assert transaction.lines.line("demo", "gone") is not None
+        assert [one.id for one in transaction.lines.runs("acme", "gone", 9)] == ["acme-0"]
+        assert len(transaction.lines.runs("demo", "gone", 9)) == 2
 
 
 def test_of_a_log_the_newest_lines_stay(store: Store):

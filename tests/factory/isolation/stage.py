@@ -36,7 +36,7 @@ slots = 2
 context = 256
 """
 #: Kinds whose names are ids that were made for them.
-_MADE = (Kind.RECORD, Kind.CONTRACT, Kind.ASSET, Kind.RUN, Kind.FILE, Kind.BATCH)
+_MADE = (Kind.RECORD, Kind.CONTRACT, Kind.ASSET, Kind.RUN, Kind.FILE, Kind.BATCH, Kind.JOB)
 ASK: dict[str, Any] = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1}
 
 
@@ -112,6 +112,7 @@ def _made(factory: Running) -> Stage:
     ours = _answer(factory, "alpha-member", MODEL)
     bought, assets, runs = _bought(factory), _assets(factory), _runs(factory)
     files = {tenant: f"file-{asset}" for tenant, asset in assets.items()}
+    jobs = {tenant: f"ftjob-{runs[f'{tenant}-tuned']}" for tenant in assets}
     batches = {
         tenant: _batch(factory, key, files[tenant])
         for tenant, key in (("alpha", "alpha-member"), ("beta", "beta"))
@@ -126,7 +127,8 @@ def _made(factory: Running) -> Stage:
         Kind.CONTRACT: bought["beta"],
         Kind.ASSET: assets["beta"],
         Kind.LINE: "beta-line",
-        Kind.RUN: runs["beta"],
+        Kind.RUN: runs["beta-line"],
+        Kind.JOB: jobs["beta"],
         Kind.FILE: files["beta"],
         Kind.BATCH: batches["beta"],
     }
@@ -149,7 +151,8 @@ def _made(factory: Running) -> Stage:
         Kind.CONTRACT: bought["alpha"],
         Kind.ASSET: assets["alpha"],
         Kind.LINE: "alpha-line",
-        Kind.RUN: runs["alpha"],
+        Kind.RUN: runs["alpha-line"],
+        Kind.JOB: jobs["alpha"],
         Kind.FILE: files["alpha"],
         Kind.BATCH: batches["alpha"],
     }
@@ -158,7 +161,8 @@ def _made(factory: Running) -> Stage:
         theirs.removeprefix("chatcmpl-"),
         bought["beta"],
         assets["beta"],
-        runs["beta"],
+        runs["beta-line"],
+        runs["beta-tuned"],
         batches["beta"],
         "private",
         '"beta"',
@@ -195,18 +199,20 @@ def _assets(factory: Running) -> dict[str, str]:
 
 
 def _runs(factory: Running) -> dict[str, str]:
-    """A run of each tenant's, by its tenant, refused as soon as it was begun."""
+    """Runs of each tenant's, by their lines, refused as soon as they were begun: one that trains is
+    a fine-tuning job too."""
     suite, line = factory.home.parent / "suite.jsonl", factory.home.parent / "line.toml"
     suite.write_text("?")
     runs = {}
     for tenant in ("alpha", "beta"):
-        line.write_text(table.LINE.replace("alpha-line", f"{tenant}-line"))
         of_suite = ("--tenant", tenant, "--name", "nothing", "--kind", "suite")
         factory.run("asset", "add", str(suite), *of_suite)
-        factory.run("line", "add", str(line), "--tenant", tenant)
-        words = ("--tenant", tenant, "--json")
-        told = factory.run("line", "run", f"{tenant}-line", *words, check=False)
-        runs[tenant] = json.loads(told.stdout)["id"]
+        for name, text in (("line", table.LINE), ("tuned", table.TRAINED)):
+            line.write_text(text.replace("alpha", tenant))
+            factory.run("line", "add", str(line), "--tenant", tenant)
+            words = ("--tenant", tenant, "--json")
+            told = factory.run("line", "run", f"{tenant}-{name}", *words, check=False)
+            runs[f"{tenant}-{name}"] = json.loads(told.stdout)["id"]
     return runs
 
 

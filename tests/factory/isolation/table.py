@@ -26,6 +26,7 @@ class Kind(Enum):
     RUN = "run"
     FILE = "file"
     BATCH = "batch"
+    JOB = "job"
 
 
 _WORK = ("user", "metadata", "store")
@@ -63,6 +64,9 @@ _PLAIN = {
     "lines.add": ("text",),
     "lines.pause": ("paused",),
     "batches.create": ("endpoint", "completion_window", "metadata"),
+    "fine_tuning.create": (
+        *("hyperparameters", "method", "suffix", "seed", "metadata", "integrations"),
+    ),
     "log.rotate": ("why",),
     "vault.check": ("repair",),
     "vault.rotate": ("secret",),
@@ -137,6 +141,17 @@ SLOTS: dict[str, Kind | None] = {
     "batches.list.limit": None,
     "batches.list.after": Kind.BATCH,
     **{f"batches.{name}.batch": Kind.BATCH for name in ("show", "cancel")},
+    "fine_tuning.create:model": Kind.DEPLOYMENT,
+    "fine_tuning.create:training_file": Kind.FILE,
+    "fine_tuning.create:validation_file": Kind.FILE,
+    "fine_tuning.list.limit": None,
+    "fine_tuning.list.after": Kind.JOB,
+    **{f"fine_tuning.{name}.job": Kind.JOB for name in ("show", "events", "checkpoints", "cancel")},
+    **{
+        f"fine_tuning.{name}.{which}": None
+        for name in ("events", "checkpoints")
+        for which in ("limit", "after")
+    },
     "vault.withdraw:tenant": Kind.TENANT,
     "vault.give-back:tenant": Kind.TENANT,
     "keys.list.tenant": Kind.TENANT,
@@ -221,6 +236,12 @@ suite = [{name = "s", asset = "nothing"}]
 gate.score = [{suite = "s", least = 0.5}]
 """
 
+#: One that trains.
+TRAINED = f"""{LINE.replace("alpha-line", "alpha-tuned")}
+data.train = ["alpha data"]
+method = {{}}
+"""
+
 #: What a base request of each operation sends, a tenant's own names in it; "{…}" are put in.
 BODIES: dict[str, dict[str, Any] | bytes] = {
     "assets.add": {"kind": "dataset", "name": "n", "bytes": 0, "parents": ["{asset}"]},
@@ -249,6 +270,7 @@ BODIES: dict[str, dict[str, Any] | bytes] = {
         "endpoint": "/v1/completions",
         "completion_window": "24h",
     },
+    "fine_tuning.create": {"model": "{deployment}", "training_file": "{file}"},
     "log.rotate": {"why": "nonsense"},
     "releases.propose": {"name": "n", "deployment": "{deployment}", "adapter": "{asset}"},
     "feedback.give": {"receipt": "{record}", "thumbs": "up"},
@@ -299,6 +321,7 @@ OPEN = frozenset(
         *("feedback.list", "feedback.give"),
         *("lines.list", "lines.show", "runs.list", "runs.show", "runs.logs"),
         *("files.list", "files.show", "files.content", "batches.list", "batches.show"),
+        *("fine_tuning.list", "fine_tuning.show", "fine_tuning.events", "fine_tuning.checkpoints"),
         *("invoices.get", "invoices.page", "budgets.list"),
         *("chat.completions", "completions", "embeddings", "models", "models.one"),
     }

@@ -19,7 +19,7 @@ KEYS = {
 NAMES = dict.fromkeys(
     (
         *("tenant", "key", "name", "contract", "asset", "export", "job", "release"),
-        *("line", "run", "receipt", "file", "batch"),
+        *("line", "run", "receipt", "file", "batch", "job"),
     ),
     "nope",
 )

@@ -75,7 +75,9 @@ def test_a_request_is_framed_anew_and_its_answer_comes_back(tmp_path: Path) -> N
     asyncio.run(main())
 
 
-@pytest.mark.parametrize("path", ["/v1/files", "/v1/files/file-1/content", "/v1/batches?limit=1"])
+@pytest.mark.parametrize(
+    "path", ["/v1/files", "/v1/files/file-1/content", "/v1/batches?limit=1", "/v1/fine_tuning/jobs"]
+)
 def test_what_of_the_dialect_is_no_token_path_goes_to_control(tmp_path: Path, path: str) -> None:
     async def main() -> None:
         async with relayed(tmp_path, WHOLE) as (_, c, seen):

@@ -109,6 +109,11 @@ class SqlLines:
         values = msgspec.to_builtins(kept)
         self._put(LINES, {**values, "name": kept.line.name})
 
+    def remove_line(self, tenant: str, name: str) -> None:
+        self.forget_runs(tenant, name, 0)
+        which = (LINES.c.tenant == tenant) & (LINES.c.name == name)
+        self._connection.execute(delete(LINES).where(which))
+
     def runs(self, tenant: str | None, line: str | None, limit: int) -> list[Run]:
         query = select(RUNS)
         if tenant is not None:

@@ -30,6 +30,8 @@ TEXT_BYTES = 64 << 10
 MAX_NAMED = 61
 MAX_SUITES, MAX_RULES, MAX_TRIGGERS = 32, 64, 8
 MAX_NAME_CHARS = 200
+#: Of metadata, as OpenAI's API has it.
+MAX_TEXTS, MAX_TEXT_NAME, MAX_TEXT_CHARS = 16, 64, 512
 _DAYS_S, _YEAR_HOURS = 30 * 86_400, 366 * 24
 _MOST_SAMPLES, _MOST_TTFT_PERCENT = 1_000_000, 1_000
 
@@ -58,6 +60,8 @@ def line_of(text: str) -> Line:
         approve=release[1],
         rollout=_rollout(top),
         triggers=top.each("trigger", MAX_TRIGGERS, _trigger),
+        once=top.flag("once", usual=False),
+        metadata=top.texts("metadata"),
     )
     data.end()
     top.end()
@@ -92,9 +96,11 @@ def _demand_whole(line: Line) -> None:
 
 def _demand_trainable(line: Line, method: Method) -> None:
     """With one there is something to train on, and from."""
-    if not line.train or not line.holdout:
-        lacks = "train" if not line.train else "holdout"
-        raise BadInput(f"data.{lacks}", "names no dataset, and a [method] needs one")
+    if not line.train:
+        raise BadInput("data.train", "names no dataset, and a [method] needs one")
+    if method.patience and not line.holdout:
+        why = "names no dataset, and method.patience looks at the loss of one"
+        raise BadInput("data.holdout", why)
     if method.start is Start.LIVE and line.release is None:
         raise BadInput("method.start", "live is what serves under a release: add [release]")
 
@@ -322,6 +328,18 @@ class _Table:
     def number_if(self, field: str, least: float, most: float) -> float | None:
         self._read.add(field)
         return self.number(field, least, most) if field in self._said else None
+
+    def texts(self, field: str) -> dict[str, str]:
+        """A table of texts, under names of any kind."""
+        self._read.add(field)
+        found = self._said.get(field, {})
+        if not isinstance(found, dict) or not all(isinstance(one, str) for one in found.values()):
+            raise self._wrong(field, f"is a table of texts: [{self._where(field)}] above them")
+        long = [name for name, text in found.items() if len(text) > MAX_TEXT_CHARS]
+        if len(found) > MAX_TEXTS or long or any(len(name) > MAX_TEXT_NAME for name in found):
+            most = f"{MAX_TEXTS} names of {MAX_TEXT_NAME} characters, texts of {MAX_TEXT_CHARS}"
+            raise self._wrong(field, f"is too much: give at most {most}")
+        return dict(found)
 
     def percents(self, field: str, usual: tuple[int, ...]) -> tuple[int, ...]:
         self._read.add(field)

@@ -26,7 +26,7 @@ ROUTES: dict[bytes, Route] = {
 #: Where a body is a file.
 _FILES = b"/v1/files"
 #: What is below these, and they themselves, is no token path: control answers it.
-_OF_CONTROL = (_FILES, b"/v1/batches")
+_OF_CONTROL = (_FILES, b"/v1/batches", b"/v1/fine_tuning")
 
 
 def is_of_control(path: bytes) -> bool:
