@@ -12,14 +12,15 @@ from tests.patience import until
 REQUESTS = 12
 
 
-def requests(count: int) -> bytes:
-    """So many questions, and one for a model that is not there."""
+def requests(count: int, seed: int = 0) -> bytes:
+    """So many questions, the first for a model that is not there."""
     lines = []
     for number in range(count):
         body = {
             "model": MODEL if number else "no-such-model",
             "messages": [{"role": "user", "content": f"Say the number {number}."}],
             "max_tokens": 3,
+            "seed": seed,
         }
         asked = {"method": "POST", "url": "/v1/chat/completions", "body": body}
         lines.append(json.dumps({"custom_id": f"number-{number}", **asked}))

@@ -352,7 +352,7 @@ def _error(job: Job) -> JobError | None:
     step = next((one for one in job.steps.values() if one.state in ended), None)
     if step is None:
         return JobError(code="failed", message=job.run.why, param=None)
-    found = step.outputs.get("findings") or ({},)
+    found: Any = step.outputs.get("findings") or ({},)
     about = str(found[0].get("about", "")).partition(" ")[0]
     code = f"{step.kind.value}_{step.state.value}"
     return JobError(code=code, message=job.run.why, param=_PARAMS.get(about))
