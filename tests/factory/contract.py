@@ -66,7 +66,13 @@ NEVER = frozenset(
     }
 )
 #: What the stage had done before, and who asks again may meet at work still.
-STAGED = frozenset({"POST /factory/v1/deployments/{name}/measure", "POST /factory/v1/models/pull"})
+STAGED = frozenset(
+    {
+        "POST /factory/v1/deployments/{name}/measure",
+        "POST /factory/v1/models/pull",
+        "POST /v1/fine_tuning/jobs",
+    }
+)
 #: Processes of schemathesis at once.
 AT_ONCE = 6
 #: What Hypothesis finds out about Unicode is found out once, for all of them.

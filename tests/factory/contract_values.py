@@ -90,8 +90,10 @@ data.train = ["f.jsonl"]
 method = {{}}
 """
 JOBS_ASKED: Narrowing = {
-    "AddJob:model": {"enum": [TINY, "nothing"]},
+    "AddJob:model": {"enum": [TINY]},
     "AddJob:validation_file": {"enum": [None]},
     "AddJob:suffix": {"enum": [None, "mine", "M"]},
     "AddJob:seed": {"enum": [None, 1]},
+    "AddJob:hyperparameters": {"enum": [None, {"n_epochs": "auto", "batch_size": 2}]},
+    "AddJob:method": {"enum": [None]},
 }
