@@ -36,7 +36,7 @@ def test_the_published_example_is_what_the_code_writes(name):
 
 def test_it_is_one_short_file_that_needs_only_cryptography():
     source = FILE.read_text()
-    assert len(source.splitlines()) < 400
+    assert len(source.splitlines()) < 450
     imported = {
         (node.module if isinstance(node, ast.ImportFrom) else node.names[0].name) or ""
         for node in ast.walk(ast.parse(source))
