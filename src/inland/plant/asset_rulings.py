@@ -5,8 +5,9 @@ from threading import Lock
 
 from inland.decide.residency import Residency
 from inland.decide.rulebook import Verdict
-from inland.domain.assets import Action, Asset
+from inland.domain.assets import Action, Asset, AssetKind, AssetState
 from inland.domain.errors import Denied, NotFound
+from inland.domain.labels import Label
 from inland.domain.places import Place
 from inland.domain.plant import Key, Role
 from inland.plant.changes import Changes
@@ -147,3 +148,24 @@ def place_facts(place: Place) -> dict[str, object]:
         "operated": place.operated,
         "known": place.known.value,
     }
+
+
+def as_it_would_be(what: str, tenant: str, kind: AssetKind, label: Label) -> AssetRow:
+    """One that is not made yet, as far as a decision is about it. `what`: in place of its id."""
+    return AssetRow(
+        id=what,
+        tenant=tenant,
+        kind=kind,
+        name=b"",
+        title=b"",
+        name_mac="",
+        version=1,
+        state=AssetState.LIVE,
+        label=label,
+        bytes=0,
+        digest="",
+        run="",
+        resume="",
+        created_unix_us=0,
+        touched_unix_s=0,
+    )

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from inland.domain.assets import PART_BYTES, Action, Asset, AssetKind, AssetState
 from inland.domain.batches import BATCH_ID
 from inland.domain.errors import BadInput, NotFound
-from inland.domain.labels import Label, Purpose
+from inland.domain.labels import Purpose
 from inland.domain.plant import Key
-from inland.plant.asset_rulings import AssetRulings
+from inland.plant.asset_rulings import AssetRulings, as_it_would_be
 from inland.plant.asset_terms import AssetTerms
 from inland.plant.assets import Assets
 from inland.plant.changes import Changes
@@ -126,7 +126,8 @@ class Files:
         purpose = new.said()
         terms = AssetTerms(purposes=PURPOSES[purpose])
         label = terms.of_new(found_tenant(self._changes, new.tenant).label, [])
-        self._rulings.demand(who, _USES[purpose], _as_it_would_be(new.tenant, label))
+        file = as_it_would_be("the-file", new.tenant, AssetKind.DATASET, label)
+        self._rulings.demand(who, _USES[purpose], file)
         wanted = NewAsset(new.tenant, AssetKind.DATASET, new.name, size, terms=terms)
         return self._uploads.begin(who, wanted).id
 
@@ -158,24 +159,3 @@ def _demand_some(size: int) -> None:
 def _is_file(row: AssetRow, tenant: str) -> bool:
     is_there = row.kind is AssetKind.DATASET and row.state is AssetState.LIVE
     return is_there and row.tenant == tenant
-
-
-def _as_it_would_be(tenant: str, label: Label) -> AssetRow:
-    """Once it is here, as far as a decision is about it."""
-    return AssetRow(
-        id="the-file",
-        tenant=tenant,
-        kind=AssetKind.DATASET,
-        name=b"",
-        title=b"",
-        name_mac="",
-        version=1,
-        state=AssetState.LIVE,
-        label=label,
-        bytes=0,
-        digest="",
-        run="",
-        resume="",
-        created_unix_us=0,
-        touched_unix_s=0,
-    )

@@ -7,7 +7,7 @@ from typing import Any
 from inland.decide.residency import Residency, is_visible
 from inland.domain.assets import Action, AssetKind, AssetState
 from inland.domain.errors import BadInput, Conflict, Damaged, Denied, NotFound
-from inland.domain.labels import Label, Purpose
+from inland.domain.labels import Purpose
 from inland.domain.lineage import Parent, derived
 from inland.domain.lines import Line, Material, Materials, MethodKind, StepKind
 from inland.domain.plant import EngineKind, Model, Tenant
@@ -15,7 +15,7 @@ from inland.domain.snapshot import Snapshot
 from inland.lines.evidence import CODE
 from inland.lines.reading import Readers, Use, place
 from inland.lines.steps.step import Doing, Finding, Outcome
-from inland.plant.asset_rulings import AssetRulings, closed
+from inland.plant.asset_rulings import AssetRulings, as_it_would_be, closed
 from inland.plant.changes import Changes
 from inland.ports.assets import AssetRow
 from inland.ports.trainer import Trainer
@@ -155,7 +155,8 @@ class Check:
         )
         try:
             label = derived(tenant, parents)
-            self._rulings.demand_for(tenant, Action.SERVE, _adapter(tenant, label))
+            made = as_it_would_be("what-is-trained", tenant, AssetKind.ADAPTER, label)
+            self._rulings.demand_for(tenant, Action.SERVE, made)
         except (BadInput, Conflict) as error:
             return [Finding("release", f"what is trained could not be used: {error}", remedy)]
         except NotFound as error:
@@ -238,27 +239,6 @@ def _relabelled(row: AssetRow, action: Action) -> str:
     wanted = ",".join(one for one in Purpose if one in {*row.label.purposes, purpose})
     told = f"its label is for {' '.join(row.label.purposes) or 'nothing'} alone: "
     return f"{told}inland asset label {row.id} --purposes {wanted}"
-
-
-def _adapter(tenant: str, label: Label) -> AssetRow:
-    """What training would make, as far as a decision is about it."""
-    return AssetRow(
-        id="what-is-trained",
-        tenant=tenant,
-        kind=AssetKind.ADAPTER,
-        name=b"",
-        title=b"",
-        name_mac="",
-        version=1,
-        state=AssetState.LIVE,
-        label=label,
-        bytes=0,
-        digest="",
-        run="",
-        resume="",
-        created_unix_us=0,
-        touched_unix_s=0,
-    )
 
 
 def _in_one_line(found: Sequence[Finding]) -> str:
