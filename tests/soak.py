@@ -22,6 +22,7 @@ from tests.factory.quiet import soak as quiet_factory
 from tests.factory.running import Running
 from tests.factory.withdrawal import soak as withdrawal
 from tests.fuzz.soak import fuzz
+from tests.model import embedded_model
 from tests.training import soak as trainer
 from tests.training.line_soak import soak as line_train
 from tests.training.openai_soak import soak as fine_tuned
@@ -245,6 +246,7 @@ def main() -> int:
     asked = parser.parse_args()
     if unknown := set(asked.figures) - set(FIGURES):
         parser.error(f"no figure named {', '.join(sorted(unknown))}")
+    embedded_model()  # a factory is started without the network
     codes = [FIGURES[name](asked.seed) for name in asked.figures or FIGURES]
     return max(map(bool, codes))
 

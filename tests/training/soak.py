@@ -15,12 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from inland.adapters.training import command, events
-from inland.adapters.weights.cache import WeightsCache
-from inland.adapters.weights.smollm2 import SMOLLM2
 from inland.decide.evaluation.suite import tasks
 from inland.domain.lines import Method
 from inland.ports.trainer import Trained, TrainOrder, TrainPlaces
-from inland.settings import from_environment
+from tests.model import embedded_model
 from tests.training.engine import Engine
 from tests.training.environment import ROOT, python
 
@@ -123,10 +121,7 @@ class Story:
 def story(seed: int) -> int:
     """Three rounds and what they come to; one JSON line."""
     del seed  # the data and the method have theirs
-    settings = from_environment()
-    weights = WeightsCache(settings.cache, settings.environment).bring(
-        SMOLLM2, offline=False, wheel=None
-    )
+    weights = embedded_model()
     with tempfile.TemporaryDirectory() as folder:
         told = Story(Path(folder), weights, len(os.sched_getaffinity(0)))
         first = told.train("train")
