@@ -254,7 +254,7 @@ def main() -> int:
     """Run it large; one JSON line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--size", type=int, default=200)
+    parser.add_argument("--size", type=int, default=30)
     parser.add_argument("--thorough", action="store_true", help="boundary values for every role")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
