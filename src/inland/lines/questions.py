@@ -1,5 +1,7 @@
 """A run's questions: asked by the run's key through the gateway, again while there is no room."""
 
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from inland.domain.errors import Busy
@@ -9,7 +11,7 @@ from inland.ports.clock import Clock
 from inland.ports.tokens import Answered, Asked, Tokens
 
 #: Questions asked at once, and for how long one is asked again while there is no room, in seconds.
-AT_ONCE, PATIENCE_S = 4, 900
+AT_ONCE, PATIENCE_S = 8, 900
 _PAUSE_S = 5
 
 
@@ -32,3 +34,23 @@ class Questions:
                     raise
                 self.clock.sleep(min(max(busy.retry_after_s, 1), _PAUSE_S))
                 doing.go_on()
+
+
+def asked_together(
+    doing: Doing, what: str, calls: Sequence[Callable[[], Answered]]
+) -> list[Answered]:
+    """What each call comes to, in order, `AT_ONCE` of them at any time: one that takes long keeps
+    none waiting behind it. Raises what the first does that fails, and Ended; the rest are not
+    made then."""
+    with ThreadPoolExecutor(AT_ONCE, what) as pool:
+        waiting = [pool.submit(one) for one in calls]
+        answers: list[Answered] = []
+        try:
+            for one in waiting:
+                doing.go_on()
+                doing.progress(len(answers), len(calls), what)
+                answers.append(one.result())
+        finally:
+            pool.shutdown(cancel_futures=True)
+    doing.progress(len(answers), len(calls), what)
+    return answers

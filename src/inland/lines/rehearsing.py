@@ -3,13 +3,13 @@ gateway as anybody's questions, kept as an asset, so that a run that was cut lea
 """
 
 import json
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from inland.decide.lines.rehearsal import ANSWER_TOKENS, QUESTIONS
 from inland.domain.assets import AssetKind
 from inland.domain.plant import Model
 from inland.lines.keeping import Content, Keeper, Making
-from inland.lines.questions import AT_ONCE, Questions
+from inland.lines.questions import Questions, asked_together
 from inland.lines.run_keys import RunKeys
 from inland.lines.steps.step import Doing
 from inland.ports.clock import Clock
@@ -32,7 +32,8 @@ class Rehearsals:
             return None, ()
         if before := self._keeper.made(run, AssetKind.DATASET):
             return before[-1].id, ()
-        answers = self._asked(doing, QUESTIONS[:count])
+        calls = [partial(self._answered, doing, question) for question in QUESTIONS[:count]]
+        answers = asked_together(doing, "rehearsal", calls)
         receipts = tuple(one.receipt for one in answers)
         pairs = zip(QUESTIONS, answers, strict=False)
         whole = [_example(asked, one.text) for asked, one in pairs if _is_whole(one)]
@@ -43,16 +44,6 @@ class Rehearsals:
         content = Content.of("".join(whole).encode())
         asset = self._keeper.keep(Making(run, (), base), AssetKind.DATASET, name, content)
         return asset, receipts
-
-    def _asked(self, doing: Doing, questions: tuple[str, ...]) -> list[Answered]:
-        answers: list[Answered] = []
-        with ThreadPoolExecutor(AT_ONCE, "rehearse") as pool:
-            for first in range(0, len(questions), AT_ONCE):
-                doing.go_on()
-                doing.progress(first, len(questions), "rehearsal")
-                some = questions[first : first + AT_ONCE]
-                answers += pool.map(lambda question: self._answered(doing, question), some)
-        return answers
 
     def _answered(self, doing: Doing, question: str) -> Answered:
         asked = Asked(doing.line.base, (("user", question),), ANSWER_TOKENS)

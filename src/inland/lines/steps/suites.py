@@ -5,14 +5,13 @@ answers scored where nothing else is; of the answers only what they are worth is
 """
 
 import json
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from inland.domain.assets import Action
 from inland.domain.errors import BadInput
 from inland.domain.lines import Material
-from inland.lines.questions import AT_ONCE, Questions
+from inland.lines.questions import Questions, asked_together
 from inland.lines.reading import Readers, Use, place
 from inland.lines.run_keys import RunKeys
 from inland.lines.steps.step import Doing, Outcome
@@ -39,7 +38,8 @@ class Suites:
         receipts: list[str] = []
         for suite, material in zip(doing.line.suites, doing.run.materials.suites, strict=True):
             tasks = self._tasks(doing, suite.name, material)
-            answered = self._asked(doing, model, suite.name, tasks)
+            calls = [partial(self._answered, doing, model, task) for task in tasks]
+            answered = asked_together(doing, suite.name, calls)
             receipts += [one.receipt for one in answered]
             scored = self._worth(doing, material, [one.text for one in answered])
             scores[suite.name] = scored
@@ -68,19 +68,6 @@ class Suites:
         words += [word for name in more or {} for word in (name, f"={name}", place(name))]
         uses = [Use(suite.asset, Action.EVALUATE)]
         return self._readers.read(doing.run.id, doing.run.tenant, uses, words, more)
-
-    def _asked(self, doing: Doing, model: str, suite: str, tasks: Sequence[Any]) -> list[Answered]:
-        done = 0
-        answers: list[Answered] = []
-        with ThreadPoolExecutor(AT_ONCE, "evaluate") as pool:
-            for first in range(0, len(tasks), AT_ONCE):
-                doing.go_on()
-                doing.progress(done, len(tasks), suite)
-                some = tasks[first : first + AT_ONCE]
-                answers += pool.map(lambda task: self._answered(doing, model, task), some)
-                done += len(some)
-        doing.progress(done, len(tasks), suite)
-        return answers
 
     def _answered(self, doing: Doing, model: str, task: Any) -> Answered:
         messages = tuple((str(role), str(content)) for role, content in task["messages"])
