@@ -7,25 +7,19 @@ a space, or a full stop where that may too.
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import reduce
-from operator import or_
 from typing import NamedTuple, Self
 
-import numpy as np
-
 from inland.decide.guard.patterns import Pattern, read
-from inland.decide.guard.planes import Plane, Planes
+from inland.decide.guard.planes import EVERYWHERE, Plane, Planes
 from inland.decide.guard.signs import (
     A_OR_B,
     ANY,
     DIGIT,
     DOTTED,
     LETTER,
-    LETTERS,
     ONES,
     SPACED,
     TIED,
-    Places,
     Signs,
     X,
 )
@@ -71,18 +65,17 @@ class Group(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Form:
     """One way to write a number. `begun`: every beginning of it and of what makes it longer;
-    `groups`: its signs, `length` in all; `heads`: of two letters, those that it begins with, where
-    not any."""
+    `groups`: its signs, `length` in all."""
 
     pattern: Pattern
     begun: str
     groups: tuple[Group, ...]
     length: int
-    heads: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, spelled: str, *, heads: tuple[str, ...] = (), caseless: bool = False) -> Self:
-        """As it is spelled."""
+        """As it is spelled. `heads`: what two letters it begins with, where not any: the expression
+        knows them, and a check."""
         written, groups = [], []
         for between, letters in _GROUP.findall(spelled):
             separated, gap = _GAPS[between] if between else ("", _FIRST)
@@ -94,7 +87,14 @@ class Form:
         text, flag = "".join(written), "(?i)" if caseless else ""
         pattern, longer = read(f"{flag}{text}"), read(f"{flag}(?:{text}){_JOIN}")
         length = sum(len(one.traits) for one in groups)
-        return cls(pattern, longer.begun, tuple(groups), length, heads)
+        return cls(pattern, longer.begun, tuple(groups), length)
+
+
+class Fit(NamedTuple):
+    """What fits: whose number, and of how many signs."""
+
+    whose: int
+    length: int
 
 
 class _Step(NamedTuple):
@@ -156,14 +156,8 @@ class Forms:
         self._groups = _Groups(one for form in forms for one in form.groups)
         self._steps: list[_Step] = []
         self._lay([(form.groups, at) for at, form in enumerate(forms)], 0, 0)
-        self._lengths = np.array([form.length for form in forms])
-        #: By whose they are, forms that begin with some two letters, and others.
-        self._headed: dict[int, _Headed] = {}
-        self._others: dict[int, list[int]] = {}
-        for one in dict.fromkeys(whose):
-            mine = {at: form for at, form in enumerate(forms) if whose[at] == one}
-            self._others[one] = [at for at, form in mine.items() if not form.heads]
-            self._headed[one] = _Headed({at: form for at, form in mine.items() if form.heads})
+        #: By form, whose numbers it has, and of how many signs.
+        self._fits = [Fit(one, form.length) for one, form in zip(whose, forms, strict=True)]
 
     def _lay(self, rests: list[tuple[tuple[Group, ...], int]], before: int, ahead: int) -> None:
         """The steps of what is left of some forms, behind one step and so many signs."""
@@ -178,58 +172,26 @@ class Forms:
             self._lay(then, at + 1, ahead + len(first.traits))
             self._steps[at] = step._replace(past=len(self._steps))
 
-    def fits(self, signs: Signs, since: int, before: int) -> Iterator[tuple[int, Places, Places]]:
-        """Whose forms fit where a number may begin, of the text from `since` on and before
-        `before`: where these start and end."""
-        planes = Planes(signs, self._groups.traits)
-        found = self._found(self._groups.planes(planes, planes.starts(since, before)))
-        if not found:
-            return
-        for whose, forms in self._others.items():
-            fits = [(planes.places(found[at]), self._lengths[at]) for at in forms if at in found]
-            fits += self._headed[whose].found(signs, planes, found)
-            if fits:
-                ends = [places + length for places, length in fits]
-                yield whose, np.concatenate([places for places, _ in fits]), np.concatenate(ends)
+    def planes(self, signs: Signs) -> Planes:
+        """Of some signs, those that forms are told by."""
+        return Planes(signs, self._groups.traits)
 
-    def _found(self, groups: list[Plane]) -> dict[int, Plane]:
-        """By form, where it fits; only of those that fit anywhere."""
-        found: dict[int, Plane] = {}
-        steps, fits = self._steps, [-1] * (len(self._steps) + 1)
+    def fits(self, planes: Planes, since: int, before: int) -> dict[Fit, Plane]:
+        """Whose forms fit, and of how many signs, where a number may begin: of the text from
+        `since` on and before `before`. Only of those that fit anywhere."""
+        groups = self._groups.planes(planes, planes.starts(since, before))
+        found: dict[Fit, Plane] = {}
+        steps, fits = self._steps, [EVERYWHERE] * (len(self._steps) + 1)
         at, last = 0, len(steps)
         while at < last:
-            before, group, ahead, past, forms = steps[at]
-            here = fits[before] & groups[group] >> ahead
+            behind, group, ahead, past, forms = steps[at]
+            here = fits[behind] & groups[group] >> ahead
             if not here:
                 at = past
                 continue
             at += 1
             fits[at] = here
-            if forms:
-                found.update(dict.fromkeys(forms, here))
+            for form in forms:
+                fit = self._fits[form]
+                found[fit] = found.get(fit, 0) | here
         return found
-
-
-class _Headed:
-    """Forms of which each begins with other letters: two letters tell which one it can be."""
-
-    def __init__(self, forms: dict[int, Form]) -> None:
-        self._forms = [*forms]
-        self._lengths = np.array([form.length for form in forms.values()])
-        #: By two letters, which of them it is; behind the last: none.
-        self._heads = np.full((len(LETTERS) + 10,) * 2, len(forms))
-        for row, form in enumerate(forms.values()):
-            for head in form.heads:
-                self._heads[LETTERS[head[0]], LETTERS[head[1]]] = row
-
-    def found(
-        self, signs: Signs, every: Planes, fits: dict[int, Plane]
-    ) -> Iterator[tuple[Places, Places]]:
-        """Where they start, and how long they are. `fits`: by form, where it fits whatever it
-        begins with."""
-        planes = [fits.get(at, 0) for at in self._forms]
-        if any(planes):
-            places = every.places(reduce(or_, planes))
-            rows = self._heads[signs.one(places, 0), signs.one(places, 1)]
-            whole = every.stand(places, [*planes, 0], rows)
-            yield places[whole], self._lengths[rows[whole]]

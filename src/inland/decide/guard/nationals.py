@@ -1,19 +1,18 @@
 """Numbers that states give to persons: how each proves itself.
 
-Each is asked of many at once: where they start and end among a text's signs, of the right length.
+Each is asked of many at once: of runs of signs that its form fits.
 """
-
-import numpy as np
 
 from inland.decide.guard.check_digits import (
     Weights,
     among,
+    divides,
+    is_among,
     is_date,
-    is_short_date,
-    luhn,
     powers,
+    remains,
 )
-from inland.decide.guard.signs import LETTERS, Mask, Places, Signs
+from inland.decide.guard.signs import LETTERS, Bytes, Mask, Runs, told
 
 #: Malaysia: codes of places of birth that were ever given out (states, countries, regions).
 _MY_PLACES = among(
@@ -21,98 +20,107 @@ _MY_PLACES = among(
 )
 #: Taiwan: each letter's number. I, O, W and Z were given theirs after the rest.
 _TW_LETTERS = dict(zip("ABCDEFGHJKLMNPQRSTUVXYWZIO", range(10, 36), strict=True))
-_TW_NUMBERS = np.array([*range(10), *(_TW_LETTERS[letter] for letter in LETTERS)])
-_TW_FIRST = _TW_NUMBERS // 10 + 9 * (_TW_NUMBERS % 10)
-_TW_SECOND = 8 * (_TW_NUMBERS % 10)
+_TW_NUMBERS = [*range(10), *(_TW_LETTERS[letter] for letter in LETTERS)]
+_TW_FIRST = bytes(one // 10 + 9 * (one % 10) for one in _TW_NUMBERS).ljust(256, b"\0")
+_TW_SECOND = bytes(8 * (one % 10) for one in _TW_NUMBERS).ljust(256, b"\0")
 _TW_SECONDS = among(1, 2, 8, 9, *(LETTERS[letter] for letter in "ABCD"))
-_TW_REST = Weights((7, 6, 5, 4, 3, 2, 1, 1))
-_JP_WEIGHTS = Weights((6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2))
+_TW_REST = Weights((7, 6, 5, 4, 3, 2, 1, 1), 10)
+_JP_REST = Weights((6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2), 11)
 #: China: provinces, by the first two digits of a place.
 _CN_PROVINCES = among(
     *(11, 12, 13, 14, 15, 21, 22, 23, 31, 32, 33, 34, 35, 36, 37, 41, 42, 43, 44, 45, 46),
     *(50, 51, 52, 53, 54, 61, 62, 63, 64, 65, 71, 81, 82, 83),
 )
 #: ISO 7064 MOD 11-2: of all but the last, which is worth one, and ten as an X.
-_CN_WEIGHTS = Weights(powers(2, 18, 11)[:17])
-_CN_LAST = np.array([*range(10), *(10 * (letter == "X") for letter in LETTERS)])
-_RO_WEIGHTS = Weights((2, 7, 9, 1, 4, 6, 3, 5, 8, 2, 7, 9))
-#: Romania: by the first digit, the century of birth; residents (7 to 9) may be of the last one or
-#: of this, which has its leap years.
-_RO_CENTURIES = np.array([0, 1900, 1900, 1800, 1800, 2000, 2000, 2000, 2000, 2000])
+_CN_REST = Weights(powers(2, 18, 11)[:17], 11)
+_CN_LAST = bytes([*range(10), *(10 * (letter == "X") for letter in LETTERS)]).ljust(256, b"\0")
+_RO_REST = Weights((2, 7, 9, 1, 4, 6, 3, 5, 8, 2, 7, 9), 11)
 _RO_COUNTIES = among(*range(1, 49), 51, 52, 70, *range(80, 84))
-_BE_WEIGHTS = Weights(powers(10, 9, 97))
+#: Romania: who was born in 2000 or later, and residents (7 to 9), who may be of the last century
+#: or of this, which has its leap years.
+_RO_SINCE_2000 = 5
+_BE_NINE = Weights(powers(10, 9, 97), 97)
 #: Belgium: a 2 before nine digits.
 _BORN_SINCE_2000 = 2 * 10**9 % 97
+#: By a month, what its days are below: 20 or 40 more are of BIS numbers, and none is unknown, as
+#: the day then may be.
+_BE_DAYS = bytes(
+    0 if month >= 60 or month % 20 > 12 else 32 if month % 20 else 100 for month in range(256)
+)
 _FR_SEXES = among(1, 2, 3, 7, 8)
 _FR_MONTHS = among(*range(1, 13), *range(20, 43), *range(50, 100))
 #: France: 13 digits of which the seventh may be a letter: 2A counts as 19 and 2B as 18, a million
 #: and two less than a 0 in the letter's place.
 _FR_POWERS = powers(10, 13, 97)
-_FR_BEFORE, _FR_BEHIND = Weights(_FR_POWERS[:6]), Weights(_FR_POWERS[7:])
-_CORSICA = {"A": -(10**6) % 97, "B": -2 * 10**6 % 97}
-_FR_SEVENTH = np.array(
-    [*(_FR_POWERS[6] * digit for digit in range(10)), *(_CORSICA.get(one, 0) for one in LETTERS)]
-)
+_FR_BEFORE, _FR_BEHIND = Weights(_FR_POWERS[:6], 97), Weights(_FR_POWERS[7:], 97)
+_FR_LESS = {LETTERS["A"]: -1, LETTERS["B"]: -2}
+_FR_SEVENTH = bytes(_FR_LESS.get(one, one) * _FR_POWERS[6] % 97 for one in range(256))
+_CORSICA = 2
 
 
-def mykad(signs: Signs, starts: Places, _: Places) -> Mask:
-    """Malaysia's MyKad: a day, a place, and no check digit: what is plausible is taken for one."""
-    born = is_short_date(signs.two(starts, 0), signs.four(starts, 2))
-    return born & _MY_PLACES[signs.two(starts, 6)]
+def mykad(runs: Runs) -> Mask:
+    """Malaysia's MyKad: a day in the last century or this one, which has its leap years, a place,
+    and no check digit: what is plausible is taken for one."""
+    return is_date(runs, 2, runs.two(0) & 3 == 0) & is_among(runs.two(6), _MY_PLACES)
 
 
-def taiwan(signs: Signs, starts: Places, _: Places) -> Mask:
+def taiwan(runs: Runs) -> Mask:
     """Taiwan's national identity card, and resident certificates of both forms: one check digit."""
-    second = signs.one(starts, 1)
-    total = _TW_FIRST[signs.one(starts, 0)] + _TW_SECOND[second] + _TW_REST.of(signs, starts, 2)
-    return _TW_SECONDS[second] & (total % 10 == 0)
+    letters = told(runs.one(0), _TW_FIRST) + told(runs.one(1), _TW_SECOND)
+    return is_among(runs.one(1), _TW_SECONDS) & divides(10, _TW_REST.of(runs, 2) + letters)
 
 
-def my_number(signs: Signs, starts: Places, _: Places) -> Mask:
-    """Japan's My Number: a check digit by 11."""
-    rest = _JP_WEIGHTS.of(signs, starts) % 11
-    return signs.one(starts, 11) == np.where(rest <= 1, 0, 11 - rest)
+def my_number(runs: Runs) -> Mask:
+    """Japan's My Number: a check digit by 11, of which 10 and 11 are written 0."""
+    check = runs.one(11)
+    return remains(11, _JP_REST.of(runs) + check) <= (check == 0)
 
 
-def china(signs: Signs, starts: Places, _: Places) -> Mask:
+def china(runs: Runs) -> Mask:
     """The resident identity number of the People's Republic: province, day, ISO 7064 MOD 11-2."""
-    years = signs.four(starts, 6)
-    plausible = (years >= 1800) & (years <= 2099) & is_date(years, signs.four(starts, 10))
-    total = _CN_WEIGHTS.of(signs, starts) + _CN_LAST[signs.one(starts, 17)]
-    return plausible & _CN_PROVINCES[signs.two(starts, 0)] & (total % 11 == 1)
+    centuries, years = runs.two(6), runs.two(8)
+    is_leap = (years & 3 == 0) & ((years > 0) | (centuries == 20))
+    born = (centuries >= 18) & (centuries <= 20) & is_date(runs, 10, is_leap)
+    check = told(runs.one(17), _CN_LAST)
+    proved = remains(11, _CN_REST.of(runs) + check) == 1
+    return born & is_among(runs.two(0), _CN_PROVINCES) & proved
 
 
-def romania(signs: Signs, starts: Places, _: Places) -> Mask:
-    """Romania's CNP: sex and century, a day, a county, and a check digit by 11."""
-    first = signs.one(starts, 0)
-    born = is_date(_RO_CENTURIES[first] + signs.two(starts, 1), signs.four(starts, 3))
-    check = _RO_WEIGHTS.of(signs, starts) % 11
-    proved = signs.one(starts, 12) == np.where(check == 10, 1, check)
-    return born & (first > 0) & _RO_COUNTIES[signs.two(starts, 7)] & proved
+def romania(runs: Runs) -> Mask:
+    """Romania's CNP: sex and century, a day, a county, and a check digit by 11: 1 for 10 too."""
+    first, years, check = runs.one(0), runs.two(1), runs.one(12)
+    is_leap = (years & 3 == 0) & ((years > 0) | (first >= _RO_SINCE_2000))
+    plausible = (first > 0) & is_date(runs, 3, is_leap) & is_among(runs.two(7), _RO_COUNTIES)
+    rest = remains(11, _RO_REST.of(runs) + 10 * check)
+    return plausible & ((rest == 0) | ((rest == 9) & (check == 1)))
 
 
-def belgium(signs: Signs, starts: Places, _: Places) -> Mask:
+def belgium(runs: Runs) -> Mask:
     """Belgium's national number, and the BIS number of who is not registered: a day, parts of
     which may be unknown, and 97 less what remains, of the number or with a 2 before it."""
-    raised, months = np.divmod(signs.two(starts, 2), 20)
-    known = (months == 0) | (signs.two(starts, 4) <= 31)
-    nine, check = _BE_WEIGHTS.of(signs, starts), signs.two(starts, 9)
-    proved = (check == 97 - nine % 97) | (check == 97 - (nine + _BORN_SINCE_2000) % 97)
-    return (raised <= 2) & (months <= 12) & known & proved
+    check = runs.two(9)
+    rest = remains(97, _BE_NINE.of(runs) + check)
+    proved = _is_97_less(check) & ((rest == 0) | (rest == -_BORN_SINCE_2000 % 97))
+    return proved & (runs.two(4) < told(runs.two(2), _BE_DAYS))
 
 
-def france(signs: Signs, starts: Places, _: Places) -> Mask:
+def france(runs: Runs) -> Mask:
     """France's NIR with its key: sex, a month (or one that says it is unknown), a department (2A
     and 2B of Corsica too), and 97 less what remains."""
-    seventh = signs.one(starts, 6)
-    known = _FR_SEXES[signs.one(starts, 0)] & _FR_MONTHS[signs.two(starts, 3)]
-    placed = (seventh < 10) | (signs.one(starts, 5) == 2)
-    worth = _FR_BEFORE.of(signs, starts) + _FR_SEVENTH[seventh] + _FR_BEHIND.of(signs, starts, 7)
-    return known & placed & (signs.two(starts, 13) == 97 - worth % 97)
+    seventh, check = runs.one(6), runs.two(13)
+    known = is_among(runs.one(0), _FR_SEXES) & is_among(runs.two(3), _FR_MONTHS)
+    placed = (seventh < 10) | (runs.one(5) == _CORSICA)
+    worth = _FR_BEFORE.of(runs) + told(seventh, _FR_SEVENTH) + _FR_BEHIND.of(runs, 7)
+    return known & placed & _is_97_less(check) & divides(97, worth + check)
 
 
-def emirates(signs: Signs, starts: Places, ends: Places) -> Mask:
-    """The Emirates ID: 784, a year, and a check digit after Luhn."""
-    begin, years = signs.four(starts, 0), signs.four(starts, 3)
-    plausible = (begin // 10 == 784) & (years >= 1900) & (years <= 2099)
-    return plausible & luhn(signs, starts, ends)
+def _is_97_less(check: Bytes) -> Mask:
+    """Whether it is 97 less something by 97."""
+    return check - 1 < 97  # of 0 that is 255
+
+
+def is_emirates(runs: Runs) -> Mask:
+    """The Emirates ID: 784, a year, and a check digit after Luhn, which is asked for itself."""
+    centuries = runs.two(3)
+    begins = (runs.two(0) == 78) & (runs.one(2) == 4)
+    return begins & ((centuries == 19) | (centuries == 20))

@@ -1,7 +1,7 @@
 """Numbers in a text: all recognisers asked at once about every place where one may begin.
 
-Nothing here is done once a candidate but a few steps of a vector, so a text of numbers that are
-almost right costs little more than another of its length.
+Nothing here is done once a candidate: what a form fits is checked by steps of a vector over every
+place, so a text of numbers that are almost right costs little more than another of its length.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,7 +10,7 @@ import numpy as np
 
 from inland.decide.guard.forms import Forms
 from inland.decide.guard.recognisers import RECOGNISERS, Check, Recogniser
-from inland.decide.guard.signs import BEFORE, BEHIND, PIECE, Mask, Places, Signs
+from inland.decide.guard.signs import BEFORE, BEHIND, PIECE, Mask, Places, Runs, Signs
 from inland.domain.errors import BadInput
 
 #: Where one begins in a text, by which rule, and where it ends. There may be many: nothing dearer
@@ -33,7 +33,7 @@ class Numbers:
     ) -> None:
         """`piece_characters`: how much of a text is looked at in one go, `PIECE` at most."""
         self._piece = piece_characters
-        self._checks = [one.check for one, _ in asked]
+        self._checks = [one.checks for one, _ in asked]
         self._rules = [np.array(rules)[:, None] for _, rules in asked]
         forms = [(form, whose) for whose, (one, _) in enumerate(asked) for form in one.forms]
         self._forms = Forms([form for form, _ in forms], [whose for _, whose in forms])
@@ -63,21 +63,26 @@ class Numbers:
     def _proved(self, signs: Signs, since: int, before: int) -> tuple[Places, Places, Places]:
         """All that prove true, the furthest to the left first, of these the longest: where they
         start, by which rules, and where they end."""
-        keys = []
-        for whose, starts, ends in self._forms.fits(signs, since, before):
-            proved = _proves(self._checks[whose], signs, starts, ends)
-            firsts, lasts = signs.at[starts[proved]], signs.at[ends[proved] - 1]
-            places = firsts << _PLACE_BITS | _LAST - 1 - lasts
-            keys.append((places << _RULE_BITS | self._rules[whose]).ravel())
-        key = _distinct(np.concatenate(keys)) if keys else np.zeros(0, np.int64)
+        keys = [np.zeros(0, np.int64)]
+        planes = self._forms.planes(signs)
+        for (whose, length), plane in self._forms.fits(planes, since, before).items():
+            starts = self._true(whose, Runs(signs, length, planes.places(plane)))
+            if len(starts):
+                firsts, lasts = signs.at[starts], signs.at[starts + (length - 1)]
+                places = firsts << _PLACE_BITS | _LAST - 1 - lasts
+                keys.append((places << _RULE_BITS | self._rules[whose]).ravel())
+        key = np.concatenate(keys)
+        key.sort()
         ends = _LAST - (key >> _RULE_BITS & _LAST)
         return key >> _PLACE_BITS + _RULE_BITS, key & (1 << _RULE_BITS) - 1, ends
 
-
-def _distinct(some: Places) -> Places:
-    """Sorted, each once: several forms of one recogniser may fit."""
-    some.sort()
-    return np.concatenate((some[:1], some[1:][some[1:] != some[:-1]]))
+    def _true(self, whose: int, runs: Runs) -> Places:
+        """Where numbers prove true, of runs that a form of theirs fits."""
+        for check in self._checks[whose]:
+            runs = Runs(runs.signs, runs.length, runs.places[_holds(check, runs)])
+            if not len(runs.places):
+                break
+        return runs.places
 
 
 def _outermost(some: Iterable[Number]) -> list[Number]:
@@ -92,11 +97,11 @@ def _outermost(some: Iterable[Number]) -> list[Number]:
     return found
 
 
-def _proves(check: Check, signs: Signs, starts: Places, ends: Places) -> Mask:
+def _holds(check: Check, runs: Runs) -> Mask:
     try:
-        return check(signs, starts, ends)
+        return check(runs)
     except Exception:  # noqa: BLE001 - a fault here ends no request; what is unsure is kept back
-        return np.ones(len(starts), np.bool_)
+        return np.ones(len(runs.places), np.bool_)
 
 
 def named(names: Iterable[str]) -> list[Recogniser]:

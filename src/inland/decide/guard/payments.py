@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from inland.decide.guard.check_digits import luhn, mod_97_10
-from inland.decide.guard.signs import Mask, Places, Signs, Values
+from inland.decide.guard.signs import LETTERS, Bytes, Mask, Runs
 
 #: Networks of cards: the first and the last of a range of beginnings, and how long numbers are.
 _RANGES: tuple[tuple[str, str, range], ...] = (
@@ -56,24 +55,36 @@ IBAN_LENGTHS: dict[str, int] = {
 }
 
 
-def _lengths_of_cards() -> Values:
+#: The least digits that a card has: a bit for each length from there on.
+_LEAST_DIGITS = 12
+
+
+def _lengths_of_cards() -> Bytes:
     """By the first four digits, a bit for each length that cards beginning so have."""
-    lengths = np.zeros(10_000, np.int64)
+    lengths = np.zeros(10_000, np.uint8)
     for low, high, some in _RANGES:
         first, last = int(low.ljust(4, "0")), int(high.ljust(4, "9"))
-        lengths[first : last + 1] |= sum(1 << length for length in some)
+        lengths[first : last + 1] |= sum(1 << length - _LEAST_DIGITS for length in some)
     return lengths
 
 
-_CARD_LENGTHS = _lengths_of_cards()
+def _lengths_of_accounts() -> Bytes:
+    """By the first two letters, how long an account is that begins so; 0: none does."""
+    lengths = np.zeros(_SIGNS * _SIGNS, np.uint8)
+    for head, length in IBAN_LENGTHS.items():
+        lengths[_SIGNS * LETTERS[head[0]] + LETTERS[head[1]]] = length
+    return lengths
 
 
-def card(signs: Signs, starts: Places, ends: Places) -> Mask:
-    """Payment cards of a known network, of a length that network has, by Luhn."""
-    lengths = _CARD_LENGTHS[signs.four(starts, 0)] >> (ends - starts)
-    return (lengths & 1 == 1) & luhn(signs, starts, ends)
+_SIGNS = 10 + len(LETTERS)
+_CARDS, _ACCOUNTS = _lengths_of_cards(), _lengths_of_accounts()
 
 
-def iban(signs: Signs, starts: Places, ends: Places) -> Mask:
-    """Accounts by MOD 97-10; its form knows how long they are in each country of the registry."""
-    return mod_97_10(signs, starts, ends)
+def is_card(runs: Runs) -> Mask:
+    """Whether a network has cards that begin so and are so long."""
+    return _CARDS[runs.four(0)] >> runs.length - _LEAST_DIGITS & 1 > 0
+
+
+def is_account(runs: Runs) -> Mask:
+    """Whether a country of the registry has accounts that begin so and are so long."""
+    return _ACCOUNTS[runs.one(0) * np.uint16(_SIGNS) + runs.one(1)] == runs.length

@@ -4,51 +4,65 @@
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from inland.decide.guard.signs import DIGIT, DOTTED, JOINED, SPACED, TIED, Mask, Places, Signs
+from inland.decide.guard.signs import (
+    ANY,
+    DIGIT,
+    DOTTED,
+    JOINED,
+    LETTER,
+    SPACED,
+    TIED,
+    Places,
+    Signs,
+)
 
 Plane = int
+#: A bit for each place of any text.
+EVERYWHERE: Plane = ~0
 _GAPS = (TIED, SPACED, DOTTED, JOINED)
 _WAYS = np.array(_GAPS, np.uint8)[:, None]
 
 
 class Planes:
-    """Of some signs: `gaps`, those that stand behind the one before them in some way; `kinds`,
+    """Of some `signs`: `gaps`, those that stand behind the one before them in some way; `kinds`,
     those that have one of some traits; `ends`, what a number may end before (the text's end too):
     nothing that makes it a longer one."""
 
-    __slots__ = ("_every", "_joins", "_signs", "ends", "gaps", "kinds")
+    __slots__ = ("_every", "_joins", "ends", "gaps", "kinds", "signs")
 
     def __init__(self, signs: Signs, traits: Sequence[int]) -> None:
-        """`traits`: of each kind; of digits in any case."""
-        self._signs = signs
-        self._every = (1 << len(signs.at)) - 1
-        asked = (DIGIT, *traits)
-        kinds = signs.traits & np.array(asked, np.uint8)[:, None]
-        packed = np.packbits(np.concatenate((signs.gaps & _WAYS, kinds)), axis=1, bitorder="little")
-        planes = [int.from_bytes(row, "little") for row in packed]
+        """`traits`: of each kind; of digits, of letters and of both in any case."""
+        self.signs = signs
+        count = len(signs.codes)
+        self._every = every = (1 << count) - 1
+        asked = [DIGIT, *(one for one in traits if one not in {DIGIT, LETTER, ANY})]
+        rows = np.empty((len(_GAPS) + len(asked), count), np.uint8)
+        np.bitwise_and(signs.gaps, _WAYS, out=rows[: len(_GAPS)])
+        np.bitwise_and(signs.traits, np.array(asked, np.uint8)[:, None], out=rows[len(_GAPS) :])
+        planes = _planes(rows)
         self.gaps = dict(zip(_GAPS, planes, strict=False))
         self.kinds = dict(zip(asked, planes[len(_GAPS) :], strict=True))
         tied, joined, digits = self.gaps[TIED], self.gaps[JOINED], self.kinds[DIGIT]
+        self.kinds |= {ANY: every, LETTER: every ^ digits}
         self._joins = tied | (joined & digits << 1)
-        self.ends = (self._every << 1 | 1) & ~(tied | (joined & digits))
+        self.ends = (every << 1 | 1) & ~(tied | (joined & digits))
 
     def starts(self, since: int, before: int) -> Plane:
         """Where a number may begin, of the text from `since` on and before `before`."""
-        first, last = np.searchsorted(self._signs.at, (since, before)).tolist()
+        first, last = self.signs.before(since), self.signs.before(before)
         return ((self._every & ~self._joins) >> first << first) & ((1 << last) - 1)
 
     def places(self, plane: Plane) -> Places:
         """Where its bits are."""
-        bits = np.unpackbits(self._packed([plane]), bitorder="little")
-        return np.flatnonzero(bits.view(np.bool_))
+        packed = np.frombuffer(plane.to_bytes(len(self.signs.codes) // 8 + 1, "little"), np.uint8)
+        return np.flatnonzero(np.unpackbits(packed, bitorder="little").view(np.bool_))
 
-    def stand(self, places: Places, planes: Sequence[Plane], rows: Places) -> Mask:
-        """Whether each of `places` has a bit in that of `planes` which `rows` says."""
-        packed = self._packed(planes).reshape(len(planes), -1)
-        return (packed[rows, places >> 3] >> (places & 7).astype(np.uint8) & 1).view(np.bool_)
 
-    def _packed(self, planes: Sequence[Plane]) -> NDArray[np.uint8]:
-        width = len(self._signs.at) // 8 + 1
-        return np.frombuffer(b"".join([one.to_bytes(width, "little") for one in planes]), np.uint8)
+def _planes(rows: np.ndarray[tuple[int, int], np.dtype[np.uint8]]) -> list[Plane]:
+    """A bit for each place where a row has any."""
+    packed = np.packbits(rows, axis=1, bitorder="little")
+    width, whole = packed.shape[1], packed.tobytes()
+    return [
+        int.from_bytes(whole[at * width : (at + 1) * width], "little") for at in range(len(rows))
+    ]

@@ -9,28 +9,29 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from inland.decide.guard import nationals, payments
+from inland.decide.guard.check_digits import luhn, mod_97_10
 from inland.decide.guard.forms import Form
-from inland.decide.guard.signs import Mask, Places, Signs
+from inland.decide.guard.signs import Mask, Runs
 
-#: Which of some numbers prove true: where they start and end among a text's signs.
-Check = Callable[[Signs, Places, Places], Mask]
+#: Which of some runs of signs, that a form fits, prove true.
+Check = Callable[[Runs], Mask]
 
 
 @dataclass(frozen=True, slots=True)
 class Recogniser:
-    """`says` what it is, and what it is not."""
+    """`says` what it is, and what it is not. Its numbers pass all `checks`, the cheapest first."""
 
     name: str
     says: str
     forms: tuple[Form, ...]
-    check: Check
+    checks: tuple[Check, ...]
 
 
 def _recogniser(
-    name: str, check: Check, says: str, *forms: str | Form, caseless: bool = False
+    name: str, *checks: Check, says: str, forms: tuple[str | Form, ...], caseless: bool = False
 ) -> Recogniser:
     made = (one if isinstance(one, Form) else Form.of(one, caseless=caseless) for one in forms)
-    return Recogniser(name, says, tuple(made), check)
+    return Recogniser(name, says, tuple(made), checks)
 
 
 def _iban(length: int) -> Form:
@@ -62,66 +63,69 @@ RECOGNISERS: dict[str, Recogniser] = {
         _recogniser(
             "mykad",
             nationals.mykad,
-            "Malaysia's MyKad: a day and a place of birth that can be; it has no check digit",
-            _MYKAD,
+            says="Malaysia's MyKad: a day and a place of birth that can be; it has no check digit",
+            forms=(_MYKAD,),
         ),
         _recogniser(
             "taiwan-id",
             nationals.taiwan,
-            "Taiwan's national ID and resident certificates, old and new: a check digit",
-            _TAIWAN,
+            says="Taiwan's national ID and resident certificates, old and new: a check digit",
+            forms=(_TAIWAN,),
             caseless=True,
         ),
         _recogniser(
             "my-number",
             nationals.my_number,
-            "Japan's My Number: a check digit, so one in ten of all 12-digit numbers",
-            _MY_NUMBER,
+            says="Japan's My Number: a check digit, so one in ten of all 12-digit numbers",
+            forms=(_MY_NUMBER,),
         ),
         _recogniser(
             "china-id",
             nationals.china,
-            "the PRC's resident identity number: province, day of birth, a check character",
-            _CHINA,
+            says="the PRC's resident identity number: province, day of birth, a check character",
+            forms=(_CHINA,),
             caseless=True,
         ),
         _recogniser(
             "cnp",
             nationals.romania,
-            "Romania's Cod Numeric Personal: day of birth, county, a check digit",
-            _ROMANIA,
+            says="Romania's Cod Numeric Personal: day of birth, county, a check digit",
+            forms=(_ROMANIA,),
         ),
         _recogniser(
             "belgium-nn",
             nationals.belgium,
-            "Belgium's national number, both centuries, and BIS numbers: two check digits",
-            _BELGIUM,
+            says="Belgium's national number, both centuries, and BIS numbers: two check digits",
+            forms=(_BELGIUM,),
         ),
         _recogniser(
             "france-nir",
             nationals.france,
-            "France's NIR with its key, Corsica's 2A and 2B too: two check digits",
-            _FRANCE,
+            says="France's NIR with its key, Corsica's 2A and 2B too: two check digits",
+            forms=(_FRANCE,),
             caseless=True,
         ),
         _recogniser(
             "emirates-id",
-            nationals.emirates,
-            "the Emirates ID: 784, a year, a check digit",
-            _EMIRATES,
+            nationals.is_emirates,
+            luhn,
+            says="the Emirates ID: 784, a year, a check digit",
+            forms=(_EMIRATES,),
         ),
         _recogniser(
             "iban",
-            payments.iban,
-            "an IBAN: country, its length there, two check digits",
-            *_IBANS,
+            payments.is_account,
+            mod_97_10,
+            says="an IBAN: country, its length there, two check digits",
+            forms=_IBANS,
             caseless=True,
         ),
         _recogniser(
             "card",
-            payments.card,
-            "a payment card: a network's range and lengths, a check digit",
-            *_CARDS,
+            payments.is_card,
+            luhn,
+            says="a payment card: a network's range and lengths, a check digit",
+            forms=_CARDS,
         ),
     )
 }

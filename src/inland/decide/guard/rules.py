@@ -1,7 +1,7 @@
 """Rules made ready: all that some guards look for, in as few looks at a text as there can be.
 
-One automaton says whether there is anything at all, one where at a text's end something may be
-beginning; only where the first says yes is each rule asked.
+One automaton says whether there is anything at all, one whether any pattern matches, one where at a
+text's end something may be beginning; only where the first two say yes is each rule asked.
 """
 
 from collections.abc import Iterator
@@ -70,6 +70,9 @@ class Rules:
         self.masks = [one.mask for one in self.rules]
         self.blocking = {at for at, one in enumerate(self.rules) if one.act is Act.BLOCK}
         self._any = Automaton("|".join(written))
+        self._any_pattern = (
+            Automaton("|".join(one.written for one in patterns)) if patterns else None
+        )
         self._tail = Automaton(rf"(?:{'|'.join(begun)})\z")
 
     def _add(self, guard: Guard, what: str) -> int:
@@ -94,13 +97,8 @@ class Rules:
         if first is None or first >= before:
             return hidden
         numbers = self._found_numbers(text, first, before, resume)
-        found = hidden + numbers
-        for rule, automaton in self._patterns:
-            for start, end in automaton.spans(text, max(first, resume.get(rule, 0))):
-                if start >= before:
-                    break
-                found.append((start, rule, end))
-        return numbers if len(found) == len(numbers) else sorted(found)
+        found = [*hidden, *self._found_patterns(text, first, before, resume)]
+        return sorted(numbers + found) if found else numbers
 
     def _hidden(self, text: str, since: int, before: int) -> Iterator[Span]:
         """What may have become a match, had more than invisible characters followed it."""
@@ -120,6 +118,19 @@ class Rules:
             return []
         past = max([first, *(end for rule, end in resume.items() if rule in self._of_numbers)])
         return self._numbers.found(text, past, before)
+
+    def _found_patterns(
+        self, text: str, first: int, before: int, resume: dict[int, int]
+    ) -> Iterator[Span]:
+        """What patterns match: each is asked only from where any of them does."""
+        some = None if self._any_pattern is None else self._any_pattern.first(text, first)
+        if some is None or some >= before:
+            return
+        for rule, automaton in self._patterns:
+            for start, end in automaton.spans(text, max(some, resume.get(rule, 0))):
+                if start >= before:
+                    break
+                yield start, rule, end
 
 
 def _numbers(asked: dict[str, list[int]]) -> "Numbers":

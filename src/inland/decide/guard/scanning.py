@@ -138,25 +138,27 @@ class Scanner:
         """Whether all of them are replaced, each where it stands."""
         if self._is_json or not self._folding.is_plain:
             return False
-        return self._rules.blocking.isdisjoint(map(itemgetter(1), spans))
+        blocking = self._rules.blocking
+        return not blocking or blocking.isdisjoint(map(itemgetter(1), spans))
 
     def _masked(self, spans: list[Span], held: int) -> str:
         """The same where nothing blocks and places are the same in the text as it came: there may
         be hundreds of spans."""
-        begin, came, masks = len(self._before), self._folding.came, self._rules.masks
+        text, masks = self._before + self._folding.came, self._rules.masks
         out: list[str] = []
-        covered = self._covered
-        at = max(0, covered - begin)
+        at = max(len(self._before), self._covered)
         for start, of, end in spans:
-            if start >= covered:
-                out += came[at : start - begin], masks[of]
-            if end > covered:
-                covered = end
-                at = end - begin
-        self._covered = covered
-        self._resume.update({of: end for _, of, end in spans})
+            if start >= at:
+                out.append(text[at:start])
+                out.append(masks[of])
+                at = end
+            else:
+                at = max(at, end)
+        out.append(text[at:held])
+        self._covered = at
+        if at > held:
+            self._resume.update({of: end for _, of, end in spans})
         self._count(spans)
-        out.append(came[at : held - begin])
         return "".join(out)
 
     def _blocks(self, text: str, span: Span, rule: Rule, *, is_new: bool) -> bool:
@@ -165,8 +167,9 @@ class Scanner:
         return rule.act is Act.BLOCK
 
     def _count(self, spans: list[Span]) -> None:
-        for of, count in Counter(map(itemgetter(1), spans)).items():
-            self.counts[self._rules.rules[of]] += count
+        found = [of for _, of, _ in spans]
+        for of in set(found):
+            self.counts[self._rules.rules[of]] += found.count(of)
 
     def _kept(self, start: int, end: int) -> str:
         """What came, between two places of it folded."""

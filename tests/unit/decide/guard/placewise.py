@@ -8,7 +8,7 @@ import numpy as np
 
 from inland.decide.guard.numbers import Number
 from inland.decide.guard.recognisers import RECOGNISERS, Recogniser
-from inland.decide.guard.signs import Signs
+from inland.decide.guard.signs import Runs, Signs
 
 _NAMES = [*RECOGNISERS]
 
@@ -45,8 +45,8 @@ def numbers_in(text: str, since: int = 0, before: int | None = None) -> list[Num
 @cache
 def _is_true(recogniser: Recogniser, number: str) -> bool:
     signs = Signs(number)
-    start, end = np.array([0]), np.array([len(signs.at)])
-    return bool(recogniser.check(signs, start, end)[0])
+    runs = Runs(signs, len(signs.codes), np.array([0]))
+    return all(check(runs)[0] for check in recogniser.checks)
 
 
 def _is_sign(text: str, at: int) -> bool:

@@ -146,7 +146,7 @@ def test_a_check_that_fails_counts_as_passed():
     def broken(*_: object) -> NoReturn:
         raise KeyError("X")
 
-    card = replace(RECOGNISERS["card"], check=broken)
+    card = replace(RECOGNISERS["card"], checks=(broken,))
     assert Numbers([(card, (7,))]).found("4111111111111112", 0, 16) == [(0, 7, 16)]
 
 

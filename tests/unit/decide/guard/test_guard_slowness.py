@@ -17,6 +17,7 @@ from inland.decide.guard.numbers import Numbers
 from inland.decide.guard.recognisers import RECOGNISERS, Check
 from inland.decide.guard.rules import Rules
 from inland.decide.guard.scanning import Scanner
+from inland.decide.guard.signs import Mask, Runs
 from inland.domain.guards import Act, Guard
 from tests.unit.decide.guard.almost import ALMOST
 
@@ -68,14 +69,17 @@ def test_few_numbers_are_checked_whatever_is_almost_in_a_text(text: str):
     checked = 0
 
     def counting(check: Check) -> Check:
-        def count(signs: Any, starts: Any, ends: Any) -> Any:
+        def count(runs: Runs) -> Mask:
             nonlocal checked
-            checked += len(starts)
-            return check(signs, starts, ends)
+            checked += len(runs.places)
+            return check(runs)
 
         return count
 
-    some = [replace(one, check=counting(one.check)) for one in RECOGNISERS.values()]
+    some = [
+        replace(one, checks=(counting(one.checks[0]), *one.checks[1:]))
+        for one in RECOGNISERS.values()
+    ]
     Numbers([(one, (0,)) for one in some]).found(text, 0, len(text))
     target(float(checked), label="checked")
     assert checked <= CHECKS_A_CHARACTER * len(text)
