@@ -80,7 +80,7 @@ def _by_97(signs: Signs) -> tuple[Values, Places]:
 def _sums(values: Values) -> Places:
     """Of what stands before each place, and of all."""
     sums = np.zeros(len(values) + 1, np.int64)
-    np.cumsum(values, out=sums[1:])
+    values.cumsum(dtype=np.int64, out=sums[1:])
     return sums
 
 

@@ -31,6 +31,7 @@ _CN_PROVINCES = among(
     *(11, 12, 13, 14, 15, 21, 22, 23, 31, 32, 33, 34, 35, 36, 37, 41, 42, 43, 44, 45, 46),
     *(50, 51, 52, 53, 54, 61, 62, 63, 64, 65, 71, 81, 82, 83),
 )
+_CN_CENTURIES = among(18, 19, 20)
 #: ISO 7064 MOD 11-2: of all but the last, which is worth one, and ten as an X.
 _CN_REST = Weights(powers(2, 18, 11)[:17], 11)
 _CN_LAST = bytes([*range(10), *(10 * (letter == "X") for letter in LETTERS)]).ljust(256, b"\0")
@@ -56,6 +57,7 @@ _FR_BEFORE, _FR_BEHIND = Weights(_FR_POWERS[:6], 97), Weights(_FR_POWERS[7:], 97
 _FR_LESS = {LETTERS["A"]: -1, LETTERS["B"]: -2}
 _FR_SEVENTH = bytes(_FR_LESS.get(one, one) * _FR_POWERS[6] % 97 for one in range(256))
 _CORSICA = 2
+_AE_CENTURIES = among(19, 20)
 
 
 def mykad(runs: Runs) -> Mask:
@@ -64,10 +66,15 @@ def mykad(runs: Runs) -> Mask:
     return is_date(runs, 2, runs.two(0) & 3 == 0) & is_among(runs.two(6), _MY_PLACES)
 
 
+def is_taiwan(runs: Runs) -> Mask:
+    """Taiwan's national identity card, and resident certificates of both forms."""
+    return is_among(runs.one(1), _TW_SECONDS)
+
+
 def taiwan(runs: Runs) -> Mask:
-    """Taiwan's national identity card, and resident certificates of both forms: one check digit."""
+    """Its check digit."""
     letters = told(runs.one(0), _TW_FIRST) + told(runs.one(1), _TW_SECOND)
-    return is_among(runs.one(1), _TW_SECONDS) & divides(10, _TW_REST.of(runs, 2) + letters)
+    return divides(10, _TW_REST.of(runs, 2) + letters)
 
 
 def my_number(runs: Runs) -> Mask:
@@ -76,42 +83,58 @@ def my_number(runs: Runs) -> Mask:
     return remains(11, _JP_REST.of(runs) + check) <= (check == 0)
 
 
-def china(runs: Runs) -> Mask:
-    """The resident identity number of the People's Republic: province, day, ISO 7064 MOD 11-2."""
+def is_china(runs: Runs) -> Mask:
+    """The resident identity number of the People's Republic: province and day."""
     centuries, years = runs.two(6), runs.two(8)
     is_leap = (years & 3 == 0) & ((years > 0) | (centuries == 20))
-    born = (centuries >= 18) & (centuries <= 20) & is_date(runs, 10, is_leap)
-    check = told(runs.one(17), _CN_LAST)
-    proved = remains(11, _CN_REST.of(runs) + check) == 1
-    return born & is_among(runs.two(0), _CN_PROVINCES) & proved
+    plausible = is_among(centuries, _CN_CENTURIES) & is_among(runs.two(0), _CN_PROVINCES)
+    return plausible & is_date(runs, 10, is_leap)
+
+
+def china(runs: Runs) -> Mask:
+    """Its check digit: ISO 7064 MOD 11-2."""
+    return remains(11, _CN_REST.of(runs) + told(runs.one(17), _CN_LAST)) == 1
+
+
+def is_romania(runs: Runs) -> Mask:
+    """Romania's CNP: sex and century, a day, a county."""
+    first, years = runs.one(0), runs.two(1)
+    is_leap = (years & 3 == 0) & ((years > 0) | (first >= _RO_SINCE_2000))
+    return (first > 0) & is_among(runs.two(7), _RO_COUNTIES) & is_date(runs, 3, is_leap)
 
 
 def romania(runs: Runs) -> Mask:
-    """Romania's CNP: sex and century, a day, a county, and a check digit by 11: 1 for 10 too."""
-    first, years, check = runs.one(0), runs.two(1), runs.one(12)
-    is_leap = (years & 3 == 0) & ((years > 0) | (first >= _RO_SINCE_2000))
-    plausible = (first > 0) & is_date(runs, 3, is_leap) & is_among(runs.two(7), _RO_COUNTIES)
+    """Its check digit by 11: 1 for 10 too."""
+    check = runs.one(12)
     rest = remains(11, _RO_REST.of(runs) + 10 * check)
-    return plausible & ((rest == 0) | ((rest == 9) & (check == 1)))
+    return (rest == 0) | ((rest == 9) & (check == 1))
+
+
+def is_belgium(runs: Runs) -> Mask:
+    """Belgium's national number, and the BIS number of who is not registered: a day, parts of
+    which may be unknown."""
+    return runs.two(4) < told(runs.two(2), _BE_DAYS)
 
 
 def belgium(runs: Runs) -> Mask:
-    """Belgium's national number, and the BIS number of who is not registered: a day, parts of
-    which may be unknown, and 97 less what remains, of the number or with a 2 before it."""
+    """Its check digits: 97 less what remains, of the number or with a 2 before it."""
     check = runs.two(9)
     rest = remains(97, _BE_NINE.of(runs) + check)
-    proved = _is_97_less(check) & ((rest == 0) | (rest == -_BORN_SINCE_2000 % 97))
-    return proved & (runs.two(4) < told(runs.two(2), _BE_DAYS))
+    return _is_97_less(check) & ((rest == 0) | (rest == -_BORN_SINCE_2000 % 97))
+
+
+def is_france(runs: Runs) -> Mask:
+    """France's NIR with its key: sex, a month (or one that says it is unknown), a department (2A
+    and 2B of Corsica too)."""
+    placed = (runs.one(6) < 10) | (runs.one(5) == _CORSICA)
+    return placed & is_among(runs.one(0), _FR_SEXES) & is_among(runs.two(3), _FR_MONTHS)
 
 
 def france(runs: Runs) -> Mask:
-    """France's NIR with its key: sex, a month (or one that says it is unknown), a department (2A
-    and 2B of Corsica too), and 97 less what remains."""
-    seventh, check = runs.one(6), runs.two(13)
-    known = is_among(runs.one(0), _FR_SEXES) & is_among(runs.two(3), _FR_MONTHS)
-    placed = (seventh < 10) | (runs.one(5) == _CORSICA)
-    worth = _FR_BEFORE.of(runs) + told(seventh, _FR_SEVENTH) + _FR_BEHIND.of(runs, 7)
-    return known & placed & _is_97_less(check) & divides(97, worth + check)
+    """Its key: 97 less what remains."""
+    seventh, key = told(runs.one(6), _FR_SEVENTH), runs.two(13)
+    worth = _FR_BEFORE.of(runs) + seventh + _FR_BEHIND.of(runs, 7)
+    return _is_97_less(key) & divides(97, worth + key)
 
 
 def _is_97_less(check: Bytes) -> Mask:
@@ -120,7 +143,6 @@ def _is_97_less(check: Bytes) -> Mask:
 
 
 def is_emirates(runs: Runs) -> Mask:
-    """The Emirates ID: 784, a year, and a check digit after Luhn, which is asked for itself."""
-    centuries = runs.two(3)
+    """The Emirates ID: 784 and a year. Its check digit is Luhn's."""
     begins = (runs.two(0) == 78) & (runs.one(2) == 4)
-    return begins & ((centuries == 19) | (centuries == 20))
+    return begins & is_among(runs.two(3), _AE_CENTURIES)

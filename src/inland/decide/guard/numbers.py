@@ -8,14 +8,12 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from inland.decide.guard.columns import Columns, outermost
 from inland.decide.guard.forms import Forms
 from inland.decide.guard.recognisers import RECOGNISERS, Check, Recogniser
 from inland.decide.guard.signs import BEFORE, BEHIND, PIECE, Mask, Places, Runs, Signs
 from inland.domain.errors import BadInput
 
-#: Where one begins in a text, by which rule, and where it ends. There may be many: nothing dearer
-#: than a tuple.
-Number = tuple[int, int, int]
 #: How one is sorted, as an integer: by where it begins, then the longest first, then by its rule.
 _PLACE_BITS, _RULE_BITS = 20, 20
 _LAST = (1 << _PLACE_BITS) - 1
@@ -41,28 +39,24 @@ class Numbers:
         self.begun = [_edged(form.begun) for form, _ in forms]
         self.least = min(form.pattern.least for form, _ in forms)
 
-    def found(self, text: str, since: int, before: int) -> list[Number]:
+    def found(self, text: str, since: int, before: int) -> Columns:
         """What begins in a folded `text` from `since` on and before `before`, none inside another:
         the longest that begin the furthest to the left, several times where it is several's."""
-        found: list[Number] = []
+        found: list[Columns] = []
         past = since
         for begin in range(since, before, self._piece):
             base = max(0, begin - BEFORE)
             end = min(before, begin + self._piece)
             signs = Signs(text[base : end + BEHIND])
-            starts, rules, ends = self._proved(signs, max(begin, past) - base, end - base)
-            if len(starts):
-                apart = not (starts[1:] < ends[:-1]).any()
-                some = zip(
-                    (base + starts).tolist(), rules.tolist(), (base + ends).tolist(), strict=True
-                )
-                found += some if apart else _outermost(some)
-                past = found[-1][2]
-        return found
+            keys = self._proved(signs, max(begin, past) - base, end - base)
+            if len(keys):
+                found.append(_outermost(keys, base))
+                past = int(found[-1].ends[-1])
+        return found[0] if len(found) == 1 else Columns.of(found)
 
-    def _proved(self, signs: Signs, since: int, before: int) -> tuple[Places, Places, Places]:
-        """All that prove true, the furthest to the left first, of these the longest: where they
-        start, by which rules, and where they end."""
+    def _proved(self, signs: Signs, since: int, before: int) -> Places:
+        """All that prove true, the furthest to the left first, of these the longest: as integers
+        of where they start and end, and by which rules."""
         keys = [np.zeros(0, np.int64)]
         planes = self._forms.planes(signs)
         for (whose, length), plane in self._forms.fits(planes, since, before).items():
@@ -73,8 +67,7 @@ class Numbers:
                 keys.append((places << _RULE_BITS | self._rules[whose]).ravel())
         key = np.concatenate(keys)
         key.sort()
-        ends = _LAST - (key >> _RULE_BITS & _LAST)
-        return key >> _PLACE_BITS + _RULE_BITS, key & (1 << _RULE_BITS) - 1, ends
+        return key
 
     def _true(self, whose: int, runs: Runs) -> Places:
         """Where numbers prove true, of runs that a form of theirs fits."""
@@ -85,16 +78,13 @@ class Numbers:
         return runs.places
 
 
-def _outermost(some: Iterable[Number]) -> list[Number]:
-    """None that begins inside one before it."""
-    found: list[Number] = []
-    last = past = 0
-    for one in some:
-        start, _, end = one
-        if start >= past or (start == last and end == past):
-            last, past = start, end
-            found.append(one)
-    return found
+def _outermost(keys: Places, base: int) -> Columns:
+    """None that begins inside one before it. `base`: where in a text their places begin."""
+    starts, ends = keys >> _PLACE_BITS + _RULE_BITS, _LAST - (keys >> _RULE_BITS & _LAST)
+    if (starts[1:] < ends[:-1]).any():
+        outer = outermost(starts, ends)
+        keys, starts, ends = keys[outer], starts[outer], ends[outer]
+    return Columns(base + starts, keys & (1 << _RULE_BITS) - 1, base + ends)
 
 
 def _holds(check: Check, runs: Runs) -> Mask:

@@ -56,7 +56,7 @@ class Planes:
     def places(self, plane: Plane) -> Places:
         """Where its bits are."""
         packed = np.frombuffer(plane.to_bytes(len(self.signs.codes) // 8 + 1, "little"), np.uint8)
-        return np.flatnonzero(np.unpackbits(packed, bitorder="little").view(np.bool_))
+        return np.unpackbits(packed, bitorder="little").view(np.bool_).nonzero()[0]
 
 
 def _planes(rows: np.ndarray[tuple[int, int], np.dtype[np.uint8]]) -> list[Plane]:

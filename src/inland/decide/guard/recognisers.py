@@ -68,6 +68,7 @@ RECOGNISERS: dict[str, Recogniser] = {
         ),
         _recogniser(
             "taiwan-id",
+            nationals.is_taiwan,
             nationals.taiwan,
             says="Taiwan's national ID and resident certificates, old and new: a check digit",
             forms=(_TAIWAN,),
@@ -81,6 +82,7 @@ RECOGNISERS: dict[str, Recogniser] = {
         ),
         _recogniser(
             "china-id",
+            nationals.is_china,
             nationals.china,
             says="the PRC's resident identity number: province, day of birth, a check character",
             forms=(_CHINA,),
@@ -88,18 +90,21 @@ RECOGNISERS: dict[str, Recogniser] = {
         ),
         _recogniser(
             "cnp",
+            nationals.is_romania,
             nationals.romania,
             says="Romania's Cod Numeric Personal: day of birth, county, a check digit",
             forms=(_ROMANIA,),
         ),
         _recogniser(
             "belgium-nn",
+            nationals.is_belgium,
             nationals.belgium,
             says="Belgium's national number, both centuries, and BIS numbers: two check digits",
             forms=(_BELGIUM,),
         ),
         _recogniser(
             "france-nir",
+            nationals.is_france,
             nationals.france,
             says="France's NIR with its key, Corsica's 2A and 2B too: two check digits",
             forms=(_FRANCE,),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from inland.decide.guard.automata import Automaton
 from inland.decide.guard.folding import HIDDEN
 from inland.decide.guard.patterns import WIDTH, Pattern, pattern
+from inland.decide.guard.spans import Few, Span, Spans
 from inland.domain.guards import Act, Guard
 
 if TYPE_CHECKING:
@@ -33,11 +34,6 @@ class Rule:
     def mask(self) -> str:
         """What stands in its place."""
         return f"[redacted {self.what}]"
-
-
-#: Found: where it begins in a folded text, by which rule (its place among them), and where it ends.
-#: There may be many: nothing dearer than a tuple.
-Span = tuple[int, int, int]
 
 
 class Rules:
@@ -85,12 +81,12 @@ class Rules:
         found = self._tail.first(text, since)
         return len(text) if found is None else found
 
-    def spans(self, text: str, since: int, before: int, resume: dict[int, int]) -> list[Span]:
+    def spans(self, text: str, since: int, before: int, resume: dict[int, int]) -> Spans:
         """What begins from `since` on and before `before`, in order. `resume`: by rule, where its
         last match ended, and its next begins at the earliest."""
         if before <= since:
-            return []
-        hidden = list(self._hidden(text, since, before)) if HIDDEN in text else []
+            return Few()
+        hidden = Few(self._hidden(text, since, before)) if HIDDEN in text else Few()
         if len(text) - since < self.least:
             return hidden
         first = self._any.first(text, since)
@@ -98,7 +94,7 @@ class Rules:
             return hidden
         numbers = self._found_numbers(text, first, before, resume)
         found = [*hidden, *self._found_patterns(text, first, before, resume)]
-        return sorted(numbers + found) if found else numbers
+        return Few(sorted([*numbers, *found])) if found else numbers
 
     def _hidden(self, text: str, since: int, before: int) -> Iterator[Span]:
         """What may have become a match, had more than invisible characters followed it."""
@@ -110,12 +106,10 @@ class Rules:
                 yield max(start, since), self._unseen, at + 1
             at = text.find(HIDDEN, at + 1)
 
-    def _found_numbers(
-        self, text: str, first: int, before: int, resume: dict[int, int]
-    ) -> list[Span]:
+    def _found_numbers(self, text: str, first: int, before: int, resume: dict[int, int]) -> Spans:
         """Numbers, by the rules that ask for them."""
         if self._numbers is None:
-            return []
+            return Few()
         past = max([first, *(end for rule, end in resume.items() if rule in self._of_numbers)])
         return self._numbers.found(text, past, before)
 

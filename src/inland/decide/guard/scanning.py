@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from operator import itemgetter
 
 from inland.decide.guard.folding import Folding
-from inland.decide.guard.rules import Rule, Rules, Span
+from inland.decide.guard.rules import Rule, Rules
+from inland.decide.guard.spans import Few, Span, Spans
 from inland.domain.guards import Act
 
 #: How much of what went on is remembered, for what asks what stands before it, in characters.
@@ -106,7 +107,7 @@ class Scanner:
         self._forget(text, held)
         return out
 
-    def _replaced(self, text: str, spans: list[Span], held: int) -> str:
+    def _replaced(self, text: str, spans: Spans, held: int) -> str:
         """What goes on of the text up to `held`, with masks."""
         if self._is_plain(spans):
             return self._masked(spans, held)
@@ -114,7 +115,8 @@ class Scanner:
         rules, masks = self._rules.rules, self._rules.masks
         out: list[str] = []
         at = max(begin, self._covered)
-        for done, span in enumerate(spans, 1):
+        every = [*spans]
+        for done, span in enumerate(every, 1):
             start, of, end = span
             resume[of] = end
             is_new = start >= self._covered
@@ -122,7 +124,7 @@ class Scanner:
                 out.append(self._kept(at - begin, folding.down(start - begin)))
             if self._blocks(text, span, rules[of], is_new=is_new):
                 self.blocked = rules[of]
-                self._count(spans[:done])
+                self._count(Few(every[:done]))
                 return "".join(out)
             if is_new:
                 out.append(_NOTHING if self._is_json and not self._quoted else masks[of])
@@ -134,42 +136,32 @@ class Scanner:
             out.append(self._kept(at - begin, held - begin))
         return "".join(out)
 
-    def _is_plain(self, spans: list[Span]) -> bool:
+    def _is_plain(self, spans: Spans) -> bool:
         """Whether all of them are replaced, each where it stands."""
         if self._is_json or not self._folding.is_plain:
             return False
         blocking = self._rules.blocking
         return not blocking or blocking.isdisjoint(map(itemgetter(1), spans))
 
-    def _masked(self, spans: list[Span], held: int) -> str:
+    def _masked(self, spans: Spans, held: int) -> str:
         """The same where nothing blocks and places are the same in the text as it came: there may
         be hundreds of spans."""
-        text, masks = self._before + self._folding.came, self._rules.masks
-        out: list[str] = []
-        at = max(len(self._before), self._covered)
-        for start, of, end in spans:
-            if start >= at:
-                out.append(text[at:start])
-                out.append(masks[of])
-                at = end
-            else:
-                at = max(at, end)
-        out.append(text[at:held])
-        self._covered = at
-        if at > held:
+        text = self._before + self._folding.came
+        since = max(len(self._before), self._covered)
+        out, self._covered = spans.masked(text, since, held, self._rules.masks)
+        if self._covered > held:
             self._resume.update({of: end for _, of, end in spans})
         self._count(spans)
-        return "".join(out)
+        return out
 
     def _blocks(self, text: str, span: Span, rule: Rule, *, is_new: bool) -> bool:
         if self._is_json and rule.act is Act.REDACT:
             return not self._may_mask(text, span, is_new=is_new)
         return rule.act is Act.BLOCK
 
-    def _count(self, spans: list[Span]) -> None:
-        found = [of for _, of, _ in spans]
-        for of in set(found):
-            self.counts[self._rules.rules[of]] += found.count(of)
+    def _count(self, spans: Spans) -> None:
+        for of, count in spans.counts().items():
+            self.counts[self._rules.rules[of]] += count
 
     def _kept(self, start: int, end: int) -> str:
         """What came, between two places of it folded."""

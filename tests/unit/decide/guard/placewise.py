@@ -6,9 +6,9 @@ from functools import cache
 
 import numpy as np
 
-from inland.decide.guard.numbers import Number
 from inland.decide.guard.recognisers import RECOGNISERS, Recogniser
 from inland.decide.guard.signs import Runs, Signs
+from inland.decide.guard.spans import Span
 
 _NAMES = [*RECOGNISERS]
 
@@ -23,7 +23,7 @@ def _forms() -> list[tuple[int, re.Pattern[str]]]:
     ]
 
 
-def numbers_in(text: str, since: int = 0, before: int | None = None) -> list[Number]:
+def numbers_in(text: str, since: int = 0, before: int | None = None) -> list[Span]:
     """What `Numbers` finds, of all recognisers, each with a rule of its own."""
     some = {
         (start, -fits.end(), whose)
@@ -34,7 +34,7 @@ def numbers_in(text: str, since: int = 0, before: int | None = None) -> list[Num
         and not _goes_on(text, fits.end())
         and _is_true(RECOGNISERS[_NAMES[whose]], fits.group())
     }
-    found: list[Number] = []
+    found: list[Span] = []
     for start, end, whose in sorted(some):
         outer = found[-1] if found else None
         if outer is None or start >= outer[2] or (start, -end) == (outer[0], outer[2]):
