@@ -45,8 +45,9 @@ _SIGNS = {
     "t": _Sign("[1289A-D]", ANY),  # the check refuses the rest
     "c": _Sign("[2-68]", ONES["3"] | ONES["4"] | ONES["6"] | ONES["258"]),
     "n": _Sign("[1-9]", DIGIT),  # the check refuses 0
-    "s": _Sign("[12378]", ONES["0179"] | ONES["258"] | ONES["3"]),  # the check refuses 0, 5, 9
-    **{one: _Sign(one, traits) for ones, traits in ONES.items() for one in ones},
+    "s": _Sign("[12378]", DIGIT),  # the check refuses the rest
+    **{one: _Sign(one, ONES[one]) for one in "346"},
+    **{one: _Sign(one, DIGIT) for one in "78"},  # the check refuses the rest
 }
 #: What may separate two groups, as a pattern, and as how a sign may stand behind another.
 _GAPS = {" ": ("[ -]?", SPACED), ".": ("[ .-]?", DOTTED)}

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from inland.decide.guard.signs import LETTERS, Bytes, Mask, Runs
+from inland.decide.guard.signs import LETTERS, Bytes, Mask, Runs, Signs
 
 #: Networks of cards: the first and the last of a range of beginnings, and how long numbers are.
 _RANGES: tuple[tuple[str, str, range], ...] = (
@@ -87,4 +87,10 @@ def is_card(runs: Runs) -> Mask:
 
 def is_account(runs: Runs) -> Mask:
     """Whether a country of the registry has accounts that begin so and are so long."""
-    return _ACCOUNTS[runs.one(0) * np.uint16(_SIGNS) + runs.one(1)] == runs.length
+    return runs.of(runs.signs.once(_accounts), 0) == runs.length
+
+
+def _accounts(signs: Signs) -> Bytes:
+    """From each place on, how long an account would be."""
+    codes = signs.codes.astype(np.uint16)
+    return _ACCOUNTS[_SIGNS * codes[:-1] + codes[1:]]
