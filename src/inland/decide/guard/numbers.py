@@ -1,7 +1,7 @@
 """Numbers in a text: all recognisers asked at once about every place where one may begin.
 
-Nothing here is done once a candidate: what a form fits is checked by steps of a vector over every
-place, so a text of numbers that are almost right costs little more than another of its length.
+Nothing here is done once a candidate but a few steps of a vector, so a text of numbers that are
+almost right, or right, costs little more than another of its length.
 """
 
 from collections.abc import Iterable, Sequence
