@@ -3,6 +3,7 @@ that jumps. After each every law of the books holds, or the request failed clean
 """
 
 import argparse
+import errno
 import json
 import os
 import random
@@ -16,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 import httpx
 
@@ -128,12 +130,23 @@ def full_disk(f: Faulty) -> None:
 def _fill(home: Path, left_bytes: int) -> Path:
     filler = home.parent / "filler"
     with filler.open("wb") as file:
-        room = os.statvfs(home)
-        os.posix_fallocate(file.fileno(), 0, room.f_bavail * room.f_frsize - left_bytes)
+        until(lambda: _took(file, home, left_bytes), "others take room whenever it is measured")
         with suppress(OSError):  # what others freed or took meanwhile
             while left_bytes < 4096 and file.write(bytes(4096)):
                 file.flush()
     return filler
+
+
+def _took(file: BinaryIO, home: Path, left_bytes: int) -> bool:
+    """All room but so much; not where others took of it between two calls."""
+    room = os.statvfs(home)
+    try:
+        os.posix_fallocate(file.fileno(), 0, room.f_bavail * room.f_frsize - left_bytes)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        return False
+    return True
 
 
 def _change_refused(f: Faulty) -> None:
