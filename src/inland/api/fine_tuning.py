@@ -49,15 +49,15 @@ def _or_auto(number: dict[str, Any]) -> tuple[BeforeValidator, WithJsonSchema]:
 
 
 Epochs = Annotated[
-    Annotated[int, Field(strict=True, ge=1, le=1000)] | None,
+    Annotated[int, Field(ge=1, le=1000)] | None,
     *_or_auto({"type": "integer", "minimum": 1, "maximum": 1000}),
 ]
 BatchSize = Annotated[
-    Annotated[int, Field(strict=True, ge=1, le=4096)] | None,
+    Annotated[int, Field(ge=1, le=4096)] | None,
     *_or_auto({"type": "integer", "minimum": 1, "maximum": 4096}),
 ]
 Multiplier = Annotated[
-    Annotated[float, Field(strict=True, ge=1e-3, le=100, allow_inf_nan=False)] | None,
+    Annotated[float, Field(ge=1e-3, le=100, allow_inf_nan=False)] | None,
     *_or_auto({"type": "number", "minimum": 1e-3, "maximum": 100}),
 ]
 JobId = Annotated[str, InPath(max_length=128)]
@@ -94,7 +94,7 @@ class AddJob(Shape):
     hyperparameters: Hyperparameters | None = None
     method: SupervisedMethod | None = None
     suffix: str | None = Field(default=None, max_length=64)
-    seed: Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)] | None = None
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = None
     metadata: Metadata | None = None
     integrations: Annotated[list[Any], Field(max_length=0)] | None = None
 

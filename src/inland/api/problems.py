@@ -167,13 +167,16 @@ def _http(request: Request, error: Exception) -> JSONResponse:
 
 
 def _allowed(request: Request) -> set[str]:
-    """Every method that some route of the path takes; the framework names the first route's."""
-    matching = (
-        route.methods or ()
+    """Every method that its path takes, the framework names the first route's: `report` is no
+    contract's id, so of routes that match, those with a name in their place say nothing."""
+    matching = [
+        route
         for route in request.app.state.routes
         if route.matches(request.scope)[0] is not Match.NONE
-    )
-    return {method for methods in matching for method in methods}
+    ]
+    fewest = min(len(route.param_convertors) for route in matching)
+    closest = (route for route in matching if len(route.param_convertors) == fewest)
+    return {method for route in closest for method in route.methods or ()}
 
 
 def _unforeseen(request: Request, error: Exception) -> JSONResponse:

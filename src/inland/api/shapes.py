@@ -1,17 +1,41 @@
 """What callers send and are shown, as types: no field beyond those that are named."""
 
-from typing import Self
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
+from pydantic_core import CoreSchema
 
 from inland.domain.labels import Classification, Label, Purpose
 from inland.domain.places import Known, Place
 
+#: What JSON has of its own; pydantic would take "1" for one, and 0 for false.
+_OF_JSON = ("bool", "int", "float")
+
+
+def _be_strict(schema: Any) -> None:
+    if isinstance(schema, dict):
+        if schema.get("type") in _OF_JSON:
+            schema["strict"] = True
+        for part in schema.values():
+            _be_strict(part)
+    elif isinstance(schema, list | tuple):
+        for part in schema:
+            _be_strict(part)
+
 
 class Shape(BaseModel):
-    """A JSON object of `/factory/v1`."""
+    """A JSON object of `/factory/v1`: of each kind what JSON writes so, and nothing else."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @classmethod
+    def __get_pydantic_core_schema__(
+        cls, source: type[BaseModel], handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        """As pydantic makes it, but strict where it would take another kind."""
+        schema = handler(source)
+        _be_strict(schema)
+        return schema
 
 
 class PlaceView(Shape):
