@@ -148,7 +148,8 @@ class Round:
 
 
 def rounds(size: int, *, thorough: bool) -> list[list[Round]]:
-    """What is asked, at once within one list. The operator may end anything: it comes last."""
+    """What is asked, at once within one list. The operator may end anything: it comes last, with
+    what is allowed first, for schemathesis asks again about any asset that it was shown."""
     both, some = "coverage,fuzzing", "fuzzing"
     sizes = {"negative": size, "positive": 3 * size}
     everyone = [(role, mode) for role in GENTLE for mode in _MODES]
@@ -159,8 +160,11 @@ def rounds(size: int, *, thorough: bool) -> list[list[Round]]:
     waiting = everyone if thorough else [("member", "positive")]
     waiting += [("operator", "positive")]
     gentle += [Round(role, mode, some, max(5, size // 10), waits=True) for role, mode in waiting]
-    operator = [Round("operator", mode, both if thorough else some, sizes[mode]) for mode in _MODES]
-    return [gentle, operator[:1], operator[1:]]
+    allowed, forbidden = (
+        Round("operator", mode, both if thorough else some, sizes[mode])
+        for mode in reversed(_MODES)
+    )
+    return [gentle, [allowed], [forbidden]]
 
 
 def _few(role: str, mode: str, sizes: Mapping[str, int]) -> Round:
