@@ -341,6 +341,29 @@ def test_a_405_names_every_method_that_would_do(factory):
     assert got.headers["content-type"] == "application/problem+json"
 
 
+def test_a_405_names_no_method_of_a_path_that_has_a_name_in_its_place(factory):
+    got = factory.as_("operator").put("/factory/v1/contracts/report")
+    assert (got.status_code, got.headers["allow"]) == (405, "GET")
+    got = factory.as_("operator").put("/factory/v1/contracts/aaaaaaaaaaaaaaaa")
+    assert (got.status_code, got.headers["allow"]) == (405, "DELETE")
+
+
+@pytest.mark.parametrize(
+    ("path", "field", "wrong"),
+    [
+        ("/factory/v1/vault/check", "repair", 0),
+        ("/factory/v1/vault/check", "repair", "yes"),
+        ("/factory/v1/keys/aaaaaaaaaaaaaaaa/rotate", "overlap_s", False),
+        ("/factory/v1/keys/aaaaaaaaaaaaaaaa/rotate", "overlap_s", "60"),
+        ("/factory/v1/contracts", "weight", True),
+    ],
+)
+def test_one_kind_of_value_is_never_taken_for_another(factory, path, field, wrong):
+    got = factory.as_("operator").post(path, json={field: wrong})
+    assert got.status_code == 422
+    assert f"{field}: Input should be a valid" in got.json()["detail"]
+
+
 @pytest.mark.parametrize(
     "body",
     [
