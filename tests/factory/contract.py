@@ -66,9 +66,12 @@ NEVER = frozenset(
         "POST /v1/fine_tuning/jobs/{job}/cancel",
     }
 )
-#: What the stage had done before, and who asks again may meet at work still.
+#: What the stage had done before: who asks again may meet it at work still, or find that what it
+#: takes was erased by a tenant's admin, who may.
 STAGED = frozenset(
     {
+        "POST /factory/v1/jobs",
+        "POST /factory/v1/releases",
         "POST /factory/v1/deployments/{name}/measure",
         "POST /factory/v1/models/pull",
         "POST /v1/fine_tuning/jobs",
