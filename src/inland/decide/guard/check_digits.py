@@ -40,7 +40,8 @@ def divides(number: int, values: Values) -> Mask:
 
 
 def luhn(runs: Runs) -> Mask:
-    """ISO/IEC 7812-1: from the right, every second digit doubled. Of two to thirty-one digits."""
+    """ISO/IEC 7812-1: from the right, every second digit doubled. Of two to 28 digits:
+    more may come to over 255."""
     at = runs.length % 2
     parts = [runs.one(0)] if at else []
     for size, sums in runs.signs.once(_luhn_sums):
