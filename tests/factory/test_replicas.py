@@ -204,17 +204,23 @@ def test_a_drain_under_load_cuts_nobody_though_control_dies(
 
 def held_at_work(factory: Running, engine: int, replica: str, callers: Callers) -> bool:
     """Streams are asked for until some have begun, and the engine is stopped; whether one of them
-    is at it. If not, it is let go on."""
+    is at it: not ended, though whatever is at the other one has. If not, it is let go on."""
     first = callers.ask(2 * SLOTS, 240, stream=True)
     assert all(one.begun.wait(PATIENCE_S) for one in first)
     os.kill(engine, signal.SIGSTOP)
     time.sleep(2 * ASK_EVERY_S)  # what gateways tell is from then on
-    with factory.http() as http:
-        told = http.get("/metrics", headers={"authorization": f"Bearer {factory.operator_key}"})
-    if f'inland_replica_requests{{replica="{replica}"}}' in told.text:
+    until(lambda: not at_work(factory, f"{NAME}-0"), "what is asked of the other never ends")
+    if at_work(factory, replica) and not all(one.done() for one in callers.asked):
         return True
     os.kill(engine, signal.SIGCONT)
     return False
+
+
+def at_work(factory: Running, replica: str) -> bool:
+    """Whether a gateway says so."""
+    with factory.http() as http:
+        told = http.get("/metrics", headers={"authorization": f"Bearer {factory.operator_key}"})
+    return f'inland_replica_requests{{replica="{replica}"}}' in told.text
 
 
 def test_a_gateway_that_dies_holds_up_no_drain_and_the_others_callers_notice_nothing(
