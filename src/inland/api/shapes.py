@@ -13,6 +13,7 @@ _OF_JSON = ("bool", "int", "float")
 
 
 def _be_strict(schema: Any) -> None:
+    """In place, wherever it says a number or a truth value."""
     if isinstance(schema, dict):
         if schema.get("type") in _OF_JSON:
             schema["strict"] = True

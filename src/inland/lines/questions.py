@@ -42,15 +42,14 @@ def asked_together(
     """What each call comes to, in order, `AT_ONCE` of them at any time: one that takes long keeps
     none waiting behind it. Raises what the first does that fails, and Ended; the rest are not
     made then."""
-    with ThreadPoolExecutor(AT_ONCE, what) as pool:
-        waiting = [pool.submit(one) for one in calls]
-        answers: list[Answered] = []
-        try:
-            for one in waiting:
-                doing.go_on()
-                doing.progress(len(answers), len(calls), what)
-                answers.append(one.result())
-        finally:
-            pool.shutdown(cancel_futures=True)
+    pool = ThreadPoolExecutor(AT_ONCE, what)
+    answers: list[Answered] = []
+    try:
+        for one in [pool.submit(call) for call in calls]:
+            doing.go_on()
+            doing.progress(len(answers), len(calls), what)
+            answers.append(one.result())
+    finally:
+        pool.shutdown(cancel_futures=True)
     doing.progress(len(answers), len(calls), what)
     return answers

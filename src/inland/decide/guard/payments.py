@@ -53,10 +53,10 @@ IBAN_LENGTHS: dict[str, int] = {
     )
     for country in countries.split()
 }
-
-
 #: The least digits that a card has: a bit for each length from there on.
 _LEAST_DIGITS = 12
+#: Letters and digits: how many signs there are.
+_SIGNS = 10 + len(LETTERS)
 
 
 def _lengths_of_cards() -> Bytes:
@@ -76,7 +76,6 @@ def _lengths_of_accounts() -> Bytes:
     return lengths
 
 
-_SIGNS = 10 + len(LETTERS)
 _CARDS, _ACCOUNTS = _lengths_of_cards(), _lengths_of_accounts()
 
 
