@@ -195,6 +195,7 @@ def _targets(text: bytes) -> dict[str, Wire]:
     path = b"/v1/chat/completions"
     lines = {
         "CONNECT": b"CONNECT example.org:443 HTTP/1.1",
+        "CONNECT to a path": b"CONNECT %b HTTP/1.1" % path,
         "absolute": b"POST http://x%b HTTP/1.1" % path,
         "asterisk": b"OPTIONS * HTTP/1.1",
         "with a blank": b"POST %b x HTTP/1.1" % path,

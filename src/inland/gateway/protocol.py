@@ -229,7 +229,9 @@ class Connection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         parser = self._parser
         method = parser.get_method()
-        if parser.should_upgrade() and method != b"CONNECT":
+        if method == b"CONNECT":  # which no parser lets go on as a request
+            raise bad_request("CONNECT asks for a tunnel, and this is no proxy.")
+        if parser.should_upgrade():
             self._upgrading = True
             return
         self._in_head = False
