@@ -27,13 +27,13 @@ class Questions:
         """Raises what `Tokens.ask` does, Busy once patience is at its end, and Ended."""
         run, until_s = doing.run, self.clock.monotonic() + PATIENCE_S
         while True:
+            doing.go_on()
             try:
                 return self.tokens.ask(self.keys.text(run.id, run.tenant, run.line), asked)
             except Busy as busy:
                 if self.clock.monotonic() >= until_s:
                     raise
                 self.clock.sleep(min(max(busy.retry_after_s, 1), _PAUSE_S))
-                doing.go_on()
 
 
 def asked_together(

@@ -10,7 +10,7 @@ from threading import Lock
 
 from inland.domain.api_keys import ID_RANDOM_BYTES, SECRET_RANDOM_BYTES, new_api_key
 from inland.domain.errors import Conflict
-from inland.domain.lines import Line
+from inland.domain.lines import Line, RunState
 from inland.domain.plant import Key, Role
 from inland.domain.releases import candidate_name
 from inland.lines.lines import kept_line
@@ -41,7 +41,7 @@ class RunKeys:
 
     def text(self, run: str, tenant: str, line: str) -> str:
         """A key that every gateway takes by now, which `run` acts with. Raises Conflict where
-        somebody revoked it."""
+        somebody revoked it, or the run is over."""
         return self._of(run, tenant, line).text
 
     def id(self, run: str, tenant: str, line: str) -> str:
@@ -90,6 +90,7 @@ class RunKeys:
     def _renewed(self, run: str, tenant: str, line: str, now_s: int) -> _Held:
         entropy = self._changes.entropy
         with self._changes.change(f"run {run}") as change:
+            _demand_going(change, run)
             kept = kept_line(change.lines, tenant, line)
             known = _known(change, kept.key)
             first = base64.b32decode(kept.key.upper()) if known else entropy(ID_RANDOM_BYTES)
@@ -114,6 +115,12 @@ class RunKeys:
             change.book(what, key.id, role=key.role.value, models=models, expires=until_s, **facts)
         self._changes.wait_in_force(change.version)
         return _Held(run, made.id, made.text, until_s)
+
+
+def _demand_going(change: Change, run: str) -> None:
+    found = change.lines.run(run)
+    if found is None or found.state is not RunState.RUNNING:
+        raise Conflict(f"run {run}", "it is over")
 
 
 def _models(line: Line, run: str) -> tuple[str, ...]:

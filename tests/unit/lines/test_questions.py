@@ -3,14 +3,16 @@
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from inland.domain.errors import NotFound
-from inland.lines.questions import AT_ONCE, asked_together
+from inland.lines.questions import AT_ONCE, Questions, asked_together
 from inland.lines.steps.step import Doing, Ended
-from inland.ports.tokens import Answered
+from inland.ports.tokens import Answered, Asked
 from tests.patience import PATIENCE_S
+from tests.unit.lines.world import LineWorld
 
 COUNT = 3 * AT_ONCE
 
@@ -87,3 +89,19 @@ def test_behind_one_that_fails_or_an_end_no_more_are_asked() -> None:
     with pytest.raises(Ended):
         asked_together(_doing(go_on=end), "orders", [other] * 1000)
     assert len(asked) < 1000
+
+
+def test_nothing_is_asked_for_a_run_that_is_to_stop(world: LineWorld) -> None:
+    world.add_suite()
+    world.declare()
+    run = world.start()
+
+    def end() -> None:
+        raise Ended
+
+    questions = Questions(world.tokens, world.room.worker._keys, world.plant.clock)
+    doing = replace(_doing(go_on=end), run=run)
+    with pytest.raises(Ended):
+        questions.answered(doing, Asked("smollm2", (("user", "Ping?"),), 8))
+    assert world.tokens.asked == []
+    assert not world.room.worker._keys.holds()

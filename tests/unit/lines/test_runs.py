@@ -168,6 +168,21 @@ def test_a_run_acts_with_a_key_of_its_line_that_ends_with_it(ready):
     assert "revoked" in refused.why
 
 
+def test_a_run_that_is_over_gets_no_key(ready):
+    run, keys = ready.start(), ready.room.worker._keys
+    first = keys.text(run.id, "acme", "nightly")
+    ready.room.runs.cancel(ready.member, "acme", run.id)
+    keys.end_others(())
+    (ended,) = ready.said("key.end")
+    with pytest.raises(Conflict, match="it is over"):
+        keys.text(run.id, "acme", "nightly")
+    assert ready.said("key.renew") == []
+    ready.room.runs.resume(ready.member, "acme", run.id)
+    again = keys.text(run.id, "acme", "nightly")
+    assert again != first
+    assert [one["subject"] for one in ready.said("key.renew")] == [ended["subject"]]
+
+
 def test_a_busy_gateway_is_asked_again(ready):
     ready.tokens.busy = 3
     assert ready.ended(ready.start()).state is RunState.DONE
