@@ -27,16 +27,10 @@ _AGAIN = frozenset({408, 425, 429, 503})
 _FAILED, _ATTEMPTS = frozenset({500, 502, 504}), 3
 #: The longest pause before a request is asked again, in seconds.
 _PAUSE_S = 5
-#: A gateway's words for a key, or its tenant, that may ask nothing at all.
-_CLOSED = frozenset(
-    {
-        "invalid_api_key",
-        "revoked_api_key",
-        "expired_api_key",
-        "tenant_suspended",
-        "keys_withdrawn",
-    }
-)
+#: A gateway's words for a key that another may have taken the place of since it was sent.
+_OUTDATED = frozenset({"invalid_api_key", "expired_api_key"})
+#: Its words for a key, or its tenant, that may ask nothing at all.
+_CLOSED = _OUTDATED | {"revoked_api_key", "tenant_suspended", "keys_withdrawn"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +100,9 @@ class Asking:
             except Busy as busy:
                 self._rest(busy.retry_after_s, go_on)
                 continue
-            if passed.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-                self._refuse_closed(batch, passed)
+            if self._is_outdated(batch, key, passed):
+                go_on()
+                continue
             failures += passed.status in _FAILED
             again = passed.status in _FAILED and failures < _ATTEMPTS
             if not again and passed.status not in _AGAIN:
@@ -118,16 +113,22 @@ class Asking:
         self._changes.clock.sleep(min(max(seconds, 1), _PAUSE_S))
         go_on()
 
-    def _refuse_closed(self, batch: Batch, passed: Passed) -> None:
-        """Raises Conflict where no request of the batch would be let in."""
+    def _is_outdated(self, batch: Batch, key: str, passed: Passed) -> bool:
+        """Whether it is to be asked again with the key that took the place of the one sent. Raises
+        Conflict where no request of the batch would be let in."""
+        if passed.status not in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+            return False
         try:
             error = msgspec.json.decode(passed.body)["error"]
             code, why = str(error["code"]), str(error["message"])
         except (msgspec.DecodeError, KeyError, TypeError):
-            return
-        if code in _CLOSED:
-            self._keys.drop(batch)
+            return False
+        if code not in _CLOSED:
+            return False
+        was_newest = self._keys.drop(batch, key)
+        if was_newest or code not in _OUTDATED:
             raise Conflict(f"batch {batch.id}", why)
+        return True
 
     def _keep(self, batch: Batch, line: Line, passed: Passed) -> None:
         response = {

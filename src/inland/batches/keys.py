@@ -5,7 +5,6 @@ new life of control gives it another.
 """
 
 import base64
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from threading import Lock
 
@@ -44,10 +43,12 @@ class BatchKeys:
         """A key that every gateway takes by now. Raises Conflict where somebody revoked it."""
         return self._good(batch).text
 
-    def end(self, batch: Batch, others: Iterable[Batch]) -> None:
-        """It opens nothing any more, where none of `others` acts with it."""
-        with self._lock:
-            if any(one.tenant == batch.tenant for one in others):
+    def end(self, batch: Batch) -> None:
+        """It opens nothing any more, where no batch that is under way acts with it."""
+        with self._lock:  # who has the key by now was under way before
+            with self._changes.store.read() as transaction:
+                under_way = transaction.batches.under_way()
+            if any(one.tenant == batch.tenant for one in under_way):
                 return
             held = self._held.pop(batch.tenant, None)
             if held is None:
@@ -58,10 +59,15 @@ class BatchKeys:
                     change.state.put_key(replace(key, expires_unix_s=change.unix_s))
                     change.book("key.end", key.id, tenant=batch.tenant, batch=batch.id)
 
-    def drop(self, batch: Batch) -> None:
-        """It is no good any more: whoever needs one gets another."""
+    def drop(self, batch: Batch, text: str) -> bool:
+        """This one is no good any more: whoever needs one gets another. Whether it was the newest:
+        one that is being made is waited for."""
         with self._lock:
-            self._held.pop(batch.tenant, None)
+            held = self._held.get(batch.tenant)
+            was_newest = held is not None and held.text == text
+            if was_newest:
+                del self._held[batch.tenant]
+            return was_newest
 
     def _good(self, batch: Batch) -> _Held:
         with self._lock:

@@ -245,5 +245,4 @@ class Worker:
             if found is None or found.state is not batch.state:
                 raise _Ended
             book_end(transaction, book, moved(batch, state, self._changes), why)
-            others = [one for one in transaction.batches.under_way() if one.id != batch.id]
-        self._keys.end(batch, others)
+        self._keys.end(batch)

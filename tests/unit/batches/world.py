@@ -11,6 +11,9 @@ from typing import Any
 from inland.batches.batches import NewBatch
 from inland.batches.room import BatchRoom, batch_room
 from inland.domain.batches import BATCH_LIFE, Batch
+from inland.domain.snapshot import Snapshot
+from inland.gateway.errors import Refused
+from inland.gateway.keys import prove
 from inland.plant.files import NewFile, file_id
 from inland.ports.tokens import Passed
 from tests.unit.lines.world import LineWorld
@@ -35,7 +38,8 @@ def file_of(lines: list[dict[str, Any]]) -> bytes:
 @dataclass
 class ToyPassing:
     """Answers what is asked. `statuses`: by question, what comes before a 200; `held`: questions
-    that are not answered before `gate` is set."""
+    that are not answered before `gate` is set; `meanwhile`: by question, what happens once before a
+    gateway with `snapshot` looks at the key."""
 
     statuses: dict[str, list[int]] = field(default_factory=dict)
     code: str = "queue_full"
@@ -43,6 +47,8 @@ class ToyPassing:
     keys: set[str] = field(default_factory=set)
     held: set[str] = field(default_factory=set)
     gate: Event = field(default_factory=Event)
+    meanwhile: dict[str, Callable[[], object]] = field(default_factory=dict)
+    snapshot: Callable[[], Snapshot] | None = None
     lock: Lock = field(default_factory=Lock)
 
     def pass_on(self, key: str, path: str, body: bytes) -> Passed:
@@ -50,6 +56,12 @@ class ToyPassing:
         question = json.loads(body)["messages"][0]["content"]
         if question in self.held:
             assert self.gate.wait(60)
+        self.meanwhile.pop(question, lambda: None)()
+        if self.snapshot is not None:
+            try:
+                prove(self.snapshot(), f"Bearer {key}".encode())
+            except Refused as refused:
+                return Passed(refused.status, refused.body(), "", 1)
         with self.lock:
             self.asked.append(question)
             self.keys.add(key)
