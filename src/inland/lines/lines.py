@@ -45,13 +45,15 @@ class Lines:
             return self.put(transaction, book, kept)
 
     def put(self, transaction: Transaction, book: Book, kept: KeptLine) -> KeptLine:
-        """As `add`, in a transaction of somebody else's: paused where the one before it was."""
+        """As `add`, in a transaction of somebody else's: paused where the one before it was, and
+        with its key, unless that was revoked."""
         tenant, line = kept.tenant, kept.line
         before = transaction.lines.line(tenant, line.name)
         if before is None and not line.once:
             there = sum(not one.line.once for one in transaction.lines.lines(tenant))
             refuse_beyond(self._most, there, "lines_per_tenant")
-        kept = replace(kept, paused=before is not None and before.paused)
+        if before is not None:
+            kept = replace(kept, paused=before.paused, key=_key_left(transaction, before))
         transaction.lines.put_line(kept)
         book(
             "line.add",
@@ -74,6 +76,11 @@ class Lines:
                 transaction.lines.put_line(kept)
                 book("line.pause" if paused else "line.go-on", name, tenant=tenant)
         return kept
+
+
+def _key_left(transaction: Transaction, kept: KeptLine) -> str:
+    key = transaction.state.key(kept.key) if kept.key else None
+    return "" if key is None or key.revoked else key.id
 
 
 def kept_line(tables: LineTables, tenant: str, name: str) -> KeptLine:

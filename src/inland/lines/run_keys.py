@@ -1,6 +1,6 @@
-"""The API key that runs of a line act with: of the line's tenant, for what the line is about alone
-(its base, what it releases, and the run's own candidate), and never for longer than an hour. Its
-secret is in memory only; a new life of control gives it another.
+"""The API key that runs of a line act with: of the line's tenant, for what the line was about alone
+when the run began (its base, what it releases, and the run's own candidate), and never for longer
+than an hour. Its secret is in memory only; a new life of control gives it another.
 """
 
 import base64
@@ -8,9 +8,10 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from threading import Lock
 
+from inland.decide.lines.line_file import line_of
 from inland.domain.api_keys import ID_RANDOM_BYTES, SECRET_RANDOM_BYTES, new_api_key
 from inland.domain.errors import Conflict
-from inland.domain.lines import Line, RunState
+from inland.domain.lines import Line, Run, RunState
 from inland.domain.plant import Key, Role
 from inland.domain.releases import candidate_name
 from inland.lines.lines import kept_line
@@ -65,8 +66,7 @@ class RunKeys:
                 return
             del self._held[tenant, line]
             with self._changes.change(f"run {run}") as change:
-                kept = change.lines.line(tenant, line)
-                key = None if kept is None else change.state.key(kept.key)
+                key = change.state.key(held.id)
                 if key is not None and not key.revoked:
                     ended = replace(key, expires_unix_s=change.unix_s)
                     change.state.put_key(ended)
@@ -90,7 +90,7 @@ class RunKeys:
     def _renewed(self, run: str, tenant: str, line: str, now_s: int) -> _Held:
         entropy = self._changes.entropy
         with self._changes.change(f"run {run}") as change:
-            _demand_going(change, run)
+            began = _going(change, run)
             kept = kept_line(change.lines, tenant, line)
             known = _known(change, kept.key)
             first = base64.b32decode(kept.key.upper()) if known else entropy(ID_RANDOM_BYTES)
@@ -103,7 +103,7 @@ class RunKeys:
                 tenant=tenant,
                 role=Role.MEMBER,
                 secret_sha256=made.secret_sha256,
-                models=_models(kept.line, run),
+                models=_models(line_of(began.text), run),
                 expires_unix_s=until_s,
                 created_unix_s=now_s,
             )
@@ -117,10 +117,12 @@ class RunKeys:
         return _Held(run, made.id, made.text, until_s)
 
 
-def _demand_going(change: Change, run: str) -> None:
+def _going(change: Change, run: str) -> Run:
+    """Raises Conflict for one that is over."""
     found = change.lines.run(run)
     if found is None or found.state is not RunState.RUNNING:
         raise Conflict(f"run {run}", "it is over")
+    return found
 
 
 def _models(line: Line, run: str) -> tuple[str, ...]:

@@ -165,7 +165,7 @@ class Candidates:
                     give_up(change, now, LEFT)
 
     def _under_key(self, found: Release, key: str) -> Release:
-        """A line that is declared anew has another key."""
+        """A line that is declared anew has another key, where its own was revoked."""
         if found.key == key or found.state is ReleaseState.PROPOSED:
             return found
         with self._changes.change(f"run {found.run}") as change:

@@ -16,6 +16,7 @@ from inland.domain.labels import Purpose
 from inland.domain.lines import Run, RunState, StepKind, StepState
 from inland.domain.plant import Replica, ReplicaState
 from inland.domain.releases import ReleaseState, candidate_name
+from inland.lines.run_keys import LASTS_S
 from inland.lines.steps.step import Doing, Outcome
 from inland.plant.release_moves import retire
 from inland.ports.tokens import Answered, Asked
@@ -175,6 +176,24 @@ def test_what_is_trained_is_tried_out_gated_released_and_live(factory):
         if one.get("subject") == run.id and one["what"].startswith("release.")
     ]
     assert states == ["candidate", "on-trial", "proposed", "approved", "live"]
+
+
+def test_a_run_keeps_the_key_it_began_with_though_its_line_is_declared_anew(factory):
+    world = factory.world
+    world.declare(GATED)
+    run, keys = world.start(), world.room.worker._keys
+    keys.text(run.id, "acme", "nightly")
+    added = world.said("key.add")[-1]
+    world.declare(LINE.replace('base = "smollm2"', 'base = "another"'))
+    factory.plant.clock.sleep(LASTS_S)
+    keys.text(run.id, "acme", "nightly")
+    (renewed,) = world.said("key.renew")
+    assert renewed["subject"] == added["subject"]
+    wanted = ["smollm2", "notes", candidate_name("nightly", run.id)]
+    assert added["details"]["models"] == renewed["details"]["models"] == wanted
+    world.declare(GATED)
+    keys.end(run.id, "acme", "nightly")
+    assert [one["subject"] for one in world.said("key.end")] == [added["subject"]]
 
 
 def test_the_next_one_is_compared_with_what_serves_and_goes_out_in_steps(factory):

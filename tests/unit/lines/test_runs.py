@@ -166,6 +166,10 @@ def test_a_run_acts_with_a_key_of_its_line_that_ends_with_it(ready):
     refused = ready.ended(ready.start())
     assert refused.state is RunState.FAILED
     assert "revoked" in refused.why
+    ready.declare()
+    ready.room.runs.resume(ready.member, "acme", refused.id)
+    assert ready.ended(refused).state is RunState.DONE
+    assert ready.said("key.add")[-1]["subject"] != key.id
 
 
 def test_a_run_that_is_over_gets_no_key(ready):
