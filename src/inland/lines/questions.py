@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from inland.domain.errors import Busy
+from inland.domain.errors import Busy, Conflict
 from inland.lines.run_keys import RunKeys
 from inland.lines.steps.step import Doing
 from inland.ports.clock import Clock
@@ -24,7 +24,8 @@ class Questions:
     clock: Clock
 
     def answered(self, doing: Doing, asked: Asked) -> Answered:
-        """Raises what `Tokens.ask` does, Busy once patience is at its end, and Ended."""
+        """Raises what `Tokens.ask` does, Conflict for Busy once patience is at its end, and
+        Ended."""
         run, until_s = doing.run, self.clock.monotonic() + PATIENCE_S
         while True:
             doing.go_on()
@@ -32,7 +33,7 @@ class Questions:
                 return self.tokens.ask(self.keys.text(run.id, run.tenant, run.line), asked)
             except Busy as busy:
                 if self.clock.monotonic() >= until_s:
-                    raise
+                    raise Conflict(f"asking {asked.model}", busy.why) from None
                 self.clock.sleep(min(max(busy.retry_after_s, 1), _PAUSE_S))
 
 

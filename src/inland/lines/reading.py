@@ -6,8 +6,8 @@ jobs are.
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from threading import Event, Lock
 from typing import Any
@@ -24,6 +24,8 @@ from inland.ports.plaintext import Memory, Plaintext
 
 #: What is kept of what a program says, how long it may take, and then to end by itself.
 OUTPUT_BYTES, SECONDS, GRACE_S = 64 << 20, 1800, 1
+#: Programs that may be killed one after another before what they read is given up.
+ATTEMPTS = 3
 #: How long an end waits for a program that is just being begun, in seconds.
 _RELEASE_S = 30.0
 
@@ -90,7 +92,7 @@ class Readers:
         more: Mapping[str, bytes] | None = None,
     ) -> Any:
         """What the program, begun with `words`, says of the assets: `asset:ID` among the words is
-        where one lies, `asset:NAME` where some of `more` does.
+        where one lies, `asset:NAME` where some of `more` does. One that is killed is begun again.
 
         Raises Denied, NotFound, Conflict, Busy, and what the vault does; BadInput for what the
         program could not take.
@@ -103,7 +105,13 @@ class Readers:
                 files[name] = self._memory.hold(len(data), [data])
                 held.callback(files[name].close)
             spec = JobSpec(run, command, self._program.readable, *bounds)
-            return _said(self.work(tenant, uses, spec, files))
+            with self._reading(spec, tenant, uses) as reading:
+                end = self._ended(reading, spec, files, None)
+                left = ATTEMPTS - 1
+                while end.killed and left and not reading.ending:
+                    end = self._ended(reading, spec, files, None)
+                    left -= 1
+            return _said(end)
 
     def work(
         self,
@@ -118,23 +126,8 @@ class Readers:
 
         Raises what `read` does, and what `hear` does; Conflict where it was ended, which says why.
         """
-        if self._cells.isolation == "none":
-            why = "this kernel cannot shut in what reads a tenant's data: see inland doctor"
-            raise Conflict("the run", why)
-        reading = _Reading(spec.job, tenant, uses)
-        with self._lock:
-            self._readings.append(reading)
-        try:
-            end = self._ended(reading, spec, more, hear)
-        except InlandError:
-            _demand_going(reading)  # which says more than what came of its end
-            raise
-        finally:
-            reading.released.set()
-            with self._lock:
-                self._readings.remove(reading)
-        _demand_going(reading)
-        return end
+        with self._reading(spec, tenant, uses) as reading:
+            return self._ended(reading, spec, more, hear)
 
     def end_those_denied(self) -> None:
         """As `holders.Working` says."""
@@ -154,6 +147,26 @@ class Readers:
             held = [one for one in self._readings if one.run == run]
         for reading in held:
             self._end(reading, why)
+
+    @contextmanager
+    def _reading(self, spec: JobSpec, tenant: str, uses: Sequence[Use]) -> Iterator[_Reading]:
+        """It can be ended from here to the end of the block, which raises Conflict where it was."""
+        if self._cells.isolation == "none":
+            why = "this kernel cannot shut in what reads a tenant's data: see inland doctor"
+            raise Conflict("the run", why)
+        reading = _Reading(spec.job, tenant, uses)
+        with self._lock:
+            self._readings.append(reading)
+        try:
+            yield reading
+        except InlandError:
+            _demand_going(reading)  # which says more than what came of its end
+            raise
+        finally:
+            reading.released.set()
+            with self._lock:
+                self._readings.remove(reading)
+        _demand_going(reading)
 
     def _ended(
         self, reading: _Reading, spec: JobSpec, more: Mapping[str, Plaintext], hear: Hear | None

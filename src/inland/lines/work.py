@@ -13,7 +13,7 @@ from threading import Event, Lock
 from inland.decide.lines.line_file import line_of
 from inland.decide.lines.planning import Do, Over, digest_of, next_move
 from inland.domain.assets import AssetState
-from inland.domain.errors import BadInput, InlandError
+from inland.domain.errors import BadInput, Busy, InlandError
 from inland.domain.lines import Line, Run, RunState, Step, StepKind, StepState
 from inland.lines.refusals import statement_in
 from inland.lines.run_keys import RunKeys
@@ -28,6 +28,7 @@ _REST_S = 5.0
 #: Pause between two looks at what a run waits for, in seconds.
 LOOK_S = 0.5
 _WHY_CHARS = 2000
+_LATER = "tried again soon"
 _OWN_FAULT = "a fault of control's own; see its log"
 _log = logging.getLogger("inland.lines")
 
@@ -189,6 +190,11 @@ class Worker:
         doing = Doing(run, line, steps, lambda text: self._say(run, step, text), progress, going)
         try:
             done = self._kinds[step.kind](doing)
+        except Busy as busy:  # for want of memory, say: it passes
+            going()
+            self._note_wait(run, step, Waiting(_LATER, busy.why))
+            self._rest(run, busy.retry_after_s)
+            return False
         except (InlandError, OSError) as error:
             if work.ending:
                 raise Ended from None

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
@@ -91,13 +91,26 @@ class TrainingCell(ToyCell):
         return JobEnd(0, "", bytearray(), 0)
 
 
+class KilledCell(ToyCell):
+    """What somebody kills, who does `before` first."""
+
+    def __init__(self, before: Callable[[], None] = lambda: None) -> None:
+        super().__init__({})
+        self._before = before
+
+    def wait(self, hear: Hear | None = None) -> JobEnd:
+        self._before()
+        return JobEnd(-9, "", bytearray(b"half of it"), 10, killed=True)
+
+
 class _Killed(Exception):
     """The end of a process, in the middle of what it does."""
 
 
 class ReadingCells:
-    """What reads assets, in this process. `held`: whether it goes on only once it is ended. `dies`,
-    `waits`: what becomes of the trainers that are begun next."""
+    """What reads assets, in this process. `held`: whether it goes on only once it is ended.
+    `killed`: what is begun next instead. `dies`, `waits`: what becomes of the trainers that are
+    begun next."""
 
     isolation = "namespaces"
 
@@ -105,6 +118,7 @@ class ReadingCells:
         self.begun: list[tuple[str, ToyCell]] = []
         self.trainers: list[TrainingCell] = []
         self.held = False
+        self.killed: list[ToyCell] = []
         self.dies: list[int] = []
         self.waits = 0
 
@@ -115,9 +129,10 @@ class ReadingCells:
             return self.trainers[-1]
         paths = {f"{ASSET}{name}": f"/proc/self/fd/{file.fd}" for name, file in files.items()}
         words = [paths.get(word, word) for word in spec.command[1:]]
-        cell = ToyCell({})
+        is_killed = bool(self.killed)
+        cell = self.killed.pop(0) if is_killed else ToyCell({})
         self.begun.append((words[0], cell))
-        if not self.held:
+        if not self.held and not is_killed:
             cell.finish(0, said(words).encode() + b"\n")
         return cell
 
