@@ -73,12 +73,16 @@ class Desk:
     def __init__(self) -> None:
         self.receiving_bytes = 0
         self.asked: list[tuple[bytes, bytes, list, bytes]] = []
+        self.later: list[Callable[[], None]] = []
 
     def peer(self, transport: Transport) -> Peer:
         return Peer(b"", is_proxy=False, scheme=b"http", local="")
 
     def admit(self, headers: list[tuple[bytes, bytes]], peer: Peer) -> bytes:
         return b""
+
+    def soon(self, call: Callable[[], None]) -> None:
+        self.later.append(call)
 
     def opened(self, connection: Connection) -> None: ...
 
@@ -126,6 +130,8 @@ def _answered(reads: list[bytes]) -> tuple[list, list[bytes], bool]:
     connection.connection_made(transport)
     for read in reads:
         connection.data_received(read)
+        while desk.later:
+            desk.later.pop()()
     connection.sweep(1e9)  # time is up: who has not sent all is told, or cut
     # Which of two reasons is told, and whether to go on, may depend on the reads; no status does.
     statuses = [one for one in _STATUS.findall(transport.written) if one != _CONTINUE]

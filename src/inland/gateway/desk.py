@@ -116,17 +116,26 @@ class Desk:
     def closed(self, connection: Connection) -> None:
         self.connections.closed(connection)
 
+    def soon(self, call: Callable[[], None]) -> None:
+        """Call it once others have had their turn."""
+        asyncio.get_running_loop().call_soon(call)
+
     # -- requests
 
     def before_body(self, incoming: Incoming, length: int | None) -> None:
-        """A stranger's large body is not read. Raises Refused."""
+        """What is refused whatever follows, and a stranger's, is not read. Raises Refused."""
         if self.receiving_bytes + (length or 0) > self.limits.bodies_bytes:
             raise too_many_bodies()
         path = path_of(incoming)
         route = ROUTES.get(path)
-        if route is not None and incoming.method == b"POST":
-            self._key(self._in_force(), incoming, route.name)
-        elif _is_relayed(path) and self._caller(incoming) == turns.STRANGERS:
+        if route is not None or _is_of_models(path):
+            method, name = (b"GET", "models") if route is None else (b"POST", route.name)
+            if incoming.method != method:
+                raise not_allowed(method.decode())
+            self._key(self._in_force(), incoming, name)
+        elif not _is_relayed(path):
+            raise no_such_path()
+        elif self._caller(incoming) == turns.STRANGERS:
             raise self._doorway.failed(incoming.source, unknown_key())
 
     def handle(self, incoming: Incoming, exchange: Exchange) -> None:
@@ -147,7 +156,7 @@ class Desk:
         """What is no bare path of the token path."""
         if (route := ROUTES.get(path)) is not None:
             self._ask(route, incoming, exchange)
-        elif path == models.LIST or path.startswith(models.ONE):
+        elif _is_of_models(path):
             self._models(incoming, exchange, path)
         elif not _is_relayed(path):
             exchange.refuse(no_such_path())
@@ -442,6 +451,10 @@ def _fitted(work: Work, deployment: Deployment) -> Work:
     if work.answer_tokens is None:
         return work
     return replace(work, answer_tokens=min(work.answer_tokens, deployment.context))
+
+
+def _is_of_models(path: bytes) -> bool:
+    return path == models.LIST or path.startswith(models.ONE)
 
 
 def _is_relayed(path: bytes) -> bool:

@@ -1,16 +1,15 @@
 """HTTP/1.1 on one connection: parsed within limits, answered in order, closed so it is noticed.
 
-Nothing here knows what a request means; `Desk` does.
+Nothing here knows what a request means; its desk does (`reception.Desk`).
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol, cast
+from typing import cast
 
 import httptools
 
-from inland.domain.limits import Limits
 from inland.gateway.dialect.routes import body_too_large
 from inland.gateway.errors import (
     INVALID,
@@ -21,6 +20,7 @@ from inland.gateway.errors import (
 )
 from inland.gateway.exchange import Exchange, Incoming
 from inland.gateway.head import Head
+from inland.gateway.reception import Desk
 from inland.gateway.sources import Peer
 from inland.gateway.verbatim import LENGTH_DIGITS, Verbatim, verbatim
 
@@ -28,41 +28,14 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _FOREVER = float("inf")
 #: Of one read, how much is parsed before what waits is looked at: it may hold many small requests.
 _SLICE_BYTES = 8 << 10
+#: Requests of one caller that are handed over before others have their turn.
+_IN_A_ROW = 64
 #: What may lead to none of the parser's calls: line ends, chunk sizes and their extensions.
 _FRAMING_BYTES = 64 << 10
 #: Headers of an upgrade that is not made; without them the request is an ordinary one.
 _UPGRADE = frozenset({b"connection", b"http2-settings", b"upgrade"})
 #: Bodies up to this are read before the key is looked at: they cost less than looking twice.
 _SMALL_BYTES = 16 << 10
-
-
-class Desk(Protocol):
-    """What takes requests in."""
-
-    limits: Limits
-    receiving_bytes: int  # of all bodies being received
-    #: Monotonic seconds as of the last beat: near enough for limits of seconds.
-    about_now: float
-
-    def peer(self, transport: asyncio.BaseTransport) -> Peer:
-        """Who is at its other end."""
-        ...
-
-    def opened(self, connection: "Connection") -> None: ...
-
-    def closed(self, connection: "Connection") -> None: ...
-
-    def admit(self, headers: list[tuple[bytes, bytes]], peer: Peer) -> bytes:
-        """The source of a request, before anything else is done with it. Raises Refused."""
-        ...
-
-    def before_body(self, incoming: Incoming, length: int | None) -> None:
-        """Judge a head before its body is read. Raises Refused."""
-        ...
-
-    def handle(self, incoming: Incoming, exchange: Exchange) -> None:
-        """Answer it, now or later."""
-        ...
 
 
 class Connection(asyncio.Protocol):
@@ -84,6 +57,7 @@ class Connection(asyncio.Protocol):
         self._exchange: Exchange | None = None
         self._transport: asyncio.Transport | None = None
         self._lingering = self._advancing = self._reading_paused = self._ended_message = False
+        self._goes_on_soon = self._owes_continue = False
         self._unread: bytes | memoryview = b""
         self._linger_bytes = 0
         self._linger_until = _FOREVER
@@ -99,7 +73,7 @@ class Connection(asyncio.Protocol):
         self._begun = self._upgrading = False
         self._target = b""
         self._headers: list[tuple[bytes, bytes]] = []
-        self._raw_bytes = self._body_bytes = 0
+        self._raw_bytes = self._silent_bytes = self._body_bytes = 0
         self._body: bytes | bytearray = b""
         self._incoming: Incoming | None = None
 
@@ -118,7 +92,9 @@ class Connection(asyncio.Protocol):
         self._transport = None
         self._let_go_of_body()
         self._waiting.clear()
-        self._unread = b""
+        self._unread = self._half = b""
+        self._head = self._verbatim = None
+        del self._parser  # it knows this one: neither would go by itself
         exchange, self._exchange = self._exchange, None
         self._desk.closed(self)
         if exchange is not None and exchange.owner is not None:
@@ -133,8 +109,8 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         self.writing_paused = False
         if self._exchange is None:
-            wait_s = self._limits.linger_quiet_s if self._lingering else self._limits.idle_s
-            self.deadline = self._desk.about_now + wait_s
+            self._await_more()
+            self._advance()
             return
         self.deadline = _FOREVER
         if self._exchange.owner is not None:
@@ -211,7 +187,7 @@ class Connection(asyncio.Protocol):
         self._upgrading = False
         self._target = b""
         self._headers = []
-        self._raw_bytes = 0
+        self._raw_bytes = self._silent_bytes = 0
         if self._body_bytes:  # of one that was not finished
             self._let_go_of_body()
         if self._exchange is None:
@@ -235,7 +211,7 @@ class Connection(asyncio.Protocol):
             self._upgrading = True
             return
         self._in_head = False
-        self._raw_bytes = 0
+        self._raw_bytes = self._silent_bytes = 0
         version = parser.get_http_version()
         head = self._read_head(version)
         incoming = self._incoming = Incoming(
@@ -250,10 +226,9 @@ class Connection(asyncio.Protocol):
         )
         if head.length is None or head.length > _SMALL_BYTES:
             self._desk.before_body(incoming, head.length)
+        self._owes_continue = head.expects and incoming.chunks and head.length != 0
         if self._exchange is None and not self._waiting and head.length != 0:
-            self.deadline = self._desk.about_now + self._limits.body_s
-            if head.expects and self._transport is not None:
-                self._transport.write(_CONTINUE)
+            self._await_more()
 
     def _read_head(self, version: str) -> Head:
         """Within limits, and let in. Raises Refused."""
@@ -271,6 +246,8 @@ class Connection(asyncio.Protocol):
         return head
 
     def on_body(self, data: bytes) -> None:
+        self._silent_bytes = 0
+        self._owes_continue = False
         self._body_bytes += len(data)
         self._desk.receiving_bytes += len(data)
         if self._body_bytes > self._limits.body_bytes:
@@ -294,7 +271,8 @@ class Connection(asyncio.Protocol):
             self._let_go_of_body()
         self._waiting.append(incoming)
         self._begun, self._in_head = False, True
-        self._raw_bytes = 0
+        self._raw_bytes = self._silent_bytes = 0
+        self._owes_continue = False
         self._ended_message = True
 
     def _let_go_of_body(self) -> None:
@@ -307,7 +285,8 @@ class Connection(asyncio.Protocol):
     def _check_raw(self, size: int) -> None:
         """Bytes that led to no call: an endless header, trailer or chunk extension."""
         self._raw_bytes += size
-        if self._in_head and self._raw_bytes > self._limits.header_bytes + _FRAMING_BYTES:
+        self._silent_bytes += size
+        if self._silent_bytes > self._limits.header_bytes + _FRAMING_BYTES:
             self._refuse(Refused(431, INVALID, "headers_too_large", "The headers are too large."))
         elif self._raw_bytes > 2 * self._limits.body_bytes + _FRAMING_BYTES:
             self._refuse(too_large("body", self._limits.body_bytes))
@@ -323,7 +302,6 @@ class Connection(asyncio.Protocol):
 
     def _refuse(self, refused: Refused) -> None:
         """After what was asked before is answered, say why this one is not, and read no more."""
-        self._let_go_of_body()
         self._stop_reading_requests()
         target = b"" if self._in_head else self._target  # half a path says nothing
         refusal = Incoming(b"", target, [], None, b"", keep_alive=False, chunks=False)
@@ -336,6 +314,7 @@ class Connection(asyncio.Protocol):
             return
         self._lingering = True
         self._unread = b""
+        self._let_go_of_body()
         self._linger_bytes = self._limits.linger_bytes
 
     def _discard(self, size: int) -> None:
@@ -354,17 +333,29 @@ class Connection(asyncio.Protocol):
         if self._advancing:
             return
         self._advancing = True
-        self._hand_over()
-        while self._unread and len(self._waiting) < self._limits.requests_ahead:
+        left = self._hand_over(_IN_A_ROW)
+        while left and self._unread and len(self._waiting) < self._limits.requests_ahead:
             data, self._unread = self._unread[:_SLICE_BYTES], self._unread[_SLICE_BYTES:]
             self._parse(data)
-            self._hand_over()
+            left = self._hand_over(left)
         self._advancing = False
-        if self._waiting or self._reading_paused:
+        if not left and not self._goes_on_soon:
+            self._goes_on_soon = True
+            self._desk.soon(self._go_on)
+        if self._waiting or self._reading_paused or self._goes_on_soon:
             self._throttle()
 
-    def _hand_over(self) -> None:
-        while self._waiting and self._exchange is None and self._transport is not None:
+    def _go_on(self) -> None:
+        """After a row of requests: others have had their turn."""
+        self._goes_on_soon = False
+        self._advance()
+
+    def _hand_over(self, most: int) -> int:
+        """One after the other, as long as the caller takes the answers; how many more it may be."""
+        while most and self._waiting and self._exchange is None and self._transport is not None:
+            if self.writing_paused:
+                break
+            most -= 1
             incoming = self._waiting.popleft()
             exchange = self._exchange = Exchange(
                 self,
@@ -378,10 +369,11 @@ class Connection(asyncio.Protocol):
                 self._desk.handle(incoming, exchange)
             elif self._refusal is not None:
                 exchange.refuse(self._refusal)
+        return most
 
     def _throttle(self) -> None:
         """Read no further ahead than the limit; with one request at a time this does nothing."""
-        full = len(self._waiting) >= self._limits.requests_ahead
+        full = self._goes_on_soon or len(self._waiting) >= self._limits.requests_ahead
         if full == self._reading_paused or self._transport is None:
             return
         self._reading_paused = full
@@ -402,11 +394,26 @@ class Connection(asyncio.Protocol):
         if not keep_alive:
             self._linger()
             return
-        idle = not self._begun
-        wait_s = self._limits.idle_s if idle else self._limits.header_s
-        self.deadline = self._desk.about_now + wait_s
+        if self.writing_paused:
+            self._allow_to_read()
+        else:
+            self._await_more()
         if self._waiting or self._unread or self._reading_paused:
             self._advance()
+
+    def _await_more(self) -> None:
+        """Nothing is being answered: how long the caller may take for what it sends next."""
+        limits = self._limits
+        if self._lingering:
+            wait_s = limits.linger_quiet_s
+        elif not self._begun:
+            wait_s = limits.idle_s
+        else:
+            wait_s = limits.header_s if self._in_head else limits.body_s
+        self.deadline = self._desk.about_now + wait_s
+        if self._owes_continue and not self._waiting:
+            self._owes_continue = False
+            self.write(_CONTINUE)
 
     def _linger(self) -> None:
         """Close our side and read on a little: a reset would take the answer from the caller."""
@@ -461,8 +468,8 @@ class Connection(asyncio.Protocol):
             return
         if self._unsent and self._has_read_more():
             return
-        slow_request = self._begun and self._exchange is None and not self._lingering
-        if slow_request:
+        is_asking = self._begun and self._exchange is None and not self._lingering
+        if is_asking and not self.writing_paused:
             self._refuse(Refused(408, INVALID, "too_slow", "The request took too long to arrive."))
             self._advance()
         else:

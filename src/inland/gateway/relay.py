@@ -107,7 +107,7 @@ class Passage(asyncio.Protocol):
         self._incoming: Incoming | None = incoming
         self._only_head = incoming.method == b"HEAD"
         self._exchange = exchange
-        self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
+        self._parser: httptools.HttpResponseParser | None = None  # once there is a connection
         self._transport: asyncio.Transport | None = None
         self._headers: list[bytes] = []
         self._body: list[bytes] = []
@@ -155,6 +155,7 @@ class Passage(asyncio.Protocol):
         if self._incoming is None:
             self._transport.abort()
         else:
+            self._parser = httptools.HttpResponseParser(self)
             self._transport.write(framed(self._incoming))
             if self._paused:
                 self._transport.pause_reading()

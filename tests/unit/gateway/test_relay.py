@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import gc
 import json
+import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -12,6 +14,11 @@ import h11
 import pytest
 
 from inland.domain.limits import Limits
+from inland.gateway.exchange import Exchange, Incoming
+from inland.gateway.metrics import Metrics
+from inland.gateway.protocol import Connection
+from inland.gateway.relay import Passage, Relay
+from tests.fuzz.targets import Desk
 from tests.hostile import SMUGGLED, wires
 from tests.unit.gateway.world import ASK, KEYS, Caller, World, caller, world
 
@@ -183,6 +190,27 @@ def test_waiting_for_control_is_bounded(tmp_path: Path) -> None:
             assert (await second.reply()).status == 200
 
     asyncio.run(main())
+
+
+def test_who_is_turned_away_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = replace(Limits(), control_body_bytes=10)
+    relay = Relay("nowhere", limits, Metrics(), lambda _: None)
+    ends: list[weakref.ref] = []
+
+    def arrive(passage: Passage) -> bool:
+        ends.append(weakref.ref(passage))
+        return False
+
+    monkeypatch.setattr(relay._turns, "arrive", arrive)
+    gc.disable()
+    try:
+        incoming = Incoming(b"POST", b"/x", [], None, b"body", keep_alive=False, chunks=True)
+        exchange = Exchange(Connection(Desk()), False, False, b"/x", True)
+        relay.handle(incoming, exchange, "demo", lambda _: None)
+        assert exchange.started
+        assert [one() for one in ends] == [None]
+    finally:
+        gc.enable()
 
 
 def test_a_caller_that_was_slow_already_fills_no_buffer_of_ours(tmp_path: Path) -> None:
