@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from inland.batches.asking import Asking
+from inland.batches.batches import found_batch
 from inland.batches.keys import BatchKeys
 from inland.domain.assets import PART_BYTES, AssetKind, AssetState
 from inland.domain.batches import Batch
@@ -53,12 +54,12 @@ class Output:
             resume=word,
         )
         asset = self._uploads.begin(who, wanted).id
-        batch = replace(batch, refused=asset) if failed else replace(batch, output=asset)
         with self._changes.store.write() as transaction:  # before it can be whole
-            transaction.batches.put_batch(batch)
+            found = found_batch(transaction.batches, batch.tenant, batch.id)
+            transaction.batches.put_batch(_with(found, asset, failed=failed))
         self._put(who, batch, asset, failed=failed)
         self._uploads.finish(who, asset)
-        return batch
+        return _with(batch, asset, failed=failed)
 
     def _state(self, asset: str) -> AssetState | None:
         with self._changes.store.read() as transaction:
@@ -87,3 +88,7 @@ class Output:
                 return
             yield from self._asking.opened(batch, some)
             after = some[-1].number
+
+
+def _with(batch: Batch, asset: str, *, failed: bool) -> Batch:
+    return replace(batch, refused=asset) if failed else replace(batch, output=asset)

@@ -152,7 +152,8 @@ class Worker:
                 case BatchState.IN_PROGRESS:
                     batch = self._asked(batch, work)
                 case BatchState.FINALIZING:
-                    self._end(self._output.made(batch), BatchState.COMPLETED)
+                    why = _EXPIRED if batch.becomes is BatchState.EXPIRED else ""
+                    self._end(self._output.made(batch), batch.becomes, why)
                     return
                 case BatchState.CANCELLING:
                     self._end(self._output.made(batch), BatchState.CANCELLED, "it was cancelled")
@@ -181,13 +182,14 @@ class Worker:
                 by = transaction.state.key(batch.by)
             demand_kept(batch, by)
 
-        try:
-            self._asking.ask(batch, self._lines(batch, stop), go_on)
-        except _Late:
+        if batch.becomes is not BatchState.EXPIRED:
+            try:
+                self._asking.ask(batch, self._lines(batch, stop), go_on)
+            except _Late:  # on the books before anything says so that is kept
+                batch = self._moved(replace(batch, becomes=BatchState.EXPIRED), batch.state)
+        if batch.becomes is BatchState.EXPIRED:
             lines = self._lines(batch, stop)
             self._asking.keep_unasked(batch, lines, "batch_expired", _EXPIRED)
-            self._end(self._output.made(batch), BatchState.EXPIRED, _EXPIRED)
-            raise _Ended from None
         return self._moved(batch, BatchState.FINALIZING)
 
     def _lines(self, batch: Batch, stop: Callable[[], None]) -> Iterator[Line]:
@@ -216,12 +218,14 @@ class Worker:
         return self._readers.read(batch.id, batch.tenant, uses, words, more)
 
     def _moved(self, batch: Batch, state: BatchState) -> Batch:
-        """Raises _Ended for one that became another meanwhile."""
+        """It is on the books in `state`, which it may be in already. Raises _Ended for one that
+        became another meanwhile."""
         with self._changes.store.write() as transaction:
             found = transaction.batches.batch(batch.id)
             if found is None or found.state is not batch.state:
                 raise _Ended
-            batch = moved(batch, state, self._changes)
+            if state is not batch.state:
+                batch = moved(batch, state, self._changes)
             transaction.batches.put_batch(batch)
         return batch
 

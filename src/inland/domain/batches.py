@@ -25,12 +25,14 @@ class BatchState(StrEnum):
 
 BATCH_LIFE: dict[BatchState, frozenset[BatchState]] = {
     BatchState.VALIDATING: frozenset(
-        {BatchState.IN_PROGRESS, BatchState.FAILED, BatchState.CANCELLING, BatchState.EXPIRED}
+        {BatchState.IN_PROGRESS, BatchState.FAILED, BatchState.CANCELLING}
     ),
     BatchState.IN_PROGRESS: frozenset(
-        {BatchState.FINALIZING, BatchState.FAILED, BatchState.CANCELLING, BatchState.EXPIRED}
+        {BatchState.FINALIZING, BatchState.FAILED, BatchState.CANCELLING}
     ),
-    BatchState.FINALIZING: frozenset({BatchState.COMPLETED, BatchState.FAILED}),
+    BatchState.FINALIZING: frozenset(
+        {BatchState.COMPLETED, BatchState.FAILED, BatchState.EXPIRED}
+    ),
     BatchState.CANCELLING: frozenset({BatchState.CANCELLED, BatchState.FAILED}),
     BatchState.COMPLETED: frozenset(),
     BatchState.FAILED: frozenset(),
@@ -56,7 +58,7 @@ class Batch:
     """`id`: OpenAI's form of the id of the record that it begins with. `by`: the key that began it.
     `input`, `output`, `refused`: assets; the latter two are empty until there are such. `times`:
     when each state began. `total`, `answered`, `failed`: of requests, the latter two once it is
-    over.
+    over. `becomes`: what it is once its files are made, unless it is cancelled before.
     """
 
     id: str
@@ -75,6 +77,7 @@ class Batch:
     answered: int = 0
     failed: int = 0
     flaws: tuple[Flaw, ...] = ()
+    becomes: BatchState = BatchState.COMPLETED
 
 
 @dataclass(frozen=True, slots=True)

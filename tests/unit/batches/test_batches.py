@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from inland.batches.asking import Asking, Line
 from inland.batches.batches import NewBatch
 from inland.domain.batches import BatchState
 from inland.domain.errors import Conflict, Denied, NotFound
@@ -149,6 +150,42 @@ def test_one_whose_window_is_over_says_what_was_not_asked(world, twelve):
     errors = world.lines_of(done.refused)
     assert {one["error"]["code"] for one in errors} == {"batch_expired"}
     assert [one["custom_id"] for one in errors] == [f"request-{n}" for n in range(5, 12)]
+
+
+def test_a_window_that_ended_before_a_kill_is_over_after_it(world, twelve, monkeypatch):
+    """Cut once all that was not asked is told, before anything else."""
+    world.batches = world.made_batches(batch_at_once=1)
+    world.passing.held = {"Question 4"}
+    batch = world.start(twelve)
+    world.when(batch, lambda one: one.answered == 4)
+    real, left = Asking.keep_unasked, [1]
+
+    def cut(*words):
+        real(*words)
+        if left:
+            left.pop()
+            raise OSError("a disk that is full")
+
+    monkeypatch.setattr(Asking, "keep_unasked", cut)
+    world.plant.clock.sleep(86_400)
+    world.passing.gate.set()
+    world.when(batch, lambda _: world.batches.worker._rests)
+    world.batches = world.made_batches(batch_at_once=1)  # another life of control
+    done = world.over(batch)
+    assert (done.state, done.answered, done.failed) == (BatchState.EXPIRED, 5, 7)
+
+
+def test_a_cancel_while_a_file_is_begun_stands(world, twelve):
+    """What makes the file had read the batch before."""
+    worker = world.batches.worker
+    worker._stopping = True
+    batch = world.start(twelve)
+    worker._asking.keep_unasked(batch, iter([Line(1, "request-0", "{}")]), "code", "why")
+    world.batches.batches.cancel(world.member, "acme", batch.id)
+    made = worker._output.made(batch)
+    shown = world.batches.batches.show("acme", batch.id)
+    assert shown.state is BatchState.CANCELLING
+    assert shown.refused == made.refused != ""
 
 
 def test_nobody_acts_for_a_key_that_was_revoked(world, twelve):
