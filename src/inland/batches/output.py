@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from inland.batches.asking import Asking
-from inland.batches.batches import found_batch
+from inland.batches.batches import counted, found_batch
 from inland.batches.keys import BatchKeys
 from inland.domain.assets import PART_BYTES, AssetKind, AssetState
 from inland.domain.batches import Batch
 from inland.domain.plant import Key
 from inland.plant.changes import Changes
 from inland.plant.uploads import NewAsset, Uploads
+from inland.ports.keys import KeyGone
 
 #: Answers read from the database at once.
 _AT_ONCE = 64
@@ -37,6 +38,24 @@ class Output:
             if many:
                 batch = self._file(batch, size, failed=failed)
         return batch
+
+    def left(self, batch: Batch) -> Batch:
+        """The batch with those of its files that are whole, where no more can be made."""
+        with self._changes.store.read() as transaction:
+            found = found_batch(transaction.batches, batch.tenant, batch.id)
+            found = counted(transaction.batches, found)
+        output, refused = (
+            one if self._state(one) is AssetState.LIVE else ""
+            for one in (found.output, found.refused)
+        )
+        return replace(found, output=output, refused=refused)
+
+    def is_lost(self, batch: Batch, error: Exception) -> bool:
+        """Whether `error`, which kept a file from being made, does so for good: what was answered
+        goes with the input."""
+        if isinstance(error, KeyGone) and error.name.asset == batch.input:
+            return True
+        return self._state(batch.input) is not AssetState.LIVE
 
     def _file(self, batch: Batch, size: int, *, failed: bool) -> Batch:
         who = self._keys.key(batch)

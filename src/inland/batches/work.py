@@ -16,7 +16,7 @@ from inland.batches.batches import book_end, moved
 from inland.batches.keys import BatchKeys, demand_kept
 from inland.batches.output import Output
 from inland.domain.assets import Action
-from inland.domain.batches import BATCH_LIFE, Batch, BatchState, Flaw
+from inland.domain.batches import Batch, BatchState, Flaw
 from inland.domain.errors import BadInput, Conflict, Denied, InlandError, NotFound
 from inland.domain.limits import MIB, Limits
 from inland.lines.reading import Readers, Use, place
@@ -28,12 +28,16 @@ from inland.ports.keys import KeyGone, KeyWithdrawn
 _PAGE_BYTES = 8 * MIB
 #: How long control's end waits for what was asked, in seconds.
 _STOP_ALL_S = 5.0
-#: How long a batch rests that could not be gone on with (a full disk), in seconds.
-_REST_S = 5.0
+#: How long a batch rests that could not be gone on with (a full disk), and one whose files may not
+#: be made as things are (a full limit), in seconds.
+_REST_S, _REFUSED_REST_S = 5.0, 60.0
+#: How long behind its window answers are kept of which no file may be made, in seconds.
+_KEPT_S = 7 * 86_400
 _WHY_CHARS = 2000
 _ASKED = "asked"
 _EXPIRED = "This request could not be executed before the completion window expired."
-#: What ends a batch; anything else passes, or is a fault of our own: it rests, and is tried again.
+#: What lets nothing more be asked; anything else passes, or is a fault of our own: it rests, and is
+#: tried again.
 _FOR_GOOD = (BadInput, Conflict, Denied, NotFound, KeyGone, KeyWithdrawn)
 _log = logging.getLogger("inland.batches")
 
@@ -44,6 +48,13 @@ class _Ended(InlandError):
 
 class _Late(InlandError):
     """Its window is over."""
+
+
+@dataclass
+class _Refused(InlandError):
+    """Its files may not be made as things are."""
+
+    why: str
 
 
 @dataclass(slots=True)
@@ -127,39 +138,63 @@ class Worker:
             self._to_its_end(batch, work)
         except _Ended:
             pass
+        except _Refused as refused:
+            told = {"batch": batch.id, "why": refused.why}
+            _log.warning("the files of a batch may not be made yet", extra=told)
+            self._rest(batch, _REFUSED_REST_S)
         except Exception:  # noqa: BLE001 - one batch's fault must stop no other
             _log.exception("a batch rests where it stands", extra={"batch": batch.id})
-            with self._lock:
-                self._rests[batch.id] = self._changes.clock.monotonic() + _REST_S
+            self._rest(batch, _REST_S)
         finally:
             with self._lock:
                 del self._works[batch.id]
             work.over.set()
 
+    def _rest(self, batch: Batch, seconds: float) -> None:
+        with self._lock:
+            self._rests[batch.id] = self._changes.clock.monotonic() + seconds
+
     def _to_its_end(self, batch: Batch, work: _Work) -> None:
+        while True:
+            try:
+                batch = self._gone_on_with(batch, work)
+            except _FOR_GOOD as error:
+                if work.ending:
+                    raise _Ended from None
+                batch = self._failing(batch, str(error)[:_WHY_CHARS])
+
+    def _gone_on_with(self, batch: Batch, work: _Work) -> Batch:
+        """It as it is next. Raises _Ended once it is over."""
+        match batch.state:
+            case BatchState.VALIDATING:
+                return self._validated(batch)
+            case BatchState.IN_PROGRESS:
+                return self._asked(batch, work)
+            case BatchState.FINALIZING:
+                why = batch.flaws[0].message if batch.flaws else ""
+                why = _EXPIRED if batch.becomes is BatchState.EXPIRED else why
+                self._end(self._finished(batch, work), batch.becomes, why)
+            case BatchState.CANCELLING:
+                self._end(self._finished(batch, work), BatchState.CANCELLED, "it was cancelled")
+            case _:
+                pass
+        raise _Ended
+
+    def _finished(self, batch: Batch, work: _Work) -> Batch:
+        """With its files. Raises _Refused where they may not be made yet, and _Ended where they
+        never will: it failed then."""
         try:
-            self._gone_on_with(batch, work)
+            return self._output.made(batch)
         except _FOR_GOOD as error:
             if work.ending:
                 raise _Ended from None
-            self._failed(batch, str(error))
-
-    def _gone_on_with(self, batch: Batch, work: _Work) -> None:
-        while True:
-            match batch.state:
-                case BatchState.VALIDATING:
-                    batch = self._validated(batch)
-                case BatchState.IN_PROGRESS:
-                    batch = self._asked(batch, work)
-                case BatchState.FINALIZING:
-                    why = _EXPIRED if batch.becomes is BatchState.EXPIRED else ""
-                    self._end(self._output.made(batch), batch.becomes, why)
-                    return
-                case BatchState.CANCELLING:
-                    self._end(self._output.made(batch), BatchState.CANCELLED, "it was cancelled")
-                    return
-                case _:
-                    return
+            why = str(error)[:_WHY_CHARS]
+            late_s = self._changes.clock.unix_us() // 1_000_000 - batch.expires_unix_s
+            if late_s < _KEPT_S and not self._output.is_lost(batch, error):
+                raise _Refused(why) from None
+        left = self._output.left(batch)
+        self._end(replace(left, flaws=left.flaws or _flaws(why)), BatchState.FAILED, why)
+        raise _Ended
 
     def _validated(self, batch: Batch) -> Batch:
         told = self._read(batch, "batch")
@@ -229,19 +264,13 @@ class Worker:
             transaction.batches.put_batch(batch)
         return batch
 
-    def _failed(self, batch: Batch, why: str) -> None:
-        """It cannot be gone on with. What was answered becomes files where it still may."""
-        with self._changes.store.read() as transaction:
-            found = transaction.batches.batch(batch.id)
-        if found is None or not BATCH_LIFE[found.state]:
-            return
-        flaws = (Flaw("batch_failed", why[:_WHY_CHARS]),)
-        made = batch = replace(found, flaws=flaws)
-        try:
-            made = self._output.made(batch)
-        except Exception:  # noqa: BLE001 - it may be the very thing that is not allowed any more
-            _log.warning("a batch that failed leaves no file", extra={"batch": batch.id})
-        self._end(made, BatchState.FAILED, why[:_WHY_CHARS])
+    def _failing(self, batch: Batch, why: str) -> Batch:
+        """Nothing more is asked for it; what was answered becomes files."""
+        batch = replace(batch, flaws=_flaws(why), becomes=BatchState.FAILED)
+        if batch.state is BatchState.VALIDATING:
+            self._end(batch, BatchState.FAILED, why)
+            raise _Ended
+        return self._moved(batch, BatchState.FINALIZING)
 
     def _end(self, batch: Batch, state: BatchState, why: str = "") -> None:
         with self._changes.act(batch.id) as (transaction, book):
@@ -250,3 +279,7 @@ class Worker:
                 raise _Ended
             book_end(transaction, book, moved(batch, state, self._changes), why)
         self._keys.end(batch)
+
+
+def _flaws(why: str) -> tuple[Flaw, ...]:
+    return (Flaw("batch_failed", why),)

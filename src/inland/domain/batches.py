@@ -27,12 +27,8 @@ BATCH_LIFE: dict[BatchState, frozenset[BatchState]] = {
     BatchState.VALIDATING: frozenset(
         {BatchState.IN_PROGRESS, BatchState.FAILED, BatchState.CANCELLING}
     ),
-    BatchState.IN_PROGRESS: frozenset(
-        {BatchState.FINALIZING, BatchState.FAILED, BatchState.CANCELLING}
-    ),
-    BatchState.FINALIZING: frozenset(
-        {BatchState.COMPLETED, BatchState.FAILED, BatchState.EXPIRED}
-    ),
+    BatchState.IN_PROGRESS: frozenset({BatchState.FINALIZING, BatchState.CANCELLING}),
+    BatchState.FINALIZING: frozenset({BatchState.COMPLETED, BatchState.FAILED, BatchState.EXPIRED}),
     BatchState.CANCELLING: frozenset({BatchState.CANCELLED, BatchState.FAILED}),
     BatchState.COMPLETED: frozenset(),
     BatchState.FAILED: frozenset(),

@@ -202,6 +202,98 @@ def test_nobody_acts_for_a_key_that_was_revoked(world, twelve):
     assert len(world.read(done.output, world.admin).splitlines()) == 4
 
 
+def _full(world: BatchWorld, **kept: int) -> None:
+    """No file is begun any more, from now on; more of `kept` make it so again."""
+    limits = {"uploads_per_tenant": 0} | kept
+    uploads = world.plant.room.uploads
+    uploads._limits = replace(uploads._limits, **limits)
+
+
+@pytest.mark.parametrize("end", ["completed", "cancelled", "failed", "expired"])
+def test_answers_wait_until_their_files_may_be_made(world, twelve, end):
+    world.batches = world.made_batches(batch_at_once=1)
+    world.passing.held = {"Question 4"}
+    batch = world.start(twelve)
+    world.when(batch, lambda one: one.answered == 4)
+    _full(world)
+    if end == "cancelled":
+        world.batches.batches.cancel(world.member, "acme", batch.id)
+    if end == "failed":
+        world.plant.keys.revoke("op", world.member.id)
+    if end == "expired":
+        world.plant.clock.sleep(86_400)
+    world.passing.gate.set()
+    made = 12 if end == "completed" else 5
+    waits = world.when(batch, lambda _: world.batches.worker._rests)
+    state = BatchState.CANCELLING if end == "cancelled" else BatchState.FINALIZING
+    assert (waits.state, waits.answered) == (state, made)
+    world.batches = world.made_batches(batch_at_once=1)  # another life of control
+    world.when(batch, lambda _: world.batches.worker._rests)
+    _full(world, uploads_per_tenant=8)
+    world.plant.clock.sleep(61)
+    done = world.over(batch)
+    assert (done.state.value, done.answered) == (end, made)
+    assert len(world.read(done.output, world.admin).splitlines()) == made
+    assert (done.failed, bool(done.refused)) == ((7, True) if end == "expired" else (0, False))
+    if end == "failed":
+        assert "revoked" in done.flaws[0].message
+
+
+def test_answers_that_may_be_no_file_go_a_week_behind_the_window(world, twelve):
+    _full(world)
+    batch = world.start(twelve)
+    world.when(batch, lambda _: world.batches.worker._rests)
+    world.plant.clock.sleep(8 * 86_400 - 60)
+    assert world.when(batch, lambda _: world.batches.worker._rests).answered == 12
+    world.plant.clock.sleep(61)
+    done = world.over(batch)
+    assert (done.state, done.answered, done.output) == (BatchState.FAILED, 12, "")
+    assert "uploads_per_tenant" in done.flaws[0].message
+
+
+def test_a_file_that_is_whole_stays_where_the_other_may_not_be_made(world, twelve):
+    world.passing.statuses = {"Question 7": [400]}
+    real = world.plant.room.uploads.finish
+
+    def finish(*words):
+        made = real(*words)
+        _full(world)
+        return made
+
+    world.plant.room.uploads.finish = finish
+    batch = world.start(twelve)
+    world.when(batch, lambda _: world.batches.worker._rests)
+    world.plant.clock.sleep(9 * 86_400)
+    done = world.over(batch)
+    assert (done.state, done.answered, done.failed, done.refused) == (
+        BatchState.FAILED,
+        11,
+        1,
+        "",
+    )
+    assert len(world.lines_of(done.output)) == 11
+
+
+@pytest.mark.parametrize("withdraws", [True, False])
+def test_one_whose_tenant_is_stopped_ends_with_its_answers_once_it_may(world, twelve, withdraws):
+    world.batches = world.made_batches(batch_at_once=1)
+    world.passing.held = {"Question 4"}
+    batch = world.start(twelve)
+    world.when(batch, lambda one: one.answered == 4)
+    room, tenants = world.plant.vault_room, world.plant.tenants
+    (room.withdraw if withdraws else tenants.suspend)("op", "acme")
+    world.passing.code = "keys_withdrawn" if withdraws else "tenant_suspended"
+    world.passing.statuses = {"Question 5": [403]}
+    world.passing.gate.set()
+    waits = world.when(batch, lambda _: world.batches.worker._rests)
+    assert waits.state is BatchState.FINALIZING
+    (room.give_back if withdraws else tenants.resume)("op", "acme")
+    world.plant.clock.sleep(61)
+    done = world.over(batch)
+    assert (done.state, done.answered) == (BatchState.FAILED, waits.answered)
+    assert len(world.lines_of(done.output)) == waits.answered
+
+
 def test_a_tenant_that_may_ask_nothing_any_more_ends_it(world, twelve):
     world.passing.code = "tenant_suspended"
     world.passing.statuses = {f"Question {number}": [403] for number in range(12)}
