@@ -60,8 +60,8 @@ class Output:
     def _file(self, batch: Batch, size: int, *, failed: bool) -> Batch:
         who = self._keys.key(batch)
         begun = batch.refused if failed else batch.output
-        if self._state(begun) is AssetState.LIVE:
-            return batch
+        if self._state(begun) not in {None, AssetState.UPLOADING}:
+            return batch  # it was whole; who erased it since does not get it back
         word = "errors" if failed else "output"
         wanted = NewAsset(
             tenant=batch.tenant,

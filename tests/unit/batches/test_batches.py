@@ -251,7 +251,9 @@ def test_answers_that_may_be_no_file_go_a_week_behind_the_window(world, twelve):
     assert "uploads_per_tenant" in done.flaws[0].message
 
 
-def test_a_file_that_is_whole_stays_where_the_other_may_not_be_made(world, twelve):
+@pytest.fixture
+def half(world, twelve):
+    """A batch that waits: one of its files is whole, and the other may not be begun."""
     world.passing.statuses = {"Question 7": [400]}
     real = world.plant.room.uploads.finish
 
@@ -263,8 +265,12 @@ def test_a_file_that_is_whole_stays_where_the_other_may_not_be_made(world, twelv
     world.plant.room.uploads.finish = finish
     batch = world.start(twelve)
     world.when(batch, lambda _: world.batches.worker._rests)
+    return batch
+
+
+def test_a_file_that_is_whole_stays_where_the_other_may_not_be_made(world, half):
     world.plant.clock.sleep(9 * 86_400)
-    done = world.over(batch)
+    done = world.over(half)
     assert (done.state, done.answered, done.failed, done.refused) == (
         BatchState.FAILED,
         11,
@@ -272,6 +278,17 @@ def test_a_file_that_is_whole_stays_where_the_other_may_not_be_made(world, twelv
         "",
     )
     assert len(world.lines_of(done.output)) == 11
+
+
+def test_a_file_that_was_erased_while_the_other_waited_is_not_made_again(world, half):
+    (output,) = [row.id for row in world.plant.room.files.some("acme", OUTPUT)]
+    world.plant.room.erasures.erase(world.admin, output)
+    _full(world, uploads_per_tenant=8)
+    world.plant.clock.sleep(61)
+    done = world.over(half)
+    assert (done.state, done.output) == (BatchState.COMPLETED, output)
+    kept = [row.id for row in world.plant.room.files.some("acme", OUTPUT)]
+    assert kept == [done.refused]
 
 
 @pytest.mark.parametrize("withdraws", [True, False])
