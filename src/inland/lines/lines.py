@@ -6,7 +6,7 @@ from hashlib import sha256
 
 from inland.decide.lines.line_file import line_of
 from inland.domain.errors import Conflict, NotFound
-from inland.domain.lines import KeptLine, RunState
+from inland.domain.lines import KeptLine
 from inland.domain.plant import Key
 from inland.plant.changes import Book, Changes
 from inland.plant.tenants import found_tenant, refuse_beyond
@@ -96,7 +96,7 @@ def demand_idle(tables: LineTables, kept: KeptLine) -> None:
     name = kept.line.name
     if kept.paused:
         raise Conflict(f"line {name!r}", "it is paused; inland line pause NAME --off lets it run")
-    for run in tables.runs(kept.tenant, name, 1):
-        if run.state is RunState.RUNNING:
+    for run in tables.under_way():  # one that was resumed may have begun before others
+        if (run.tenant, run.line) == (kept.tenant, name):
             why = f"run {run.id} is under way: wait for it, or inland run cancel {run.id}"
             raise Conflict(f"line {name!r}", why)

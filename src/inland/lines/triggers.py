@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from inland.decide.lines.triggers import Happened, due
 from inland.domain.errors import InlandError
-from inland.domain.lines import KeptLine, Run, RunState, Trigger, TriggerKind
+from inland.domain.lines import KeptLine, Run, Trigger, TriggerKind
 from inland.domain.thumbs import NO_THUMB, Thumb
 from inland.lines.materials import Shelf
 from inland.lines.runs import Runs
@@ -50,14 +50,14 @@ class Triggers:
             return
         self._looked_s = now_s
         with self._changes.store.read() as transaction:
+            under_way = {(run.tenant, run.line) for run in transaction.lines.under_way()}
             waiting = [
-                (kept, next(iter(transaction.lines.runs(kept.tenant, kept.line.name, 1)), None))
+                (kept, next(iter(transaction.lines.runs(*_name(kept), 1)), None))
                 for kept in transaction.lines.lines()
-                if kept.line.triggers and not kept.paused
+                if kept.line.triggers and not kept.paused and _name(kept) not in under_way
             ]
         for kept, last in waiting:
-            if last is None or last.state is not RunState.RUNNING:
-                self._look(kept, last)
+            self._look(kept, last)
 
     def _look(self, kept: KeptLine, last: Run | None) -> None:
         since_us = kept.added_unix_s * 1_000_000 if last is None else last.began_unix_us

@@ -8,7 +8,7 @@ import pytest
 from inland.decide.lines.planning import digest_of
 from inland.domain.assets import AssetKind
 from inland.domain.errors import BadInput, Conflict, Denied, NotFound
-from inland.domain.lines import RunState, StepKind, StepState
+from inland.domain.lines import Run, RunState, StepKind, StepState
 from inland.domain.plant import Role
 from inland.lines import triggers
 from tests.unit.lines.world import LINE, SUITE, LineWorld
@@ -214,6 +214,31 @@ def test_there_is_one_run_of_a_line_and_so_many_in_all(ready):
     assert "limits.runs" in str(refused.value)
     ready.tokens.gate.set()
     ready.ended(run)
+
+
+def test_a_run_that_was_resumed_is_under_way_though_a_later_one_began_behind_it(ready, monkeypatch):
+    monkeypatch.setattr(triggers, "LOOK_EVERY_S", 0.0)
+    ready.declare(LINE + '\n[[trigger]]\non = "schedule"\nhours = 2\n')
+    first, second, third = (_cancelled(ready) for _ in range(3))
+    ready.room.runs.resume(ready.member, "acme", first.id)
+    for act in (
+        ready.start,
+        lambda: ready.room.runs.resume(ready.member, "acme", second.id),
+        lambda: ready.room.runs.resume(ready.member, "acme", third.id),
+    ):
+        with pytest.raises(Conflict, match=first.id):
+            act()
+    ready.plant.clock.sleep(3 * 3600)
+    ready.room.triggers.step()
+    assert ready.room.triggers.refused == {}, "it is not asked what it would be refused"
+    assert len(ready.room.runs.all("acme")) == 3
+
+
+def _cancelled(ready: LineWorld) -> Run:
+    """A run that nobody carried on."""
+    run = ready.start()
+    ready.plant.clock.sleep(1)
+    return ready.room.runs.cancel(ready.member, "acme", run.id)
 
 
 def test_a_paused_line_begins_nothing(ready):
