@@ -287,7 +287,7 @@ def refusal(
     return RefusalView(id=run, envelope=envelope, origin=OriginView.of(origin))
 
 
-@router.post("/runs/{run}/resume", responses=may(404, 409))
+@router.post("/runs/{run}/resume", responses=may(403, 404, 409))
 def resume(
     request: Request, run: str, caller: Annotated[Caller, Depends(caller_for("runs.resume"))]
 ) -> RunView:

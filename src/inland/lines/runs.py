@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+from inland.decide.lines.line_file import line_of
 from inland.domain.errors import Conflict, Denied, NotFound
 from inland.domain.lines import (
     RUN_LIFE,
     KeptLine,
+    Line,
     LogLine,
     Materials,
     Run,
@@ -85,8 +87,8 @@ class Runs:
 
     def materials(self, kept: KeptLine, who: Key | None = None) -> Materials:
         """What the line's names stand for, if `who` may use its base. Raises BadInput, Denied."""
-        if who is not None and who.models and kept.line.base not in who.models:
-            raise Denied(f"asking {kept.line.base}", (), f"{_RULE} name others")
+        if who is not None and who.models:
+            _demand_base(who, kept.line)
         return self._shelf.materials(kept)
 
     def put(
@@ -130,9 +132,11 @@ class Runs:
     def resume(self, who: Key, tenant: str | None, run: str) -> Run:
         """Go on with one that stopped short: behind its last step that is done. The check is made
         anew, for labels and policies may have changed, and so is a release that was taken back
-        with it. Raises Conflict, NotFound."""
+        with it. `who` may do so who might begin it. Raises Conflict, Denied, NotFound."""
         with self._changes.act(who.id) as (transaction, book):
             found = found_run(transaction.lines, tenant, run)
+            if who.models:
+                _demand_base(who, line_of(found.text))
             demand_life(found, RunState.RUNNING)
             demand_idle(transaction.lines, kept_line(transaction.lines, found.tenant, found.line))
             refuse_beyond(self._most, _at_work(transaction.lines), "runs")
@@ -158,6 +162,12 @@ def demand_life(run: Run, state: RunState) -> None:
     """Raises Conflict for a move that a run's life does not have."""
     if state not in RUN_LIFE[run.state]:
         raise Conflict(f"run {run.id}", f"it is {run.state.value}, and not to be {state.value}")
+
+
+def _demand_base(who: Key, line: Line) -> None:
+    """Raises Denied where the line's base is none of the models that a key is limited to."""
+    if line.base not in who.models:
+        raise Denied(f"asking {line.base}", (), f"{_RULE} name others")
 
 
 def _at_work(tables: LineTables) -> int:

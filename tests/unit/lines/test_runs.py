@@ -273,6 +273,11 @@ def test_a_key_limited_to_models_runs_lines_of_these_alone(ready):
     limited = replace(ready.member, models=("other",))
     with pytest.raises(Denied):
         ready.room.runs.begin("acme", "nightly", limited.id, limited)
+    run = _cancelled(ready)
+    with pytest.raises(Denied):
+        ready.room.runs.resume(limited, "acme", run.id)
+    able = replace(ready.member, models=("other", "smollm2"))
+    assert ready.room.runs.resume(able, "acme", run.id).state is RunState.RUNNING
 
 
 def test_what_a_line_names_is_there_when_a_run_begins_or_none_does(world):
