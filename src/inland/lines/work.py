@@ -179,19 +179,11 @@ class Worker:
         self, run: Run, line: Line, work: _Work, steps: dict[StepKind, Step], step: Step
     ) -> bool:
         """Do a step that was intended; whether there may be more just now."""
-
-        def going() -> None:
-            if work.ending:
-                raise Ended
-
-        def progress(done: int, total: int, what: str) -> None:
-            work.progress = Progress(step.kind.value, done, total, what)
-
-        doing = Doing(run, line, steps, lambda text: self._say(run, step, text), progress, going)
+        doing = self._doing(run, line, work, steps, step)
         try:
             done = self._kinds[step.kind](doing)
         except Busy as busy:  # for want of memory, say: it passes
-            going()
+            doing.go_on()
             self._note_wait(run, step, Waiting(_LATER, busy.why))
             self._rest(run, busy.retry_after_s)
             return False
@@ -203,7 +195,7 @@ class Worker:
             _log.exception("a step failed", extra={"run": run.id, "step": step.kind.value})
             self._book_failure(run, step, _OWN_FAULT)
         else:
-            going()
+            doing.go_on()
             if isinstance(done, Waiting):
                 self._note_wait(run, step, done)
                 self._rest(run, LOOK_S)
@@ -212,6 +204,20 @@ class Worker:
         finally:
             work.progress = None
         return True
+
+    def _doing(
+        self, run: Run, line: Line, work: _Work, steps: dict[StepKind, Step], step: Step
+    ) -> Doing:
+        def going() -> None:
+            if work.ending:
+                raise Ended
+
+        def progress(done: int, total: int, what: str) -> None:
+            if work.progress is None:
+                self._note_work(run, step)
+            work.progress = Progress(step.kind.value, done, total, what)
+
+        return Doing(run, line, steps, lambda text: self._say(run, step, text), progress, going)
 
     def _intended(self, run: Run, move: Do) -> Step:
         """On the books before anything of it is done. Raises Ended for a run that is over."""
@@ -231,16 +237,24 @@ class Worker:
 
     def _note_wait(self, run: Run, step: Step, waiting: Waiting) -> None:
         """What a run waits for, where anybody sees it; no record: nothing was done."""
-        told = str(waiting)[:_WHY_CHARS]
-        if step.why == told:
-            return
         if not step.why.startswith(waiting.what):
             self._say(run, step, waiting.what)
+        self._note(run, step, str(waiting)[:_WHY_CHARS])
+
+    def _note_work(self, run: Run, step: Step) -> None:
+        """It waits no more: something is done for it again."""
+        self._note(run, step, "")
+
+    def _note(self, run: Run, step: Step, why: str) -> None:
+        with self._changes.store.read() as transaction:
+            noted = transaction.lines.steps(run.id).get(step.kind)
+        if noted is not None and noted.why == why:
+            return
         with self._changes.store.write() as transaction:
             found = transaction.lines.run(run.id)
             if found is not None and found.state is RunState.RUNNING:
-                transaction.lines.put_step(replace(step, why=told))
-                transaction.lines.put_run(replace(found, why=told))
+                transaction.lines.put_step(replace(step, why=why))
+                transaction.lines.put_run(replace(found, why=why))
 
     def _book_step(self, run: Run, step: Step, outcome: Outcome) -> None:
         state = StepState.REFUSED if outcome.refused else StepState.DONE

@@ -15,7 +15,8 @@ class Ended(InlandError):
 @dataclass(frozen=True, slots=True)
 class Doing:
     """A step under way. `steps`: those that are done. `say`: a line of the run's log, never of
-    content. `progress`: done, of how many, and what. `go_on` raises Ended where it is to stop."""
+    content. `progress`: done, of how many, and what: a step that tells it waits no more. `go_on`
+    raises Ended where it is to stop."""
 
     run: Run
     line: Line
