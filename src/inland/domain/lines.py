@@ -251,6 +251,10 @@ class Materials:
         """What training goes on from, None for the base."""
         return self.serves if method is not None and method.start is Start.LIVE else None
 
+    def is_compared_with(self, live: str | None) -> bool:
+        """Whether the candidate is compared with the release that is live; None: nothing is."""
+        return live == (None if self.serves is None else self.serves.release)
+
 
 @dataclass(frozen=True, slots=True)
 class KeptLine:

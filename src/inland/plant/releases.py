@@ -28,6 +28,7 @@ from inland.plant.release_moves import (
     gone_on,
     judged,
     let_in,
+    live_of,
     pass_by,
     put,
     refuse_move,
@@ -126,7 +127,8 @@ class Releases:
         """Sign it and have engines load it; it goes out by itself once they have.
 
         Raises NotFound, Denied, and Conflict where it is not proposed, another release of its name
-        is under way, its run is over, or the engines have all the adapters they may.
+        is under way, its run is over or what that was compared with serves no more, or the engines
+        have all the adapters they may.
         """
         return self.approve_as(who.id, tenant, release)
 
@@ -245,7 +247,14 @@ def _refuse_beside(state: StateTables, release: Release, now_unix_s: int) -> Non
 
 
 def _refuse_left(change: Change, release: Release) -> None:
-    """What a run made is approved while the run waits for it."""
-    run = change.lines.run(release.run) if release.run else None
-    if release.run and (run is None or run.state is not RunState.RUNNING):
+    """What a run made is approved while the run waits for it, and what it was compared with
+    serves."""
+    if not release.run:
+        return
+    run = change.lines.run(release.run)
+    if run is None or run.state is not RunState.RUNNING:
         raise Conflict(f"release {release.id!r}", f"its run {release.run} is over")
+    live = live_of(change.state, release.tenant, release.name)
+    if not run.materials.is_compared_with(None if live is None else live.id):
+        why = f"{release.name} is another model by now; begin the run anew"
+        raise Conflict(f"release {release.id!r}", why)

@@ -139,8 +139,8 @@ class Factory:
         return found
 
 
-@pytest.fixture
-def factory(world: LineWorld) -> Factory:
+def factory_of(world: LineWorld) -> Factory:
+    """With data, and a suite."""
     world.tokens = Models()
     world.tokens.gate.set()
     world.room = world.made_room()
@@ -149,6 +149,11 @@ def factory(world: LineWorld) -> Factory:
     world.add(NOTES, name="notes")
     world.add(HELD, name="held")
     return Factory(world)
+
+
+@pytest.fixture
+def factory(world: LineWorld) -> Factory:
+    return factory_of(world)
 
 
 def test_what_is_trained_is_tried_out_gated_released_and_live(factory):
@@ -406,35 +411,6 @@ def test_what_serves_already_is_not_released_again(factory):
     assert world.steps(second)[StepKind.RELEASE].outputs["release"] == first.id
     assert world.steps(second)[StepKind.EVALUATE].reused == first.id
     assert len(world.said("release.propose")) == 1
-
-
-def test_a_baseline_is_of_whichever_serves(factory):
-    world = factory.world
-    world.declare(GATED)
-    first = factory.ended(world.start())
-    assert world.steps(first)[StepKind.BASELINE].reused == ""
-    world.add(NOTES * 2, name="notes")
-    second = factory.ended(world.start())
-    assert world.steps(second)[StepKind.BASELINE].reused == first.id, "and not the base's"
-    world.add(NOTES * 3, name="notes")
-    world.tokens.dull = frozenset({"notes"})
-    world.releases.rollback(world.admin, "acme", second.id)
-    third = factory.ended(world.start())
-    assert world.steps(third)[StepKind.BASELINE].reused == first.id, "the first one's again"
-
-
-def test_what_serves_another_than_was_compared_with_ends_the_run(factory):
-    world = factory.world
-    world.declare(GATED)
-    first = factory.ended(world.start())
-    world.declare(PERSON)
-    world.add(NOTES * 2, name="notes")
-    second = world.start()
-    factory.waits(second, "awaiting approval")
-    world.releases.rollback(world.admin, "acme", first.id)
-    ended = factory.ended(second)
-    assert ended.state is RunState.FAILED
-    assert "another model by now" in ended.why
 
 
 def test_the_key_of_a_cancelled_run_opens_nothing(factory):

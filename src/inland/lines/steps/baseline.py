@@ -31,7 +31,7 @@ class Baseline:
 def demand_same(doing: Doing, standing: Standing) -> None:
     """Raises Conflict where another release serves than when the run began: it was not compared
     with that one."""
-    live, serves = standing.live, doing.run.materials.serves
-    if (None if live is None else live.id) != (None if serves is None else serves.release):
+    live = None if standing.live is None else standing.live.id
+    if not doing.run.materials.is_compared_with(live):
         why = f"{doing.line.release} is another model by now; begin the run anew"
         raise Conflict(f"run {doing.run.id}", why)
