@@ -1,5 +1,6 @@
 """What runs make, kept as assets of their tenant: made from what they read, under what all of that
-allows now. Of a training's checkpoints the newest two stay, so that one is always whole."""
+allows now. Of a training's checkpoints the newest two stay, so that one is always whole, and none
+once nothing goes on from it any more."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
@@ -10,7 +11,7 @@ from inland.domain.assets import AssetKind, AssetState, part_bytes, part_count
 from inland.domain.errors import Damaged, InlandError
 from inland.domain.labels import Label, meet, own_label
 from inland.domain.lineage import Parent, derived
-from inland.domain.lines import Run
+from inland.domain.lines import Run, StepKind, StepState
 from inland.domain.plant import Model
 from inland.plant.asset_room import AssetRoom
 from inland.plant.asset_rulings import acting, closed
@@ -19,9 +20,13 @@ from inland.plant.changes import Changes
 from inland.plant.tenants import found_tenant
 from inland.plant.uploads import NewAsset
 from inland.ports.assets import AssetRow
+from inland.ports.lines import LineTables
 
 #: Checkpoints of one run that stay, and runs of its line that are looked at for older ones.
 CHECKPOINTS, _LOOKED_AT = 2, 100
+#: Pause between two looks for checkpoints that nothing goes on from, in seconds.
+LOOK_EVERY_S = 60.0
+_OVER = "nothing goes on from it any more"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,7 @@ class Keeper:
     def __init__(self, changes: Changes, assets: AssetRoom) -> None:
         self._changes = changes
         self._assets = assets
+        self._looked_s: float | None = None
 
     def keep(
         self, making: Making, kind: AssetKind, name: str, content: Content, title: str = ""
@@ -135,6 +141,21 @@ class Keeper:
         left = [row for row in left if row.state is AssetState.LIVE]
         self._supersede(run, [row for row in left if _is_of(row, run.tenant, over)])
 
+    def step(self) -> None:
+        """No checkpoint stays of a run that is forgotten, or has trained: a controller of the
+        plant's ticker."""
+        now_s = self._changes.clock.monotonic()
+        if self._looked_s is not None and now_s - self._looked_s < LOOK_EVERY_S:
+            return
+        self._looked_s = now_s
+        with self._changes.store.read() as transaction:
+            rows = transaction.assets.live(AssetKind.CHECKPOINT)
+            runs = {row.run for row in rows if row.run}
+            left = {run for run in runs if not _trains_on(transaction.lines, run)}
+        for row in rows:
+            if row.run in left:
+                self._assets.erasures.supersede(row, acting(row.run, row.tenant).id, _OVER)
+
     def _supersede(self, run: Run, rows: Sequence[AssetRow]) -> None:
         for row in rows:
             self._assets.erasures.supersede(row, acting(run.id, run.tenant).id)
@@ -150,6 +171,13 @@ class Keeper:
         if making.parents:
             return label
         return meet(own_label(found_tenant(self._changes, tenant).label), label)
+
+
+def _trains_on(tables: LineTables, run: str) -> bool:
+    """Whether a run trains, or may yet. One that does not never does again."""
+    trained = tables.steps(run).get(StepKind.TRAIN)
+    done = trained is not None and trained.state is StepState.DONE
+    return tables.run(run) is not None and not done
 
 
 def _lineage(making: Making) -> tuple[str, ...]:

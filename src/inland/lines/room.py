@@ -57,12 +57,14 @@ class LineRoom:
     refusals: Refusals
     readers: Readers
     fine_tuning: FineTuning
+    keeper: Keeper
 
     def controllers(self) -> Iterator[Controller]:
         """For the plant's ticker."""
         yield Controller("runs", self.worker.step, self.worker.rests)
         yield Controller("triggers", self.triggers.step)
         yield Controller("candidates", self.candidates.step, always)
+        yield Controller("checkpoints", self.keeper.step, always)
 
 
 def line_room(
@@ -101,4 +103,4 @@ def line_room(
     lines = Lines(changes, limits.lines_per_tenant)
     refusals = Refusals(changes.store, outside.signer)
     jobs = FineTuning(changes, assets, lines, runs, shelf, keeper, limits.jobs_kept)
-    return LineRoom(lines, runs, worker, triggers, candidates, refusals, readers, jobs)
+    return LineRoom(lines, runs, worker, triggers, candidates, refusals, readers, jobs, keeper)

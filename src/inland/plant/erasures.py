@@ -20,6 +20,7 @@ RETENTION = "retention"
 ANSWER_S = 20.0
 #: Most ids that an answer names.
 NAMED = 10_000
+_NEWER = "something newer took its place"
 _ELSEWHERE = "made by tenants it was shared with: theirs to erase"
 _GOES_ON = "it is closed to everybody and goes on by itself: ask again"
 
@@ -75,9 +76,9 @@ class Erasures:
         self._steps.begin(row.id, RETENTION, f"its retention ended at {row.ends_unix_s}")
         return self._steps.step(row.id)
 
-    def supersede(self, row: AssetRow, by: str) -> None:
-        """Close what something newer takes the place of; it goes by itself, as what is retired."""
-        self._steps.begin(row.id, by, "something newer took its place")
+    def supersede(self, row: AssetRow, by: str, why: str = _NEWER) -> None:
+        """Close what is of no use any more; it goes by itself, as what is retired."""
+        self._steps.begin(row.id, by, why)
 
     def settle(self, intent: Intent) -> bool:
         """Go on with one; whether there is more to do of it."""

@@ -110,6 +110,10 @@ class AssetTables(Protocol):
         """Up to `limit` live ones whose retention was over before that time, the oldest first."""
         ...
 
+    def live(self, kind: AssetKind) -> list[AssetRow]:
+        """Every tenant's live ones of that kind, the oldest first."""
+        ...
+
     def count(self, tenant: str | None = None) -> int:
         """How many there are in any state but erased, of all tenants or of one."""
         ...

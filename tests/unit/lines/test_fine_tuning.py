@@ -10,7 +10,8 @@ from inland.domain.assets import AssetKind
 from inland.domain.errors import BadInput, Conflict, Denied, NotFound
 from inland.domain.labels import Purpose
 from inland.domain.lines import RunState, StepKind
-from inland.lines.fine_tuning import Job, NewJob
+from inland.lines.fine_tuning import JOB, Job, NewJob
+from inland.lines.keeping import LOOK_EVERY_S, Content, Making
 from inland.plant.asset_terms import AssetTerms
 from inland.plant.files import file_id
 from tests.unit.lines.test_check import HELD, NOTES, label_acme
@@ -154,6 +155,28 @@ def test_jobs_that_are_over_are_forgotten_beyond_those_that_are_kept(world):
     kept = [one.line.name for one in world.room.lines.all("acme")]
     assert len(kept) == 4, "and the line that a person declared"
     assert [one.id for one in jobs.some("acme", shown[0])] == shown[1:]
+
+
+def test_what_a_job_was_to_go_on_from_goes_with_it(world):
+    jobs, keeper = world.room.fine_tuning, world.room.keeper
+    jobs._keep = 0
+
+    def cancelled():
+        run = begun(world).run
+        base = world.plant.snapshot.models[run.materials.model]
+        making = Making(run, (run.materials.train[0].asset,), base)
+        keeper.keep(making, AssetKind.CHECKPOINT, "c", Content.of(b"x"), "step 20")
+        return jobs.cancel(world.member, "acme", f"{JOB}{run.id}")
+
+    first, second = cancelled(), cancelled()
+    world.plant.clock.sleep(LOOK_EVERY_S)
+    keeper.step()
+    assert keeper.made(first.run, AssetKind.CHECKPOINT) == []
+    assert len(keeper.made(second.run, AssetKind.CHECKPOINT)) == 1, "it is shown, and resumed"
+    begun(world)
+    world.plant.clock.sleep(LOOK_EVERY_S)
+    keeper.step()
+    assert keeper.made(second.run, AssetKind.CHECKPOINT) == []
 
 
 def test_another_tenants_job_is_none_nor_is_a_run_that_trains_nothing(world):

@@ -15,6 +15,7 @@ from inland.domain.assets import AssetKind, AssetState
 from inland.domain.errors import BadInput, Denied
 from inland.domain.labels import Purpose
 from inland.domain.lines import Method, Run, RunState, Serves, StepKind, StepState
+from inland.lines import keeping
 from inland.lines.keeping import CHECKPOINTS
 from inland.lines.steps.step import Outcome
 from inland.lines.steps.train import ATTEMPTS, NICE
@@ -167,6 +168,37 @@ def test_the_newest_checkpoints_alone_stay_and_none_of_a_run_before(ready):
     ready.add(NOTES * 2, name="notes")
     second = ready.ended(ready.start())
     assert {one.run for one in rows(ready, AssetKind.CHECKPOINT, AssetState.LIVE)} == {second.id}
+
+
+def test_a_checkpoint_stays_while_its_run_may_go_on_from_it_and_no_longer(ready):
+    ready.cells.waits = 4
+    run = ready.start()
+    ready.until(run, lambda _: rows(ready, AssetKind.CHECKPOINT, AssetState.LIVE))
+    assert len(looked_at(ready)) == 1, "it is being trained"
+    ready.room.runs.cancel(ready.member, "acme", run.id)
+    assert len(looked_at(ready)) == 1, "it can be resumed"
+    ready.cells.waits = 0
+    ready.room.runs.resume(ready.member, "acme", run.id)
+    assert ready.ended(run).state is RunState.DONE
+    assert "--checkpoint" in ready.cells.trainers[1].words
+    assert looked_at(ready) == []
+
+
+def test_no_checkpoint_stays_of_a_run_that_is_forgotten(ready):
+    ready.cells.dies = [4] + [1] * ATTEMPTS
+    failed = ready.ended(ready.start())
+    assert failed.state is RunState.FAILED
+    assert {one.run for one in looked_at(ready)} == {failed.id}
+    with ready.plant.store.write() as transaction:
+        transaction.lines.forget_runs("acme", "nightly", 0)
+    assert looked_at(ready) == []
+
+
+def looked_at(world: LineWorld) -> list:
+    """The checkpoints that are there once a while is over."""
+    world.plant.clock.sleep(keeping.LOOK_EVERY_S)
+    world.room.keeper.step()
+    return rows(world, AssetKind.CHECKPOINT, AssetState.LIVE)
 
 
 @pytest.mark.parametrize("after", [1, 3, SAID - 1])

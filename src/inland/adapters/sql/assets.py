@@ -192,6 +192,10 @@ class SqlAssets:
         ids = list(self._connection.execute(query.limit(limit)).scalars())
         return sorted(self.some(ids), key=lambda row: ids.index(row.id))
 
+    def live(self, kind: AssetKind) -> list[AssetRow]:
+        live = ASSETS.c.state == AssetState.LIVE.value
+        return self._found(live & (ASSETS.c.kind == kind.value))
+
     def count(self, tenant: str | None = None) -> int:
         query = select(func.count()).select_from(ASSETS)
         query = query.where(ASSETS.c.state != AssetState.ERASED.value)
