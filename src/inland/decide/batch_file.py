@@ -11,7 +11,7 @@ import msgspec
 
 from inland.domain.batches import Flaw
 from inland.domain.errors import BadInput
-from inland.domain.json_lines import LINE_DEPTH, LINE_ITEMS
+from inland.domain.json_lines import LINE_DEPTH, LINE_ITEMS, OUT_OF_RANGE
 from inland.domain.strict_json import check
 
 #: The paths that a batch may ask.
@@ -133,7 +133,10 @@ def _text(fields: dict[str, msgspec.Raw], name: str) -> str:
 
 
 def _body(raw: bytes) -> str:
-    body: Any = msgspec.json.decode(raw)
+    try:
+        body: Any = msgspec.json.decode(raw)
+    except msgspec.DecodeError:
+        raise _Bad("body", OUT_OF_RANGE, "invalid_json_line") from None
     if not isinstance(body, dict):
         raise _Bad("body", "must be an object", "invalid_type")
     if body.get("stream"):

@@ -17,6 +17,8 @@ from inland.domain.strict_json import check
 LINES, LINE_BYTES, LINE_DEPTH, LINE_ITEMS = 1_000_000, 1 << 20, 32, 20_000
 #: How many bad lines are told; the others are counted.
 TOLD = 20
+#: What is wrong with JSON that reads one way only and still cannot be decoded, such as `1e999`.
+OUT_OF_RANGE = "holds a number that is out of range"
 
 T = TypeVar("T")
 
@@ -78,7 +80,10 @@ def _object(line: bytes) -> dict[str, Any]:
     except BadInput as error:
         field = "line" if error.field == "body" else error.field
         raise BadInput(field, error.why) from None
-    found = msgspec.json.decode(line)
+    try:
+        found = msgspec.json.decode(line)
+    except msgspec.DecodeError:
+        raise BadInput("line", OUT_OF_RANGE) from None
     if not isinstance(found, dict):
         raise BadInput("line", "is not a JSON object")
     return found

@@ -45,3 +45,9 @@ def test_an_empty_file_and_an_empty_line_are_told():
 def test_a_line_has_a_bound():
     (found,) = flaws(line("a", {"input": "x" * 100}), CHAT, Bounds(10, 100))[1]
     assert (found.line, found.code) == (1, "line_too_long")
+
+
+def test_a_number_that_none_can_hold_is_told_by_its_line():
+    bad = line("b", {"temperature": 1}).replace(b"1}", b"1e999}")
+    (found,) = flaws(line("a", {}) + b"\n" + bad, CHAT, BOUNDS)[1]
+    assert (found.line, found.param, found.code) == (2, "body", "invalid_json_line")

@@ -40,6 +40,11 @@ def test_one_bad_line_refuses_all_and_is_named(bad, good, at):
     assert str(found).startswith(f"notes.jsonl:{at + 1}: ")
 
 
+def test_a_number_that_none_can_hold_is_told_by_its_line():
+    with pytest.raises(BadLines, match="a:2: line: holds a number that is out of range"):
+        read("a", b'{}\n{"weight":1e999}\n', as_is)
+
+
 @pytest.mark.parametrize("data", [b"", b"\n", b" \n \n"])
 def test_a_file_without_a_line_is_refused(data):
     with pytest.raises(BadLines, match="a: file: has no line"):
