@@ -27,7 +27,7 @@ from inland.plant.books.shelves import parse_ref
 from inland.plant.changes import Changes
 from inland.plant.tenants import found_tenant, refuse_beyond
 from inland.plant.uploads import NewAsset, Uploads
-from inland.ports.assets import AssetRow
+from inland.ports.assets import AssetRow, AssetTables
 from inland.ports.vault import TextName, Vault
 
 #: How many are listed at most, the newest.
@@ -113,8 +113,10 @@ class FeedbackRoom:
             book, sealed = None, b""
             if content:
                 book = self._open_book(who, record["tenant"], _model(record))
-                self._rulings.demand(who, Action.STORE, book)
                 claims.enter_context(self._claims.part(book.id))
+                with self._changes.store.read() as transaction:
+                    book = _there(transaction.assets, book.id)  # no key is made of one that is gone
+                self._rulings.demand(who, Action.STORE, book)
                 sealed = self._vault.seal(_name(book.tenant, book.id, record["id"]), content)
             given = Feedback(
                 tenant=record["tenant"],
@@ -185,9 +187,7 @@ class FeedbackRoom:
                 there = table.count(given.tenant)
                 refuse_beyond(self._limits.feedback_per_tenant, there, "feedback_per_tenant")
             if given.book:
-                row = transaction.assets.asset(given.book)
-                if row is None or row.state is not AssetState.LIVE:
-                    raise Busy("what it rests in is being erased", 1)
+                _there(transaction.assets, given.book)
             table.put(given)
             book(
                 "feedback.give",
@@ -281,6 +281,14 @@ def about(record: Record | None, tenant: str | None) -> Record | None:
     if record is None or record.get("kind") != REQUEST or record.get("tenant") != tenant:
         return None
     return record
+
+
+def _there(assets: AssetTables, book: str) -> AssetRow:
+    """Raises Busy where it is erased: who asks again gives to another."""
+    row = assets.asset(book)
+    if row is None or row.state is not AssetState.LIVE:
+        raise Busy("what it rests in is being erased", 1)
+    return row
 
 
 def _model(record: Record) -> str:

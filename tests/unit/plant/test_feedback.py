@@ -151,6 +151,23 @@ def test_an_erase_of_the_book_reaches_the_words_and_what_was_made_of_them(world)
     assert give(world, 1).book != book
 
 
+def test_no_key_is_made_anew_for_a_book_that_was_erased_meanwhile(world, monkeypatch):
+    open_book = room(world)._open_book
+
+    def opened_and_erased(*asked):
+        book = open_book(*asked)
+        assert world.plant.erasures.erase(world.admin, book.id).record
+        return book
+
+    with monkeypatch.context() as patch:
+        patch.setattr(room(world), "_open_book", opened_and_erased)
+        with pytest.raises(Busy, match="being erased"):
+            give(world)
+    ((erased, *_),) = [one["details"]["erased"] for one in world.said("asset.erase")]
+    assert not world.plant.vault.has_key("acme", erased)
+    assert give(world).book != erased
+
+
 def test_of_what_is_withdrawn_nothing_is_read_or_given(world):
     given = give(world)
     world.plant.vault_room.withdraw("op", "acme")
