@@ -1,4 +1,4 @@
-"""Exports: content leaves part by part, once a decision with its destination allowed that.
+"""Exports: content leaves part by part, each once a decision with its destination allowed that.
 
 What was intended is booked before the first byte, and how it ended after the last: an export that
 nobody ended is booked as not done.
@@ -117,19 +117,19 @@ class Exports:
         return data
 
     def parts(self, who: Key, asset: str, export: str, numbers: range) -> Leaving:
-        """The content of parts. This, and each of them, raises NotFound, BadInput, Conflict, and
-        what the vault does."""
-        row, under_way = self._found(who, asset, export)
+        """The content of parts. This raises BadInput, Conflict and NotFound; each of them Conflict,
+        Damaged, Denied, NotFound and what the vault does: it is decided anew as it is opened."""
+        row, _ = self._found(who, asset, export)
         sizes = [part_bytes(row.bytes, number) for number in numbers]
         if not all(sizes):
             raise BadInput("part", f"there are {part_count(row.bytes)}, from 0 on")
-        self._rulings.demand(who, Action.EXPORT, row, under_way.destination)
         return Leaving(sum(sizes), self._each(who, asset, export, numbers))
 
     def _each(self, who: Key, asset: str, export: str, numbers: range) -> Iterator[memoryview]:
         for number in numbers:
             with self._claims.part(asset):
                 row, under_way = self._found(who, asset, export)
+                self._rulings.demand(who, Action.EXPORT, row, under_way.destination)
                 with self._changes.store.read() as transaction:
                     part = transaction.assets.part(asset, number)
                 if part is None:
