@@ -111,6 +111,17 @@ def of_old_tar() -> bytes:
     return bytes(block) + rest.ljust(8 * 512 - 512) + bytes(32)
 
 
+def of_long_name() -> bytes:
+    """A safetensors that is a pickle too: what it imports has a name of more than a thousand bytes.
+
+    Its header's length is read as a text up to the first newline, which its data begins with.
+    """
+    name = b"print" + b".__call__" * 130
+    data = (b"\n\x80\x04cbuiltins\n" + name + b'\n(S"it ran"\ntR.').ljust(2048)
+    header = json.dumps({"t": entry([len(data)], 0, len(data), "U8")}).encode()
+    return safetensors(header.ljust(0x156), data)
+
+
 def hdf5_at(at: int, size: int) -> bytes:
     """Data in which HDF5's mark stands at `at`."""
     data = bytearray(size)
@@ -290,6 +301,7 @@ FILES: dict[str, tuple[Callable[[], bytes], str]] = {
         "neither",
     ),
     "safetensors, an old tar too": (lambda: of_old_tar(), "a tar archive"),  # noqa: PLW0108
+    "safetensors, a pickle of a long name": (lambda: of_long_name(), "a pickle"),  # noqa: PLW0108
     "safetensors, HDF5 behind 1024 bytes": (
         lambda: safetensors(
             json.dumps({"a": entry([2048], 0, 2048, "U8")}).encode().ljust(200),

@@ -136,6 +136,18 @@ def test_weights_that_are_a_pickle_too_are_refused(
         demand_no_pickle(file.fileno())
 
 
+def test_weights_that_import_by_a_name_of_any_length_are_a_pickle(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(hostile.of_long_name())
+    safetensors_alone(path)
+    assert pickle.loads(path.read_bytes()) is None  # noqa: S301 - ours
+    assert "it ran" in capsys.readouterr().out
+    with path.open("rb") as file, pytest.raises(Refused, match="pickle"):
+        demand_no_pickle(file.fileno())
+
+
 def safetensors_alone(path: Path) -> None:
     with opened(path) as file:
         safetensors.check(Window(file.descriptor, file.size))

@@ -22,9 +22,8 @@ _ZIP_ENTRY = b"PK\x01\x02"
 _TO_NEWLINE, _COUNTED = -1, {-2: (1, False), -3: (4, True), -4: (4, False), -5: (8, False)}
 #: Weights that are no pickle end within a few steps; one that goes on for so many is padded.
 _MOST_STEPS = 1 << 20
-#: Two lines that could name a module and what is in it.
-_IMPORT_BYTES = 1024
-_IMPORT = re.compile(rb"[\w.\x80-\xff]+\r?\n[\w.\x80-\xff]+\r?\n")
+#: Two lines, however long, that could name a module and what is in it.
+_IMPORT = re.compile(rb"[\w.\x80-\xff]++\r?\n[\w.\x80-\xff]++\r?\n")
 _TEXTS = frozenset(
     "STRING BINSTRING SHORT_BINSTRING UNICODE SHORT_BINUNICODE BINUNICODE BINUNICODE8".split()
 )
@@ -145,7 +144,7 @@ def demand_no_pickle(descriptor: int) -> None:
             if opcode is None:
                 return
             if opcode.name in {"GLOBAL", "INST"}:
-                if _IMPORT.match(data[at + 1 : at + 1 + _IMPORT_BYTES]) is None:
+                if _IMPORT.match(data, at + 1) is None:
                     return  # nothing can be imported by such a name: an unpickler ends here
                 break
             if opcode.name == "STACK_GLOBAL" and texts:
