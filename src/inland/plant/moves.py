@@ -11,7 +11,7 @@ from enum import StrEnum
 from threading import Lock
 from typing import Any
 
-from inland.domain.assets import Action, part_bytes, part_count
+from inland.domain.assets import Action, AssetState, part_bytes, part_count
 from inland.domain.errors import BadInput, Conflict, Damaged, Denied, InlandError, NotFound
 from inland.domain.plant import Key
 from inland.plant.asset_claims import Claims
@@ -28,6 +28,7 @@ REMEMBERED = 1024
 #: Stands in an intent that is to be undone, with the reason.
 _GIVEN_UP = "given_up"
 _ENDED = "the asset is erased"
+_GOING = frozenset({AssetState.ERASING, AssetState.ERASED})
 
 
 class MoveStage(StrEnum):
@@ -72,7 +73,7 @@ class Moves:
         self._begin = begin
         self._lock = Lock()
         self._working: set[str] = set()
-        self._last: dict[str, Move] = {}
+        self._last: dict[str, tuple[str, Move]] = {}  # of each asset, and the intent it is of
 
     def move(self, who: Key, asset: str, to: str) -> Move:
         """Begin to; `last` tells how it goes. To where it still lies: one under way is given up.
@@ -94,37 +95,36 @@ class Moves:
                 intent = self._intended(doing, row, to, who, decided)
         if intent is None:
             with self._lock:
-                self._last[asset] = Move(asset, to, to, MoveStage.MOVED)
+                self._last[asset] = "", Move(asset, to, to, MoveStage.MOVED)
         else:
+            self._know(intent)
             self.settle(intent)
         return self.last(who, asset)
 
     def last(self, who: Key, asset: str) -> Move:
         """The move under way, or the last since control began. Raises NotFound."""
         with self._changes.store.read() as transaction:
-            owned(transaction.assets, who, asset)
+            row = owned(transaction.assets, who, asset)
         with self._lock:
-            found = self._last.get(asset)
-        if found is None:
-            raise NotFound(f"move of asset {asset!r}")
+            intent, found = self._last.get(asset, ("", None))
+            if found is None:
+                raise NotFound(f"move of asset {asset!r}")
+            waits = found.stage is MoveStage.MOVING and intent not in self._working
+            if waits and row.state in _GOING:
+                found = replace(found, stage=MoveStage.UNDONE, why=_ENDED)
+                self._last[asset] = intent, found
         return found
 
     def settle(self, intent: Intent) -> None:
-        """Go on with one, unless that is being done."""
+        """Go on with one, unless that is being done; one that is over stays as it ended."""
         with self._lock:
-            if intent.asset in self._working:
+            if intent.id in self._working:
                 return
-            self._working.add(intent.asset)
-            over = [one for one in self._last.values() if one.stage is not MoveStage.MOVING]
-            for one in over[: max(0, len(self._last) - REMEMBERED)]:
-                del self._last[one.asset]
-            source, target = intent.details["source"], intent.details["store"]
-            size = intent.details["bytes"]
-            self._last[intent.asset] = Move(intent.asset, source, target, total_bytes=size)
+            self._working.add(intent.id)
         try:
             self._begin(lambda: self._run(intent))
         except BaseException:
-            self._working.discard(intent.asset)
+            self._working.discard(intent.id)
             raise
 
     def _run(self, intent: Intent) -> None:
@@ -134,12 +134,15 @@ class Moves:
             self._tell(intent, why=str(error))
         finally:
             with self._lock:
-                self._working.discard(intent.asset)
+                self._working.discard(intent.id)
 
     def _carry_out(self, intent: Intent) -> None:
         row, given_up = self._stand(intent)
+        if row is None:
+            return
+        self._know(intent)
         source = intent.details["source"]
-        if row is not None and row.store == source and not given_up:
+        if row.store == source and not given_up:
             self._bring(intent, row)
             row, given_up = self._stand(intent)
         if row is None:
@@ -245,11 +248,23 @@ class Moves:
         doing[0].assets.put_asset(replace(row, other_store=to))
         return intent
 
+    def _know(self, intent: Intent) -> None:
+        """From here on it is the last of its asset."""
+        asset, size = intent.asset, intent.details["bytes"]
+        source, target = intent.details["source"], intent.details["store"]
+        with self._lock:
+            if self._last.get(asset, ("",))[0] == intent.id:
+                return
+            over = [one for _, one in self._last.values() if one.stage is not MoveStage.MOVING]
+            for one in over[: max(0, len(self._last) - REMEMBERED)]:
+                del self._last[one.asset]
+            self._last[asset] = intent.id, Move(asset, source, target, total_bytes=size)
+
     def _tell(self, intent: Intent, **news: Any) -> None:
         with self._lock:
-            known = self._last.get(intent.asset)
-            if known is not None:
-                self._last[intent.asset] = replace(known, **news)
+            of, known = self._last.get(intent.asset, ("", None))
+            if known is not None and of == intent.id:
+                self._last[intent.asset] = of, replace(known, **news)
 
 
 def _stand_of(assets: AssetTables, intent: Intent) -> tuple[AssetRow | None, str]:

@@ -9,8 +9,8 @@ import pytest
 from inland.domain.assets import LOCAL_STORE
 from inland.domain.errors import BadInput, Conflict, Denied, NotFound
 from inland.plant.asset_terms import AssetTerms
-from inland.plant.moves import MoveStage
-from inland.ports.assets import AssetRow
+from inland.plant.moves import Move, MoveStage
+from inland.ports.assets import AssetRow, Intent
 from inland.ports.blobs import BlobsAway
 from inland.ports.vault import PartName
 from tests.unit.assets.world import CANARY, STEP, World
@@ -136,6 +136,58 @@ def test_an_erase_ends_a_move_under_way_and_leaves_nothing_anywhere(world: World
     (undone,) = world.said("asset.undo")
     assert undone["details"]["why"] == "the asset is erased"
     assert len(world.said("asset.erase")) == 1
+
+
+def intents(world: World) -> list[Intent]:
+    with world.plant.store.read() as transaction:
+        return transaction.assets.intents()
+
+
+@pytest.mark.parametrize("erased", [False, True])
+def test_what_was_read_of_a_move_before_it_ended_leaves_told_how_it_ended(
+    world: World, erased: bool
+):
+    asset, read = world.add(DATA), list[Intent]()
+    at_part(world, 2, lambda: read.extend(intents(world)))
+    moved = world.plant.moves.move(world.admin, asset, ANNEX.id)
+    if erased:
+        world.plant.erasures._steps.begin(asset, "op", "asked")
+    (before,) = read
+    world.plant.moves.settle(before)
+    assert world.plant.moves.last(world.admin, asset) == moved
+    assert moved.stage is MoveStage.MOVED
+
+
+def test_a_move_that_begins_while_another_comes_to_its_end_is_told_by_itself(world: World):
+    asset, moves = world.add(DATA), world.plant.moves
+    tell, back = moves._tell, list[Move]()
+
+    def telling(intent: Intent, **news: object) -> None:
+        if news.get("stage") is MoveStage.MOVED and not back:
+            back.append(Move("", "", ""))
+            back[:] = [moves.move(world.admin, asset, LOCAL_STORE)]
+        tell(intent, **news)
+
+    moves._tell = telling  # type: ignore[method-assign]
+    moves.move(world.admin, asset, ANNEX.id)
+    (told,) = back
+    assert (told.stage, told.destination) == (MoveStage.MOVED, LOCAL_STORE)
+    assert moves.last(world.admin, asset) == told
+    assert there(world, asset) == [LOCAL_STORE]
+
+
+def test_an_erase_ends_a_move_that_waits(world: World, monkeypatch):
+    asset = world.add(DATA)
+
+    def away(*_: object) -> None:
+        raise BlobsAway("annex: unplugged")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(world.plant.stores, "copy", away)
+        world.plant.moves.move(world.admin, asset, ANNEX.id)
+    world.plant.erasures._steps.begin(asset, "op", "asked")
+    told = world.plant.moves.last(world.admin, asset)
+    assert (told.stage, told.why) == (MoveStage.UNDONE, "the asset is erased")
 
 
 @pytest.mark.parametrize("cut", ["copy", "clear"])
