@@ -75,4 +75,6 @@ def _of_words(error: BaseException) -> str:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())[:_LINE_CHARS]
+    """Printable: a stranger's words in it tell a terminal nothing."""
+    plain = "".join(one if one.isprintable() else " " for one in text)
+    return " ".join(plain.split())[:_LINE_CHARS]

@@ -19,6 +19,8 @@ from inland.ports.state import StateTables
 
 #: Pulls under way at once, and those over that are remembered.
 PULLS, REMEMBERED = 4, 256
+#: Of why a pull failed: a stranger's words may be in it, and it is booked.
+WHY_CHARS = 1000
 _HEX = frozenset("0123456789abcdef")
 _OWN_FAULT = "a fault of control's own; see its log"
 _SCHEMES = ("pypi:", "hf:", "file:", "s3:")
@@ -111,7 +113,7 @@ class Pulls:
             stage, why = PullStage.DONE, ""
         except Exception as error:
             is_told = isinstance(error, (InlandError, OSError))
-            why = str(error) if is_told else _OWN_FAULT
+            why = str(error)[:WHY_CHARS] if is_told else _OWN_FAULT
             self._changes.note(who, "model.refuse", order.name, source=order.source, why=why)
             if not is_told:
                 raise

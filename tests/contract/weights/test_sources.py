@@ -264,6 +264,25 @@ def test_what_a_wheel_says_of_its_licence_is_a_plain_line(tmp_path: Path) -> Non
     assert take_out(path, None, tmp_path / "out", 100) == "[31mMIT and more"
 
 
+def test_what_a_wheel_calls_its_files_is_told_short_and_plain(tmp_path: Path) -> None:
+    path, out = tmp_path / "a.whl", tmp_path / "out"
+    names = [f"{number}\x1b]0;x\x07" + "a" * 60_000 + ".gguf" for number in range(8)]
+    for method in (zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA):
+        for some in (names, names[:1]):
+            with zipfile.ZipFile(path, "w", method) as archive:
+                for name in some:
+                    archive.writestr(name, b"more than there is room for")
+            with pytest.raises(Refused) as told:
+                take_out(path, None, out, 9)
+            assert str(told.value).isprintable()
+            assert len(str(told.value)) < 1000
+    path.write_bytes(_changed(path.read_bytes(), b"PK\x01\x02", 46, b"b"))
+    with pytest.raises(Refused) as told:
+        take_out(path, None, out, 9)
+    assert str(told.value).isprintable()
+    assert len(str(told.value)) < 1000
+
+
 def test_a_stores_object_comes_by_a_signed_url(net: Net, tmp_path: Path) -> None:
     net.hub.file("/bucket/models/m.gguf", WEIGHTS)
     part = tmp_path / "part"

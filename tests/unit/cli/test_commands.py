@@ -143,6 +143,7 @@ def test_errors_of_the_system_are_said_in_words() -> None:
     assert describe(OSError(28, "No space left on device", "/d/f"))[0].startswith("no space left")
     assert "/d/f" in describe(PermissionError(13, "Permission denied", "/d/f"))[0]
     assert describe(InlandError("a\nb"))[0] == "a b"
+    assert describe(BadInput("a", "\x1b[31mb\x07\u202ec"))[0] == "a: [31mb c"
     assert "ValueError" in describe_fault(ValueError("x"))
 
 

@@ -23,12 +23,14 @@ class Changes:
         state = SimpleNamespace(models=lambda: models)
         self.store = SimpleNamespace(read=lambda: nullcontext(SimpleNamespace(state=state)))
         self.noted: list[str] = []
+        self.whys: list[str] = []
         self.broken = broken
 
-    def note(self, _who: str, what: str, _name: str, **_more: str) -> None:
+    def note(self, _who: str, what: str, _name: str, **more: str) -> None:
         if what == self.broken:
             raise OSError("the disk is full")
         self.noted.append(what)
+        self.whys.append(more.get("why", ""))
 
 
 class Breaking:
@@ -39,6 +41,13 @@ class Breaking:
 
     def take(self, _order: Order, _progress: Callable[[int, int], None]) -> None:
         raise ZeroDivisionError
+
+
+class Talkative(Breaking):
+    """An intake that refuses at length, in a stranger's words."""
+
+    def take(self, _order: Order, _progress: Callable[[int, int], None]) -> None:
+        raise Conflict("what was pulled", "\a" * 500_000)
 
 
 def refuse(_run: Callable[[], None]) -> None:
@@ -52,6 +61,16 @@ def test_a_fault_of_ones_own_is_booked() -> None:
         pulls.pull("me", ORDER)
     assert changes.noted == ["model.pull", "model.refuse"]
     assert pulls.last("m").stage is PullStage.FAILED
+
+
+def test_what_is_booked_of_a_refusal_is_short() -> None:
+    changes = Changes()
+    pulls = Pulls(changes, Talkative(), lambda run: run(), 8)
+    pulls.pull("me", ORDER)
+    assert changes.noted == ["model.pull", "model.refuse"]
+    assert changes.whys[1] == pulls.last("m").why
+    assert changes.whys[1].startswith("what was pulled")
+    assert len(changes.whys[1]) <= 1000
 
 
 def test_what_could_not_begin_holds_no_name() -> None:

