@@ -140,7 +140,10 @@ class BookTables(Protocol):
 
     # the site log
     def append(self, record: Record) -> int:
-        """Put a control-plane or batch record into the site log; its index in the current log."""
+        """Put a control-plane or batch record into the site log; its index in the current log.
+
+        Raises Malformed: it is larger than a record may be, so nobody could read it again.
+        """
         ...
 
     def open_log(self, origin: str, public_key: bytes) -> Log:

@@ -15,6 +15,7 @@ from inland.adapters.sql import migrations
 from inland.adapters.sql.database import Database, sqlite_url
 from inland.adapters.sql.schema_base import metadata
 from inland.domain.errors import Conflict, Damaged
+from inland.ledger.canonical import MAX_RECORD_BYTES, Malformed
 
 
 @pytest.fixture
@@ -113,6 +114,13 @@ def test_a_database_of_a_newer_version_is_refused_as_it_is(tmp_path):
             Database(url, read_only=read_only)
         assert "\n" not in str(refused.value)
     assert (tmp_path / "inland.db").read_bytes() == before
+
+
+def test_no_record_is_entered_that_nobody_could_read(database):
+    record = {"kind": "change", "id": "0", "why": "a" * MAX_RECORD_BYTES}
+    with pytest.raises(Malformed, match="is more than"), database.write() as transaction:
+        transaction.books.open_log("origin", bytes(32))
+        transaction.books.append(record)
 
 
 @pytest.mark.parametrize("read_only", [True, False])

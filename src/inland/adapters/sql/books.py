@@ -33,7 +33,7 @@ from sqlalchemy.exc import IntegrityError
 from inland.adapters.sql.schema_base import Int64, metadata
 from inland.adapters.sql.upsert import upsert
 from inland.domain.errors import Damaged
-from inland.ledger.canonical import encode, entry
+from inland.ledger.canonical import MAX_RECORD_BYTES, Malformed, encode, entry
 from inland.ledger.records import BATCH, Record
 from inland.ports.books import (
     DestroyedVolume,
@@ -175,6 +175,8 @@ class SqlBooks:
         log = self.current_log()
         assert log is not None, "the site log is opened before anything is changed"
         data = encode(record)
+        if len(data) > MAX_RECORD_BYTES:
+            raise Malformed("record", f"{len(data)} bytes is more than {MAX_RECORD_BYTES}")
         is_batch = record["kind"] == BATCH
         ref = batch_ref(record["writer"], record["number"]) if is_batch else record["id"]
         index = self.log_size(log.number)
