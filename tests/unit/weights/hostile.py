@@ -69,6 +69,20 @@ def zipped(name: str, data: bytes) -> bytes:
     return out.getvalue()
 
 
+def zip64_inside(before: int) -> bytes:
+    """Data that holds a zip64 archive, its places told from the beginning of a file in which it
+    has `before` bytes before it, and a few bytes more behind it."""
+    archive = zipped("data.pkl", pickle.dumps(Payload()))
+    at = archive.rfind(b"PK\x05\x06")
+    count, size, offset = struct.unpack("<HII", archive[at + 10 : at + 20])
+    places = (count, count, size, before + offset)
+    end64 = struct.pack("<4sQHHLLQQQQ", b"PK\x06\x06", 44, 45, 45, 0, 0, *places)
+    locator = struct.pack("<4sLQL", b"PK\x06\x07", 0, before + at, 1)
+    unsaid = (count, count, 0xFFFFFFFF, 0xFFFFFFFF, 0)
+    end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, *unsaid)
+    return (archive[:at] + end64 + locator + end + b"some more").ljust(512, b"x")
+
+
 def tarred(name: str, data: bytes) -> bytes:
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as archive:
@@ -191,6 +205,16 @@ FILES: dict[str, tuple[Callable[[], bytes], str]] = {
     "gguf, of a zip too": (lambda: gguf() + zipped("a", b"a"), "zip archive as"),
     "gguf, a zip inside": (
         lambda: gguf(tensors=(tensor("t", (len(_ZIP) // 4,), 0),), data=_ZIP),
+        "zip archive as",
+    ),
+    "gguf, a zip64 inside": (
+        lambda: gguf(tensors=(tensor("t", (128,), 0),), data=zip64_inside(96)),
+        "zip archive as",
+    ),
+    "safetensors, a zip64 inside": (
+        lambda: safetensors(
+            json.dumps({"t": entry([512], 0, 512, "U8")}).encode().ljust(88), zip64_inside(96)
+        ),
         "zip archive as",
     ),
     "gguf, code behind": (lambda: gguf(data=bytes(32) + b"import os"), "follow"),

@@ -18,6 +18,8 @@ _TAR_BLOCK_BYTES, _TAR_SUM = 512, slice(148, 156)
 _HDF5, _HDF5_FIRST_AT = b"\x89HDF\r\n\x1a\n", 512
 _ZIP_END, _ZIP_END_BYTES, _ZIP_COMMENT_BYTES = b"PK\x05\x06", 22, 65_535
 _ZIP_ENTRY = b"PK\x01\x02"
+#: What stands right before the end record of an archive that says its places in 64 bits.
+_ZIP64, _ZIP64_BYTES = b"PK\x06\x07", 20
 #: How `pickletools` says that an argument is a line, or has a count of so many bytes before it.
 _TO_NEWLINE, _COUNTED = -1, {-2: (1, False), -3: (4, True), -4: (4, False), -5: (8, False)}
 #: Weights that are no pickle end within a few steps; one that goes on for so many is padded.
@@ -89,7 +91,10 @@ def other_than_weights(descriptor: int) -> str | None:
 
 
 def is_ended_by_zip(descriptor: int, size: int) -> bool:
-    """Whether an archive's directory ends where the file does, or lies where its end says."""
+    """Whether an archive's directory ends where the file does, or lies where its end says.
+
+    One that says it in 64 bits is an archive wherever that is.
+    """
     begins = max(0, size - _ZIP_END_BYTES - _ZIP_COMMENT_BYTES)
     tail = os.pread(descriptor, size - begins, begins)
     at = tail.rfind(_ZIP_END)
@@ -100,7 +105,9 @@ def is_ended_by_zip(descriptor: int, size: int) -> bool:
             if at + _ZIP_END_BYTES + comment == len(tail):
                 return True
             places = {offset, begins + at - length}  # readers allow for bytes before the archive
-            if any(_is_directory(descriptor, one) for one in places):
+            if any(_stands(_ZIP_ENTRY, descriptor, one) for one in places):
+                return True
+            if _stands(_ZIP64, descriptor, begins + at - _ZIP64_BYTES):
                 return True
         at = tail.rfind(_ZIP_END, 0, at)
     return False
@@ -125,8 +132,8 @@ def _is_old_tar(block: bytes) -> bool:
     return len(block) == _TAR_BLOCK_BYTES and told == counted
 
 
-def _is_directory(descriptor: int, at: int) -> bool:
-    return at >= 0 and os.pread(descriptor, len(_ZIP_ENTRY), at) == _ZIP_ENTRY
+def _stands(mark: bytes, descriptor: int, at: int) -> bool:
+    return at >= 0 and os.pread(descriptor, len(mark), at) == mark
 
 
 def demand_no_pickle(descriptor: int) -> None:
