@@ -195,9 +195,18 @@ def _failing(pid: int, calls: str, error: str, *when: str) -> Iterator[None]:
             yield
         finally:
             trace.terminate()
-            trace.wait(
-                DETACH_S
-            )  # killed in the midst of a call, it would leave it without a number
+            _await_detached(trace, pid)
+
+
+def _await_detached(trace: "subprocess.Popen[bytes]", pid: int) -> None:
+    """Killed in the midst of a call, it would leave it without a number; but it waits for ever for
+    a process that ended just as it let go."""
+    try:
+        trace.wait(DETACH_S)
+    except subprocess.TimeoutExpired:
+        trace.kill()
+        if start_ticks(pid) is not None:
+            raise
 
 
 def jumping_clock(f: Faulty) -> None:
