@@ -18,6 +18,7 @@ from inland.plant.asset_rulings import AssetRulings
 from inland.plant.assets import demand_live
 from inland.plant.changes import Changes
 from inland.plant.holders import Holders
+from inland.plant.killed import Killed, demand_released
 from inland.ports.assets import AssetRow
 from inland.ports.jobs import Cell, Cells, Hear, JobEnd, JobSpec
 from inland.ports.plaintext import Memory, Plaintext
@@ -26,8 +27,6 @@ from inland.ports.plaintext import Memory, Plaintext
 OUTPUT_BYTES, SECONDS, GRACE_S = 64 << 20, 1800, 1
 #: Programs that may be killed one after another before what they read is given up.
 ATTEMPTS = 3
-#: How long an end waits for a program that is just being begun, in seconds.
-_RELEASE_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +128,12 @@ class Readers:
         with self._reading(spec, tenant, uses) as reading:
             return self._ended(reading, spec, more, hear)
 
-    def end_those_denied(self) -> None:
+    def kill_those_denied(self) -> list[Killed]:
         """As `holders.Working` says."""
         with self._lock:
             held = list(self._readings)
-        for reading in held:
-            if why := self._why_not(reading):
-                self._end(reading, why)
+        denied = [(reading, why) for reading in held if (why := self._why_not(reading))]
+        return [self._kill(reading, why) for reading, why in denied]
 
     def holds(self) -> bool:
         """As `holders.Working` says."""
@@ -145,8 +143,8 @@ class Readers:
         """Nothing is read for a run any more when it returns."""
         with self._lock:
             held = [one for one in self._readings if one.run == run]
-        for reading in held:
-            self._end(reading, why)
+        killed = [self._kill(reading, why) for reading in held]
+        demand_released(killed, self._changes.clock)
 
     @contextmanager
     def _reading(self, spec: JobSpec, tenant: str, uses: Sequence[Use]) -> Iterator[_Reading]:
@@ -173,7 +171,8 @@ class Readers:
     ) -> JobEnd:
         rows = self._decided(reading)
         with ExitStack() as held:
-            files = dict(zip((row.id for row in rows), self._holders.opened(rows), strict=True))
+            opened = self._holders.opened(rows, lambda: _demand_going(reading))
+            files = dict(zip((row.id for row in rows), opened, strict=True))
             for file in files.values():
                 held.callback(file.close)
             with self._lock:
@@ -207,17 +206,13 @@ class Readers:
             return str(error)
         return ""
 
-    def _kill(self, reading: _Reading, why: str) -> None:
+    def _kill(self, reading: _Reading, why: str) -> Killed:
         with self._lock:
             reading.ending = reading.ending or why
             cell = reading.cell
         if cell is not None:
             cell.end()
-
-    def _end(self, reading: _Reading, why: str) -> None:
-        self._kill(reading, why)
-        if not reading.released.wait(_RELEASE_S):
-            raise Conflict(f"run {reading.run}", "it cannot be ended: what it reads is not let go")
+        return Killed(f"run {reading.run}", reading.released)
 
 
 def place(asset: str) -> str:

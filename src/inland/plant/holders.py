@@ -6,7 +6,7 @@ engine with adapters of several tenants is replaced by one without that one: the
 have `LETTING_GO_S` to end in it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 from typing import Protocol
@@ -18,6 +18,7 @@ from inland.plant.asset_claims import Claims
 from inland.plant.asset_rulings import AssetRulings, unknown
 from inland.plant.changes import Changes
 from inland.plant.deployments import drop_deployment
+from inland.plant.killed import Killed, demand_released
 from inland.plant.models import model_of_asset
 from inland.plant.release_moves import retire
 from inland.ports.assets import AssetRow, AssetTables
@@ -35,8 +36,8 @@ LETTING_GO_S, _LOOK_S = 10.0, 0.1
 class Working(Protocol):
     """Those who hold plaintext besides engines."""
 
-    def end_those_denied(self) -> None:
-        """Those that may not hold what they hold are gone when it returns."""
+    def kill_those_denied(self) -> Sequence[Killed]:
+        """Those that may not hold what they hold, each of them killed; waits for none of them."""
         ...
 
     def holds(self) -> bool:
@@ -73,12 +74,17 @@ class Holders:
         """From now on they are ended with the rest."""
         self._others.append(working)
 
-    def opened(self, rows: Sequence[AssetRow]) -> list[Plaintext]:
-        """Memory files of them, in that order. Raises what the vault does, and Busy for want of
-        memory; then there is none."""
+    def opened(
+        self, rows: Sequence[AssetRow], still: Callable[[], None] | None = None
+    ) -> list[Plaintext]:
+        """Memory files of them, in that order. `still` is asked before each part, and raises where
+        nothing more is to be opened.
+
+        Raises that, what the vault does, and Busy for want of memory; then there is none.
+        """
         files: list[Plaintext] = []
         try:
-            files.extend(self._memory.hold(row.bytes, self._content(row)) for row in rows)
+            files.extend(self._memory.hold(row.bytes, self._content(row, still)) for row in rows)
         except BaseException:
             for file in files:
                 file.close()
@@ -191,8 +197,10 @@ class Holders:
         return waiting
 
     def _end_others(self) -> None:
-        for one in self._others:
-            one.end_those_denied()
+        """All of them are killed before any is waited for. Raises Conflict for one that does not
+        let go."""
+        killed = [each for one in self._others for each in one.kill_those_denied()]
+        demand_released(killed, self._changes.clock)
 
     def _beside_others(self, denied: Mapping[str, str]) -> tuple[tuple[str, ...], bool]:
         """Engines that hold adapters which they may not, whose time is up; and whether there are
@@ -268,8 +276,10 @@ class Holders:
                 change.state.remove_model(model.id)
                 change.book("model.remove", model.id, owner=model.label.owner)
 
-    def _content(self, row: AssetRow) -> Iterator[memoryview]:
+    def _content(self, row: AssetRow, still: Callable[[], None] | None) -> Iterator[memoryview]:
         for number in range(part_count(row.bytes)):
+            if still is not None:
+                still()
             with self._claims.part(row.id):
                 with self._changes.store.read() as transaction:
                     there = transaction.assets.part(row.id, number)

@@ -18,6 +18,7 @@ from inland.plant.asset_rulings import AssetRulings
 from inland.plant.assets import demand_live, seen
 from inland.plant.changes import Changes
 from inland.plant.holders import Holders
+from inland.plant.killed import RELEASE_S, Killed, demand_released
 from inland.plant.tenants import found_tenant, refuse_beyond
 from inland.plant.uploads import NewAsset, Uploads
 from inland.ports.assets import AssetRow, Intent
@@ -28,8 +29,6 @@ PURPOSES = (Action.TRAIN, Action.EVALUATE, Action.RETRIEVE)
 MAX_ASSETS, MAX_WORDS, MAX_WORD_CHARS, MAX_READABLE = 64, 256, 4096, 16
 #: Jobs that are over and still told of.
 REMEMBERED = 256
-#: How long an end waits for a job that just opens its assets, in seconds.
-_RELEASE_S = 30.0
 _OWN_FAULT = "a fault of control's own; see its log"
 
 
@@ -170,17 +169,16 @@ class Jobs:
         work = self._found(tenant, job)
         self._ask(work, why := f"stopped by {who}")
         work.released.wait(self._limits.job_grace_s)
-        self._end(work, why)
-        work.over.wait(_RELEASE_S)
+        demand_released([self._kill(work, why)], self._changes.clock)
+        work.over.wait(RELEASE_S)
         return work.job
 
-    def end_those_denied(self) -> None:
+    def kill_those_denied(self) -> list[Killed]:
         """As `holders.Working` says."""
         with self._lock:
             held = [work for work in self._works.values() if not work.released.is_set()]
         denied = [(work, why) for work in held if (why := self._why_not(work))]
-        for work, why in denied:
-            self._end(work, why)
+        return [self._kill(work, why) for work, why in denied]
 
     def holds(self) -> bool:
         """As `holders.Working` says."""
@@ -196,8 +194,11 @@ class Jobs:
         until = self._changes.clock.monotonic() + self._limits.job_grace_s
         for work in held:
             work.released.wait(max(0.0, until - self._changes.clock.monotonic()))
-            self._end(work, "the factory stops")
-            work.over.wait(_RELEASE_S)
+        demand_released(
+            [self._kill(work, "the factory stops") for work in held], self._changes.clock
+        )
+        for work in held:
+            work.over.wait(RELEASE_S)
 
     def settle(self, intent: Intent) -> None:
         """Book the end of a job that an earlier control began: it ended with that."""
@@ -251,7 +252,8 @@ class Jobs:
     def _worked(self, work: _Work) -> JobEnd:
         with self._changes.store.read() as transaction:
             found = {row.id: row for row in transaction.assets.some(work.order.assets)}
-        files = self._holders.opened([found[one] for one in work.order.assets])
+        rows = [found[one] for one in work.order.assets]
+        files = self._holders.opened(rows, lambda: _demand_going(work))
         try:
             spec = JobSpec(
                 work.job.id,
@@ -282,18 +284,13 @@ class Jobs:
         if cell is not None:
             cell.ask()
 
-    def _kill(self, work: _Work, why: str) -> None:
+    def _kill(self, work: _Work, why: str) -> Killed:
         with self._lock:
             work.ending = work.ending or why
             cell = work.cell
         if cell is not None:
             cell.end()
-
-    def _end(self, work: _Work, why: str) -> None:
-        """Kill it; nothing of what it read is in memory when it returns."""
-        self._kill(work, why)
-        if not work.released.wait(_RELEASE_S):
-            raise Conflict(f"job {work.job.id}", "it cannot be ended: what it opens is not let go")
+        return Killed(f"job {work.job.id}", work.released)
 
     def _finish(self, work: _Work, end: JobEnd) -> None:
         state, why = JobState.FAILED, end.why
@@ -364,6 +361,12 @@ class Jobs:
         over = [name for name, work in self._works.items() if work.over.is_set()]
         for name in over[: max(0, len(over) - REMEMBERED)]:
             del self._works[name]
+
+
+def _demand_going(work: _Work) -> None:
+    """Raises Conflict with why it is being ended."""
+    if work.ending:
+        raise Conflict(f"job {work.job.id}", work.ending)
 
 
 def _check(order: JobOrder, limits: Limits) -> None:

@@ -1,6 +1,9 @@
 """A plant with tenants whose keys add assets, and parts small enough to have several of."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 
 import pytest
 from sqlalchemy.engine import URL
@@ -14,6 +17,8 @@ from inland.plant import exports, feedback, files, jobs, uploads
 from inland.plant.asset_terms import AssetTerms
 from inland.plant.uploads import NewAsset
 from inland.ports.keys import Keys
+from inland.ports.vault import PartName
+from tests.patience import PATIENCE_S
 from tests.unit.plant.parts import Plant
 
 #: Bytes of a part in these tests.
@@ -94,6 +99,24 @@ class World:
         ]
         self.plant.exports.finish(key, asset, export.id)
         return b"".join(parts)
+
+    @contextmanager
+    def slow_parts(self, monkeypatch: pytest.MonkeyPatch, of: str) -> Iterator[list[PartName]]:
+        """Parts of an asset that were asked for; none is told before the end of the block."""
+        asked: list[PartName] = []
+        going, get = Event(), self.plant.vault.get
+
+        def slowly(part: PartName, proof: bytes | None = None) -> memoryview:
+            if part.asset == of:
+                asked.append(part)
+                assert going.wait(PATIENCE_S)
+            return get(part, proof)
+
+        monkeypatch.setattr(self.plant.vault, "get", slowly)
+        try:
+            yield asked
+        finally:
+            going.set()
 
     def said(self, what: str) -> list[dict]:
         """The records of one kind of act, in order."""

@@ -5,10 +5,11 @@ import pytest
 from inland.domain.assets import Action
 from inland.domain.errors import BadInput, Conflict, Denied, NotFound
 from inland.domain.labels import Purpose
+from inland.plant import killed
 from inland.plant.asset_terms import AssetTerms
 from inland.plant.jobs import JobOrder, JobState
 from tests.patience import PATIENCE_S, until
-from tests.unit.assets.world import CANARY, World, small_parts
+from tests.unit.assets.world import CANARY, TIGHT, World, small_parts
 
 
 @pytest.fixture
@@ -132,6 +133,22 @@ def test_a_label_that_is_tightened_and_an_erase_end_it(world):
         act(world.plant.jobs.show(None, job).assets[0])
         assert cell.ends == 1
         assert over(world, job).state is JobState.ENDED
+
+
+def test_one_that_is_slow_to_let_go_keeps_no_other_alive_and_opens_no_more(world, monkeypatch):
+    monkeypatch.setattr(killed, "RELEASE_S", 0.05)
+    theirs = world.add(who=world.other, tenant="demo", name="theirs")
+    with world.slow_parts(monkeypatch, of=(asset := world.add())) as asked:
+        slow = world.plant.jobs.run(world.operator, order(asset)).id
+        until(lambda: asked)
+        _, cell = running(world, theirs, tenant="demo")
+        with pytest.raises(Conflict, match=slow):
+            world.plant.assets.relabel(world.admin, asset, TIGHT)
+        with pytest.raises(Conflict, match=slow):
+            world.plant.vault_room.withdraw("op", "demo")
+        assert cell.ends == 1
+    told = over(world, slow)
+    assert (told.state, len(asked)) == (JobState.ENDED, 1)
 
 
 def test_a_job_is_its_tenants_to_see_and_to_stop(world, jobs):
