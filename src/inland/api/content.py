@@ -10,7 +10,7 @@ import asyncio
 import os
 import select
 import socket
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from functools import partial
 from typing import Any
 
@@ -123,22 +123,47 @@ def content_of(scope: Scope) -> Content | None:
 
 class Pieces(Response):
     """Content on its way out, piece by piece. The first is asked for at once, so that what stands
-    in its way is an answer; where another does not come, the connection ends."""
+    in its way is an answer; where another does not come, the connection ends. Once the other end
+    has hung up none is asked for any more. `pieces` come to their end only when all of it has been
+    taken off our hands, and are closed whatever happens."""
 
-    def __init__(self, length: int, pieces: Iterator[memoryview], media_type: str) -> None:
+    def __init__(
+        self, length: int, pieces: Generator[memoryview, None, None], media_type: str
+    ) -> None:
         headers = {"content-length": str(length), "cache-control": "no-store"}
         super().__init__(None, headers=headers, media_type=media_type)
+        self._left = length
         self._piece: memoryview | None = next(pieces)
         self._more = pieces
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         start = {"status": self.status_code, "headers": self.raw_headers}
-        await send({"type": "http.response.start", **start})
-        while self._piece is not None:
-            await send({"type": "http.response.body", "body": self._piece, "more_body": True})
-            self._piece = None  # gone before the next one comes
-            self._piece = await run_in_threadpool(next, self._more, None)
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        try:
+            await send({"type": "http.response.start", **start})
+            while self._piece is not None:
+                self._left -= len(self._piece)
+                await send({"type": "http.response.body", "body": self._piece, "more_body": True})
+                self._piece = None  # gone before the next one comes
+                if not self._left:  # to send waits for what was sent before
+                    await send({"type": "http.response.body", "body": b"", "more_body": True})
+                if await _hung_up(receive):
+                    return
+                self._piece = await run_in_threadpool(next, self._more, None)
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        finally:
+            self._piece = None
+            await run_in_threadpool(self._more.close)
+
+
+async def _hung_up(receive: Receive) -> bool:
+    """Whether the other end has, as far as is known without waiting."""
+    try:
+        async with asyncio.timeout(0):
+            while (await receive())["type"] != "http.disconnect":
+                pass
+    except TimeoutError:
+        return False
+    return True
 
 
 class ContentFirst:

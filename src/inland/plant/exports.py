@@ -4,7 +4,7 @@ What was intended is booked before the first byte, and how it ended after the la
 nobody ended is booked as not done.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from threading import Lock
 
@@ -40,7 +40,7 @@ class Leaving:
     """Parts on their way out, `bytes` in all, each opened when it is asked for."""
 
     bytes: int
-    each: Iterator[memoryview]
+    each: Generator[memoryview, None, None]
 
 
 @dataclass(slots=True)
@@ -125,7 +125,9 @@ class Exports:
             raise BadInput("part", f"there are {part_count(row.bytes)}, from 0 on")
         return Leaving(sum(sizes), self._each(who, asset, export, numbers))
 
-    def _each(self, who: Key, asset: str, export: str, numbers: range) -> Iterator[memoryview]:
+    def _each(
+        self, who: Key, asset: str, export: str, numbers: range
+    ) -> Generator[memoryview, None, None]:
         for number in numbers:
             with self._claims.part(asset):
                 row, under_way = self._found(who, asset, export)

@@ -4,12 +4,13 @@ What a file is for stands in its label, as for any asset: `PURPOSES` says what o
 whatever dataset a tenant has is a file, and what came as a file is decided on as any dataset.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from inland.domain.assets import PART_BYTES, Action, Asset, AssetKind, AssetState
 from inland.domain.batches import BATCH_ID
-from inland.domain.errors import BadInput, NotFound
+from inland.domain.errors import BadInput, Conflict, NotFound
 from inland.domain.labels import Purpose
 from inland.domain.plant import Key
 from inland.plant.asset_rulings import AssetRulings, as_it_would_be
@@ -111,12 +112,18 @@ class Files:
                 self._uploads.give_up(who, begun)
             raise
 
-    def read(self, who: Key, row: AssetRow) -> Iterator[memoryview]:
-        """Its content, which leaves the factory: an export, on the books before and after."""
+    def read(self, who: Key, row: AssetRow) -> Generator[memoryview, None, None]:
+        """Its content, which leaves the factory: an export, on the books before and after. Where it
+        ends before all of it was asked for, it is booked as not done."""
         export = self._exports.begin(who, row.id)
-        if export.parts:
-            yield from self._exports.parts(who, row.id, export.id, range(export.parts)).each
-        self._exports.finish(who, row.id, export.id)
+        try:
+            if export.parts:
+                yield from self._exports.parts(who, row.id, export.id, range(export.parts)).each
+            self._exports.finish(who, row.id, export.id)
+        except BaseException:
+            with suppress(Conflict, NotFound):  # an erase ended it
+                self._exports.give_up(who, row.id, export.id)
+            raise
 
     def erase(self, who: Key, row: AssetRow) -> None:
         """Nothing of it opens any more when it returns, or soon after. Raises as erasures do."""

@@ -1,10 +1,11 @@
 """Octets of a known length are left to who takes them, exact; everything else comes as ever."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ import uvicorn
 from inland.adapters.files.clock import SystemClock
 from inland.api import content as content_module
 from inland.api.bounds import Bounds
-from inland.api.content import Content, ContentFirst, ContentProtocol, content_of
+from inland.api.content import Content, ContentFirst, ContentProtocol, Pieces, content_of
 from inland.domain.errors import BadInput
 from inland.domain.limits import Limits
 
@@ -21,6 +22,8 @@ LIMIT = 1 << 20
 BODY = bytes(range(256)) * 2048
 HEAD = b"PUT /%d HTTP/1.1\r\nhost: x\r\ncontent-type: application/octet-stream\r\n"
 CUT = b"(cut)"
+#: More than the kernel takes off our hands at once.
+PIECE = BODY * 8
 SIZED = HEAD + b"content-length: %d\r\n\r\n"
 
 Seen = list[tuple[str, bool, bytes]]
@@ -51,11 +54,18 @@ def seen_by(talk: Talk, folder: Path, *, bounded: bool = False) -> Seen:
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": b"ok"})
 
+    limits = Limits.of({"control_body_bytes": LIMIT})
+    served(Bounds(app, SystemClock(), limits) if bounded else beside(app), folder, talk)
+    return seen
+
+
+def served(app: Any, folder: Path, talk: Talk) -> None:
+    """`talk` with an app over one connection."""
+
     async def main() -> None:
         path = str(folder / "s")
-        limits = Limits.of({"control_body_bytes": LIMIT})
         config = uvicorn.Config(
-            Bounds(app, SystemClock(), limits) if bounded else beside(app),
+            app,
             http=partial(ContentProtocol, limit_bytes=LIMIT, clock=SystemClock()),
             uds=path,
             lifespan="off",
@@ -74,7 +84,6 @@ def seen_by(talk: Talk, folder: Path, *, bounded: bool = False) -> Seen:
         await serving
 
     asyncio.run(main())
-    return seen
 
 
 def beside(app: Any) -> Any:
@@ -165,3 +174,63 @@ def test_what_nobody_takes_goes_by_before_the_answer(tmp_path: Path) -> None:
     assert seen_by(talk, tmp_path, bounded=True) == [("/left", True, b"")] * 2 + [
         ("/2", True, BODY)
     ]
+
+
+class Asked:
+    """Pieces that tell how many were asked for, whether their end was, and whether they were
+    closed."""
+
+    def __init__(self, count: int) -> None:
+        self.count, self.opened, self.ended = count, 0, False
+        self.closed = Event()
+
+    def each(self) -> Generator[memoryview, None, None]:
+        try:
+            for _ in range(self.count):
+                self.opened += 1
+                yield memoryview(PIECE)
+            self.ended = True
+        finally:
+            self.closed.set()
+
+
+def left_by(talk: Talk, folder: Path, asked: Asked) -> None:
+    """`talk` with what sends `asked` out."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        answer = Pieces(asked.count * len(PIECE), asked.each(), "application/octet-stream")
+        await answer(scope, receive, send)
+
+    async def talking(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"GET /1 HTTP/1.1\r\nhost: x\r\n\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+        await talk(reader, writer)
+        assert await asyncio.to_thread(asked.closed.wait, 10)
+
+    served(Bounds(app, SystemClock(), Limits()), folder, talking)
+
+
+def test_pieces_leave_whole_and_end_once_all_of_it_was_sent(tmp_path: Path) -> None:
+    asked = Asked(3)
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for _ in range(3):
+            assert not asked.ended
+            assert await reader.readexactly(len(PIECE)) == PIECE
+
+    left_by(talk, tmp_path, asked)
+    assert (asked.opened, asked.ended) == (3, True)
+
+
+@pytest.mark.parametrize("count", [1, 8])
+def test_who_hangs_up_has_nothing_more_opened_and_did_not_get_it_all(
+    tmp_path: Path, count: int
+) -> None:
+    asked = Asked(count)
+
+    async def talk(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.transport.abort()
+
+    left_by(talk, tmp_path, asked)
+    assert not asked.ended
+    assert asked.opened <= 2
