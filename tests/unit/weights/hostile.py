@@ -125,6 +125,26 @@ def of_old_tar() -> bytes:
     return bytes(block) + rest.ljust(8 * 512 - 512) + bytes(32)
 
 
+def of_tar_summed(as_number: bool) -> bytes:
+    """A GGUF that is an old tar of a pickle too: its sum is a number in base 256, or a signed one.
+
+    One of its metadata's texts reaches over all of the tar.
+    """
+    said = b"GGUF" + struct.pack("<IQQ", 3, 1, 1) + text("k") + struct.pack("<I", _STRING)
+    tar = bytearray(512) + tarred("data.pkl", pickle.dumps(Payload()))
+    said += struct.pack("<Q", len(tar) - len(said) - 8)
+    tar[: len(said)] = said
+    tar[100:148] = b"0000644 0000000 0000000 00000000000 00000000000 "
+    tar[156:157] = b"0"
+    tar[200:210] = b"\xff" * 10
+    tar[148:156] = b"        "
+    block = tar[:512]
+    signed = sum(struct.unpack("512b", block))
+    tar[148:156] = b"\x80" + sum(block).to_bytes(7, "big") if as_number else b"%06o\0 " % signed
+    head = bytes(tar) + tensor("t", (8,), 0)
+    return head + bytes(-len(head) % 32) + bytes(32)
+
+
 def of_long_name() -> bytes:
     """A safetensors that is a pickle too: what it imports has a name of more than a thousand bytes.
 
@@ -326,6 +346,8 @@ FILES: dict[str, tuple[Callable[[], bytes], str]] = {
     ),
     "safetensors, an old tar too": (lambda: of_old_tar(), "a tar archive"),  # noqa: PLW0108
     "safetensors, a pickle of a long name": (lambda: of_long_name(), "a pickle"),  # noqa: PLW0108
+    "gguf, an old tar with its sum in base 256": (lambda: of_tar_summed(True), "a tar archive"),
+    "gguf, an old tar with a signed sum": (lambda: of_tar_summed(False), "a tar archive"),
     "safetensors, HDF5 behind 1024 bytes": (
         lambda: safetensors(
             json.dumps({"a": entry([2048], 0, 2048, "U8")}).encode().ljust(200),

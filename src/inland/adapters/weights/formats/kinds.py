@@ -4,6 +4,7 @@ import mmap
 import os
 import re
 import struct
+from contextlib import suppress
 from enum import StrEnum
 
 from inland.adapters.weights.formats.gguf import MAGIC
@@ -12,8 +13,8 @@ from inland.adapters.weights.formats.window import Refused
 
 HEAD_BYTES = 1 << 16
 _TAR_AT, _TAR = 257, b"ustar"
-#: Before it said so, a tar was known by its sum alone: octal, in these bytes of its first block.
-_TAR_BLOCK_BYTES, _TAR_SUM = 512, slice(148, 156)
+#: Before it said so, a tar was known by its sum alone, in these bytes of its first block.
+_TAR_BLOCK_BYTES, _TAR_SUM, _OCTAL = 512, slice(148, 156), re.compile(rb"\s*([0-7]+)(?![^\s\0])")
 #: What HDF5 begins with: at the file's beginning, or at 512 bytes, 1024, and so on.
 _HDF5, _HDF5_FIRST_AT = b"\x89HDF\r\n\x1a\n", 512
 _ZIP_END, _ZIP_END_BYTES, _ZIP_COMMENT_BYTES = b"PK\x05\x06", 22, 65_535
@@ -123,13 +124,19 @@ def _is_hdf5(descriptor: int, size: int) -> bool:
 
 
 def _is_old_tar(block: bytes) -> bool:
-    try:
-        told = int(block[_TAR_SUM].split(b"\0")[0], 8)
-    except ValueError:
+    """Whether `tarfile` takes it for a header, or its sum is its bytes', be they signed or not."""
+    import tarfile  # noqa: PLC0415 - only who looks at weights needs it
+
+    if len(block) < _TAR_BLOCK_BYTES:
         return False
+    with suppress(tarfile.HeaderError):
+        tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
+        return True
+    told = _OCTAL.match(block[_TAR_SUM])
     blank = b" " * (_TAR_SUM.stop - _TAR_SUM.start)
-    counted = sum(block[: _TAR_SUM.start] + blank + block[_TAR_SUM.stop :])
-    return len(block) == _TAR_BLOCK_BYTES and told == counted
+    summed = block[: _TAR_SUM.start] + blank + block[_TAR_SUM.stop :]
+    sums = sum(summed), sum(struct.unpack(f"{len(summed)}b", summed))
+    return told is not None and int(told[1], 8) in sums
 
 
 def _stands(mark: bytes, descriptor: int, at: int) -> bool:
