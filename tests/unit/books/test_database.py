@@ -118,9 +118,10 @@ def test_a_database_of_a_newer_version_is_refused_as_it_is(tmp_path):
 
 def test_no_record_is_entered_that_nobody_could_read(database):
     record = {"kind": "change", "id": "0", "why": "a" * MAX_RECORD_BYTES}
-    with pytest.raises(Malformed, match="is more than"), database.write() as transaction:
+    with database.write() as transaction:
         transaction.books.open_log("origin", bytes(32))
-        transaction.books.append(record)
+        with pytest.raises(Malformed, match="is more than"):
+            transaction.books.append(record)
 
 
 @pytest.mark.parametrize("read_only", [True, False])
