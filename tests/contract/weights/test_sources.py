@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 import ssl
+import struct
 import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -26,7 +27,7 @@ from inland.adapters.weights.sources.bucket import BucketSource
 from inland.adapters.weights.sources.hub import HubSource
 from inland.adapters.weights.sources.source import Source
 from inland.adapters.weights.sources.wheel import WheelSource, take_out
-from inland.domain.errors import BadInput, Denied, NotFound
+from inland.domain.errors import BadInput, Denied, InlandError, NotFound
 from inland.ports.intake import Arrived, Order
 from tests.contract.weights.origin import Origin, origin
 from tests.unit.weights import hostile
@@ -197,6 +198,17 @@ def test_a_wheels_member_comes_by_the_index_and_its_hash(net: Net, tmp_path: Pat
         )
 
 
+@pytest.mark.parametrize("url", [None, "http://[", "http://a:b/c", "ftp://a/b", "http://\0/"])
+def test_an_index_that_answers_nonsense_is_refused(net: Net, tmp_path: Path, url: str | None):
+    name, sha256 = "tiny_weights-1.0-py3-none-any.whl", "0" * 64
+    row = {"filename": name, "url": url, "hashes": {"sha256": sha256}}
+    page = json.dumps({"files": [row]}).encode() if url else b"[" * 200_000
+    net.hub.file("/simple/tiny-weights/", page)
+    source = WheelSource(net.fetcher, "tiny-weights==1.0", f"{net.hub.url}/simple")
+    with pytest.raises(InlandError):
+        source.bring(tmp_path / "part", MOST, quiet)
+
+
 def test_a_wheel_says_which_of_its_files(net: Net, tmp_path: Path) -> None:
     source = indexed(net, {"a/x.gguf": WEIGHTS, "a/y.gguf": WEIGHTS})
     with pytest.raises(NotTaken, match=r"a/x\.gguf, a/y\.gguf"):
@@ -242,6 +254,7 @@ def _changed(wheel: bytes, mark: bytes, at: int, to: bytes) -> bytes:
         (b"PK\x01\x02", 8, b"\x01\x00"),  # encrypted, it says
         (b"PK\x01\x02", 24, b"\x10\x00\x00\x00"),  # fewer bytes than there are
         (b"PK\x01\x02", 42, b"\xff\xff\xff\x7f"),  # its data behind the end
+        (b"PK\x05\x06", 16, b"\xf0\xff\xff\xff"),  # its data before the beginning
         (b"PK\x05\x06", 12, b"\xff\xff\xff\x7f"),  # a directory of 2 GiB
     ],
 )
@@ -254,6 +267,35 @@ def test_a_wheel_whose_directory_lies_is_refused(
     path.write_bytes(_changed(out.getvalue(), mark, at, to))
     with pytest.raises(Refused):
         take_out(path, "a/m.gguf", tmp_path / "out", 1_000_000)
+
+
+@pytest.mark.parametrize("offset", [1 << 62, (1 << 64) - 1])
+def test_a_wheel_whose_long_directory_lies_is_refused(offset: int, tmp_path: Path) -> None:
+    path, out = tmp_path / "a.whl", io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        info = zipfile.ZipInfo("a/m.gguf")
+        info.extra = struct.pack("<HHQ", 99, 8, offset)
+        archive.writestr(info, b"x")
+    data = out.getvalue()
+    at = data.rindex(struct.pack("<HH", 99, 8))
+    data = data[:at] + struct.pack("<HH", 1, 8) + data[at + 4 :]
+    path.write_bytes(_changed(data, b"PK\x01\x02", 42, b"\xff" * 4))
+    with pytest.raises(Refused, match="not the wheel"):
+        take_out(path, "a/m.gguf", tmp_path / "out", 1_000_000)
+
+
+def test_a_wheel_of_very_many_files_is_refused_before_they_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "a.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a/m.gguf", b"x")
+        archive.comment = b"short"
+    take_out(path, None, tmp_path / "out", 1)
+    with zipfile.ZipFile(path, "a") as archive:
+        for number in range(80):
+            info = zipfile.ZipInfo(f"{number}{'a' * 60_000}")
+            archive.writestr(info, b"")
+    with pytest.raises(Refused, match="directory"):
+        take_out(path, None, tmp_path / "out", 1)
 
 
 def test_what_a_wheel_says_of_its_licence_is_a_plain_line(tmp_path: Path) -> None:

