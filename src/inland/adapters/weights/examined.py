@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from inland.adapters.weights.formats.kinds import other_than_weights
+from inland.adapters.weights.formats.kinds import demand_no_import, other_than_weights
 from inland.adapters.weights.formats.window import Refused
 from inland.adapters.weights.inspection import Inspected, inspect
 from inland.adapters.weights.opened import Opened, opened
@@ -15,6 +15,8 @@ FILES, COMPANION_BYTES = 4096, 256 << 20
 #: The one file beside weights that is neither text nor JSON: SentencePiece's tables.
 _TABLES = "tokenizer.model"
 _CODE = (".py", ".pyc", ".so", ".sh")
+#: By such names weights are loaded that run code, or code itself is.
+_PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 _WEIGHTS = (".safetensors", ".gguf")
 
 
@@ -43,21 +45,25 @@ def examined(path: Path, isolation: str) -> tuple[Inspected, int]:
 
 def _one(name: str, file: Opened, isolation: str) -> Inspected | None:
     """A file of weights as inspected; None for what goes with them."""
-    what = other_than_weights(file.descriptor)
-    if name.endswith(_WEIGHTS) or what is None:
+    what = other_than_weights(file.descriptor, file.size)
+    ending = name.lower()
+    if ending.endswith(_WEIGHTS) or what is None:
         return inspect(file, isolation)
-    if name.endswith(_CODE):
+    if ending.endswith(_CODE):
         raise Refused("is code: no model's own code is run here")
     if file.size > COMPANION_BYTES:
         raise Refused(f"is no weights, and has more than {COMPANION_BYTES} bytes")
     if what:
         raise Refused(f"is {what}; weights are GGUF or safetensors")
+    if ending.endswith(_PICKLED):
+        raise Refused("is named as pickled weights are, and is no weights")
     with open(file.descriptor, "rb", closefd=False) as content:
         _companion(name, content.read(COMPANION_BYTES + 1))
     return None
 
 
 def _companion(name: str, data: bytes) -> None:
+    demand_no_import(data)
     if Path(name).name == _TABLES:
         return
     try:

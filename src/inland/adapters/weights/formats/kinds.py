@@ -69,11 +69,7 @@ def kind_of(descriptor: int, size: int) -> Kind:
     head = os.pread(descriptor, HEAD_BYTES, 0)
     if not head:
         raise Refused("is empty")
-    refused = _named(head)
-    if refused is None and is_ended_by_zip(descriptor, size):
-        refused = "a zip archive as well: it can be opened as either"
-    if refused is None and _is_hdf5(descriptor, size):
-        refused = f"{_LAYERS}, as well: it can be opened as either"
+    refused = _named(head) or _as_well(descriptor, size)
     if refused is not None:
         raise Refused(f"is {refused}; weights are GGUF or safetensors")
     if head.startswith(MAGIC):
@@ -83,12 +79,21 @@ def kind_of(descriptor: int, size: int) -> Kind:
     raise Refused("is neither GGUF nor safetensors; it is not known what it is")
 
 
-def other_than_weights(descriptor: int) -> str | None:
+def _as_well(descriptor: int, size: int) -> str | None:
+    """What else it can be opened as, whatever it begins with."""
+    if is_ended_by_zip(descriptor, size):
+        return "a zip archive as well: it can be opened as either"
+    if _is_hdf5(descriptor, size):
+        return f"{_LAYERS}, as well: it can be opened as either"
+    return None
+
+
+def other_than_weights(descriptor: int, size: int) -> str | None:
     """None for what begins as weights do; else what it is instead, empty where nobody knows."""
     head = os.pread(descriptor, HEAD_BYTES, 0)
     if head.startswith(MAGIC) or _begins_as_safetensors(head):
         return None
-    return _named(head) or ""
+    return _named(head) or _as_well(descriptor, size) or ""
 
 
 def is_ended_by_zip(descriptor: int, size: int) -> bool:
@@ -144,31 +149,36 @@ def _stands(mark: bytes, descriptor: int, at: int) -> bool:
 
 
 def demand_no_pickle(descriptor: int) -> None:
-    """Refuse weights that pickle could be carried through from their first byte to an import.
+    """Refuse weights that pickle could be carried through from their first byte to an import."""
+    with mmap.mmap(descriptor, 0, prot=mmap.PROT_READ) as data:
+        demand_no_import(data)
+
+
+def demand_no_import(data: mmap.mmap | bytes) -> None:
+    """Refuse bytes that pickle could be carried through from the first of them to an import.
 
     Arguments are passed over by their lengths alone: whatever an unpickler could read, is read.
     """
     import pickletools  # noqa: PLC0415 - the table of instructions; it cannot load them
 
     opcodes = {one.code: one for one in pickletools.opcodes}
-    with mmap.mmap(descriptor, 0, prot=mmap.PROT_READ) as data:
-        at, texts = 0, 0
-        for _ in range(_MOST_STEPS):
-            opcode = opcodes.get(chr(data[at])) if at < len(data) else None
-            if opcode is None:
-                return
-            if opcode.name in {"GLOBAL", "INST"}:
-                if _IMPORT.match(data, at + 1) is None:
-                    return  # nothing can be imported by such a name: an unpickler ends here
-                break
-            if opcode.name == "STACK_GLOBAL" and texts:
-                break
-            texts += opcode.name in _TEXTS
-            at = _after(data, at + 1, opcode.arg.n if opcode.arg else 0)
+    at, texts = 0, 0
+    for _ in range(_MOST_STEPS):
+        opcode = opcodes.get(chr(data[at])) if at < len(data) else None
+        if opcode is None:
+            return
+        if opcode.name in {"GLOBAL", "INST"}:
+            if _IMPORT.match(data, at + 1) is None:
+                return  # nothing can be imported by such a name: an unpickler ends here
+            break
+        if opcode.name == "STACK_GLOBAL" and texts:
+            break
+        texts += opcode.name in _TEXTS
+        at = _after(data, at + 1, opcode.arg.n if opcode.arg else 0)
     raise Refused(f"is a pickle as well, which {_PICKLED}; weights are GGUF or safetensors")
 
 
-def _after(data: mmap.mmap, at: int, length: int) -> int:
+def _after(data: mmap.mmap | bytes, at: int, length: int) -> int:
     """Where an argument that begins at `at` ends, by what `pickletools` says of its length."""
     if length >= 0:
         return at + length
