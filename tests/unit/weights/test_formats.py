@@ -6,6 +6,7 @@ import pickle
 import random
 import struct
 import tempfile
+import time
 import zipfile
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from gguf.constants import GGML_QUANT_SIZES
 from inland.adapters.weights.formats import gguf, safetensors
 from inland.adapters.weights.formats.kinds import Kind, demand_no_pickle, kind_of
 from inland.adapters.weights.formats.window import Refused, Window
+from inland.adapters.weights.inspector import inspected
 from inland.adapters.weights.opened import opened
 from tests.unit.weights import hostile
 
@@ -187,6 +189,22 @@ def test_an_archive_before_a_few_bytes_more_is_found(prefixed: bool, tmp_path: P
     path.write_bytes(hostile.safetensors(header, before + archive + b"some more"))
     with pytest.raises(Refused, match="zip archive as well"):
         checked(path)
+
+
+def test_what_a_gguf_says_of_itself_is_kept_short_and_no_more_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "model.gguf"
+    items = hostile.text("k") + struct.pack("<IIQ", 9, 0, 1 << 24) + bytes(1 << 24)
+    number = hostile.text("general.architecture") + struct.pack("<II", 4, 7)
+    broken = hostile.text("general.license") + struct.pack("<IQ", 8, 2) + b"\xff\xfe"
+    name = hostile.pair("general.name", "ü" * 100_000)
+    role = hostile.pair("general.type", "adapter")
+    path.write_bytes(hostile.gguf((items, number, broken, name, role)))
+    with opened(path) as file:
+        begun = time.process_time()
+        said = inspected(file.descriptor, file.size, path)
+        assert time.process_time() - begun < 2
+    assert (said["role"], said["name"]) == ("adapter", "ü" * 200)
+    assert (said["architecture"], said["licence"]) == ("", "\ufffd\ufffd")
 
 
 @pytest.mark.parametrize(("kind", "data"), [(2, b"\x02\0"), (4, b"\x03\0\0\0")])

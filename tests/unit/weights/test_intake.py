@@ -168,16 +168,6 @@ def test_another_hash_than_was_asked_for_is_refused(shelf: Shelf, tmp_path: Path
     assert left(shelf) == []
 
 
-def test_what_a_library_cannot_read_is_refused_though_its_lengths_are_true(
-    shelf: Shelf, tmp_path: Path
-) -> None:
-    """The checks pass it; the library that reads its texts does not."""
-    bad = hostile.text("general.license") + b"\x08\0\0\0" + b"\x02" + bytes(7) + b"\xff\xfe"
-    with pytest.raises(NotTaken, match="cannot be read"):
-        take(shelf, made(tmp_path, hostile.gguf((bad,))))
-    assert left(shelf) == []
-
-
 def verified(shelf: Shelf, weights: Path, sha256: str) -> None:
     shelf.verify("m", weights, sha256)
     shelf.verified_bom("m")
@@ -285,7 +275,6 @@ def test_the_child_that_reads_a_strangers_file_reads_no_other_and_has_no_network
     (library / "__init__.py").write_text(
         _TAKEN_OVER.format(secret=str(secret), port=listener.getsockname()[1])
     )
-    (library / "constants.py").write_text("GGML_QUANT_SIZES = {0: (1, 4)}\n")
     path = made(tmp_path)
     sys.path.insert(0, str(library.parent))
     try:
@@ -304,14 +293,12 @@ def attempt(what):
         return "DONE"
     except OSError:
         return "denied"
-class GGUFReader:
-    def __init__(self, file):
-        tried = (
-            attempt(lambda: open({secret!r}).read()),
-            attempt(lambda: open({secret!r} + ".copy", "w")),
-            attempt(lambda: socket.create_connection(("127.0.0.1", {port}), 1)),
-        )
-        raise ValueError("tried: " + " ".join(tried))
+tried = (
+    attempt(lambda: open({secret!r}).read()),
+    attempt(lambda: open({secret!r} + ".copy", "w")),
+    attempt(lambda: socket.create_connection(("127.0.0.1", {port}), 1)),
+)
+raise ValueError("tried: " + " ".join(tried))
 """
 
 
@@ -327,9 +314,7 @@ def test_what_a_child_says_is_bounded(says: str, why: str, tmp_path: Path) -> No
     """A library that has been taken over says what it likes."""
     library = tmp_path / "library" / "gguf"
     library.mkdir(parents=True)
-    text = f"import os, sys\nclass GGUFReader:\n    def __init__(self, file):\n        {says}\n"
-    (library / "__init__.py").write_text(text)
-    (library / "constants.py").write_text("GGML_QUANT_SIZES = {0: (1, 4)}\n")
+    (library / "__init__.py").write_text(f"import os, sys\n{says}\n")
     sys.path.insert(0, str(library.parent))
     try:
         with opened(made(tmp_path)) as file, pytest.raises(Refused, match=re.escape(why)):

@@ -5,9 +5,9 @@
 
 import json
 import logging
-import os
 import resource
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,7 @@ def inspected(descriptor: int, size: int, path: Path) -> dict[str, Any]:
         counts = safetensors.check(window)
         return _said(kind, counts.tensors, counts.parameters, _of_safetensors(path))
     found = gguf.check(window, _blocks())
-    return _said(kind, found.tensors, found.parameters, _of_gguf(descriptor))
+    return _said(kind, found.tensors, found.parameters, _of_gguf(found.texts))
 
 
 def _said(kind: Kind, tensors: int, parameters: int, texts: dict[str, Any]) -> dict[str, Any]:
@@ -88,22 +88,13 @@ def _blocks() -> gguf.Blocks:
     return {int(kind): sizes for kind, sizes in GGML_QUANT_SIZES.items()}
 
 
-def _of_gguf(descriptor: int) -> dict[str, Any]:
-    from gguf import GGUFReader  # noqa: PLC0415 - as above
-
-    with os.fdopen(os.dup(descriptor), "rb") as file:
-        fields = GGUFReader(file).fields  # type: ignore[arg-type]  # numpy maps an open file too
-
-        def told(key: str) -> Any:
-            field = fields.get(key)
-            return None if field is None else field.contents()
-
-        return {
-            "licence": told("general.license"),
-            "name": told("general.name"),
-            "architecture": told("general.architecture"),
-            "role": told("general.type"),
-        }
+def _of_gguf(texts: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "licence": texts.get("general.license"),
+        "name": texts.get("general.name"),
+        "architecture": texts.get("general.architecture"),
+        "role": texts.get("general.type"),
+    }
 
 
 if __name__ == "__main__":

@@ -19,7 +19,10 @@ MAX_ITEMS = 1 << 24
 MAX_STRINGS = 1 << 22
 MAX_DIMENSIONS = 4
 DEFAULT_ALIGNMENT, MAX_ALIGNMENT = 32, 65_536
+#: Of a text that is kept; no text of its first 200 characters has more.
+_TEXT_BYTES = 800
 _ALIGNMENT, _SPLIT = b"general.alignment", b"split.count"
+_KEPT = frozenset({b"general.license", b"general.name", b"general.architecture", b"general.type"})
 #: Bytes of each plain value type by its number; strings and arrays have lengths of their own.
 _SIZES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
 _U32, _STRING, _ARRAY = 4, 8, 9
@@ -36,10 +39,11 @@ class _Tensor(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What its header says there is."""
+    """What its header says there is. `texts`: what it says of itself, by key, the beginnings."""
 
     tensors: int
     parameters: int
+    texts: Mapping[str, str]
 
 
 def check(window: Window, blocks: Blocks) -> Counts:
@@ -51,10 +55,10 @@ def check(window: Window, blocks: Blocks) -> Counts:
         raise Refused(f"is GGUF of version {version}; 2 and 3 are read")
     tensors = _count(window, "tensor", MAX_TENSORS, least_bytes=32)
     pairs = _count(window, "metadata pair", MAX_PAIRS, least_bytes=13)
-    alignment = _pairs(window, pairs)
+    alignment, texts = _pairs(window, pairs)
     found, parameters = _tensors(window, tensors, blocks, alignment)
     _data(window, found, alignment)
-    return Counts(tensors, parameters)
+    return Counts(tensors, parameters, texts)
 
 
 def _count(window: Window, what: str, most: int, *, least_bytes: int) -> int:
@@ -76,9 +80,10 @@ def _length(window: Window, what: str, most: int) -> int:
     return length
 
 
-def _pairs(window: Window, count: int) -> int:
-    """Past the metadata; the alignment it sets."""
+def _pairs(window: Window, count: int) -> tuple[int, dict[str, str]]:
+    """Past the metadata; the alignment it sets, and the texts that are kept."""
     seen: set[bytes] = set()
+    texts: dict[str, str] = {}
     alignment = DEFAULT_ALIGNMENT
     for _ in range(count):
         key = _string(window, "a metadata key", MAX_KEY_BYTES)
@@ -90,9 +95,11 @@ def _pairs(window: Window, count: int) -> int:
             alignment = _alignment(window, kind)
         elif key == _SPLIT:
             _whole(window, kind)
+        elif key in _KEPT and kind == _STRING:
+            texts[key.decode()] = _text(window, f"the value of {_shown(key)}")
         else:
             _value(window, kind, f"the value of {_shown(key)}")
-    return alignment
+    return alignment, texts
 
 
 def _alignment(window: Window, kind: int) -> int:
@@ -116,6 +123,14 @@ def _value(window: Window, kind: int, what: str) -> None:
         _array(window, what)
     else:
         window.skip(_size(kind, what), what)
+
+
+def _text(window: Window, what: str) -> str:
+    """How the text begins, and past all of it."""
+    length = _length(window, what, MAX_STRING_BYTES)
+    begins = window.take(min(length, _TEXT_BYTES), what)
+    window.skip(length - len(begins), what)
+    return begins.decode("utf-8", "replace")
 
 
 def _array(window: Window, what: str) -> None:
