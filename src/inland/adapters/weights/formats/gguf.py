@@ -4,6 +4,7 @@ Source: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md. Stricter: lit
 2 and 3, no arrays in arrays, tensors in the order of their data, nothing between and nothing after.
 """
 
+import codecs
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -70,7 +71,17 @@ def _count(window: Window, what: str, most: int, *, least_bytes: int) -> int:
 
 
 def _string(window: Window, what: str, most: int) -> bytes:
-    return window.take(_length(window, what, most), what)
+    found = window.take(_length(window, what, most), what)
+    _decoded(found, what)
+    return found
+
+
+def _decoded(begins: bytes, what: str, *, is_whole: bool = True) -> str:
+    """The text, of which a part may end within a character."""
+    try:
+        return codecs.getincrementaldecoder("utf-8")().decode(begins, is_whole)
+    except UnicodeDecodeError:
+        raise Refused(f"{what} is not UTF-8") from None
 
 
 def _length(window: Window, what: str, most: int) -> int:
@@ -130,7 +141,7 @@ def _text(window: Window, what: str) -> str:
     length = _length(window, what, MAX_STRING_BYTES)
     begins = window.take(min(length, _TEXT_BYTES), what)
     window.skip(length - len(begins), what)
-    return begins.decode("utf-8", "replace")
+    return _decoded(begins, what, is_whole=len(begins) == length)
 
 
 def _array(window: Window, what: str) -> None:
