@@ -43,7 +43,7 @@ from inland.gateway.lane import Lane
 from inland.gateway.order import Order
 from inland.gateway.protocol import Connection
 from inland.gateway.refusals import Folded, folded
-from inland.gateway.rejudging import check_allowed, judge, ruled, taken_away
+from inland.gateway.rejudging import check_allowed, judge, ruled, taken_away, usable
 from inland.gateway.relay import Relay, is_open
 from inland.gateway.request import Request
 from inland.gateway.rulings import DeciderOf, Ruling, Rulings
@@ -165,7 +165,7 @@ class Desk:
             if caller == turns.STRANGERS and not is_open(path):
                 self._doorway.check(incoming.source)
             heard = partial(self._relayed, incoming)
-            self._relay.handle(incoming, exchange, caller, heard)
+            self._relay.handle(incoming, exchange, caller, heard, self._usable(incoming))
 
     def _in_force(self) -> Rulings:
         """What may be decided from: a snapshot under a lease. Raises Refused."""
@@ -211,6 +211,18 @@ class Desk:
         except Refused:
             return turns.STRANGERS
         return turns.tenant(key.tenant) if key.tenant is not None else turns.OPERATORS
+
+    def _usable(self, incoming: Incoming) -> str | None:
+        """The id of its tenant's key, where that may be used: what may be taken away later."""
+        if self._rulings is None:
+            return None
+        snapshot, now_unix_s = self._rulings.snapshot, self._shared.clock.unix_us() // 1_000_000
+        try:
+            key = keys.prove(snapshot, incoming.authorization)
+            keys.check(snapshot, key, now_unix_s)
+        except Refused:
+            return None
+        return key.id
 
     def _hold(self, exchange: Exchange, key: Key) -> None:
         """The connection is the tenant's now. Raises Refused, and closes it, beyond its bound."""
@@ -361,7 +373,8 @@ class Desk:
     # -- snapshots
 
     def apply(self, snapshot: Snapshot, secrets: Secrets) -> None:
-        """Take over a snapshot: everything queued or running is decided again before it returns.
+        """Take over a snapshot: everything queued or running is decided again before it returns,
+        and of what control answered to a key that is refused now nothing leaves any more.
 
         Whatever control sends last is in force, a lower version too (a database put back): control
         is told which version runs here, and what it is told must be so.
@@ -380,6 +393,7 @@ class Desk:
                 request.stop(request.denied)
             elif (gone := taken_away(request, snapshot)) is not None:
                 request.leave(gone)
+        self._relay.judge(lambda key: usable(snapshot, key, now_unix_s))
 
     def _apply_lanes(self, snapshot: Snapshot) -> None:
         for gone in self.lanes.keys() - snapshot.deployments.keys():

@@ -11,13 +11,7 @@ from typing import cast
 import httptools
 
 from inland.gateway.dialect.routes import body_too_large
-from inland.gateway.errors import (
-    INVALID,
-    Refused,
-    bad_request,
-    too_large,
-    too_many_bodies,
-)
+from inland.gateway.errors import INVALID, Refused, bad_request, too_large, too_many_bodies
 from inland.gateway.exchange import Exchange, Incoming
 from inland.gateway.head import Head
 from inland.gateway.reception import Desk
@@ -457,6 +451,11 @@ class Connection(asyncio.Protocol):
         return True
 
     # -- called from outside
+
+    @property
+    def transport(self) -> asyncio.Transport | None:
+        """While it is open."""
+        return self._transport
 
     def sweep(self, now: float) -> None:
         """Once a second: end what takes too long."""

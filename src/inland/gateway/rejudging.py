@@ -1,5 +1,6 @@
 """Requests decided again: under another snapshot, or after they stood outside for a while."""
 
+from inland.domain.plant import Key
 from inland.domain.snapshot import Snapshot
 from inland.gateway import keys
 from inland.gateway.errors import Refused, denied, no_such_model, unavailable, unknown_key
@@ -19,14 +20,20 @@ def judge(request: Request, rulings: Rulings, now_unix_s: int) -> Refused | None
 
 def ruled(old: Ruling, rulings: Rulings, now_unix_s: int) -> Ruling:
     """What is said of the same key and model now. Raises Refused where there is nothing."""
-    key = rulings.snapshot.keys.get(old.key.id)
-    if key is None:
-        raise unknown_key()
-    keys.check(rulings.snapshot, key, now_unix_s)
+    key = usable(rulings.snapshot, old.key.id, now_unix_s)
     new = rulings.again(key, old)
     if new is None or not new.verdict.visible or not _same_service(old, new):
         raise no_such_model(old.name)
     return new
+
+
+def usable(snapshot: Snapshot, key_id: str, now_unix_s: int) -> Key:
+    """The key as it is now. Raises Refused where it may not be used any more."""
+    key = snapshot.keys.get(key_id)
+    if key is None:
+        raise unknown_key()
+    keys.check(snapshot, key, now_unix_s)
+    return key
 
 
 def check_allowed(ruling: Ruling) -> None:

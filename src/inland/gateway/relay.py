@@ -12,7 +12,9 @@ import httptools
 
 from inland.domain.limits import Limits
 from inland.gateway import errors
+from inland.gateway.carried import Carried, reset
 from inland.gateway.dialect.routes import body_too_large
+from inland.gateway.errors import Refused
 from inland.gateway.exchange import Exchange, Incoming
 from inland.gateway.metrics import Metrics
 from inland.gateway.turns import Turns
@@ -36,6 +38,9 @@ _BODYLESS = frozenset({204, 304})
 #: What control answers without a key, so that none is missing.
 OPEN, OPEN_BELOW = frozenset({b"/healthz", b"/readyz", b"/factory/v1/openapi.json"}), b"/ledger/"
 
+#: What asks for nothing but an answer.
+_READS = frozenset({b"GET", b"HEAD"})
+
 #: Hears the status of an answer, 0 where there was none.
 Heard = Callable[[int], None]
 
@@ -52,22 +57,52 @@ class Relay:
         self.limits = limits
         self._metrics = metrics
         self._turns = Turns(limits)
+        self._passages: set[Passage] = set()
+        self.carried = Carried()
 
-    def handle(self, incoming: Incoming, exchange: Exchange, caller: str, heard: Heard) -> None:
+    def handle(
+        self,
+        incoming: Incoming,
+        exchange: Exchange,
+        caller: str,
+        heard: Heard,
+        key: str | None = None,
+    ) -> None:
         """Pass `incoming` on; its answer will be control's, and `heard` is called with its status.
 
-        `caller`: as `Turns` has it. Raises Refused.
+        `caller`: as `Turns` has it. `key`: the id of the key it was asked with, where that is one
+        that `judge` may find refused. Raises Refused.
         """
         if len(incoming.body) > self.limits.control_body_bytes:
             raise body_too_large(incoming.target, self.limits.control_body_bytes)
-        passage = Passage(self, incoming, exchange, caller, heard)
+        passage = Passage(self, incoming, exchange, caller, heard, key)
         exchange.own(passage)
+        self._passages.add(passage)
         if not self._turns.arrive(passage):
+            self._passages.discard(passage)
             exchange.own(None)
             unavailable(exchange, "Too many requests wait for control.")
 
+    def judge(self, demand: Callable[[str], object]) -> None:
+        """Keys may be refused now: `demand` raises Refused for those. Nothing of the answers to
+        their requests leaves any more. Who asked for a change, which may be the one that took the
+        key's right away, is still told what came of it."""
+        refused: dict[str, Refused] = {}
+        for key in {one.key for one in self._passages if one.key is not None} | self.carried.keys():
+            try:
+                demand(key)
+            except Refused as why:
+                refused[key] = why
+        if not refused:
+            return
+        for passage in list(self._passages):
+            if passage.key is not None and passage.key in refused:
+                passage.deny(refused[passage.key])
+        self.carried.withhold(refused)
+
     def left(self, passage: "Passage", status: int) -> None:
         """A passage is over."""
+        self._passages.discard(passage)
         self._metrics.relayed.add((str(status),))
         self._turns.left(passage)
 
@@ -98,9 +133,18 @@ class Passage(asyncio.Protocol):
     """One request to control and its answer back."""
 
     def __init__(
-        self, relay: Relay, incoming: Incoming, exchange: Exchange, caller: str, heard: Heard
+        self,
+        relay: Relay,
+        incoming: Incoming,
+        exchange: Exchange,
+        caller: str,
+        heard: Heard,
+        key: str | None,
     ) -> None:
         self.caller = caller
+        self.key = key
+        self._denied: Refused | None = None
+        self._reads = incoming.method in _READS
         self._heard = heard
         self.size = len(incoming.body)
         self._relay = relay
@@ -129,6 +173,17 @@ class Passage(asyncio.Protocol):
             await loop.create_unix_connection(lambda: self, self._relay.path)
         except OSError:
             self._fail("The factory's control is not running; it is started again on its own.")
+
+    def deny(self, refused: Refused) -> None:
+        """Its key may not have what control answers any more: end it, unless it may be what took
+        that away and nothing is answered yet."""
+        self.key, self._denied = None, refused
+        if self._exchange.started:
+            self._exchange.own(None)
+            reset(self._exchange.connection)
+            self._end()
+        elif self._reads or self._status:
+            self._refuse(refused)
 
     # -- as the caller's connection sees it
 
@@ -193,6 +248,10 @@ class Passage(asyncio.Protocol):
             self._exchange.bodyless(status, b"".join(self._headers))
             self._end()
         elif self._length is None or self._length > whole_bytes:
+            if self._denied is not None:
+                self._refuse(self._denied)
+                return
+            self._carry()
             self._exchange.begin(status, b"".join(self._headers))
 
     def on_body(self, data: bytes) -> None:
@@ -209,11 +268,21 @@ class Passage(asyncio.Protocol):
         if self._exchange.started:
             self._exchange.finish()
         else:
+            self._carry()
             self._exchange.answer(self._status, b"".join(self._headers), b"".join(self._body))
         self._end()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._fail("Control hung up before its answer was whole.")
+
+    def _carry(self) -> None:
+        if self.key is not None:
+            self._relay.carried.add(self._exchange.connection, self.key)
+
+    def _refuse(self, refused: Refused) -> None:
+        self._status = refused.status
+        self._exchange.refuse(refused)
+        self._end()
 
     def _fail(self, why: str) -> None:
         if self._over:
