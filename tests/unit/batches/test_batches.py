@@ -86,7 +86,7 @@ def test_files_that_were_begun_before_a_cut_are_gone_on_with(world, twelve, monk
 
     batch = world.start(twelve)
     monkeypatch.setattr(type(uploads), act, lambda _, *words: cut(*words))
-    world.when(batch, lambda _: world.batches.worker._rests)
+    world.rests(batch)
     world.plant.clock.sleep(10)
     done = world.over(batch)
     assert done.state is BatchState.COMPLETED
@@ -169,7 +169,7 @@ def test_a_window_that_ended_before_a_kill_is_over_after_it(world, twelve, monke
     monkeypatch.setattr(Asking, "keep_unasked", cut)
     world.plant.clock.sleep(86_400)
     world.passing.gate.set()
-    world.when(batch, lambda _: world.batches.worker._rests)
+    world.rests(batch)
     world.batches = world.made_batches(batch_at_once=1)  # another life of control
     done = world.over(batch)
     assert (done.state, done.answered, done.failed) == (BatchState.EXPIRED, 5, 7)
@@ -224,11 +224,11 @@ def test_answers_wait_until_their_files_may_be_made(world, twelve, end):
         world.plant.clock.sleep(86_400)
     world.passing.gate.set()
     made = 12 if end == "completed" else 5
-    waits = world.when(batch, lambda _: world.batches.worker._rests)
+    waits = world.rests(batch)
     state = BatchState.CANCELLING if end == "cancelled" else BatchState.FINALIZING
     assert (waits.state, waits.answered) == (state, made)
     world.batches = world.made_batches(batch_at_once=1)  # another life of control
-    world.when(batch, lambda _: world.batches.worker._rests)
+    world.rests(batch)
     _full(world, uploads_per_tenant=8)
     world.plant.clock.sleep(61)
     done = world.over(batch)
@@ -242,9 +242,9 @@ def test_answers_wait_until_their_files_may_be_made(world, twelve, end):
 def test_answers_that_may_be_no_file_go_a_week_behind_the_window(world, twelve):
     _full(world)
     batch = world.start(twelve)
-    world.when(batch, lambda _: world.batches.worker._rests)
+    world.rests(batch)
     world.plant.clock.sleep(8 * 86_400 - 60)
-    assert world.when(batch, lambda _: world.batches.worker._rests).answered == 12
+    assert world.rests(batch).answered == 12
     world.plant.clock.sleep(61)
     done = world.over(batch)
     assert (done.state, done.answered, done.output) == (BatchState.FAILED, 12, "")
@@ -264,7 +264,7 @@ def half(world, twelve):
 
     world.plant.room.uploads.finish = finish
     batch = world.start(twelve)
-    world.when(batch, lambda _: world.batches.worker._rests)
+    world.rests(batch)
     return batch
 
 
@@ -302,7 +302,7 @@ def test_one_whose_tenant_is_stopped_ends_with_its_answers_once_it_may(world, tw
     world.passing.code = "keys_withdrawn" if withdraws else "tenant_suspended"
     world.passing.statuses = {"Question 5": [403]}
     world.passing.gate.set()
-    waits = world.when(batch, lambda _: world.batches.worker._rests)
+    waits = world.rests(batch)
     assert waits.state is BatchState.FINALIZING
     (room.give_back if withdraws else tenants.resume)("op", "acme")
     world.plant.clock.sleep(61)

@@ -113,5 +113,10 @@ class BatchWorld(LineWorld):
             assert time.monotonic() < end, found
             time.sleep(0.002)
 
+    def rests(self, batch: Batch) -> Batch:
+        """As it is once it rests."""
+        self.when(batch, lambda _: bool(self.batches.worker._rests))
+        return self.batches.batches.show("acme", batch.id)
+
     def lines_of(self, asset: str) -> list[dict[str, Any]]:
         return [json.loads(one) for one in self.read(asset, self.member).splitlines()]
