@@ -5,6 +5,7 @@ stopped in between is finished by `step`. Which keeper is away is known from the
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -91,6 +92,7 @@ class VaultRoom:
         self._changes = changes
         self._parts = parts
         self._lock = Lock()
+        self._changed = 0
         self._away: dict[str, str] = {}
         self.rotation = Rotation(changes, parts.wrapped)
 
@@ -130,13 +132,17 @@ class VaultRoom:
         their keeper is back.
         """
         found_tenant(self._changes, tenant)
-        with self._lock:
-            self._mark(who, tenant, withdrawn=True)
+        self._mark(who, tenant, withdrawn=True)
+        with ThreadPoolExecutor(1, "settling") as beside:  # the keeper may answer slowly
+            settled = beside.submit(self._settle)
             try:
-                self._parts.keys.withdraw(tenant)
+                with self._changing():
+                    self._mark(who, tenant, withdrawn=True)  # it may have been given back meanwhile
+                    self._parts.keys.withdraw(tenant)
             finally:
+                settled.exception()
                 try:
-                    self._settle()
+                    self._settle()  # what was decided before, and begun since
                 finally:
                     self._changes.wait_current()
         return found_tenant(self._changes, tenant)
@@ -144,7 +150,7 @@ class VaultRoom:
     def give_back(self, who: str, tenant: str) -> Tenant:
         """What the tenant has opens again, and it is served. Raises NotFound, KeysAway."""
         found_tenant(self._changes, tenant)
-        with self._lock:
+        with self._changing():
             self._parts.keys.give_back(tenant)
             self._mark(who, tenant, withdrawn=False)
         self._settle()
@@ -152,13 +158,26 @@ class VaultRoom:
 
     def step(self) -> None:
         """Make state and keeper agree where a stop or an absence left them apart. A tenant that is
-        withdrawn by either is withdrawn. Raises KeysAway."""
+        withdrawn by either is withdrawn. What changes while the keeper is asked is left to the next
+        step. Raises KeysAway."""
+        changed, there = self._changed, self._parts.keys.withdrawn()
         with self._lock:
-            here, there = self._withdrawn(), self._parts.keys.withdrawn()
+            if changed != self._changed:
+                return
+            here = self._withdrawn()
             for tenant in here - there:
                 self._parts.keys.withdraw(tenant)
             for tenant in there - here:
                 self._mark("vault", tenant, withdrawn=True)
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """One change of whose keys are withdrawn: what was asked before its end is old."""
+        with self._lock:
+            try:
+                yield
+            finally:
+                self._changed += 1
 
     @contextmanager
     def _looking(self, what: str) -> Iterator[None]:

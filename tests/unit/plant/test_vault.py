@@ -1,6 +1,7 @@
 """Withdrawals hold in the state and with whoever keeps the keys; `check` finds what is wrong."""
 
 from dataclasses import replace
+from threading import Event, Thread
 
 import pytest
 
@@ -8,6 +9,7 @@ from inland.domain.errors import NotFound
 from inland.plant.vault import Finding, Wrong
 from inland.ports.keys import KeyName, KeysAway, KeyWithdrawn
 from inland.ports.vault import PartName
+from tests.patience import PATIENCE_S, until
 from tests.unit.assets.world import STEP, World, small_parts
 from tests.unit.plant.parts import MODEL
 
@@ -65,6 +67,109 @@ def test_a_withdrawal_that_was_cut_off_is_finished(plant, asset, monkeypatch):
     assert plant.feed.waited[-1] == plant.feed.published[-1].version
     assert plant.vault_keys.withdrawn() == frozenset()
     plant.vault_room.step()
+    assert plant.vault_keys.withdrawn() == {"acme"}
+
+
+@pytest.fixture
+def aside():
+    """Begins something on a thread, which has ended when the test has."""
+    threads = []
+
+    def begin(run, *words):
+        threads.append(Thread(target=run, args=words))
+        threads[-1].start()
+
+    yield begin
+    for thread in threads:
+        thread.join(PATIENCE_S)
+        assert not thread.is_alive()
+
+
+def test_a_withdrawal_waits_for_no_look_at_the_keeper(plant, aside, monkeypatch):
+    asked, going = Event(), Event()
+
+    def slowly() -> frozenset[str]:
+        asked.set()
+        assert going.wait(PATIENCE_S)
+        return frozenset()
+
+    monkeypatch.setattr(plant.vault_keys, "withdrawn", slowly)
+    aside(plant.vault_room.step)
+    assert asked.wait(PATIENCE_S)
+    try:
+        withdrawal = Thread(target=plant.vault_room.withdraw, args=("op", "acme"), daemon=True)
+        withdrawal.start()
+        withdrawal.join(2)
+        assert not withdrawal.is_alive()
+    finally:
+        going.set()
+
+
+def test_what_is_held_dies_while_the_keeper_is_asked(plant, aside, monkeypatch):
+    with plant.changes.change("op") as change:
+        change.state.put_model(replace(MODEL, label=replace(MODEL.label, owner="acme")))
+        change.touch()
+    plant.runner.restart("smollm2-0")
+    going, keep = Event(), plant.vault_keys.withdraw
+
+    def slowly(tenant: str) -> None:
+        assert going.wait(PATIENCE_S)
+        keep(tenant)
+
+    monkeypatch.setattr(plant.vault_keys, "withdraw", slowly)
+    aside(plant.vault_room.withdraw, "op", "acme")
+    try:
+        until(lambda: plant.runner.ended == ("engine-smollm2-0",))
+        assert plant.vault_keys.withdrawn() == frozenset()
+        assert plant.feed.published[-1].tenants["acme"].withdrawn
+    finally:
+        going.set()
+
+
+@pytest.mark.parametrize("given_back", [True, False])
+def test_what_changes_while_the_keeper_is_asked_is_no_old_looks_to_undo(
+    plant, monkeypatch, given_back
+):
+    room, ask = plant.vault_room, plant.vault_keys.withdrawn
+    if given_back:
+        room.withdraw("op", "acme")
+
+    def while_asked():
+        told = ask()
+        (room.give_back if given_back else room.withdraw)("op", "acme")
+        return told
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(plant.vault_keys, "withdrawn", while_asked)
+        room.step()
+    for _ in range(2):
+        assert plant.feed.published[-1].tenants["acme"].withdrawn is not given_back
+        assert ("acme" in plant.vault_keys.withdrawn()) is not given_back
+        room.step()
+
+
+def test_a_withdrawal_beside_one_that_gives_back_holds(plant, aside, monkeypatch):
+    room, given, going = plant.vault_room, Event(), Event()
+    room.withdraw("op", "acme")
+    give_back = plant.vault_keys.give_back
+
+    def slowly(tenant: str) -> None:
+        give_back(tenant)
+        given.set()
+        assert going.wait(PATIENCE_S)
+
+    monkeypatch.setattr(plant.vault_keys, "give_back", slowly)
+    aside(room.give_back, "op", "acme")
+    assert given.wait(PATIENCE_S)
+    told, settle = [], Event()
+    monkeypatch.setattr(room, "_settle", settle.set)
+    aside(lambda: told.append(room.withdraw("op", "acme")))
+    try:
+        assert settle.wait(PATIENCE_S)
+    finally:
+        going.set()
+    until(lambda: told)
+    assert told[0].withdrawn
     assert plant.vault_keys.withdrawn() == {"acme"}
 
 
