@@ -6,6 +6,7 @@ It holds nothing up, leaves the log's signing key behind, and is there whole or 
 import os
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -30,6 +31,7 @@ from inland.adapters.weights.leftovers import hold, sweep
 from inland.adapters.weights.shelf import Shelf
 from inland.bootstrap.backup_content import Content, content_of
 from inland.bootstrap.books import database
+from inland.domain.assets import LOCAL_STORE
 from inland.domain.errors import BadInput, Conflict, Damaged
 from inland.domain.plant import Model
 from inland.ledger.records import Record
@@ -88,7 +90,7 @@ def _untold(_: Sizes) -> None:
 @dataclass(frozen=True, slots=True)
 class Made:
     """A backup that is there: `bytes` on the disk, `sha256` of what it holds, unsealed. `missing`:
-    assets whose content lacked something, though the books have them."""
+    assets whose content lacked something, though the books have them, or was moved meanwhile."""
 
     file: Path
     bytes: int
@@ -145,9 +147,7 @@ def _demand_room(target: Path, sizes: Sizes) -> None:
 
 
 def _missing(home: Home, content: Content) -> list[str]:
-    """Of what was not there, that which nobody erased meanwhile."""
-    if not content.absent:
-        return []
+    """What nobody erased meanwhile, and is neither in the backup nor where it says."""
     store = database(home.root, read_only=True)
     try:
         return content.missing(store)
@@ -266,9 +266,9 @@ def _held(home: Home, store: Store, wanted: Wanted) -> _Held:
     declared = factory_toml.read(home.factory_toml)
     parts, left_out = _settings(home, declared)
     models, without = _models(home, store, declared, wanted)
-    content, elsewhere = content_of(store, home.root)
-    if not wanted.content or declared.vault.blobs is not BlobsIn.FOLDER:
-        content = Content(home.root, [])
+    held = wanted.content and declared.vault.blobs is BlobsIn.FOLDER
+    content = content_of(store, home.root, held=held)
+    elsewhere = Counter(name for name in content.elsewhere.values() if name != LOCAL_STORE)
     left_out += [*without, *_of_vault(home, declared, wanted)]
     left_out += [
         LeftOut(f"{VAULT}.{name}", f"content of {count} assets lies in the store {name}{where}")

@@ -55,8 +55,10 @@ def backup(
     for left in made.left_out:
         show.note(f"left out: {left.path} ({left.why})")
     if made.missing:
-        found = f"{len(made.missing)} assets lack content ({made.missing[0]}, …)"
-        show.note(f"{found}: inland vault check names each part")
+        show.note(
+            f"{len(made.missing)} assets lack content or were moved meanwhile "
+            f"({made.missing[0]}, …): take it again; inland vault check names parts that are gone"
+        )
     if passphrase is None:
         show.note(
             "it is not sealed and holds the factory's keys: whoever reads it has the factory "
