@@ -72,7 +72,7 @@ def asset_room(
     known = Assets(changes, vault, rulings, stores, holders.settle)
     uploads = Uploads(changes, vault, known, rulings, claims, limits)
     exports = Exports(changes, vault, known, rulings, claims, limits.exports_per_tenant)
-    moves = Moves(changes, stores, rulings, claims, begin)
+    moves = Moves(changes, vault, stores, rulings, claims, begin)
     steps = ErasureSteps(changes, vault, claims, holders.settle, workers.memory.let_go)
     erasures = Erasures(changes, rulings, steps)
     resealing = Resealing(changes, vault, claims)

@@ -1,13 +1,14 @@
 """Moves: content of an asset goes to another of the factory's stores, sealed as it is.
 
-It is read from where it lay until all of it lies in the new place, and from there on then; it is
-booked as moved when nothing of it is left in the old one. What a stop cuts is gone on with while it
-is still allowed; what is given up is removed from where it was going.
+It is read from where it lay until all of it lies in the new place, each part opened on its way, and
+from there on then; it is booked as moved when nothing of it is left in the old one. What a stop
+cuts is gone on with while it is still allowed; what is given up is removed from where it was going.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 from threading import Lock
 from typing import Any
 
@@ -20,8 +21,9 @@ from inland.plant.assets import Doing, intend, live, owned, undo
 from inland.plant.changes import Changes
 from inland.ports.assets import AssetRow, AssetTables, Intent
 from inland.ports.blobs import BlobsAway
+from inland.ports.keys import KeyGone
 from inland.ports.stores import Stores
-from inland.ports.vault import PartName, Unreadable
+from inland.ports.vault import PartName, Unreadable, Vault
 
 #: Moves that are over and remembered.
 REMEMBERED = 1024
@@ -60,6 +62,7 @@ class Moves:
     def __init__(
         self,
         changes: Changes,
+        vault: Vault,
         stores: Stores,
         rulings: AssetRulings,
         claims: Claims,
@@ -67,6 +70,7 @@ class Moves:
     ) -> None:
         """`begin` runs what may take hours on a thread that ends with the process."""
         self._changes = changes
+        self._vault = vault
         self._stores = stores
         self._rulings = rulings
         self._claims = claims
@@ -162,7 +166,7 @@ class Moves:
                 done += part_bytes(row.bytes, number)
                 self._tell(intent, done_bytes=done, why="")
             self._switch(intent)
-        except (Damaged, Denied, NotFound, Unreadable) as error:
+        except (Damaged, Denied, KeyGone, NotFound, Unreadable) as error:
             why = {_GIVEN_UP: str(error)}
             with self._changes.store.write() as transaction:
                 now = transaction.assets.intent(intent.id)
@@ -181,7 +185,8 @@ class Moves:
             if part is None:
                 raise Damaged(f"asset {row.id}", f"nothing is known of its part {number}")
             name, target = PartName(row.tenant, row.id, number), intent.details["store"]
-            self._stores.copy(name, part.proof, intent.details["source"], target)
+            is_whole = partial(self._vault.knows, name, part.proof)
+            self._stores.copy(name, is_whole, intent.details["source"], target)
         return True
 
     def _switch(self, intent: Intent) -> None:

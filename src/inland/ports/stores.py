@@ -1,10 +1,10 @@
 """Stores: the places where content of assets may lie, each by the name of its place.
 
 All of them together are the blobs that the vault knows. Content goes from one to another sealed as
-it is: no key is needed for it.
+it is.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
 from inland.domain.places import Place
@@ -21,9 +21,12 @@ class Stores(Blobs, Protocol):
         """Where each stands, by name; the first is where new content goes."""
         ...
 
-    def copy(self, part: PartName, proof: bytes, source: str, target: str) -> None:
+    def copy(
+        self, part: PartName, is_whole: Callable[[memoryview], bool], source: str, target: str
+    ) -> None:
         """Durable in `target`, and read back from there, when it returns; one that is there already
-        is left. Raises Unreadable where `source` does not show what `proof` knows."""
+        and `is_whole` is left. Raises Unreadable where what `source` shows is not whole, and what
+        `is_whole` raises."""
         ...
 
     def clear(self, store: str, asset: str) -> None:

@@ -67,6 +67,11 @@ class Vault(Protocol):
         """
         ...
 
+    def knows(self, part: PartName, proof: bytes, sealed: memoryview) -> bool:
+        """Whether `sealed`, wherever it was read, is that part whole, as `put` returned its
+        `proof`; it is left as it is. Raises KeyGone, KeyWithdrawn."""
+        ...
+
     def parts(self, asset: str) -> Iterator[int]:
         """The numbers of the parts that lie there, whether they open or not, in order."""
         ...

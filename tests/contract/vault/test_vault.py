@@ -61,6 +61,23 @@ def test_a_proof_knows_the_very_sealing(vault, blobs):
         vault.get(PART, second)
 
 
+def test_sealed_bytes_are_known_whole_wherever_they_were_read(vault, blobs):
+    proof = vault.put(PART, b"x" * 100)
+    sealed = blobs.get(next(iter(blobs.names())))
+    before = bytes(sealed)
+    assert vault.knows(PART, proof, sealed)
+    assert bytes(sealed) == before
+    for at in (0, 1, 20, len(sealed) - 1):
+        changed = bytearray(before)
+        changed[at] ^= 1
+        assert not vault.knows(PART, proof, memoryview(changed))
+    assert not vault.knows(PART._replace(number=1), proof, sealed)
+    assert not vault.knows(PART, proof, sealed[-len(proof) :])
+    vault.erase(PART.tenant, PART.asset)
+    with pytest.raises(KeyGone):
+        vault.knows(PART, proof, sealed)
+
+
 def test_an_erased_asset_opens_nothing_with_its_blobs_put_back(vault, blobs):
     vault.put(PART, b"x")
     vault.put(PART._replace(asset="0198c2a1-two"), b"y")

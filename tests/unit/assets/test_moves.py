@@ -11,7 +11,8 @@ from inland.domain.errors import BadInput, Conflict, Denied, NotFound
 from inland.plant.asset_terms import AssetTerms
 from inland.plant.moves import Move, MoveStage
 from inland.ports.assets import AssetRow, Intent
-from inland.ports.blobs import BlobsAway
+from inland.ports.blobs import Blobs, BlobsAway
+from inland.ports.keys import KeyName
 from inland.ports.vault import PartName
 from tests.unit.assets.world import CANARY, STEP, World
 from tests.unit.plant.parts import ABROAD, ANNEX, SITE
@@ -222,6 +223,66 @@ def test_what_was_damaged_is_not_moved(world: World):
     told = world.plant.moves.move(world.admin, asset, ANNEX.id)
     assert told.stage is MoveStage.UNDONE
     assert "part 3" in told.why
+    assert there(world, asset) == [LOCAL_STORE]
+
+
+class Erring:
+    """A store that changes a byte of each part, at its end its tag stays, as it is put or shown,
+    until it is right again."""
+
+    def __init__(self, blobs: Blobs, at: str) -> None:
+        self._blobs = blobs
+        self._at = at
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._blobs, name)
+
+    def put(self, name: str, data: bytes | bytearray | memoryview) -> None:
+        self._blobs.put(name, _changed(data) if self._at == "put" else data)
+
+    def get(self, name: str) -> memoryview | None:
+        found = self._blobs.get(name)
+        wrong = found is not None and self._at == "get"
+        return memoryview(_changed(found)) if wrong else found
+
+    def may_err(self, name: str) -> bool:
+        return True
+
+    def is_right_again(self) -> None:
+        self._at = ""
+
+
+def _changed(data: bytes | bytearray | memoryview | None) -> bytearray:
+    changed = bytearray(data or b"")
+    changed[20] ^= 1
+    return changed
+
+
+@pytest.mark.parametrize(("where", "at"), [(ANNEX.id, "put"), (SITE.id, "get")])
+def test_a_store_that_errs_for_a_while_costs_a_move_nothing(world: World, where: str, at: str):
+    asset, stores = world.add(DATA), world.plant.stores
+    erring: Any = Erring(stores._open(where), at)
+    stores._opened[where] = erring
+    told = world.plant.moves.move(world.admin, asset, ANNEX.id)
+    assert (told.stage, told.why != "") == (MoveStage.MOVING, True)
+    erring.is_right_again()
+    world.plant.moves.settle(intents(world)[0])
+    assert world.plant.moves.last(world.admin, asset).stage is MoveStage.MOVED
+    assert there(world, asset) == [ANNEX.id]
+    assert world.read(asset) == DATA
+
+
+@pytest.mark.parametrize("key_gone", [False, True])
+def test_what_does_not_open_is_not_moved_whatever_its_tag(world: World, key_gone: bool):
+    asset = world.add(DATA)
+    name = f"parts/{asset}/00000003"
+    if key_gone:
+        world.plant.vault_keys.destroy(KeyName("acme", asset))
+    else:
+        world.plant.blobs.put(name, _changed(world.plant.blobs.get(name)))
+    told = world.plant.moves.move(world.admin, asset, ANNEX.id)
+    assert told.stage is MoveStage.UNDONE
+    assert ("key" if key_gone else "part 3") in told.why
     assert there(world, asset) == [LOCAL_STORE]
 
 

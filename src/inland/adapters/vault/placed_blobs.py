@@ -10,7 +10,6 @@ from heapq import merge
 from threading import Lock
 
 from inland.adapters.vault.sealed_vault import PARTS, blob_name, unreadable
-from inland.adapters.vault.sealing import TAG_BYTES
 from inland.domain.places import Place
 from inland.ports.blobs import Blobs, BlobsAway
 from inland.ports.vault import PartName
@@ -81,14 +80,16 @@ class PlacedBlobs:
                 yield name
             last = name
 
-    def copy(self, part: PartName, proof: bytes, source: str, target: str) -> None:
+    def copy(
+        self, part: PartName, is_whole: Callable[[memoryview], bool], source: str, target: str
+    ) -> None:
         name = blob_name(part.asset, part.number)
         there = self._get(target, name)
-        if there is not None and there[-TAG_BYTES:] == proof:
+        if there is not None and is_whole(there):
             return
         with self._asking(source) as blobs:
             sealed = blobs.get(name)
-            if sealed is None or sealed[-TAG_BYTES:] != proof:
+            if sealed is None or not is_whole(sealed):
                 if blobs.may_err(name):
                     raise BlobsAway("it shows something else than it was given")
                 raise unreadable(part)

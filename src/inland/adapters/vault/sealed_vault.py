@@ -6,7 +6,7 @@ No key is kept here between two calls: what is withdrawn or destroyed opens noth
 from collections.abc import Iterable, Iterator
 
 from inland.adapters.files.clock import SystemEntropy
-from inland.adapters.memory.pages import Rooms
+from inland.adapters.memory.pages import Rooms, pages
 from inland.adapters.vault.sealing import (
     OVERHEAD_BYTES,
     TAG_BYTES,
@@ -63,6 +63,14 @@ class SealedVault:
             if data is not None:
                 return data
         raise unreadable(part, may_pass=self._blobs.may_err(name))
+
+    def knows(self, part: PartName, proof: bytes, sealed: memoryview) -> bool:
+        key = self._keys.open(KeyName(part.tenant, part.asset))
+        if sealed[-TAG_BYTES:] != proof:
+            return False
+        there = pages(len(sealed))[: len(sealed)]
+        there[:] = sealed
+        return unseal_there(key, _bound(part), there) is not None
 
     def parts(self, asset: str) -> Iterator[int]:
         for name in self._blobs.names(f"{PARTS}/{asset}/"):
