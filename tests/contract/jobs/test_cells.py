@@ -2,6 +2,8 @@
 
 import os
 import signal
+import socket
+import subprocess
 import sys
 import threading
 from collections.abc import Mapping
@@ -203,3 +205,33 @@ def test_a_command_that_somebody_kills_is_told_from_one_that_ended(begin):
     assert begin("sh", "-c", "kill -9 $$").wait().killed
     assert not begin("sh", "-c", "exit 3").wait().killed
     assert not begin("sh", "-c", "sleep 1000", seconds=1, grace_s=0).wait().killed
+
+
+_CONNECT = """
+import socket, sys
+from pathlib import Path
+from inland.adapters.jobs.cells import NAMESPACES, CommandCells
+from inland.ports.jobs import JobSpec
+home, given = map(Path, sys.argv[1:])
+text = "import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])"
+command = (sys.executable, "-c", text, str(given / "socket"))
+spec = JobSpec("j1", command, (str(given),), 1 << 20, 60, 1, 1 << 30)
+end = CommandCells(home, {"PATH": "/usr/bin:/bin"}, NAMESPACES).begin(spec, {}).wait()
+print(end.status, end.output.decode())
+"""
+
+
+def test_a_socket_that_is_mounted_on_a_plain_file_is_not_there_for_it(tmp_path):
+    home, given, outside = (tmp_path / name for name in ("home", "given", "outside"))
+    for folder in (home, given, outside):
+        folder.mkdir()
+    (given / "socket").touch()
+    mount = 'mount --bind "$1" "$2" && shift 2 && exec "$@"'
+    argv = ["unshare", "-Urm", "sh", "-c", mount, "sh", outside / "socket", given / "socket"]
+    with socket.socket(socket.AF_UNIX) as theirs:
+        theirs.bind(str(outside / "socket"))
+        theirs.listen()
+        argv += [sys.executable, "-c", _CONNECT, home, given]
+        done = subprocess.run(argv, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("1 ")
+    assert "ConnectionRefusedError" in done.stdout

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.factory.silence.proving import LOOKS, Prove, python
+from tests.factory.silence.proving import LOOKS, Prove, output, python
 from tests.patience import until
 
 MORE = """
@@ -216,6 +216,48 @@ def test_what_was_made_and_removed_where_it_could_read_leaves_no_evidence(
     else:
         assert done.code is None
         assert f"somebody made a socket, pipe or device where it could read: {folder}" in done.said
+
+
+SPEAK = """
+import os, socket, sys
+folder = sys.argv[1]
+try:
+    socket.socket(socket.AF_UNIX).connect(folder + "/socket")
+    print("connected")
+except OSError:
+    pass
+try:
+    os.write(os.open(folder + "/pipe", os.O_WRONLY | os.O_NONBLOCK), b"leaked")
+    print("written")
+except OSError:
+    pass
+"""
+
+
+def test_a_socket_or_a_pipe_that_is_mounted_on_a_plain_file_is_masked(
+    home: Path, tmp_path: Path
+) -> None:
+    """As containers are given those of their machine."""
+    given, outside, evidence = tmp_path / "given", tmp_path / "outside", tmp_path / "evidence.json"
+    for folder in (given, outside):
+        folder.mkdir()
+    for name in ("socket", "pipe"):
+        (given / name).touch()
+    os.mkfifo(outside / "pipe")
+    reader = os.open(outside / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    mount = 'for x in socket pipe; do mount --bind "$1/$x" "$2/$x"; done; shift 2; exec "$@"'
+    argv = ["unshare", "-Urm", "sh", "-c", mount, "sh", str(outside), str(given)]
+    argv += [sys.executable, "-m", "inland", "egress", "prove", "-o", str(evidence)]
+    argv += ["--home", str(home), "--read", str(given), "--", *python(SPEAK), str(given)]
+    with socket.socket(socket.AF_UNIX) as theirs:
+        theirs.bind(str(outside / "socket"))
+        theirs.listen()
+        done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    os.close(reader)
+    assert done.returncode == 0, done.stderr
+    assert output(evidence).read_text() == ""
+    facts = json.loads(evidence.read_bytes())["evidence"]
+    assert {str(given / "socket"), str(given / "pipe")} <= set(facts["masked"])
 
 
 def test_what_somebody_serves_is_covered_or_not_read_at_all(home: Path, tmp_path: Path) -> None:

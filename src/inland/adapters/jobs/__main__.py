@@ -16,7 +16,7 @@ from typing import NoReturn
 from inland.adapters.isolation.core_dumps import leave_no_core
 from inland.adapters.jobs.spec import ASK, ASSETS, OWN, CellSpec
 from inland.adapters.silence import kernel
-from inland.adapters.silence.view import View, enter, special
+from inland.adapters.silence.view import SYSTEM, View, enter, mounted, special
 from inland.domain.errors import InlandError
 
 #: What the command ends with when it could not be begun.
@@ -50,10 +50,11 @@ def main() -> int:
 
 
 def _view(spec: CellSpec) -> View:
-    """Sockets and devices in what it was given are not there for it."""
+    """Sockets and devices that it was given, or mounted where it reads, are not there for it."""
     readable = tuple(Path(path) for path in spec.readable)
-    masked = tuple(special(Path(path) for path in spec.given))
     hidden = tuple(Path(path) for path in spec.hidden)
+    given = special((Path(path) for path in spec.given), without=hidden)
+    masked = tuple({*given, *mounted((*SYSTEM, *readable), hidden)})
     return View(readable, hidden=hidden, masked=masked, private_bytes=spec.memory_bytes)
 
 

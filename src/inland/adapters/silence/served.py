@@ -3,6 +3,7 @@
 Source: proc(5), `mountinfo`. What is not known to be this kernel's own is taken for served.
 """
 
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -46,10 +47,11 @@ class LiesThere(InlandError):
         return f"{what}; {self.remedy}"
 
 
-def mounts(text: str) -> list[Mount]:
-    """As `mountinfo` has them, the later over the earlier."""
+def mounts(text: str | None = None) -> list[Mount]:
+    """As `mountinfo` has them, the later over the earlier; this process' where `text` is None."""
     found = []
-    for line in text.splitlines():
+    lines = os.fsdecode(_MOUNTS.read_bytes()) if text is None else text
+    for line in filter(None, lines.split("\n")):  # a name may hold any other end of a line
         before, _, after = line.partition(" - ")
         kind, source, *_ = after.split(" ")
         found.append(Mount(Path(_plain(before.split(" ")[4])), kind, _plain(source)))
@@ -61,7 +63,7 @@ def covered(paths: Iterable[Path], text: str | None = None) -> tuple[Mount, ...]
 
     `text`: as `mountinfo` has it; this process' where None.
     """
-    there = mounts(_MOUNTS.read_text() if text is None else text)
+    there = mounts(text)
     found: list[Mount] = []
     for path in paths:
         over = [one for one in there if path.is_relative_to(one.point)]

@@ -7,11 +7,13 @@ names, no devices but those that lead nowhere, processes of its own alone.
 import os
 import stat
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from inland.adapters.silence import kernel
 from inland.adapters.silence.canary import NAMES
+from inland.adapters.silence.served import mounts
 from inland.domain.errors import InlandError
 
 #: Programs, libraries and what describes the machine; links among them are made again.
@@ -67,10 +69,33 @@ def special(
     begun: Callable[[Path], object] = str,
     without: Collection[Path] = (),
 ) -> Iterator[Path]:
-    """Sockets, named pipes and devices in the folders among `paths`. Raises NotListed.
+    """Sockets, named pipes and devices in `paths`, mounted ones too. Raises NotListed.
 
     `begun` is called with each folder before it is looked through; those in `without` are not.
     """
+    paths = tuple(paths)
+    yield from listed(paths, begun, without)
+    yield from mounted(paths, without)
+
+
+def mounted(paths: Collection[Path], without: Collection[Path] = ()) -> Iterator[Path]:
+    """Sockets, named pipes and devices that are mounted at or below `paths`, but for `without`: a
+    folder's list tells what lies beneath them."""
+    for point in dict.fromkeys(one.point for one in mounts()):
+        if not _holds(paths, point) or _holds(without, point):
+            continue
+        with suppress(OSError):  # what cannot be looked at here is not reached there
+            mode = point.lstat().st_mode
+            if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
+                yield point
+
+
+def listed(
+    paths: Iterable[Path],
+    begun: Callable[[Path], object] = str,
+    without: Collection[Path] = (),
+) -> Iterator[Path]:
+    """As `special`, of what the lists of the folders tell alone."""
     waiting = [path for path in paths if path.is_dir()]
     while waiting:
         folder = waiting.pop()
@@ -93,16 +118,20 @@ def special(
 
 def beside(paths: Iterable[Path]) -> Iterator[Path]:
     """Those of `paths` that the system's own folders do not hold."""
-    return (path for path in paths if not any(path.is_relative_to(one) for one in SYSTEM))
+    return (path for path in paths if not _holds(SYSTEM, path))
 
 
 def outermost(paths: Iterable[Path]) -> tuple[Path, ...]:
     """Those of `paths` that lie in no other."""
     kept: list[Path] = []
     for path in sorted(set(paths)):
-        if not any(path.is_relative_to(one) for one in kept):
+        if not _holds(kept, path):
             kept.append(path)
     return tuple(kept)
+
+
+def _holds(these: Collection[Path], path: Path) -> bool:
+    return any(path.is_relative_to(one) for one in these)
 
 
 def enter(view: View) -> None:

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from inland.adapters.silence.view import special
+from inland.adapters.silence.view import listed, special
 
 _CREATED, _MOVED_FROM, _MOVED_TO, _OVERFLOW = 0x100, 0x40, 0x80, 0x4000
 _CLOSE_ON_EXEC, _NOT_WAITING = 0o2000000, 0o4000
@@ -87,7 +87,7 @@ class Watch:
         if mask & _MOVED_TO:  # what it was before is known now
             self._unknown[self._moved.pop(cookie, path)] -= 1
         if stat.S_ISDIR(mode):
-            for one in special((path,), self.add):
+            for one in listed((path,), self.add):
                 self._found = self._found or str(one)
         elif not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
             self._found = self._found or str(path)
