@@ -8,9 +8,9 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
-from itertools import chain
+from functools import partial
 from pathlib import Path
 
 import inland
@@ -32,10 +32,10 @@ from inland.adapters.weights.shelf import Shelf
 from inland.bootstrap.backup_content import Content, content_of
 from inland.bootstrap.books import database
 from inland.domain.assets import LOCAL_STORE
-from inland.domain.errors import BadInput, Conflict, Damaged
+from inland.domain.errors import BadInput, Busy, Conflict, Damaged
 from inland.domain.plant import Model
 from inland.ledger.records import Record
-from inland.plant.books.pinned import PinnedFile, pinned
+from inland.plant.books.pinned import TRIES, PinnedFile, pinned
 from inland.ports.store import Store
 
 #: Shows how far something of that name is: told the bytes done and the bytes there are.
@@ -111,27 +111,66 @@ def back_up(
     tell: Callable[[Sizes], None] = _untold,
 ) -> Made:
     """Write the home's backup to `target`; `tell` hears how large it will be before any of it is
-    written. Raises Conflict, Busy, Damaged, BadInput, OSError."""
+    written. Where records are destroyed meanwhile it begins again, up to `TRIES` times.
+    Raises Conflict, Busy, Damaged, BadInput, OSError."""
     if not target.parent.is_dir():
         raise BadInput("file", f"{target.parent} is not a folder")
     if os.path.lexists(target):
         raise Conflict(str(target), "is there already; name another file, or remove it")
     with _folder_aside(target) as aside:
-        copy, taken = aside / names.DATABASE, SystemClock().unix_us()
-        with pinned(Disk(home.root), lambda: _copied_database(home, copy, bar)) as (store, found):
-            held = _held(home, store, wanted)
-            parts = [*_parts(found), *held.parts, _file(names.DATABASE, copy)]
-            sizes = _sizes(parts, held.content)
-            _demand_room(target, sizes)
-            tell(sizes)
-            records, facts = _facts(store, taken, held.left_out)
-            backup = _Backup(aside, passphrase, facts, parts, held.content)
-            digest = backup.write(sizes.total, bar)
-        missing = _missing(home, held.content)
+        for _ in range(TRIES):
+            with suppress(_Overtaken):
+                made = _written(home, target, aside, passphrase, wanted, bar, tell)
+                break
+        else:
+            raise Busy("records are destroyed faster than they can be copied", 60)
         (aside / "backup").rename(target)
         sync_folder(target.parent)
-    size = target.stat().st_size
+    return made
+
+
+def _written(
+    home: Home,
+    target: Path,
+    aside: Path,
+    passphrase: str | None,
+    wanted: Wanted,
+    bar: Bar,
+    tell: Callable[[Sizes], None],
+) -> Made:
+    """It lies in `aside`, in place of any earlier, and is `target`'s. Raises _Overtaken too."""
+    (aside / "backup").unlink(missing_ok=True)
+    copy, taken = aside / names.DATABASE, SystemClock().unix_us()
+    with pinned(Disk(home.root), lambda: _copied_database(home, copy, bar)) as (store, found):
+        held = _held(home, store, wanted)
+        parts = [*_parts(found), *held.parts, _file(names.DATABASE, copy)]
+        sizes = _sizes(parts, held.content)
+        _demand_room(target, sizes)
+        tell(sizes)
+        records, facts = _facts(store, taken, held.left_out)
+        demand = partial(_demand_none_destroyed, home, _destructions(store))
+        backup = _Backup(aside, passphrase, facts, parts, demand, held.content)
+        digest = backup.write(sizes.total, bar)
+    missing = _missing(home, held.content)
+    size = (aside / "backup").stat().st_size
     return Made(target, size, digest, records, taken, tuple(held.left_out), tuple(missing))
+
+
+class _Overtaken(Exception):
+    """What was read is not of the moment that the books were copied at."""
+
+
+def _demand_none_destroyed(home: Home, known: set[str]) -> None:
+    """Raises _Overtaken where the copied books know nothing of tombstones that may have been read:
+    each destruction is on the books before its first one."""
+    with closing(database(home.root, read_only=True)) as store:
+        if _destructions(store) != known:
+            raise _Overtaken
+
+
+def _destructions(store: Store) -> set[str]:
+    with store.read() as transaction:
+        return {one.id for one in transaction.books.destructions()}
 
 
 def _sizes(parts: list[Part], content: Content) -> Sizes:
@@ -148,11 +187,8 @@ def _demand_room(target: Path, sizes: Sizes) -> None:
 
 def _missing(home: Home, content: Content) -> list[str]:
     """What nobody erased meanwhile, and is neither in the backup nor where it says."""
-    store = database(home.root, read_only=True)
-    try:
+    with closing(database(home.root, read_only=True)) as store:
         return content.missing(store)
-    finally:
-        store.close()
 
 
 @contextmanager
@@ -172,19 +208,10 @@ def _folder_aside(target: Path) -> Iterator[Path]:
 @contextmanager
 def _copied_database(home: Home, copy: Path, bar: Bar) -> Iterator[Database]:
     copy.unlink(missing_ok=True)
-    source = database(home.root, read_only=True)
-    try:
-        with bar("database") as progress:
-            source.copy_to(
-                copy, lambda done, there: progress(done * _PAGE_BYTES, there * _PAGE_BYTES)
-            )
-    finally:
-        source.close()
-    made = Database(sqlite_url(copy), read_only=True)
-    try:
+    with closing(database(home.root, read_only=True)) as source, bar("database") as progress:
+        source.copy_to(copy, lambda done, there: progress(done * _PAGE_BYTES, there * _PAGE_BYTES))
+    with closing(Database(sqlite_url(copy), read_only=True)) as made:
         yield made
-    finally:
-        made.close()
 
 
 def _facts(store: Store, taken: int, left_out: list[LeftOut]) -> tuple[int, Record]:
@@ -205,13 +232,14 @@ def _facts(store: Store, taken: int, left_out: list[LeftOut]) -> tuple[int, Reco
 
 @dataclass(frozen=True, slots=True)
 class _Backup:
-    """What is to be written, as `backup` in the folder `aside`. Content comes last: it is listed
-    as it is read."""
+    """What is to be written, as `backup` in the folder `aside`. `demand` is asked once the books
+    are read. Content comes last: it is listed as it is read."""
 
     aside: Path
     passphrase: str | None
     facts: Record
     parts: list[Part]
+    demand: Callable[[], None]
     content: Content
 
     def write(self, total: int, bar: Bar) -> str:
@@ -223,7 +251,10 @@ class _Backup:
             with sealing(out, self.passphrase) as plain:
                 writer = Writer(plain, self.facts)
                 seen = _Seen(lambda done: progress(done, total))
-                for part in chain(self.parts, self.content.parts()):
+                for part in self.parts:
+                    writer.add(seen.through(part))
+                self.demand()
+                for part in self.content.parts():
                     writer.add(seen.through(part))
                 digest = writer.finish()
             progress(total, total)
