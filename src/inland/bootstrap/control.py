@@ -217,7 +217,7 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
         feed=feed,
         ticker=ticker,
         ledger=PublicLedger(files),
-        vault=VaultRoom(changes, kept, _settling(assets, memory)),
+        vault=VaultRoom(changes, kept, assets.claims, _settling(assets, memory)),
         limits=limits,
         totals=totals,
         began_unix_s=clock.unix_us() / 1e6,

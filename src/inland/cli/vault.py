@@ -14,6 +14,10 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
+_LEFT = (
+    "left where it is: content in a store where the books do not have its asset, which is not whole"
+    " where they do. It may be the only copy: docs/vault.md, More places, says what to do"
+)
 TenantOption = Annotated[
     str | None, typer.Option(help="Whose keys.", show_default="the key's own tenant")
 ]
@@ -62,6 +66,8 @@ def check(
         show.rows(found, columns, json_too=json)
     else:
         show.line("every part opens, and every part and key has its asset")
+    if repair and any(one["wrong"] == "orphan" and not one["repaired"] for one in found):
+        show.note(_LEFT)
     if any(not one["repaired"] for one in found):
         raise typer.Exit(1)
 

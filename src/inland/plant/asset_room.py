@@ -54,6 +54,7 @@ class AssetRoom:
     feedback: FeedbackRoom
     texts: AssetTexts
     files: Files
+    claims: Claims
 
 
 def asset_room(
@@ -92,4 +93,5 @@ def asset_room(
         feedback=FeedbackRoom(changes, vault, known, uploads, rulings, claims, limits),
         texts=AssetTexts(changes, vault, claims),
         files=Files(changes, known, uploads, exports, erasures, rulings),
+        claims=claims,
     )

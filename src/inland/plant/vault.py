@@ -12,13 +12,14 @@ from enum import StrEnum
 from threading import Lock
 
 from inland.domain.assets import AssetState, part_count
-from inland.domain.errors import Damaged
+from inland.domain.errors import Busy, Damaged
 from inland.domain.places import Place
 from inland.domain.plant import Tenant
+from inland.plant.asset_claims import Claims
 from inland.plant.changes import Changes
 from inland.plant.tenants import found_tenant
 from inland.plant.vault_rotation import Rotation
-from inland.ports.assets import Part
+from inland.ports.assets import AssetRow, Part
 from inland.ports.blobs import BlobsAway
 from inland.ports.keys import KeyGone, Keys, KeysAway, KeyWithdrawn, Wrapped
 from inland.ports.stores import Stores
@@ -86,11 +87,15 @@ class Parts:
 class VaultRoom:
     """The vault of one factory."""
 
-    def __init__(self, changes: Changes, parts: Parts, settle: Callable[[], None]) -> None:
-        """`settle`: whoever may not hold plaintext any more is gone when it returns."""
+    def __init__(
+        self, changes: Changes, parts: Parts, claims: Claims, settle: Callable[[], None]
+    ) -> None:
+        """`claims`: those that acts on assets make. `settle`: whoever may not hold plaintext any
+        more is gone when it returns."""
         self._settle = settle
         self._changes = changes
         self._parts = parts
+        self._claims = claims
         self._lock = Lock()
         self._changed = 0
         self._away: dict[str, str] = {}
@@ -189,8 +194,9 @@ class VaultRoom:
         self._away.pop(what, None)
 
     def check(self, *, repair: bool) -> Iterator[Finding]:
-        """Everything that is wrong; with `repair` what belongs to nobody is removed. What is being
-        uploaded meanwhile is left alone. Raises KeysAway, BlobsAway."""
+        """Everything that is wrong; with `repair` what belongs to nobody is removed, and what lies
+        where its asset does not once that opens where it does. What is being uploaded meanwhile is
+        left alone. Raises KeysAway, BlobsAway."""
         stores = self._parts.blobs
         lying = [(store, asset) for store in stores.places for asset in stores.holds(store)]
         there = list(self._parts.vault.assets())
@@ -202,16 +208,32 @@ class VaultRoom:
                 yield Finding(Wrong.ORPHAN, tenant, asset, repaired=repair)
         for store, asset in lying:
             if asset in known and store not in known[asset].stores:
-                yield from self._astray(store, asset, known[asset].tenant, repair=repair)
+                yield from self._astray(store, asset, repair=repair)
         for asset, stored in sorted(known.items()):
             yield from self._examined(asset, stored)
 
-    def _astray(self, store: str, asset: str, tenant: str, *, repair: bool) -> Iterator[Finding]:
+    def _astray(self, store: str, asset: str, *, repair: bool) -> Iterator[Finding]:
         """What lies where the asset does not; a move that ended meanwhile took it along."""
         if asset in self._parts.blobs.holds(store):
-            if repair:
-                self._parts.blobs.clear(store, asset)
-            yield Finding(Wrong.ORPHAN, tenant, asset, repaired=repair)
+            row = self._row(asset)
+            if row is not None and store not in _lying(row):
+                repaired = repair and self._cleared(store, row)
+                yield Finding(Wrong.ORPHAN, row.tenant, asset, repaired=repaired)
+
+    def _cleared(self, store: str, row: AssetRow) -> bool:
+        """Whether it went from there: only where all of the asset opens where the books say that it
+        lies, and they say so still. Of books that are older than it, it may be the only copy."""
+        if row.state is not AssetState.LIVE or any(self._examined(row.id, _stored(row))):
+            return False
+        try:
+            with self._claims.whole(row.id):
+                now = self._row(row.id)
+                if now is None or (now.state, _lying(now)) != (row.state, _lying(row)):
+                    return False
+                self._parts.blobs.clear(store, row.id)
+        except Busy:
+            return False
+        return True
 
     def _examined(self, asset: str, stored: Stored) -> Iterator[Finding]:
         if stored.parts is None:
@@ -244,15 +266,11 @@ class VaultRoom:
         """The assets that may have content, by id."""
         with self._changes.store.read() as transaction:
             rows = transaction.assets.assets(None)
-        return {
-            row.id: Stored(
-                row.tenant,
-                part_count(row.bytes) if row.state is AssetState.LIVE else None,
-                (row.store, row.other_store),
-            )
-            for row in rows
-            if row.state is not AssetState.ERASED
-        }
+        return {row.id: _stored(row) for row in rows if row.state is not AssetState.ERASED}
+
+    def _row(self, asset: str) -> AssetRow | None:
+        with self._changes.store.read() as transaction:
+            return transaction.assets.asset(asset)
 
     def _withdrawn(self) -> set[str]:
         with self._changes.store.read() as transaction:
@@ -265,6 +283,16 @@ class VaultRoom:
             if found is not None and found.withdrawn != withdrawn:
                 change.state.put_tenant(replace(found, withdrawn=withdrawn))
                 change.book("vault.withdraw" if withdrawn else "vault.give-back", tenant)
+
+
+def _stored(row: AssetRow) -> Stored:
+    parts = part_count(row.bytes) if row.state is AssetState.LIVE else None
+    return Stored(row.tenant, parts, _lying(row))
+
+
+def _lying(row: AssetRow) -> tuple[str, str]:
+    """The stores that something of it may lie in."""
+    return row.store, row.other_store
 
 
 def _why(demand: Callable[[], None]) -> str:

@@ -10,6 +10,7 @@ from inland.domain.assets import LOCAL_STORE
 from inland.domain.errors import BadInput, Conflict, Denied, NotFound
 from inland.plant.asset_terms import AssetTerms
 from inland.plant.moves import Move, MoveStage
+from inland.plant.vault import Wrong
 from inland.ports.assets import AssetRow, Intent
 from inland.ports.blobs import Blobs, BlobsAway
 from inland.ports.keys import KeyName
@@ -289,12 +290,79 @@ def test_what_does_not_open_is_not_moved_whatever_its_tag(world: World, key_gone
 def test_what_lies_astray_is_found_and_removed(world: World):
     asset = world.add(DATA)
     world.plant.stores._opened[SITE.id] = world.plant.blobs
-    stray = world.plant.stores._open(ANNEX.id)
-    stray.put(f"parts/{asset}/00000000", b"left by somebody")
+    stray(world, asset)
     (found,) = world.plant.vault_room.check(repair=True)
     assert (found.wrong, found.asset, found.repaired) == ("orphan", asset, True)
     assert there(world, asset) == [LOCAL_STORE]
     assert list(world.plant.vault_room.check(repair=False)) == []
+
+
+def stray(world: World, asset: str) -> None:
+    """Something of it lies in the annex, which the books say nothing of."""
+    world.plant.stores._open(ANNEX.id).put(f"parts/{asset}/00000000", b"left by somebody")
+
+
+def test_no_repair_takes_the_only_copy_where_the_books_are_older_than_it(world: World):
+    asset = world.add(DATA)
+    before = row(world, asset)
+    world.plant.moves.move(world.admin, asset, ANNEX.id)
+    with world.plant.store.write() as transaction:
+        transaction.assets.put_asset(before)
+    astray, *missing = world.plant.vault_room.check(repair=True)
+    assert (astray.wrong, astray.repaired) == (Wrong.ORPHAN, False)
+    assert {one.wrong for one in missing} == {Wrong.MISSING}
+    annex = world.plant.stores._open(ANNEX.id)
+    for name in annex.names(f"parts/{asset}/"):
+        world.plant.blobs.put(name, annex.get(name) or b"")
+    (astray,) = world.plant.vault_room.check(repair=True)
+    assert (astray.wrong, astray.repaired) == (Wrong.ORPHAN, True)
+    assert there(world, asset) == [LOCAL_STORE]
+    assert world.read(asset) == DATA
+
+
+def test_no_repair_takes_what_a_move_that_begins_just_then_brings(world: World, monkeypatch):
+    asset = world.add(DATA)
+    stray(world, asset)
+    clear = world.plant.stores.clear
+
+    def clearing(*which: Any) -> None:
+        monkeypatch.setattr(world.plant.stores, "clear", clear)
+        world.plant.moves.move(world.admin, asset, ANNEX.id)
+        clear(*which)
+
+    monkeypatch.setattr(world.plant.stores, "clear", clearing)
+    list(world.plant.vault_room.check(repair=True))
+    world.plant.upkeep.step()
+    assert world.plant.moves.last(world.admin, asset).stage is MoveStage.MOVED
+    assert world.read(asset) == DATA
+
+
+def test_no_repair_takes_what_a_move_brought_while_it_was_looked_at(world: World, monkeypatch):
+    asset = world.add(DATA)
+    stray(world, asset)
+    holds = world.plant.stores.holds
+    asked = list[str]()
+
+    def holding(store: str) -> list[str]:
+        asked.append(store)
+        found = list(holds(store))
+        if asked.count(ANNEX.id) > 1:
+            monkeypatch.setattr(world.plant.stores, "holds", holds)
+            world.plant.moves.move(world.admin, asset, ANNEX.id)
+        return found
+
+    monkeypatch.setattr(world.plant.stores, "holds", holding)
+    assert list(world.plant.vault_room.check(repair=True)) == []
+    assert there(world, asset) == [ANNEX.id]
+    assert world.read(asset) == DATA
+
+
+def test_no_repair_takes_what_an_upload_under_way_may_have_become(world: World):
+    asset = world.begin(DATA)
+    stray(world, asset)
+    (found,) = world.plant.vault_room.check(repair=True)
+    assert (found.wrong, found.repaired) == (Wrong.ORPHAN, False)
+    assert there(world, asset) == [ANNEX.id]
 
 
 def test_a_store_that_is_not_named_any_more_is_away_by_its_name(world: World):

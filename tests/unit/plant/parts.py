@@ -273,7 +273,7 @@ class Plant:
         self.holders, self.jobs = self.room.holders, self.room.jobs
         wrapped = self.vault_keys if kept_keys is None else None
         kept = Parts(self.kept_keys, self.stores, self.vault, wrapped=wrapped)
-        self.vault_room = VaultRoom(self.changes, kept, self.holders.settle)
+        self.vault_room = VaultRoom(self.changes, kept, self.room.claims, self.holders.settle)
         vetted = self.holders.vetted
         self.deployments = Deployments(self.changes, SITE, self.folder, most, vetted)
         self.assets, self.uploads = self.room.known, self.room.uploads
