@@ -32,6 +32,15 @@ def test_beside_weights_lies_no_code_in_any_wrapping(name: str, tmp_path: Path) 
         examined(tmp_path, available())
 
 
+@pytest.mark.parametrize("name", ["a.txt\n0  b.json", "a\\b.txt", "\x1b[2J.txt", "\udcff.txt"])
+def test_a_file_beside_weights_is_named_plainly(name: str, tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_bytes(hostile.safetensors())
+    (tmp_path / name).write_bytes(b"text")
+    with pytest.raises(Refused, match="in its name") as told:
+        examined(tmp_path, available())
+    assert str(told.value).isprintable()
+
+
 _COMPANIONS = {
     "config.json": b"{}",
     "README.md": b"---\nlicense: mit\n---\n# A model\n",

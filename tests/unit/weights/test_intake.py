@@ -229,6 +229,21 @@ def test_a_changed_statement_does_not_hold(shelf: Shelf, tmp_path: Path) -> None
             shelf.signed("m")
 
 
+def test_what_was_signed_of_one_folder_vouches_for_no_other_by_a_name_of_several_lines(
+    shelf: Shelf, tmp_path: Path
+) -> None:
+    signing.ensure_key(shelf)
+    one, other = tmp_path / "one", tmp_path / "other"
+    for folder in (one, other, shelf.signature("m").parent):
+        folder.mkdir(parents=True)
+    (other / "t.txt").write_text("text")
+    (other / "tokenizer.json").write_text("evil")
+    (one / f"t.txt\n{file_sha256(other / 'tokenizer.json')}  tokenizer.json").write_text("text")
+    signing.sign(shelf, one, shelf.signature("m"))
+    with pytest.raises(Damaged, match="in its name"):
+        shelf.verify("m", other, file_sha256(other))
+
+
 def test_a_folder_is_taken_for_what_all_its_files_are(shelf: Shelf, tmp_path: Path) -> None:
     folder = shelf.models / "big"
     folder.mkdir()

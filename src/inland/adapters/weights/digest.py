@@ -2,8 +2,9 @@
 
 import hashlib
 import os
+import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,6 +14,9 @@ from inland.domain.errors import Damaged
 #: Called with the bytes done and the bytes there are.
 Progress = Callable[[int, int], None]
 _CHUNK_BYTES = 1024 * 1024
+#: Of a file's name: what `sha256sum` writes in another way, and what ends or breaks its line.
+_UNPLAIN = re.compile(r"[\x00-\x1f\x7f-\x9f\\\ud800-\udfff]")
+UNPLAIN = "has a control character, a backslash or no UTF-8 in its name"
 _PART = ".part-"
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
@@ -24,13 +28,29 @@ def quiet(_done: int, _total: int) -> None:
 def file_sha256(path: Path) -> str:
     """SHA-256 of a file, in hex; of a folder, that of what `sha256sum` prints of all its files, by
     their paths in it, in the order of those paths' bytes. Raises Damaged for a linked folder and
-    for what is no file: what is in it would be loaded and not be counted."""
+    for what is no file: what is in it would be loaded and not be counted; and for a name that such
+    a line cannot hold."""
     if path.is_dir():
         names = sorted(str(one.relative_to(path)) for one in path.rglob("*") if _is_hashed(one))
-        lines = [f"{file_sha256(path / name)}  {name}\n" for name in names]
-        return hashlib.sha256("".join(lines).encode()).hexdigest()
+        return sums_sha256(((name, file_sha256(path / name)) for name in names), str(path))
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sums_sha256(sums: Iterable[tuple[str, str]], what: str) -> str:
+    """A folder's hash, of its files' names and hashes in the order of the names: that of no other
+    folder. Raises Damaged for a name that could stand for another line."""
+    digest = hashlib.sha256()
+    for name, one in sums:
+        if not is_plain(name):
+            raise Damaged(what, f"holds {name!r}, which {UNPLAIN}")
+        digest.update(f"{one}  {name}\n".encode())
+    return digest.hexdigest()
+
+
+def is_plain(name: str) -> bool:
+    """Whether a file's name can stand in a line of sums as it is."""
+    return _UNPLAIN.search(name) is None
 
 
 def _is_hashed(path: Path) -> bool:

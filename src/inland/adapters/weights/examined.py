@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 
+from inland.adapters.weights.digest import UNPLAIN, is_plain
 from inland.adapters.weights.formats.kinds import demand_no_import, other_than_weights
 from inland.adapters.weights.formats.window import Refused
 from inland.adapters.weights.inspection import Inspected, inspect
@@ -32,6 +33,7 @@ def examined(path: Path, isolation: str) -> tuple[Inspected, int]:
     for one in files:
         name = str(one.relative_to(path))
         try:
+            _demand_plain(name)
             with opened(one) as file:
                 seen = _one(name, file, isolation)
                 size += file.size
@@ -41,6 +43,11 @@ def examined(path: Path, isolation: str) -> tuple[Inspected, int]:
     if total is None:
         raise Refused("holds no weights")
     return total, size
+
+
+def _demand_plain(name: str) -> None:
+    if not is_plain(name):
+        raise Refused(UNPLAIN)
 
 
 def _one(name: str, file: Opened, isolation: str) -> Inspected | None:

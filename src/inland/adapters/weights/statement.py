@@ -8,7 +8,6 @@ each start of an engine, where loading the library would take longer than the st
 import re
 from base64 import b64decode
 from binascii import Error as Base64Error
-from hashlib import sha256
 
 import msgspec
 from cryptography.exceptions import InvalidSignature
@@ -16,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, Ellip
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
+from inland.adapters.weights.digest import sums_sha256
 from inland.domain.errors import Damaged
 
 #: A statement has a line for each file of a model.
@@ -96,5 +96,4 @@ def _digest(resources: list[_Resource], what: str) -> str:
             raise Damaged(what, "its signature names a file by another hash than SHA-256")
     if len(resources) == 1 and resources[0].name == _THE_FILE:
         return resources[0].digest
-    lines = sorted((one.name, one.digest) for one in resources)
-    return sha256("".join(f"{digest}  {name}\n" for name, digest in lines).encode()).hexdigest()
+    return sums_sha256(sorted((one.name, one.digest) for one in resources), what)
