@@ -15,7 +15,7 @@ from typing import Any
 from inland import __version__
 from inland.adapters.files.disk import Disk
 from inland.adapters.silence import canary
-from inland.adapters.silence.view import PRIVATE, SYSTEM, beside, outermost
+from inland.adapters.silence.view import PRIVATE, SYSTEM, beside, followed, outermost
 from inland.adapters.weights.digest import file_sha256
 from inland.bootstrap.books import log_keys
 from inland.domain.errors import BadInput, InlandError, NotFound
@@ -177,13 +177,13 @@ def _spec(home: Path, asked: Asked, settings: Settings) -> tuple[dict[str, Any],
     files = sorted({path for one in asked.argv[1:] if (path := _file(one)) is not None})
     folder, scratch = Path.cwd(), _scratch(asked.scratch)
     mine = scratch or _TEMPORARY
-    read = [*map(_given, asked.read), executable, executable.resolve(), *files]
+    read = [*map(_given, asked.read), executable, *files]
     read += [Path(sys.prefix), Path(sys.base_prefix), Path(__file__).parents[2]]
     if _is_ordinary(folder, settings):
         read.append(folder)
     if settings.cache.is_dir():
         read.append(settings.cache)
-    readable = outermost(path.parent.resolve() / path.name for path in read)
+    readable = outermost(followed(read))
     environment = {
         **{k: v for k, v in settings.child_environment.items() if k != "VIRTUAL_ENV"},
         **{k: settings.environment[k] for k in asked.pass_on if k in settings.environment},
@@ -195,7 +195,7 @@ def _spec(home: Path, asked: Asked, settings: Settings) -> tuple[dict[str, Any],
     spec = {
         "readable": [str(path) for path in (*SYSTEM, *outermost(beside(readable)))],
         "writable": [str(scratch)] if scratch else [],
-        "hidden": [str(home)],
+        "hidden": [str(home.resolve())],
         "argv": [str(executable), *asked.argv[1:]],
         "environment": environment,
         "folder": str(folder if any(folder.is_relative_to(one) for one in readable) else mine),
@@ -220,14 +220,15 @@ def _given(path: Path) -> Path:
         raise NotFound(f"file or folder {path}")
     if not (found.is_dir() or found.is_file()):
         raise BadInput("--read", f"{found} is a socket, pipe or device: name files and folders")
-    if any(one.is_relative_to(found) for one in (*PRIVATE, Path("/proc"), Path("/sys"))):
+    own = (*PRIVATE, Path("/proc"), Path("/sys"))
+    if any(one.is_relative_to(to) for one in own for to in (found, found.resolve())):
         raise BadInput("--read", f"{found} is the command's own there: name what in it is needed")
     return found
 
 
 def _is_ordinary(folder: Path, settings: Settings) -> bool:
     """Whether a folder to work in is neither somebody's home nor what the view has of its own."""
-    user = Path(settings.environment.get("HOME") or _ROOT)
+    user = Path(settings.environment.get("HOME") or _ROOT).resolve()
     apart = (*PRIVATE, user, Path("/proc"), Path("/sys"), Path("/dev"))
     return not any(one.is_relative_to(folder) for one in apart)
 

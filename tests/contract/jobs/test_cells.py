@@ -235,3 +235,18 @@ def test_a_socket_that_is_mounted_on_a_plain_file_is_not_there_for_it(tmp_path):
         done = subprocess.run(argv, capture_output=True, text=True, check=True)
     assert done.stdout.startswith("1 ")
     assert "ConnectionRefusedError" in done.stdout
+
+
+def test_a_link_leads_to_no_more_than_the_name_of_what_it_leads_to(begin, tmp_path):
+    (tmp_path / "home" / "secret").write_text("secret")
+    (tmp_path / "plain").write_text("plain")
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path)
+    end = begin("cat", f"{link}/plain", f"{link}/home/secret", readable=(str(link),)).wait()
+    assert end.status == 1
+    assert end.output.startswith(b"plain")
+    assert b"No such file" in end.output
+    link.unlink()
+    link.symlink_to(tmp_path / "home" / "secret")
+    with pytest.raises(Conflict, match="is not for jobs"):
+        begin("cat", str(link), readable=(str(link),))

@@ -275,6 +275,23 @@ def test_it_knows_neither_the_factorys_keys_nor_the_environment(prove: Prove, ho
     assert done.printed == "False False\n"
 
 
+def test_a_link_is_what_it_leads_to(prove: Prove, home: Path, tmp_path: Path) -> None:
+    """One to a folder that holds the factory shows no key, one to a file is read by its name."""
+    link, key, job = tmp_path / "link", Path(home.name) / "keys" / "log", tmp_path / "job.py"
+    link.symlink_to(home.parent)
+    (home.parent / "plain").write_text("theirs")
+    (home.parent / "job").write_text("import os, sys; print(*map(os.path.exists, sys.argv[1:]))")
+    job.symlink_to(home.parent / "job")
+    looked = [str(one) for one in (link / key, home.parent / key, link / "plain")]
+    done = prove(sys.executable, str(job), *looked[:2], looked[2] + "/", looked[2], read=(link,))
+    assert done.code == 0, done.said
+    assert done.printed == "False False False True\n"
+    for folder in (Path("/"), Path("/run")):
+        link.unlink()
+        link.symlink_to(folder)
+        assert "is the command's own" in prove("/bin/true", read=(link,)).said
+
+
 def test_where_the_kernel_refuses_namespaces_there_is_no_claim(
     prove: Prove, home: Path, tmp_path: Path
 ) -> None:

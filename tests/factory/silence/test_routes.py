@@ -262,9 +262,10 @@ def test_a_socket_or_a_pipe_that_is_mounted_on_a_plain_file_is_masked(
 
 def test_what_somebody_serves_is_covered_or_not_read_at_all(home: Path, tmp_path: Path) -> None:
     """A mounted queue stands for a network's file system: no disk and no memory of files."""
-    given, evidence = tmp_path / "given", tmp_path / "evidence.json"
+    given, evidence, link = tmp_path / "given", tmp_path / "evidence.json", tmp_path / "link"
     (given / "served").mkdir(parents=True)
-    for read, code in ((given, 0), (given / "served", 1)):
+    link.symlink_to(given / "served")
+    for read, code in ((given, 0), (given / "served", 1), (link, 1)):
         words = ["egress", "prove", "-o", str(evidence), "--home", str(home), "--read", str(read)]
         words += ["--", "/bin/ls", "-a", str(given / "served")]
         mount = 'mount -t mqueue none "$1" && shift && exec "$@"'

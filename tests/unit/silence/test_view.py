@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from inland.adapters.isolation.shut_in import NONE, available
-from inland.adapters.silence.view import special
+from inland.adapters.silence.view import followed, special
 
 _FIND = """
 import sys
 from pathlib import Path
-from inland.adapters.silence.view import special
+from inland.adapters.silence.view import followed, special
 given, *without = map(Path, sys.argv[1:])
 print(*sorted(special((given,), without=without)), sep="\\n")
 """
@@ -40,6 +40,14 @@ def outside(tmp_path: Path) -> Iterator[Path]:
 def test_what_a_folder_lists_is_found(outside: Path) -> None:
     assert set(special((outside,))) == {outside / "pipe", outside / "socket"}
     assert not set(special((outside.parent,), without=(outside,)))
+
+
+def test_a_link_is_followed_and_what_it_leads_to_is_looked_through_once(outside: Path) -> None:
+    link, folder = outside.with_name("link"), outside.with_name("folder")
+    link.symlink_to("folder")
+    folder.symlink_to(outside)
+    assert set(followed((link, folder / "pipe"))) == {link, outside, outside / "pipe"}
+    assert set(special(followed((link,)))) == {outside / "pipe", outside / "socket"}
 
 
 @unshared

@@ -15,7 +15,7 @@ from typing import Any
 
 from inland.adapters.files.clock import SystemClock
 from inland.adapters.jobs.spec import ASK, ASSETS, ENVIRONMENT, CellSpec
-from inland.adapters.silence.view import beside, outermost
+from inland.adapters.silence.view import beside, followed, outermost
 from inland.domain.assets import ASSET
 from inland.domain.errors import Conflict, NotFound
 from inland.ports.jobs import LINE_BYTES, Cell, Hear, JobEnd, JobSpec
@@ -72,17 +72,17 @@ class CommandCells:
             if not (path.is_file() or path.is_dir()):
                 raise NotFound(f"file or folder {path}")
         executable = Path(program).absolute()
-        read = [executable, executable.resolve(), Path(sys.prefix), Path(sys.base_prefix), *given]
-        readable = outermost(path.parent.resolve() / path.name for path in read)
-        if any(path.is_relative_to(self.home) for path in readable):
+        read = [executable, Path(sys.prefix), Path(sys.base_prefix), *given]
+        readable, home = outermost(followed(read)), self.home.resolve()
+        if any(path.is_relative_to(home) for path in readable):
             raise Conflict("the job", f"what lies in {self.home} is not for jobs")
         own = {**self.environment, **ENVIRONMENT, "INLAND_JOB": spec.job}
         return CellSpec(
             argv=[str(executable), *(_placed(word) for word in spec.command[1:])],
             environment=own,
             readable=[str(path) for path in beside(readable)],
-            given=[str(path) for path in given],
-            hidden=[str(self.home)],
+            given=[str(path) for path in outermost(followed(given))],
+            hidden=[str(home)],
             files=files,
             told=told,
             parent=os.getpid(),

@@ -48,8 +48,9 @@ class NotListed(InlandError):
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Absolute paths, no links. `readable`: files and folders; `writable`: folders; `hidden`:
-    folders that are empty; `masked`: files that are empty, in place of what is no plain file.
+    """Absolute paths, in folders that are no links. `readable`: files and folders, and links, which
+    are made again and lead to what is readable itself; `writable`: folders; `hidden`: folders that
+    are empty; `masked`: files that are empty, in place of what is no plain file.
     `private_bytes`: what may be written to each folder of its own, None half of the memory."""
 
     readable: tuple[Path, ...]
@@ -96,7 +97,7 @@ def listed(
     without: Collection[Path] = (),
 ) -> Iterator[Path]:
     """As `special`, of what the lists of the folders tell alone."""
-    waiting = [path for path in paths if path.is_dir()]
+    waiting = [path for path in paths if path.is_dir() and not path.is_symlink()]
     while waiting:
         folder = waiting.pop()
         if folder in without:
@@ -114,6 +115,13 @@ def listed(
         except PermissionError:
             if os.access(folder, os.X_OK):  # where it may not be passed through, nothing is reached
                 raise NotListed(folder) from None
+
+
+def followed(paths: Iterable[Path]) -> Iterator[Path]:
+    """Each by its name, in a folder that is no link; of a link also what it leads to."""
+    for path in paths:
+        yield path.parent.resolve() / path.name
+        yield path.resolve()
 
 
 def beside(paths: Iterable[Path]) -> Iterator[Path]:
@@ -137,10 +145,10 @@ def _holds(these: Collection[Path], path: Path) -> bool:
 def enter(view: View) -> None:
     """From here on this process sees `view` alone. In namespaces of its own. Raises OSError."""
     kernel.leave_mounts()
-    system = [path for path in SYSTEM if path.exists()]
+    system, given = [path for path in SYSTEM if path.exists()], tuple(beside(view.readable))
     links = {path: path.readlink() for path in system if path.is_symlink()}
-    trees = {path: kernel.tree(path) for path in system if path not in links}
-    trees |= {path: kernel.tree(path) for path in beside(view.readable)}
+    links |= {path: path.resolve() for path in given if path.is_symlink()}
+    trees = {path: kernel.tree(path) for path in (*system, *given) if path not in links}
     if _FACTS.exists():
         trees[_FACTS] = kernel.tree(_FACTS)
     trees |= {path: kernel.tree(path, writable=True) for path in view.writable}
@@ -152,7 +160,9 @@ def enter(view: View) -> None:
         if path.parent.name != "dev":
             _private(root, path, view.private)
     for path, to in links.items():
-        _at(root, path).symlink_to(to)
+        inside = _at(root, path)
+        inside.parent.mkdir(parents=True, exist_ok=True)
+        inside.symlink_to(to)
     for path, one in sorted(trees.items()):
         _put(root, path, one)
     _make_devices(root, devices, view.private)
