@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ MINE = "mine"
 #: Planted in the model's metadata, and many times in the training set.
 IN_MODEL, IN_SET = b"canary-in-the-weights-51c7e0", b"canary-in-the-training-set-9d02"
 LINES = 60_000
+#: So much of it is sent in pieces that small objects hold.
+_PIECES, _PIECE_BYTES = 300, 700
 _ASSETS = "/factory/v1/assets"
 
 #: A trainer: holds its training set open and in its memory, and begins another process.
@@ -67,9 +70,17 @@ def training_set(factory: Running) -> str:
         for number in range(begun["parts"]):
             part = data[number * step :][:step]
             where = f"{_ASSETS}/{asset}/parts/{number}"
-            http.put(where, content=part, headers=octets).raise_for_status()
+            sized = octets | {"content-length": str(len(part))}
+            http.put(where, content=_pieces(part), headers=sized).raise_for_status()
         http.post(f"{_ASSETS}/{asset}/finish").raise_for_status()
     return str(asset)
+
+
+def _pieces(part: bytes) -> Iterator[bytes]:
+    small = _PIECES * _PIECE_BYTES
+    for at in range(0, min(small, len(part)), _PIECE_BYTES):
+        yield part[at : min(at + _PIECE_BYTES, small)]
+    yield part[small:]
 
 
 def until_served(factory: Running) -> None:
