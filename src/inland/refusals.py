@@ -7,6 +7,7 @@ from http.client import HTTPException  # noqa: TID251 - what `ContentLines` rais
 
 import httpx  # noqa: TID251 - the form of its answers, and no connection
 
+from inland.adapters.egress.told import told_of
 from inland.content_lines import Answer
 from inland.domain.errors import Busy, InlandError
 
@@ -42,7 +43,7 @@ def demand_allowed(answer: Answer) -> None:
 
 def away(error: Exception) -> Busy:
     """What is raised where control does not answer."""
-    return Busy(f"control does not answer ({str(error) or type(error).__name__})", _RETRY_AFTER_S)
+    return Busy(f"control does not answer ({told_of(error)})", _RETRY_AFTER_S)
 
 
 def refusal(reply: httpx.Response) -> Refused:

@@ -23,7 +23,7 @@ from inland.adapters.vault.folder_blobs import ROOT as BLOBS
 from inland.adapters.vault.secret import SecretFile
 from inland.adapters.weights.digest import demand
 from inland.bootstrap.books import check_ledger, database, schema
-from inland.bootstrap.vault import factory_secret, s3_key_file, token_file
+from inland.bootstrap.vault import factory_secret, s3_key, s3_key_file, token, token_file
 from inland.client import FactoryClient
 from inland.domain.errors import InlandError
 from inland.ledger import canonical
@@ -71,8 +71,8 @@ def _vault_keys(declared: Declaration) -> Finding:
     said, what = declared.vault, "vault keys"
     credentials = settings.from_environment().credentials
     if said.keys is KeysBy.OPENBAO:
-        token = token_file(said, credentials)
-        return _secret(what, f"on the key server {said.key_server}", token, "key_server_token_file")
+        where, file = f"on the key server {said.key_server}", token_file(said, credentials)
+        return _secret(what, where, file, token, "key_server_token_file")
     secret = factory_secret(said, credentials)
     if secret.file is None:
         remedy = (
@@ -93,7 +93,7 @@ def _vault_blobs(declared: Declaration) -> list[Finding]:
         return []
     file = s3_key_file(said, settings.from_environment().credentials)
     where = f"in the bucket {said.s3_bucket} at {said.s3_endpoint}"
-    return [_secret("vault blobs", where, file, "s3_key_file")]
+    return [_secret("vault blobs", where, file, s3_key, "s3_key_file")]
 
 
 def vault_stores(home: Home, declared: Declaration) -> list[Finding]:
@@ -113,12 +113,18 @@ def _store(home: Home, name: str, folder: Path) -> Finding:
     return good(what, f"in {folder}")
 
 
-def _secret(what: str, told: str, file: SecretFile | None, setting: str) -> Finding:
+def _secret(
+    what: str,
+    told: str,
+    file: SecretFile | None,
+    read: Callable[[SecretFile], object],
+    setting: str,
+) -> Finding:
     """Whether a server's secret is there; it is read each time it is needed."""
     if file is None:
         return Finding(what, Health.BAD, "nothing opens it", f"name {setting} in [vault]")
     try:
-        file.read()
+        read(file)
     except KeysAway as away:
         return Finding(what, Health.BAD, away.why, "the factory needs it for every asset")
     return good(what, told)

@@ -1,5 +1,6 @@
 """The vault as factory.toml says it, put together: keys, blobs, and the door they go through."""
 
+import re
 import ssl
 from functools import partial
 from pathlib import Path
@@ -26,6 +27,8 @@ from inland.ports.keys import Keys, KeysAway, Wrapped
 
 #: The systemd credentials that hold its token, and the bucket's key.
 TOKEN_CREDENTIAL, S3_CREDENTIAL = "inland-openbao", "inland-s3"
+#: What goes into a header as it is.
+_VISIBLE = re.compile(rb"[\x21-\x7e]+")
 
 
 def factory_secret(said: VaultSaid, credentials: Path | None) -> FactorySecret:
@@ -85,10 +88,10 @@ def _keys(
 
     trusting = door.trusting(_context(said.key_server_ca)) if said.key_server_ca else door
     calls = Calls(trusting, "keys", server(said.key_server, "key_server"), said.key_server_s)
-    token = token_file(said, credentials)
+    file = token_file(said, credentials)
     rest = Rest(slow_s=said.key_server_s / 2)
     mount = said.key_server_mount
-    return OpenBaoKeys(calls, lambda: _token(token), mount, rest=rest, mark=mark), None
+    return OpenBaoKeys(calls, lambda: token(file), mount, rest=rest, mark=mark), None
 
 
 def token_file(said: VaultSaid, credentials: Path | None) -> SecretFile | None:
@@ -107,14 +110,14 @@ def _named(file: Path | None, credentials: Path | None, name: str) -> SecretFile
     return None if credentials is None else SecretFile(credentials / name, is_credential=True)
 
 
-def _token(file: SecretFile | None) -> str:
+def token(file: SecretFile | None) -> str:
     """Read anew each time: whoever renews it writes the file. Raises KeysAway."""
     if file is None:
         raise KeysAway("no token for the key server: name key_server_token_file in [vault]")
-    try:
-        return file.read().decode("ascii")
-    except UnicodeDecodeError:
-        raise KeysAway(f"{file.path} holds no token") from None
+    found = file.read()
+    if not _VISIBLE.fullmatch(found):
+        raise KeysAway(f"{file.path} holds no token: one line of visible ASCII, nothing behind it")
+    return found.decode("ascii")
 
 
 def _context(ca: Path) -> ssl.SSLContext:
@@ -142,7 +145,7 @@ def s3_key(file: SecretFile | None) -> tuple[str, str]:
     """Access key and secret key, read anew each time. Raises KeysAway."""
     if file is None:
         raise KeysAway("no key for the bucket: name s3_key_file in [vault]")
-    lines = file.read().decode("ascii", "replace").split()
-    if len(lines) != 2:
-        raise KeysAway(f"{file.path} must hold two lines: access key, secret key")
-    return lines[0], lines[1]
+    lines = file.read().split()
+    if len(lines) != 2 or not all(map(_VISIBLE.fullmatch, lines)):
+        raise KeysAway(f"{file.path} must hold two lines of ASCII: access key, secret key")
+    return lines[0].decode("ascii"), lines[1].decode("ascii")

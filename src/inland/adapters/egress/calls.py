@@ -14,6 +14,7 @@ import httpx
 from inland.adapters.egress.blocking import BlockingDoor
 from inland.adapters.egress.door import Origin
 from inland.adapters.egress.http import client
+from inland.adapters.egress.told import told_of
 
 #: Largest answer, in bytes; calls at once.
 ANSWER_BYTES = 16 << 20
@@ -55,7 +56,7 @@ class Calls:
             asked.cancel()
             raise TimeoutError(f"no answer within {self._limit_s:g} s") from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise ConnectionError(str(error) or type(error).__name__) from None
+            raise ConnectionError(told_of(error)) from None
 
     def close(self) -> None:
         """End every call."""

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 
+from inland.adapters.egress.told import told_of
 from inland.domain.errors import BadInput, InlandError
 
 #: Called with the bytes done and the bytes there are.
@@ -152,7 +153,7 @@ class Fetcher:
                             return
                     way.move(answer.headers["location"])
         except (httpx.TransportError, httpx.InvalidURL) as error:
-            raise NotFetched(way.shown(), str(error) or type(error).__name__) from None
+            raise NotFetched(way.shown(), told_of(error)) from None
         raise NotFetched(way.shown(), f"it redirects more than {REDIRECTS} times")
 
 
