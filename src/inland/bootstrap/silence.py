@@ -54,7 +54,7 @@ CLOSED = {
     "mounts": "refused by that filter, those in namespaces of its own too",
     "others-descriptors": "pidfd_getfd, fanotify and userfaultfd are refused by that filter",
     "core-dumps": "none goes to a file or to a program, and the limit that says so stays as it is",
-    "served-files": "it reads from disks and memory of this machine; what another machine or "
+    "served-files": "it reads and writes disks and memory of this machine; what another machine or "
     "process serves below what may be read (`covered`) is empty",
     "made-and-removed": "folders it may read are watched (but for `unwatched_folders` that root "
     "alone writes into): nobody made a socket, pipe or device there, for however short a time",

@@ -4,7 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from inland.adapters.silence import keeper, served
+from inland.adapters.silence.cage import Command
 from inland.adapters.silence.served import LiesThere, covered
+from inland.adapters.silence.view import View
 
 MOUNTS = """\
 21 1 254:0 / / rw,relatime - ext4 /dev/vda rw
@@ -29,9 +32,20 @@ def test_what_is_served_below_what_may_be_read_is_named() -> None:
 
 @pytest.mark.parametrize("path", ["/data", "/data/set", "/opt/a b/x", "/opt/maps"])
 def test_what_lies_there_is_refused(path: str) -> None:
-    with pytest.raises(LiesThere, match="sees what of it is read"):
+    with pytest.raises(LiesThere, match="sees what is read and written there"):
         covered((Path(path),), MOUNTS)
 
 
 def test_the_later_mount_is_over_the_earlier() -> None:
     assert covered((Path("/srv/x"),), MOUNTS) == ()
+
+
+@pytest.mark.parametrize("view", [View((Path("/data/x"),)), View((), (Path("/data/x"),))])
+def test_what_is_served_is_neither_read_nor_written(
+    view: View, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mountinfo").write_text(MOUNTS)
+    monkeypatch.setattr(served, "_MOUNTS", tmp_path / "mountinfo")
+    monkeypatch.setattr(keeper, "leave", lambda: pytest.fail("it went on"))
+    found = keeper.keep(view, Command((), {}, tmp_path), -1, 0, 0.0)
+    assert "/data/x lies on /data (nfs4, store:/data)" in found.why

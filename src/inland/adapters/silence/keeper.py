@@ -100,7 +100,7 @@ def keep(
 
 def _prepared(seen: View, watch: Watch, found: Found) -> View:
     """The view without what others serve: file systems covered, sockets and the like masked."""
-    served = covered(seen.readable)
+    served = covered((*seen.readable, *seen.writable))
     found.covered = [str(one) for one in served]
     points = {one.point for one in served}
     folders = tuple(one for one in points if one.is_dir())

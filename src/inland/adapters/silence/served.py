@@ -1,4 +1,4 @@
-"""Which file systems another machine or another process serves: whoever reads there tells it what.
+"""Which file systems another machine or another process serves: it sees what is read and written.
 
 Source: proc(5), `mountinfo`. What is not known to be this kernel's own is taken for served.
 """
@@ -36,15 +36,15 @@ class Mount:
 
 @dataclass
 class LiesThere(InlandError):
-    """What is to be readable is served by somebody."""
+    """What is to be read or written is served by somebody."""
 
     path: Path
     mount: Mount
-    remedy: str = field(default="copy it to a disk of this machine")
+    remedy: str = field(default="take a disk of this machine")
 
     def __str__(self) -> str:
-        what = f"{self.path} lies on {self.mount}: who serves it sees what of it is read"
-        return f"{what}; {self.remedy}"
+        why = "who serves it sees what is read and written there"
+        return f"{self.path} lies on {self.mount}: {why}; {self.remedy}"
 
 
 def mounts(text: str | None = None) -> list[Mount]:
