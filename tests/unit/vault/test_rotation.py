@@ -130,6 +130,34 @@ def test_every_key_opens_wherever_a_rotation_of_a_file_stops(tmp_path, seed):
     raise AssertionError
 
 
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("source", [Source.FILE, Source.PASSPHRASE])
+def test_an_older_key_that_lies_there_still_keeps_its_rotation_going(tmp_path, source, seed):
+    """Also one that came from a file, where a passphrase takes its place."""
+    for at in range(100):
+        world = World(tmp_path, Source.FILE)
+        keys = world.keys()
+        before = {name: keys.make(name) for name in NAMES}
+        world.secret = FactorySecret(source, None if source is Source.FILE else world.file)
+        keys = world.keys()
+        keys.rotate(INTENT)
+        cut = world.interrupted(at, keys.rotated)
+        world.disk.crash(Random(seed))
+        keys = world.keys()
+        assert {name: keys.open(name) for name in NAMES} == before
+        if keys.rotating() is not None:
+            assert keys.rotating() == INTENT
+            keys.rotate(INTENT)
+            keys.rotated()
+        assert {name: world.keys().open(name) for name in NAMES} == before
+        aside, files = world.left_over()
+        assert not aside
+        assert len(files) == (2 if source is Source.FILE else 1), files
+        if not cut:
+            return
+    raise AssertionError
+
+
 @pytest.fixture
 def world(tmp_path):
     return World(tmp_path, Source.PASSPHRASE)

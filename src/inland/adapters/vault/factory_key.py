@@ -133,15 +133,16 @@ class FactoryKey:
             self._keys = self._keys[:1]
 
     def forget(self) -> None:
-        """After `end`: what says that there was a rotation goes, and files of older keys."""
+        """After `end`: files of older keys go, and only then what says that there was a rotation;
+        cut off it is done again."""
         with self._lock:
-            self._files.destroy(self._next)
             kept = self._files.read(self._about)
             about = {"source": Source.FILE} if kept is None else _parsed(kept, FORMAT)
             file = about.get("file", _KEY_FILE) if about["source"] == Source.FILE else None
             for name in self._files.list(self._root):
                 if name.startswith(_KEY_FILES) and name.endswith(_KEY_END) and name != file:
                     self._files.destroy(f"{self._root}/{name}")
+            self._files.destroy(self._next)
 
     def _opened(self) -> tuple[bytes, ...]:
         said = self._files.read(self._about)
