@@ -129,7 +129,9 @@ class ErasureSteps:
             rows = transaction.assets.some(ids)
         for row in rows:
             with self._claims.whole(row.id):
-                self._vault.erase(row.tenant, row.id)
+                with self._changes.store.read() as transaction:
+                    numbers = list(transaction.assets.parts(row.id)) if row.bytes else []
+                self._vault.erase(row.tenant, row.id, numbers)
                 self._demand_gone(row)
                 if row.bytes:
                     self._forget_parts(row.id)

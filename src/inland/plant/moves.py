@@ -204,7 +204,7 @@ class Moves:
 
     def _leave(self, intent: Intent) -> None:
         """Empty the old place, and book it. Nobody reads from there any more."""
-        self._stores.clear(intent.details["source"], intent.asset)
+        self._clear(intent.details["source"], intent)
         with self._changes.act(intent.who) as (transaction, book):
             row, _ = _stand_of(transaction.assets, intent)
             if row is None:
@@ -220,13 +220,17 @@ class Moves:
 
     def _take_back(self, intent: Intent, why: str) -> None:
         """Nothing of it stays where it was going, and that is booked."""
-        self._stores.clear(intent.details["store"], intent.asset)
+        self._clear(intent.details["store"], intent)
         with self._changes.act("factory") as doing:
             row, _ = _stand_of(doing[0].assets, intent)
             if row is not None:
                 doing[0].assets.put_asset(replace(row, other_store=""))
                 undo(doing, intent, row.tenant, why)
         self._tell(intent, stage=MoveStage.UNDONE, why=why)
+
+    def _clear(self, store: str, intent: Intent) -> None:
+        numbers = range(part_count(intent.details["bytes"]))
+        self._stores.clear(store, intent.asset, numbers)
 
     def _stand(self, intent: Intent) -> tuple[AssetRow | None, str]:
         with self._changes.store.read() as transaction:

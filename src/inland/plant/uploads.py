@@ -282,8 +282,9 @@ class Uploads:
             if not _is_uploading(transaction.assets, row.id):
                 return  # it is being erased with what it was to be made from
             transaction.assets.put_asset(replace(row, resume=""))
+            numbers = list(transaction.assets.parts(row.id))
             transaction.assets.remove_parts(row.id)
-        self._vault.erase(row.tenant, row.id)
+        self._vault.erase(row.tenant, row.id, numbers)
         with self._changes.act(who) as (transaction, book):
             if _is_uploading(transaction.assets, row.id):
                 transaction.assets.remove_asset(row.id)

@@ -230,7 +230,7 @@ class VaultRoom:
                 now = self._row(row.id)
                 if now is None or (now.state, _lying(now)) != (row.state, _lying(row)):
                     return False
-                self._parts.blobs.clear(store, row.id)
+                self._parts.blobs.clear(store, row.id, range(part_count(row.bytes)))
         except Busy:
             return False
         return True

@@ -41,7 +41,7 @@ class Blobs(Protocol):
         ...
 
     def remove(self, name: str) -> None:
-        """Durably, whether it is there or not."""
+        """Durably, whether it is there or not; a server that shows it still is away."""
         ...
 
     def names(self, under: str = "") -> Iterator[str]:

@@ -4,7 +4,7 @@ All of them together are the blobs that the vault knows. Content goes from one t
 it is.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Protocol
 
 from inland.domain.places import Place
@@ -29,8 +29,9 @@ class Stores(Blobs, Protocol):
         `is_whole` raises."""
         ...
 
-    def clear(self, store: str, asset: str) -> None:
-        """Nothing of the asset lies there any more when it returns."""
+    def clear(self, store: str, asset: str, numbers: Iterable[int]) -> None:
+        """Nothing of the asset lies there any more when it returns: nothing that is listed, and no
+        part of these `numbers`, listed or not."""
         ...
 
     def holds(self, store: str) -> Iterator[str]:

@@ -80,8 +80,9 @@ class Vault(Protocol):
         """Whether there is one, withdrawn or not."""
         ...
 
-    def erase(self, tenant: str, asset: str) -> None:
-        """Destroy the key first, then remove what it sealed. May be repeated after any failure.
+    def erase(self, tenant: str, asset: str, numbers: Iterable[int] = ()) -> None:
+        """Destroy the key first, then remove what it sealed: all that is listed, and the parts of
+        these `numbers` whether they are or not. May be repeated after any failure.
 
         Without a `tenant`, what lies there under no key: `assets` tells of it.
         """

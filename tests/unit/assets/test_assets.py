@@ -285,7 +285,7 @@ def test_an_erase_that_was_cut_is_gone_on_with(world: World, monkeypatch):
     asset, child = world.add(), None
     child = world.add(name="child", parents=(asset,))
 
-    def broken(tenant: str, asset: str) -> None:
+    def broken(*_: object) -> None:
         raise OSError("cut")
 
     monkeypatch.setattr(world.plant.vault, "erase", broken)

@@ -137,7 +137,7 @@ def test_no_erase_is_certified_while_withdrawn_keys_could_open_something(
     asset = world.add(DATA)
     world.plant.vault_room.withdraw("op", "acme")
 
-    def erase(tenant: str, asset: str) -> None:
+    def erase(tenant: str, asset: str, _: object) -> None:
         if left == "parts":
             world.plant.vault_keys.destroy(KeyName(tenant, asset))
         else:

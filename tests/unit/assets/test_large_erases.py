@@ -95,9 +95,9 @@ def test_whatever_step_it_is_cut_at_it_is_closed_to_all_and_gone_on_with(world, 
 def test_a_step_that_fails_is_done_again(world: World, monkeypatch):
     family, erase, tries = _family(world), world.plant.vault.erase, []
 
-    def sometimes(tenant: str, asset: str) -> None:
+    def sometimes(tenant: str, asset: str, *numbers: list[int]) -> None:
         tries.append(asset)
-        erase(tenant, asset)
+        erase(tenant, asset, *numbers)
         if len(tries) % 3 == 1:
             raise OSError("cut")
 
@@ -135,8 +135,8 @@ def test_an_upload_that_nobody_went_on_with_and_whose_parent_goes_is_gone_once(w
     left = next(one for one in _intents(world) if one.asset == upload)
     erase, steps_ = world.plant.vault.erase, world.plant.erasures._steps
 
-    def late(tenant: str, asset: str) -> None:
-        erase(tenant, asset)
+    def late(tenant: str, asset: str, *numbers: list[int]) -> None:
+        erase(tenant, asset, *numbers)
         steps_.begin(root, "somebody", "asked")
 
     world.plant.clock.sleep(world.plant.limits.upload_s + 60)

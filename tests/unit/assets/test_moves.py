@@ -253,6 +253,35 @@ class Erring:
         self._at = ""
 
 
+class Forgetting(Erring):
+    """A store that lists nothing of what lies there."""
+
+    def names(self, under: str = "") -> list[str]:
+        return [name for name in self._blobs.names(under) if not name.startswith("parts/")]
+
+
+@pytest.mark.parametrize("way", ["moved", "taken back", "erased", "given up", "repaired"])
+def test_what_a_store_does_not_list_goes_too(world: World, way: str):
+    asset = world.add(DATA) if way != "given up" else world.begin(DATA)
+    stores, where = world.plant.stores, ANNEX.id if way in {"taken back", "repaired"} else SITE.id
+    stores._opened[where] = forgetting = Forgetting(stores._open(where), "")  # type: ignore[assignment]
+    if way == "moved":
+        world.plant.moves.move(world.admin, asset, ANNEX.id)
+    elif way == "taken back":
+        at_part(world, 2, lambda: world.plant.moves.move(world.admin, asset, LOCAL_STORE))
+        world.plant.moves.move(world.admin, asset, ANNEX.id)
+    elif way == "erased":
+        world.plant.erasures.erase(world.operator, asset)
+    elif way == "given up":
+        world.put(asset, DATA[: 2 * STEP])
+        world.plant.uploads.give_up(world.member, asset)
+    else:
+        for name in world.plant.blobs.names(f"parts/{asset}/"):
+            forgetting.put(name, b"left by somebody")
+        world.plant.vault_room._cleared(where, row(world, asset))
+    assert list(forgetting._blobs.names("parts/")) == []
+
+
 def _changed(data: bytes | bytearray | memoryview | None) -> bytearray:
     changed = bytearray(data or b"")
     changed[20] ^= 1
@@ -374,3 +403,19 @@ def test_a_store_that_is_not_named_any_more_is_away_by_its_name(world: World):
         world.plant.stores._opened = {}
         with pytest.raises(BlobsAway, match="annex"):
             world.read(asset)
+
+
+@pytest.mark.parametrize("left", [(SITE.id, ABROAD.id), (SITE.id,)])
+def test_no_erase_is_certified_while_the_store_it_lies_in_is_not_named(world: World, left: Any):
+    asset = world.add(DATA)
+    world.plant.moves.move(world.admin, asset, ANNEX.id)
+    placed = world.plant.stores._stores
+    world.plant.stores._stores = {name: placed[name] for name in left}
+    world.plant.stores._opened = {}
+    with pytest.raises(BlobsAway, match="annex"):
+        world.plant.erasures.erase(world.operator, asset)
+    assert world.said("asset.erase") == []
+    world.plant.stores._stores = placed
+    world.plant.upkeep.step()
+    assert len(world.said("asset.erase")) == 1
+    assert there(world, asset) == []

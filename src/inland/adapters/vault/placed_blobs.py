@@ -3,13 +3,13 @@
 Each is opened when it is first used: one that cannot be is away, and the others are not.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from heapq import merge
 from threading import Lock
 
-from inland.adapters.vault.sealed_vault import PARTS, blob_name, unreadable
+from inland.adapters.vault.sealed_vault import PARTS, blob_name, blob_names, unreadable
 from inland.domain.places import Place
 from inland.ports.blobs import Blobs, BlobsAway
 from inland.ports.vault import PartName
@@ -34,7 +34,6 @@ class PlacedBlobs:
         """The first of `stores` is where new content goes."""
         self.places = {name: placed.place for name, placed in stores.items()}
         self._stores = stores
-        self._first = next(iter(stores))
         self._lies = lies
         self._opened: dict[str, Blobs] = {}
         self._lock = Lock()
@@ -99,12 +98,11 @@ class PlacedBlobs:
             if there is None or bytes(there) != bytes(sealed):
                 raise BlobsAway("it shows something else than it just took")
 
-    def clear(self, store: str, asset: str) -> None:
-        under = f"{PARTS}/{asset}/"
+    def clear(self, store: str, asset: str, numbers: Iterable[int]) -> None:
         with self._asking(store) as blobs:
-            for name in list(blobs.names(under)):
+            for name in blob_names(blobs, asset, numbers):
                 blobs.remove(name)
-            if next(iter(blobs.names(under)), None) is not None:
+            if blob_names(blobs, asset, ()):
                 raise BlobsAway("it shows what it just removed")
 
     def holds(self, store: str) -> Iterator[str]:
@@ -116,9 +114,7 @@ class PlacedBlobs:
             last = asset
 
     def _where(self, name: str) -> tuple[str, ...]:
-        """Where something of that name may lie; of what is on no books, anywhere."""
-        if len(self._stores) == 1:  # whatever else the books name is asked for when it is missed
-            return (self._first,)
+        """Where something of that name may lie, by the books; of what is on none, anywhere."""
         return self._lies(_asset(name)) or tuple(self._stores)
 
     def _get(self, store: str, name: str) -> memoryview | None:

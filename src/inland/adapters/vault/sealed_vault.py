@@ -81,11 +81,11 @@ class SealedVault:
     def has_key(self, tenant: str, asset: str) -> bool:
         return self._keys.exists(KeyName(tenant, asset))
 
-    def erase(self, tenant: str, asset: str) -> None:
+    def erase(self, tenant: str, asset: str, numbers: Iterable[int] = ()) -> None:
         assert asset not in _OWN
         if tenant:
             self._keys.destroy(KeyName(tenant, asset))
-        for name in list(self._blobs.names(f"{PARTS}/{asset}/")):
+        for name in blob_names(self._blobs, asset, numbers):
             self._blobs.remove(name)
 
     def seal(self, name: TextName, text: str) -> bytes:
@@ -124,6 +124,12 @@ class SealedVault:
 def blob_name(asset: str, number: int) -> str:
     """The name of a part's blob: in the order of numbers, and nothing of whose it is."""
     return f"{PARTS}/{asset}/{number:08d}"
+
+
+def blob_names(blobs: Blobs, asset: str, numbers: Iterable[int]) -> list[str]:
+    """What may lie there of an asset: all that is listed, and parts of these numbers."""
+    known = (blob_name(asset, number) for number in numbers)
+    return sorted({*blobs.names(f"{PARTS}/{asset}/"), *known})
 
 
 def _bound(part: PartName) -> bytes:
