@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from gguf import GGUFWriter
 from safetensors.numpy import save
 
 from inland.adapters.training import gguf_lora
@@ -50,3 +51,23 @@ def test_an_adapter_of_other_parts_or_none_is_refused(written, tmp_path):
     torn.write_bytes(b"GGUF and no more")
     with pytest.raises(BadInput, match="is no adapter"):
         gguf_lora.read(str(torn), parts(), HEADS, BLOCKS)
+
+
+@pytest.mark.parametrize(
+    ("kind", "alpha"),
+    [
+        ("float32", float("nan")),
+        ("float32", float("inf")),
+        ("array", [8.0]),
+        ("string", "eight"),
+    ],
+)
+def test_an_alpha_that_is_no_number_is_refused(kind, alpha, tmp_path):
+    file = tmp_path / "adapter.gguf"
+    writer = GGUFWriter(file, "llama")
+    getattr(writer, f"add_{kind}")("adapter.lora.alpha", alpha)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.close()
+    with pytest.raises(BadInput, match="start_adapter: is no adapter"):
+        gguf_lora.read(str(file), {}, HEADS, BLOCKS)

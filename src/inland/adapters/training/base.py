@@ -13,14 +13,12 @@ from safetensors.torch import save
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
-from inland.adapters.training import gguf_lora
+from inland.adapters.training import configuration, gguf_lora
 from inland.domain.errors import BadInput
 from inland.domain.lines import Method
 
 #: Every matrix of a block.
 TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-#: Where an adapter's file says how it was made.
-CONFIGURATION = "adapter_config"
 _TOLD, _GGUF = 300, b"GGUF"
 
 logging.set_verbosity_error()
@@ -99,7 +97,7 @@ def adapter_bytes(model: Any, method: Method) -> bytes:
         "target_modules": list(TARGETS),
     }
     # One entry alone: the library writes several in an order of chance.
-    return save(parts, {CONFIGURATION: json.dumps(told, sort_keys=True)})
+    return save(parts, {configuration.ENTRY: json.dumps(told, sort_keys=True)})
 
 
 def shape_of(model: Any) -> tuple[tuple[int, int], int]:
@@ -134,11 +132,11 @@ _Read = tuple[dict[str, torch.Tensor], int | None, int | None]
 def _of_safetensors(path: str) -> _Read:
     try:
         with safe_open(path, framework="pt") as file:
-            told = json.loads((file.metadata() or {}).get(CONFIGURATION, "{}"))
+            rank, alpha = configuration.rank_and_alpha(file.metadata())
             parts = {name: file.get_tensor(name) for name in file.keys()}
     except (OSError, ValueError, SafetensorError) as error:
         raise BadInput("start_adapter", f"is no adapter: {error}") from None
-    return parts, told.get("r"), told.get("lora_alpha")
+    return parts, rank, alpha
 
 
 def _of_gguf(path: str, mine: Iterable[str], model: Any) -> _Read:

@@ -4,6 +4,7 @@ llama.cpp turns the first half of each head's dimensions into pairs with the sec
 have their rows of q and k in that order, and so must what is added to them.
 """
 
+import math
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -51,14 +52,16 @@ def _write(adapter: bytes, alpha: int, heads: tuple[int, int], blocks: int, to: 
 def read(
     path: str, wanted: Iterable[str], heads: tuple[int, int], blocks: int
 ) -> tuple[dict[str, Any], float]:
-    """The parts of what `gguf` made, as PEFT names those that are `wanted`, and its alpha. Raises
-    BadInput where it has others."""
+    """The parts of what `gguf` made, as PEFT names those that are `wanted`, and its alpha, which
+    is finite. Raises BadInput where it has others."""
     names = get_tensor_name_map(MODEL_ARCH.LLAMA, blocks)
     try:
         reader = GGUFReader(path)
         alpha = float(reader.fields["adapter.lora.alpha"].contents())
-    except (ValueError, KeyError, IndexError, OSError) as error:
+    except (ValueError, TypeError, KeyError, IndexError, OSError) as error:
         raise BadInput("start_adapter", f"is no adapter: {error}") from None
+    if not math.isfinite(alpha):
+        raise BadInput("start_adapter", f"is no adapter: its alpha is {alpha}")
     there = {one.name: one.data for one in reader.tensors}
     called = {name: _named(name, names) for name in wanted}
     if there.keys() != set(called.values()):
