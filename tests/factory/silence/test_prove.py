@@ -78,6 +78,7 @@ FRAMES = {
     "multicast": SEND.format(family="AF_INET", to="239.255.255.250", port=1900),
     "names": TRY.format("socket.getaddrinfo('secret.example.com', 443)"),
     "names-on-loopback": SEND.format(family="AF_INET", to="127.0.0.53", port=53),
+    "names-on-loopback-tcp": "import socket; socket.socket().connect_ex(('127.0.0.53', 53))",
     "raw": TRY.format("socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)"),
     "packet": TRY.format("socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 3)"),
     "vsock": TRY.format("socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM).connect((2, 9999))"),

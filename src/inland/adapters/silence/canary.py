@@ -12,7 +12,9 @@ from contextlib import suppress
 #: The name server in the view: nobody's, and outside of loopback.
 NAMES = "192.0.2.53"
 _OUT, _OUT6 = "192.0.2.1", "2001:db8::1"
-_PORT = 9
+#: Where name servers are asked that pass questions on.
+_HERE, _HERE6 = "127.0.0.53", "::1"
+_PORT, _NAMES_PORT = 9, 53
 _TRY_S = 1.0
 _VSOCK_HOST = 2
 _ECHO = b"\x08\x00\xf7\xff\x00\x00\x00\x00"
@@ -20,10 +22,10 @@ _ECHO6 = b"\x80\x00\x00\x00\x00\x00\x00\x00"
 _UNUSED = 253  # a protocol for experiments, RFC 3692
 
 
-def _connect(family: int, address: str) -> None:
+def _connect(family: int, address: str, port: int = _PORT) -> None:
     with socket.socket(family, socket.SOCK_STREAM) as one:
         one.settimeout(_TRY_S)
-        one.connect((address, _PORT))
+        one.connect((address, port))
 
 
 def _send(family: int, address: str, port: int = _PORT) -> None:
@@ -73,8 +75,12 @@ FRAMES: Mapping[str, Callable[[], object]] = {
     "tcp6": lambda: _connect(INET6, _OUT6),
     "udp4": lambda: _send(INET, _OUT),
     "udp6": lambda: _send(INET6, _OUT6),
-    "dns4": lambda: _send(INET, NAMES, 53),
-    "dns6": lambda: _send(INET6, _OUT6, 53),
+    "dns4": lambda: _send(INET, NAMES, _NAMES_PORT),
+    "dns6": lambda: _send(INET6, _OUT6, _NAMES_PORT),
+    "dns-udp-here4": lambda: _send(INET, _HERE, _NAMES_PORT),
+    "dns-udp-here6": lambda: _send(INET6, _HERE6, _NAMES_PORT),
+    "dns-tcp-here4": lambda: _connect(INET, _HERE, _NAMES_PORT),
+    "dns-tcp-here6": lambda: _connect(INET6, _HERE6, _NAMES_PORT),
     "icmp4": lambda: _raw(INET, socket.IPPROTO_ICMP, _OUT, _ECHO),
     "icmp6": lambda: _raw(INET6, socket.IPPROTO_ICMPV6, _OUT6, _ECHO6),
     "raw4": lambda: _raw(INET, _UNUSED, _OUT, b"canary"),
@@ -85,7 +91,10 @@ FRAMES: Mapping[str, Callable[[], object]] = {
     "packet": _frame,
 }
 #: Which count a try must raise, where it is not the one of its own name.
-COUNTED = {"packet": "raw4"}
+COUNTED = {
+    "packet": "raw4",
+    **{f"dns-{way}-here{version}": f"dns{version}" for way in ("udp", "tcp") for version in "46"},
+}
 #: In the cage, as a command there would: what is counted as frames,
 CAGED: Mapping[str, Callable[[], object]] = {
     "tcp4": lambda: _connect(INET, _OUT),

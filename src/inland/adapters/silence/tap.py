@@ -2,7 +2,7 @@
 
 A packet socket sees each frame, whatever made it: TCP, UDP, ICMP, any other protocol, frames put on
 the wire by hand. The kernel itself leaves out what goes to 127.0.0.0/8 and ::1, save questions to a
-name server there: outside the namespace, one would have passed them on.
+name server there, over UDP and TCP: outside the namespace, one would have passed them on.
 """
 
 import ctypes
@@ -20,6 +20,7 @@ from inland.adapters.silence.bpf import (
     RETURN,
     Instruction,
     do,
+    either,
     packed,
     when,
 )
@@ -38,10 +39,10 @@ def _program() -> list[Instruction]:
     """Offsets are from the Ethernet head, which loopback's frames have too."""
     no, yes = do(RETURN, 0), do(RETURN, _HEAD_BYTES)
     names = [*when(_NAMES_PORT, [yes]), no]
-    udp = [do(LENGTH_OF_HEAD, _ETHERNET_BYTES), do(LOAD_SHORT_BEHIND, _ETHERNET_BYTES + 2)]
-    loopback = [do(LOAD_BYTE, 23), *when(_UDP, [*udp, *names]), no]
-    udp6 = [do(LOAD_SHORT, 56), *names]
-    loopback6 = [do(LOAD_BYTE, 20), *when(_UDP, udp6), no]
+    port = [do(LENGTH_OF_HEAD, _ETHERNET_BYTES), do(LOAD_SHORT_BEHIND, _ETHERNET_BYTES + 2)]
+    loopback = [do(LOAD_BYTE, 23), *either((_UDP, _TCP), [*port, *names]), no]
+    port6 = [do(LOAD_SHORT, 56), *names]
+    loopback6 = [do(LOAD_BYTE, 20), *either((_UDP, _TCP), port6), no]
     ipv6 = [do(LOAD, 50), *when(1, loopback6)]
     for word in (46, 42, 38):
         ipv6 = [do(LOAD, word), *when(0, ipv6)]
