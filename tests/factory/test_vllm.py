@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from inland.adapters.host.machine import accelerators
+from inland.adapters.isolation.shut_in import available, without_files
 from inland.adapters.processes.identity import start_ticks
 from inland.adapters.weights.digest import file_sha256
 from tests.contract.engine import vllm_stand_in
@@ -104,7 +105,8 @@ def test_it_reaches_no_network_and_the_records_say_what_holds_it(
     until(mine)
     (record,) = mine()
     assert (record["engine"], record["outcome"]) == ("vllm", "complete")
-    assert record["isolation"] == ("network-namespace" if apart else "none")
+    assert record["isolation"] == without_files(available())
+    assert apart is (record["isolation"] != "none")
     assert record["counted"] == "engine"
 
 

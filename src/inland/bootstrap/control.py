@@ -26,8 +26,8 @@ from inland.adapters.home.factory_toml import Declaration
 from inland.adapters.home.layout import Home
 from inland.adapters.home.listening import Listening
 from inland.adapters.host.machine import accelerators
-from inland.adapters.isolation.shut_in import NONE, available, without_files
-from inland.adapters.jobs.cells import NAMESPACES, CommandCells
+from inland.adapters.isolation.shut_in import available, without_files
+from inland.adapters.jobs.cells import CommandCells, held_in
 from inland.adapters.llama_cpp.probe import LlamaCppProber, counters
 from inland.adapters.memory.freed import overwrite_freed
 from inland.adapters.memory.handing import HandingSocket
@@ -228,8 +228,7 @@ def _put_together(home: Home, isolation: str, listening: Listening) -> _Parts:
 def _workers(home: Home, isolation: str, runner: WatchedRunner, memory: MemoryFiles) -> Workers:
     """Engines, memory, and what shuts jobs' commands in."""
     environment = settings.from_environment().child_environment
-    held_in = NONE if isolation == NONE else NAMESPACES
-    cells = CommandCells(home.root, environment, held_in)
+    cells = CommandCells(home.root, environment, held_in(isolation))
     return Workers(runner, memory, cells, aside)
 
 

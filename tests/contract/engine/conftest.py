@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from inland.adapters.egress.door import Door
+from inland.adapters.isolation.shut_in import available
 from inland.adapters.llama_cpp.client import LlamaCpp
 from inland.adapters.llama_cpp.probe import LlamaCppProber, counters
 from inland.adapters.llama_cpp.serve import serve
@@ -40,9 +41,15 @@ Opened = Callable[[], AbstractAsyncContextManager[Bench]]
 
 @pytest.fixture(scope="session")
 def llama(model_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The socket of a real engine process."""
+    """The socket of a real engine process, shut in as well as this kernel can."""
     path = tmp_path_factory.mktemp("engine") / "e.sock"
-    spec = EngineSpec("r0", "smol", str(model_file), str(path), slots=4, context=512, threads=1)
+    spec = EngineSpec(
+        *("r0", "smol", str(model_file), str(path)),
+        slots=4,
+        context=512,
+        threads=1,
+        isolation=available(),
+    )
     process = multiprocessing.get_context("spawn").Process(target=serve, args=(spec,))
     process.start()
     try:

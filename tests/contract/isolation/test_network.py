@@ -60,5 +60,5 @@ def test_it_reaches_itself_where_it_is_to_and_nothing_else(user: str, loopback: 
 
 
 def test_what_is_left_without_files_is_the_network_or_nothing() -> None:
-    assert without_files(KERNEL) == "network-namespace"
+    assert without_files(KERNEL) == "network-namespace+seccomp"
     assert without_files(NONE) == NONE

@@ -1,4 +1,5 @@
-"""A socket's file keeps nobody of its user out: who was shut in is known by its network."""
+"""A socket's file keeps nobody of its user out: who was shut in is known by its network, where no
+filter kept it from dialling."""
 
 import asyncio
 import os
@@ -15,7 +16,7 @@ from inland.adapters.feed.frames import Ask, to_frame
 from inland.adapters.feed.server import FeedServer
 from inland.adapters.files.clock import SystemClock
 from inland.adapters.isolation.peers import is_shut_in
-from inland.adapters.isolation.shut_in import KERNEL, NONE, available
+from inland.adapters.isolation.shut_in import NONE, UNFILTERED, available
 from inland.adapters.processes.supervisor_socket import SupervisorSocket
 from inland.domain.snapshot import Secrets, Snapshot
 from inland.gateway.own_callers import OwnCaller
@@ -57,7 +58,7 @@ def test_a_child_that_was_shut_in_is_told_no_secret(tmp_path: Path) -> None:
         feed.publish(snapshot, Secrets({"acme": b"s" * 32}, {}))
         asks = to_frame(Ask(1, "gateway-0", os.getpid(), "w", 0))
         assert _received(NONE, path, asks) > 100
-        assert _received(KERNEL, path, asks) == 0
+        assert _received(UNFILTERED, path, asks) == 0
     finally:
         feed.close()
 
@@ -79,7 +80,7 @@ def test_a_child_that_was_shut_in_orders_no_processes(tmp_path: Path) -> None:
         path, supervisor = tmp_path / "supervisor.sock", _Stoppable()
         async with SupervisorSocket(path, supervisor):
             asks = b'{"op": "stop"}\n'
-            assert await asyncio.to_thread(_received, KERNEL, path, asks) == 0
+            assert await asyncio.to_thread(_received, UNFILTERED, path, asks) == 0
             assert supervisor.stopped == 0
             assert await asyncio.to_thread(_received, NONE, path, asks) > 0
             assert supervisor.stopped == 1
@@ -113,6 +114,6 @@ def test_a_child_that_was_shut_in_asks_a_gateway_for_no_tokens(tmp_path: Path) -
         server = await loop.create_unix_server(lambda: OwnCaller(_Told, is_shut_in), path)
         async with server:
             assert await asyncio.to_thread(_received, NONE, path, b"?") == 4
-            assert await asyncio.to_thread(_received, KERNEL, path, b"?") == 0
+            assert await asyncio.to_thread(_received, UNFILTERED, path, b"?") == 0
 
     uvloop.run(main())

@@ -1,5 +1,6 @@
 """A job's command is held to its memory, and has time to end by itself where it is asked to."""
 
+import errno
 import os
 import signal
 import socket
@@ -12,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from inland.adapters.isolation.shut_in import NONE, available
-from inland.adapters.jobs.cells import NAMESPACES, CommandCells
+from inland.adapters.isolation.shut_in import KERNEL, NONE, UNFILTERED, available
+from inland.adapters.jobs.cells import CommandCells, held_in
 from inland.adapters.memory.memory_file import MemoryFile, MemoryRoom
 from inland.adapters.training import events
 from inland.domain.errors import Conflict
@@ -38,7 +39,7 @@ _SEVERAL = f"import os, sys, time; [os.fork() for _ in range(2)]; {_TAKE}; print
 def begin(tmp_path):
     home = tmp_path / "home"
     home.mkdir()
-    cells = CommandCells(home, {"PATH": "/usr/bin:/bin"}, NAMESPACES)
+    cells = CommandCells(home, {"PATH": "/usr/bin:/bin"}, held_in(available()))
     begun = []
 
     def run(
@@ -192,6 +193,28 @@ def test_a_line_without_end_is_heard_in_bounded_pieces(begin):
     assert end.status == 0
     assert max(map(len, heard)) <= LINE_BYTES
     assert heard[-1] == b"end"
+
+
+_ROADS = """
+import socket
+for kind in ((socket.AF_VSOCK, 1), (socket.AF_PACKET, 3), (socket.AF_INET, 1), (socket.AF_UNIX, 2)):
+    try:
+        print(socket.socket(*kind).close())
+    except OSError as error:
+        print(type(error).__name__, error.errno)
+"""
+
+
+@pytest.mark.skipif(available() != KERNEL, reason="this kernel has no filter of system calls")
+def test_a_command_has_no_road_beside_networks(begin):
+    end = begin(*python(_ROADS)).wait()
+    refused = f"OSError {errno.EAFNOSUPPORT}"
+    assert end.output.decode().splitlines() == [refused, refused, "None", "None"]
+
+
+def test_where_the_kernel_has_no_filter_no_job_is_said_to_have_one():
+    told = {"none": "none", UNFILTERED: "namespaces", KERNEL: "namespaces+seccomp"}
+    assert {isolation: held_in(isolation) for isolation in told} == told
 
 
 def test_a_command_has_its_cores_and_gives_way(begin):

@@ -1,4 +1,5 @@
-"""What a child that parses tenants' bytes does first: drop the network, then every foreign file."""
+"""What a child that parses tenants' bytes does first: drop the network, then every foreign file,
+then the sockets that neither holds."""
 
 import contextlib
 import os
@@ -19,9 +20,13 @@ from inland.adapters.isolation.landlock import (
     version,
 )
 from inland.adapters.isolation.network import NETWORK, leave_network
+from inland.adapters.silence import filter as calls
 
-#: How records name it: the files by Landlock, the network by a namespace with no interface up.
-KERNEL = "landlock+network-namespace"
+#: How records name it: the files by Landlock, the network by a namespace with no interface up,
+#: other roads than networks by a filter of system calls, where the kernel has one.
+_FILES, FILTERED = "landlock+", "+seccomp"
+UNFILTERED = f"{_FILES}{NETWORK}"
+KERNEL = f"{UNFILTERED}{FILTERED}"
 NONE = "none"
 
 #: What a Python program with native libraries reads to run at all; nothing private lives there.
@@ -31,27 +36,35 @@ _DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom")
 
 
 def available() -> str:
-    """What this kernel can hold: `KERNEL`, or `NONE`. Tried in a child, so nothing sticks here."""
+    """What this kernel can hold: `KERNEL`, `UNFILTERED` or `NONE`. Tried in a child, so nothing
+    sticks here."""
     child = os.fork()
     if child == 0:
         code = 1
         with contextlib.suppress(OSError):
             leave_network()
-            code = 0 if version() > 0 else 1
+            code = 2 if version() > 0 else 1
+            calls.hold()
+            code = 0 if code == 2 else 1
         os._exit(code)
     _, status = os.waitpid(child, 0)
-    return KERNEL if status == 0 else NONE
+    return {0: KERNEL, 2: UNFILTERED}.get(os.waitstatus_to_exitcode(status), NONE)
+
+
+def is_filtered(isolation: str) -> bool:
+    """Whether a filter of system calls is part of it."""
+    return isolation.endswith(FILTERED)
 
 
 def without_files(isolation: str) -> str:
     """What is left of it for a process that needs files nobody can list beforehand."""
-    return NETWORK if isolation == KERNEL else NONE
+    return isolation.removeprefix(_FILES)
 
 
 def shut_in(isolation: str, readable: tuple[Path, ...], socket_folder: Path | None = None) -> None:
     """Hold this process to `isolation`: it reads the interpreter and `readable`, makes sockets in
-    `socket_folder` if in any, and has no network and no core dumps. Must run before any thread
-    starts.
+    `socket_folder` if in any, connects to none, and has no network and no core dumps. Must run
+    before any thread starts.
 
     Raises OSError where the kernel refuses: the caller ends rather than run with less.
     """
@@ -60,6 +73,8 @@ def shut_in(isolation: str, readable: tuple[Path, ...], socket_folder: Path | No
         return
     leave_network()
     restrict(_allowed(readable, socket_folder))
+    if is_filtered(isolation):
+        calls.hold(dials=False)
 
 
 def _interpreter() -> set[Path]:

@@ -15,6 +15,7 @@ from typing import NoReturn
 
 from inland.adapters.isolation.core_dumps import leave_no_core
 from inland.adapters.jobs.spec import ASK, ASSETS, OWN, CellSpec
+from inland.adapters.silence import filter as calls
 from inland.adapters.silence import kernel
 from inland.adapters.silence.view import SYSTEM, View, enter, mounted, special
 from inland.domain.errors import InlandError
@@ -109,6 +110,8 @@ def _become(spec: CellSpec) -> NoReturn:
         os.chdir(OWN)
         _take_place(spec)
         kernel.drop_capabilities()
+        if spec.filtered:
+            calls.hold()
         os.execve(spec.argv[0], spec.argv, spec.environment)  # noqa: S606 - no shell
     except OSError as error:
         os.write(2, f"inland: {error}\n".encode())

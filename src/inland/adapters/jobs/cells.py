@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from inland.adapters.files.clock import SystemClock
+from inland.adapters.isolation.shut_in import FILTERED, NONE, is_filtered
 from inland.adapters.jobs.spec import ASK, ASSETS, ENVIRONMENT, CellSpec
 from inland.adapters.silence.view import beside, followed, outermost
 from inland.domain.assets import ASSET
@@ -27,6 +28,13 @@ NAMESPACES = "namespaces"
 END_S = 0.5
 _CHUNK_BYTES = 65536
 _TOLD_BYTES = 4096
+
+
+def held_in(isolation: str) -> str:
+    """What holds jobs in on a kernel that can hold `isolation`."""
+    if isolation == NONE:
+        return NONE
+    return f"{NAMESPACES}{FILTERED}" if is_filtered(isolation) else NAMESPACES
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +97,7 @@ class CommandCells:
             memory_bytes=spec.memory_bytes,
             cores=spec.cores,
             nice=spec.nice,
+            filtered=is_filtered(self.isolation),
         )
 
 

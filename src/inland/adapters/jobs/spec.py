@@ -16,7 +16,7 @@ class CellSpec:
     began it; `hidden`: folders that are empty for it. `files`: descriptors by asset. `told`: where
     it is told how the command ended. `parent`: the process that this one ends with.
     `memory_bytes`: what all its processes may hold, and what it may write. `cores`, `nice`: as
-    `JobSpec`."""
+    `JobSpec`. `filtered`: whether it is held to a filter of system calls."""
 
     argv: list[str]
     environment: dict[str, str]
@@ -29,3 +29,4 @@ class CellSpec:
     memory_bytes: int
     cores: tuple[int, ...]
     nice: int
+    filtered: bool

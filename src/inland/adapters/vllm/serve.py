@@ -1,7 +1,7 @@
 """The process around one `vllm serve`: starts it, ends with it, and ends it with itself.
 
 vLLM compiles kernels, talks to accelerators and starts workers, so its files are not shut in; its
-network is: it has a loopback of its own and nothing else.
+network is: it has a loopback of its own and nothing else, no road beside networks either.
 """
 
 import os
@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from inland.adapters.isolation.network import leave_network, loopback_up
-from inland.adapters.isolation.shut_in import NONE
+from inland.adapters.isolation.shut_in import NONE, is_filtered
 from inland.adapters.processes.stopping import stop_signal
+from inland.adapters.silence.filter import hold
 from inland.adapters.silence.kernel import die_with_parent
 from inland.adapters.vllm.command import command, environment, program
 from inland.domain.errors import Damaged
@@ -38,6 +39,8 @@ def serve(spec: EngineSpec, given: Mapping[str, str]) -> None:
     if spec.isolation != NONE:
         leave_network()
         loopback_up()
+    if is_filtered(spec.isolation):
+        hold()
     Path(spec.socket).unlink(missing_ok=True)
     child = subprocess.Popen(
         argv,
