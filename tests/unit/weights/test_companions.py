@@ -14,6 +14,7 @@ _NO_COMPANIONS = {
     "config.json": (_LONG_FIRST, "a pickle"),
     "tokenizer.model": (_LONG_FIRST, "a pickle"),
     "more/tokenizer.model": (b"\n\x0e\n\x05" + hostile.zipped("data.pkl", b"x"), "zip archive"),
+    "cut.txt": (b"(Vit ran\nibuiltins\nprintX", "a pickle"),
     "modeling_x.PY": (b"import os", "is code"),
     **{
         f"more{suffix}": (b"import os", "named as pickled weights")

@@ -25,8 +25,9 @@ _ZIP64, _ZIP64_BYTES = b"PK\x06\x07", 20
 _TO_NEWLINE, _COUNTED = -1, {-2: (1, False), -3: (4, True), -4: (4, False), -5: (8, False)}
 #: Weights that are no pickle end within a few steps; one that goes on for so many is padded.
 _MOST_STEPS = 1 << 20
-#: Two lines, however long, that could name a module and what is in it.
-_IMPORT = re.compile(rb"[\w.\x80-\xff]++\r?\n[\w.\x80-\xff]++\r?\n")
+#: Two lines, however long, that could name a module and what is in it; the last may be cut, and
+#: one byte more with it.
+_IMPORT = re.compile(rb"[\w.\x80-\xff]++\r?\n[\w.\x80-\xff]++\r?(?:\n|(?s:.)?\Z)")
 _TEXTS = frozenset(
     "STRING BINSTRING SHORT_BINSTRING UNICODE SHORT_BINUNICODE BINUNICODE BINUNICODE8".split()
 )
