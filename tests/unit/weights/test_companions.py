@@ -14,7 +14,15 @@ _NO_COMPANIONS = {
     "config.json": (_LONG_FIRST, "a pickle"),
     "tokenizer.model": (_LONG_FIRST, "a pickle"),
     "more/tokenizer.model": (b"\n\x0e\n\x05" + hostile.zipped("data.pkl", b"x"), "zip archive"),
+    "calls.txt": (b"cbuiltins\nprint\n(Vit ran\ntR", "a pickle"),  # torn behind the call
+    "fails.txt": (b"cos\nsystem\n(Vtrue\ntRzebra\n", "a pickle"),
+    "inst.txt": (b"(Vit ran\nibuiltins\nprint\n", "a pickle"),
     "cut.txt": (b"(Vit ran\nibuiltins\nprintX", "a pickle"),
+    "obj.txt": (b"(cbuiltins\nprint\nVit ran\no", "a pickle"),
+    "recalled.txt": (b"cbuiltins\nprint\np0\n0(Vit ran\ntp1\n0g0\ng1\nRzebra", "a pickle"),
+    "changed.txt": (b"cos\nenviron\nVA\nVB\nszebra", "a pickle"),
+    "appended.txt": (b"csys\npath\nV/x\nazebra", "a pickle"),
+    "named.txt": (b"cbuiltins\nprint\n.", "a pickle"),
     "modeling_x.PY": (b"import os", "is code"),
     **{
         f"more{suffix}": (b"import os", "named as pickled weights")
@@ -55,6 +63,10 @@ _COMPANIONS = {
     "tokenizer.model": b"\n\x0e\n\x05<unk>\x15\0\0\0\0\x18\x02\n\x0c\n\x03<s>\x15\xff",
     "tiktoken/tokenizer.model": b"IQ== 0\nIg== 1\nIw== 2\nJA== 3\n",
     "empty.txt": b"",
+    "labels.txt": b"cat\nindigo\ndog\nhorse\n",
+    "more/labels.txt": b"cat\r\ncow\r\nparrot\r\nzebra\r\n",
+    "colours.txt": b"indigo\nred\n",
+    "words.txt": b"cat\nindigo\nreturn\n",
 }
 
 

@@ -1,20 +1,28 @@
 """Only what is exactly one GGUF or one safetensors file is taken for one; each other is named."""
 
+import io
 import json
 import os
 import pickle
 import random
+import re
 import struct
 import tempfile
 import time
 import zipfile
 from pathlib import Path
+from typing import Self
 
 import pytest
 from gguf.constants import GGML_QUANT_SIZES
 
 from inland.adapters.weights.formats import gguf, safetensors
-from inland.adapters.weights.formats.kinds import Kind, demand_no_pickle, kind_of
+from inland.adapters.weights.formats.kinds import (
+    Kind,
+    demand_no_call,
+    demand_no_pickle,
+    kind_of,
+)
 from inland.adapters.weights.formats.window import Refused, Window
 from inland.adapters.weights.inspector import inspected
 from inland.adapters.weights.opened import opened
@@ -148,6 +156,72 @@ def test_weights_that_import_by_a_name_of_any_length_are_a_pickle(
     assert "it ran" in capsys.readouterr().out
     with path.open("rb") as file, pytest.raises(Refused, match="pickle"):
         demand_no_pickle(file.fileno())
+
+
+class _Acted(BaseException):
+    """What was imported was called, changed or handed over."""
+
+
+class _Telling(type):
+    """Of a class that tells of all that is done to it."""
+
+    def _act(cls, *_given: object, **_named: object) -> None:
+        raise _Acted
+
+    __call__ = __setstate__ = __setitem__ = append = extend = add = update = _act
+
+
+class _Imported(metaclass=_Telling):
+    """Stands for whatever is imported."""
+
+    def __new__(cls, *_given: object, **_named: object) -> Self:
+        raise _Acted
+
+
+def _found(module: str, name: str) -> object:
+    if not re.fullmatch(r"[\w.]+", module) or not re.fullmatch(r"[\w.]+", name):
+        raise ImportError
+    return _Imported
+
+
+class _Loader(pickle._Unpickler):  # the one that is Python
+    def find_class(self, module: str, name: str) -> object:
+        return _found(module, name)
+
+
+class _LoaderOfC(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> object:
+        return _found(module, name)
+
+
+def _acts(loader: type, data: bytes) -> bool:
+    """Whether it comes to its end with what it imported, or to doing something with it."""
+    try:
+        found = loader(io.BytesIO(data)).load()
+    except _Acted:
+        return True
+    except Exception:  # noqa: BLE001 - it is no pickle
+        return False
+    return "_Imported" in repr(found)
+
+
+def test_what_pickle_could_do_with_what_it_imports_is_refused_whatever_comes_after() -> None:
+    chance, refused, taken = random.Random(3), 0, 0
+    words = [b"ca\nb\n", b"ia\nb\n", b"Va\n", b"p0\n", b"g0\n", b"q\0", b"h\0", b"I1\n", b"K1"]
+    words += [bytes([one]) for one in b"()]}.NRabdeilostu012\x81\x85\x86\x87\x8f\x90\x92\x93\x94zp"]
+    for _ in range(20_000):
+        more = chance.choices(words, k=chance.randint(1, 8))
+        data = chance.choice([b"", b"(", b"ca\nb\n", b"(ca\nb\n"]) + b"".join(more)
+        acts = any(_acts(loader, data) for loader in (_Loader, _LoaderOfC))
+        try:
+            demand_no_call(data)
+        except Refused:
+            refused += acts
+        else:
+            taken += 1
+            assert not acts, data
+    assert refused > 100
+    assert taken > 300
 
 
 def safetensors_alone(path: Path) -> None:

@@ -6,7 +6,11 @@ from pathlib import Path
 import msgspec
 
 from inland.adapters.weights.digest import UNPLAIN, is_plain
-from inland.adapters.weights.formats.kinds import demand_no_import, other_than_weights
+from inland.adapters.weights.formats.kinds import (
+    demand_no_call,
+    demand_no_import,
+    other_than_weights,
+)
 from inland.adapters.weights.formats.window import Refused
 from inland.adapters.weights.inspection import Inspected, inspect
 from inland.adapters.weights.opened import Opened, opened
@@ -70,9 +74,10 @@ def _one(name: str, file: Opened, isolation: str) -> Inspected | None:
 
 
 def _companion(name: str, data: bytes) -> None:
-    demand_no_import(data)
     if Path(name).name == _TABLES:
+        demand_no_import(data)
         return
+    demand_no_call(data)
     try:
         text = data.decode("utf-8")
         if name.endswith(".json"):

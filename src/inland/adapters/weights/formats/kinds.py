@@ -4,12 +4,17 @@ import mmap
 import os
 import re
 import struct
+from collections.abc import Iterator
 from contextlib import suppress
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from inland.adapters.weights.formats.gguf import MAGIC
 from inland.adapters.weights.formats.safetensors import MAX_HEADER_BYTES
 from inland.adapters.weights.formats.window import Refused
+
+if TYPE_CHECKING:
+    import pickletools
 
 HEAD_BYTES = 1 << 16
 _TAR_AT, _TAR = 257, b"ustar"
@@ -31,7 +36,15 @@ _IMPORT = re.compile(rb"[\w.\x80-\xff]++\r?\n[\w.\x80-\xff]++\r?(?:\n|(?s:.)?\Z)
 _TEXTS = frozenset(
     "STRING BINSTRING SHORT_BINSTRING UNICODE SHORT_BINUNICODE BINUNICODE BINUNICODE8".split()
 )
+#: What is put by for later, what asks for such, and what acts on what there is, or ends well.
+_REMEMBERS = frozenset("PUT BINPUT LONG_BINPUT MEMOIZE".split())
+_RECALLS = frozenset("GET BINGET LONG_BINGET".split())
+_ACTS = frozenset(
+    "REDUCE BUILD INST OBJ NEWOBJ NEWOBJ_EX APPEND APPENDS SETITEM SETITEMS ADDITEMS EXT1 EXT2 EXT4"
+    " PERSID BINPERSID NEXT_BUFFER READONLY_BUFFER STOP".split()
+)
 _PICKLED = "runs code when it is loaded"
+_AS_WELL = f"is a pickle as well, which {_PICKLED}; weights are GGUF or safetensors"
 _LAYERS = "HDF5, whose layers may hold code"
 #: How files begin that are often given for weights, and what they are.
 _BEGINNINGS: tuple[tuple[bytes, str], ...] = (
@@ -161,7 +174,34 @@ def demand_no_pickle(descriptor: int) -> None:
 
 
 def demand_no_import(data: mmap.mmap | bytes) -> None:
-    """Refuse bytes that pickle could be carried through from the first of them to an import.
+    """Refuse bytes that pickle could be carried through from the first of them to an import."""
+    if any(imports for _, imports in _steps(data)):
+        raise Refused(_AS_WELL)
+
+
+def demand_no_call(data: bytes) -> None:
+    """Refuse bytes that pickle could be carried through to an import and then to the end, or to
+    what calls or changes what was imported. An instruction that lacks what it takes ends every
+    unpickler: how much there is, is never counted too low."""
+    there = marks = 0
+    imported = remembered = False
+    for opcode, imports in _steps(data):
+        takes = [one.name for one in opcode.stack_before]
+        above = "mark" in takes  # and all that is above it
+        fixed = len(takes) - 2 * above
+        if there < fixed or marks < above or (opcode.name in _RECALLS and not remembered):
+            return
+        imported = imported or imports
+        if imported and opcode.name in _ACTS:
+            raise Refused(_AS_WELL)
+        remembered = remembered or opcode.name in _REMEMBERS
+        there += len(opcode.stack_after) - fixed
+        marks += (opcode.name == "MARK") - above
+
+
+def _steps(data: mmap.mmap | bytes) -> "Iterator[tuple[pickletools.OpcodeInfo, bool]]":
+    """The instructions that pickle could be carried through, and which of them import. Refuses
+    more of them than anything but a pickle has.
 
     Arguments are passed over by their lengths alone: whatever an unpickler could read, is read.
     """
@@ -174,14 +214,16 @@ def demand_no_import(data: mmap.mmap | bytes) -> None:
         if opcode is None:
             return
         if opcode.name in {"GLOBAL", "INST"}:
-            if _IMPORT.match(data, at + 1) is None:
+            named = _IMPORT.match(data, at + 1)
+            if named is None:
                 return  # nothing can be imported by such a name: an unpickler ends here
-            break
-        if opcode.name == "STACK_GLOBAL" and texts:
-            break
+            yield opcode, True
+            at = named.end()
+            continue
+        yield opcode, opcode.name == "STACK_GLOBAL" and texts > 0
         texts += opcode.name in _TEXTS
         at = _after(data, at + 1, opcode.arg.n if opcode.arg else 0)
-    raise Refused(f"is a pickle as well, which {_PICKLED}; weights are GGUF or safetensors")
+    raise Refused(_AS_WELL)
 
 
 def _after(data: mmap.mmap | bytes, at: int, length: int) -> int:
