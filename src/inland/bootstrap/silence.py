@@ -48,6 +48,8 @@ CLOSED = {
     "other-socket-families": "refused by that filter, and counted",
     "other-protocols": "than ICMP, TCP, UDP and MPTCP refused by that filter, and counted: each "
     "loads a module, which the machine sees",
+    "bridges-and-vlans": "requests of sockets for them refused by that filter, and counted: each "
+    "loads a module",
     "setns": "refused by that filter, and counted",
     "netlink": "routes of its own namespace alone",
     "io-uring": "refused by that filter",
@@ -75,7 +77,7 @@ OPEN = {
     "calls itself and an address (unless debug.exception-trace is 0)",
     "names": "the machine's list of processes shows what its processes call themselves",
     "own-networks": "a network namespace that it makes for itself has no interface and no way out: "
-    "what is tried there is not counted",
+    "what is tried there is not counted, nor which modules of networks it has the kernel load",
 }
 
 

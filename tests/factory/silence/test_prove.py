@@ -84,6 +84,7 @@ FRAMES = {
     "vsock": TRY.format("socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM).connect((2, 9999))"),
     "bluetooth": TRY.format("socket.socket(31, socket.SOCK_RAW, 1)"),
     "sctp": TRY.format("socket.socket(socket.AF_INET, socket.SOCK_STREAM, 132)"),
+    "vlan": TRY.format("__import__('fcntl').ioctl(socket.socket(), 0x8982, bytes(64))"),
     "tipc-pair": TRY.format("socket.socketpair(30, socket.SOCK_RDM)"),
     "setns": "import ctypes, os; ctypes.CDLL(None).setns(os.open('/proc/self/ns/net', 0), 0)",
 }

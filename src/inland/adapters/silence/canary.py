@@ -3,6 +3,7 @@
 Addresses are those kept for documentation (RFC 5737, RFC 3849), and names under `.example`.
 """
 
+import fcntl
 import os
 import socket
 import struct
@@ -17,6 +18,8 @@ _HERE, _HERE6 = "127.0.0.53", "::1"
 _PORT, _NAMES_PORT = 9, 53
 _TRY_S = 1.0
 _VSOCK_HOST = 2
+#: SIOCGIFVLAN.
+_VLAN = 0x8982
 _ECHO = b"\x08\x00\xf7\xff\x00\x00\x00\x00"
 _ECHO6 = b"\x80\x00\x00\x00\x00\x00\x00\x00"
 _UNUSED = 253  # a protocol for experiments, RFC 3692
@@ -56,6 +59,11 @@ def _vsock() -> None:
 
 def _sctp() -> None:
     socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_SCTP).close()
+
+
+def _vlan() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        fcntl.ioctl(one, _VLAN, bytes(64))
 
 
 def _setns() -> None:
@@ -110,6 +118,7 @@ REFUSED: Mapping[str, Callable[[], object]] = {
     "vsock": _vsock,
     "setns": _setns,
     "protocol-132": _sctp,
+    "ioctl-8982": _vlan,
 }
 
 

@@ -38,6 +38,10 @@ _TYPES, _STREAM, _DATAGRAM = 0xF, 1, 2
 #: Of networks' sockets: the usual one, ICMP, TCP, UDP, ICMPv6, MPTCP.
 _PROTOCOLS = (0, 1, 6, 17, 58, 262)
 _LIMIT_ON_DUMPS = 4
+#: Requests of sockets for which the kernel loads a module whoever asks, in pairs: of bridges (two),
+#: of frame relay (older kernels), of VLANs.
+_LOADING = (0x8940, 0x89A0, 0x8980, 0x8982)
+_PAIR = 0xFFFFFFFE
 #: Numbers beyond are those of x86-64's other calling convention.
 _X32 = 0x40000000
 
@@ -60,6 +64,7 @@ class _Calls:
     connect: int
     socketpair: int
     setns: int
+    ioctl: int
     #: Setting a limit: of one's own, and of any process.
     setrlimit: int
     prlimit: int
@@ -78,11 +83,11 @@ _REFUSED = (*_URING, 428, 429, 430, 431, 432, 433, 442, 438)
 #: mount, umount2, pivot_root; userfaultfd, fanotify_init.
 _MACHINES = {
     "x86_64": _Calls(
-        *(0xC000003E, 317, 41, 42, 53, 308, 160, 302, (56, 272)),
+        *(0xC000003E, 317, 41, 42, 53, 308, 16, 160, 302, (56, 272)),
         (248, 249, 250, 321, 298, 304, 165, 166, 155, 323, 300, *_REFUSED),
     ),
     "aarch64": _Calls(
-        *(0xC00000B7, 277, 198, 203, 199, 268, 164, 261, (220, 97)),
+        *(0xC00000B7, 277, 198, 203, 199, 268, 29, 164, 261, (220, 97)),
         (217, 218, 219, 280, 241, 265, 40, 39, 41, 282, 262, *_REFUSED),
     ),
 }
@@ -143,6 +148,7 @@ def program(calls: _Calls) -> list[Instruction]:
     made += when(calls.socket, _socket(_any(), _TELL, _TELL))
     made += when(calls.socketpair, _pair(_any(), _TELL))
     made += when(calls.setns, [do(RETURN, _TELL)])
+    made += when(calls.ioctl, _request())
     made += when(calls.setrlimit, _limit(0))
     made += when(calls.prlimit, _limit(1))
     made += when(calls.clone3, [do(RETURN, _ERRNO | errno.ENOSYS)])
@@ -206,6 +212,13 @@ def _socket(unix: list[Instruction], family: int, kind: int) -> list[Instruction
     ]
 
 
+def _request() -> list[Instruction]:
+    made = [do(LOAD, _argument(1)), do(AND, _PAIR)]
+    for request in _LOADING:
+        made += when(request, [do(RETURN, _TELL)])
+    return [*made, do(RETURN, _ALLOW)]
+
+
 def _limit(which: int) -> list[Instruction]:
     """Setting the limit on dumps does nothing, and says that it was done: of none, the kernel would
     hand them to a program of the machine's. `which` argument names the limit; where it is not the
@@ -247,6 +260,8 @@ def _tried(call: int, arguments: list[int]) -> tuple[str, int]:
     calls = _MACHINES[platform.machine()]
     if call == calls.setns:
         return "setns", errno.EPERM
+    if call == calls.ioctl:
+        return f"ioctl-{arguments[1] & 0xFFFFFFFF:x}", errno.EPERM
     if call in {calls.socket, calls.socketpair}:
         family = arguments[0] & 0xFFFFFFFF
         if family in {_INET, _INET6}:
