@@ -1,13 +1,15 @@
 """`ports.stores`: several blob stores as one, an asset in the one where the books say it is.
 
-Each is opened when it is first used: one that cannot be is away, and the others are not.
+Each is opened when it is first used, on a thread of its own: one that cannot be, or not in time, is
+away, and the others are not.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from heapq import merge
-from threading import Lock
+from threading import Lock, Thread
 
 from inland.adapters.vault.sealed_vault import PARTS, blob_name, blob_names, unreadable
 from inland.domain.places import Place
@@ -17,6 +19,8 @@ from inland.ports.vault import PartName
 #: The stores that something of an asset may lie in, the one it is read from first; none for an
 #: asset that is on no books.
 Lies = Callable[[str], tuple[str, ...]]
+#: How long a store may take to be opened before it is away, in seconds.
+OPENED_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +34,17 @@ class Placed:
 class PlacedBlobs:
     """The stores of one factory, by the ids of their places. Threads may share it."""
 
-    def __init__(self, stores: Mapping[str, Placed], lies: Lies) -> None:
+    def __init__(
+        self, stores: Mapping[str, Placed], lies: Lies, opened_s: float = OPENED_S
+    ) -> None:
         """The first of `stores` is where new content goes."""
         self.places = {name: placed.place for name, placed in stores.items()}
         self._stores = stores
         self._lies = lies
+        self._opened_s = opened_s
         self._opened: dict[str, Blobs] = {}
-        self._lock = Lock()
+        self._opening: dict[str, Future[Blobs]] = {}
+        self._lock = Lock()  # over both of these, and never while a store is asked
 
     def demand(self) -> None:
         away = []
@@ -137,11 +145,35 @@ class PlacedBlobs:
 
     def _open(self, store: str) -> Blobs:
         with self._lock:
-            if store not in self._opened:
-                if store not in self._stores:
-                    raise BlobsAway("[[vault.store]] in factory.toml does not name it")
-                self._opened[store] = self._stores[store].open()
-            return self._opened[store]
+            if store in self._opened:
+                return self._opened[store]
+            if store not in self._stores:
+                raise BlobsAway("[[vault.store]] in factory.toml does not name it")
+            opening = self._opening.get(store) or self._begin_to_open(store)
+        if not wait((opening,), self._opened_s).done:
+            raise BlobsAway(f"it could not be opened within {self._opened_s:g} s")
+        return opening.result()
+
+    def _begin_to_open(self, store: str) -> Future[Blobs]:
+        """Under the lock. One that failed is begun anew by the next who wants it."""
+        opening: Future[Blobs] = Future()
+
+        def run() -> None:
+            try:
+                blobs = self._stores[store].open()
+            except BaseException as error:  # noqa: BLE001 - told to all who wait for it
+                with self._lock:
+                    del self._opening[store]
+                opening.set_exception(error)
+            else:
+                with self._lock:
+                    self._opened[store] = blobs
+                    del self._opening[store]
+                opening.set_result(blobs)
+
+        Thread(target=run, name=f"open-{store}", daemon=True).start()
+        self._opening[store] = opening
+        return opening
 
 
 def _asset(name: str) -> str:
