@@ -71,3 +71,19 @@ def test_an_alpha_that_is_no_number_is_refused(kind, alpha, tmp_path):
     writer.close()
     with pytest.raises(BadInput, match="start_adapter: is no adapter"):
         gguf_lora.read(str(file), {}, HEADS, BLOCKS)
+
+
+@pytest.mark.parametrize("shape", [(3,), (6, 5), (2, 3, 4)])
+def test_an_adapter_whose_heads_cannot_be_told_apart_is_refused(shape, tmp_path):
+    file = tmp_path / "adapter.gguf"
+    other = {name: np.zeros(shape, np.float32) for name in parts() if ".q_proj.lora_B." in name}
+    writer = GGUFWriter(file, "llama")
+    writer.add_float32("adapter.lora.alpha", 8.0)
+    for block, part in enumerate(other.values()):
+        writer.add_tensor(f"blk.{block}.attn_q.weight.lora_b", part)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    with pytest.raises(BadInput, match="other shapes"):
+        gguf_lora.read(str(file), other, HEADS, BLOCKS)

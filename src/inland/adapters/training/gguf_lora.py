@@ -66,7 +66,11 @@ def read(
     called = {name: _named(name, names) for name in wanted}
     if there.keys() != set(called.values()):
         raise BadInput("start_adapter", "is of another base: its parts have other names")
-    return {name: _unordered(name, there[one], heads) for name, one in called.items()}, alpha
+    try:
+        parts = {name: _unordered(name, there[one], heads) for name, one in called.items()}
+    except ValueError:
+        raise BadInput("start_adapter", "is of another base: its parts have other shapes") from None
+    return parts, alpha
 
 
 def _named(name: str, names: Any) -> str:
