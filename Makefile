@@ -8,7 +8,7 @@ FACTORY ?=
 PORT    ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install trainer up check static typed imported fix packages test soak bench-gateway bench-noisy bench-replay bench-stream bench-memory bench-journal bench-cost bench-guard bench-vault bench-adapters bench-swap wheel
+.PHONY: help install trainer up check static typed imported fix packages test soak bench-gateway bench-noisy bench-replay bench-stream bench-memory bench-journal bench-cost bench-guard bench-vault bench-adapters bench-swap bench-line wheel
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -96,6 +96,9 @@ bench-adapters: install  ## 64 tenants' adapters on one base, and bare llama.cpp
 
 bench-swap: install  ## Times to first token while an adapter is put in and taken out, one JSON line
 	$(BIN)/python -m bench.swap
+
+bench-line: trainer  ## A line's run, and a bare script that trains the same, one JSON line
+	$(BIN)/python -m bench.line
 
 wheel: install  ## Build a wheel into dist/
 	$(BIN)/python -m pip wheel -qq --disable-pip-version-check --no-deps -w dist .

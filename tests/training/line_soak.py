@@ -104,7 +104,7 @@ def _is_kept(admin: Running, run: str, step: int) -> bool:
     return f"checkpoint of step {step} is kept" in _logs(admin, run)
 
 
-def _trainers(factory: Running) -> list[int]:
+def trainers(factory: Running) -> list[int]:
     """The pids of the trainer's own processes, below control."""
     found = []
     for pid in memory_scan.descendants(factory.pid("control")):
@@ -131,7 +131,7 @@ def measure() -> dict[str, Any]:
         of_control = _train_step(admin, cut)
         hit = _begun(admin, Path(folder), "hit")
         _awaited(lambda: _is_kept(admin, hit, 2))
-        for pid in _trainers(factory):
+        for pid in trainers(factory):
             os.kill(pid, signal.SIGKILL)
         of_trainer = _train_step(admin, hit)
         steps = {"whole": whole, "control killed": of_control, "trainer killed": of_trainer}
