@@ -1,8 +1,9 @@
-"""The pilot as a person plays it, on a clean home, where the trainer's libraries are: one JSON line
-of what was promised of it and what it came to."""
+"""The pilot as a person plays it, on a clean home, with the trainer in an environment beside: one
+JSON line of what was promised of it and what it came to."""
 
 import json
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -15,8 +16,9 @@ _FIGURE = ("baseline", "released", "second", "poisoned_refused", "wall_s", "seco
 def soak(seed: int) -> int:
     """All rounds; 1 where it does not keep what is promised of it."""
     del seed  # the data and the method have theirs
+    python()  # where the trainer is not there yet
     with tempfile.TemporaryDirectory(prefix="inl-") as folder:
-        argv = [str(python()), "-P", "-m", "inland", "pilot", "--json"]
+        argv = [sys.executable, "-P", "-m", "inland", "pilot", "--json"]
         argv += ["--home", str(Path(folder) / "home"), "--examples", str(ROOT / "examples")]
         argv += ["--verifier", str(ROOT / "verifier" / "inland_verify.py")]
         done = subprocess.run(argv, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
