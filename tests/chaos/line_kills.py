@@ -12,7 +12,6 @@ import json
 import os
 import random
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -35,6 +34,8 @@ from tests.training.environment import ROOT, python
 EXAMPLES = ROOT / "examples"
 #: What of the examples a run has, and how often a run is cut at most.
 TRAINED, HELD_OUT, ASKED, CUTS = 16, 4, 6, 5
+#: Kills that are asked for where nobody says how many.
+KILLS = 50
 ROLES = ("supervisor", "control", "engine", "gateway", "trainer")
 TRAINER = "inland.adapters.training"
 #: A run on a machine that does much else, with all its cuts, in seconds.
@@ -272,22 +273,22 @@ def measure(folder: Path, kills: int, seed: int) -> dict[str, Any]:
     return told | {"uncut_s": round(cut.least_s, 1), "broken": broken[:10]}
 
 
-def main() -> int:
-    """Run it, in an environment that has the trainer's libraries."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kills", type=int, default=50)
-    parser.add_argument("--seed", type=int, default=1)
-    asked = parser.parse_args()
+def soak(seed: int, kills: int = KILLS) -> int:
+    """Its line; 1 where it does not hold."""
+    python()  # where the trainer is not there yet
     with tempfile.TemporaryDirectory(prefix="inl-") as folder:
-        figure = measure(Path(folder), asked.kills, asked.seed)
+        figure = measure(Path(folder), kills, seed)
     print(json.dumps(figure), flush=True)
     return int(not figure["holds"])
 
 
-def soak(seed: int) -> int:
-    """The same where the trainer's libraries are."""
-    argv = [str(python()), "-m", "tests.chaos.line_kills", "--seed", str(seed)]
-    return subprocess.run(argv, cwd=ROOT, check=False).returncode
+def main() -> int:
+    """As many kills as are asked for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=KILLS)
+    parser.add_argument("--seed", type=int, default=1)
+    asked = parser.parse_args()
+    return soak(asked.seed, asked.kills)
 
 
 if __name__ == "__main__":
