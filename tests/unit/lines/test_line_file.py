@@ -54,7 +54,7 @@ UNRELEASED = _changed('[release]\nname = "work-orders"', "")
         (_changed("epochs = 2", "epochs = 0"), "method.epochs", "from 1 to"),
         (_changed("epochs = 2", "epochs = true"), "method.epochs", "whole number"),
         (_changed("epochs = 2", "epoch = 2"), "method.epoch", "no such field"),
-        (_changed("learning_rate = 0.0015", "learning_rate = nan"), "method.learning_rate", "from"),
+        (_changed("learning_rate = 0.0012", "learning_rate = nan"), "method.learning_rate", "from"),
         (_changed('kind = "lora"', 'kind = "magic"'), "method.kind", "lora, full"),
         (_changed("least = 0.80", "least = 85"), "gate.score[1].least", "from 0 to 1"),
         (_changed('suite = "orders"', 'suite = "order"'), "gate", "orders, general"),
