@@ -16,6 +16,7 @@ import uvloop
 from inland.adapters.tls import self_signed
 from inland.adapters.tls.served import Served
 from inland.domain.snapshot import Snapshot
+from tests.patience import PATIENCE_S
 from tests.unit.gateway.world import KEYS, Caller, World, caller, snapshot, world
 
 MIB = 1 << 20
@@ -116,7 +117,7 @@ async def until_stuck(control: Control) -> None:
 def taken(one: socket.socket) -> int:
     """How much it gets when it reads on, and that it is told so."""
     count = 0
-    one.settimeout(5)
+    one.settimeout(PATIENCE_S)
     with one:
         while True:
             try:
