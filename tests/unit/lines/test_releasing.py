@@ -68,6 +68,7 @@ class Factory:
         self.world, self.plant = world, world.plant
         self.broken: set[str] = set()
         self.have: tuple[tuple[str, ...], int] = ((), 0)
+        self.loads = True
         self.trained = 0
         self.made = ""
         self.able()
@@ -94,7 +95,7 @@ class Factory:
         with self.plant.store.read() as transaction:
             releases = transaction.state.releases().values()
             wanted = loaded(releases, now_s).get("smollm2", ())
-        if (wanted, len(self.broken)) == self.have:
+        if not self.loads or (wanted, len(self.broken)) == self.have:
             return
         self.have = (wanted, len(self.broken))
         with self.plant.changes.change("test") as change:
@@ -133,7 +134,8 @@ class Factory:
         return {one.release: one.percent for one in self.plant.snapshot.serving.values()}
 
     def waits(self, run: Run, what: str) -> Run:
-        """Until the run waits for that, and nothing is done for it."""
+        """Until the run waits for that, and nothing is done for it: what ends its waiting must not
+        happen meanwhile."""
         found = self.until(run, lambda one: what in one.why)
         self.world.quiet()
         return found

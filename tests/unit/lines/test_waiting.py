@@ -13,8 +13,10 @@ def test_a_run_that_waited_for_its_candidate_is_at_work_while_that_is_asked(fact
     world = factory.world
     world.declare(GATED)
     run = world.start()
+    factory.loads = False
     factory.waits(run, "load the candidate")
     world.tokens.gate.clear()
+    factory.loads = True
     factory.until(run, lambda _: world.room.worker.progress(run.id) is not None)
     found, steps = world.room.runs.show(None, run.id)
     assert (found.why, steps[StepKind.EVALUATE].why) == ("", "")
