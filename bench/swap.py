@@ -218,7 +218,7 @@ def asked_for() -> Plan:
     parser.add_argument("--tokens", type=int, default=16)
     parser.add_argument("--pause-s", type=float, default=0.3)
     parser.add_argument("--quiet-s", type=float, default=6.0)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--seed", type=int, default=1)
     return Plan(**vars(parser.parse_args()))
 
