@@ -31,7 +31,7 @@ from tests.training.line_soak import DECLARED, TENANT, trainers
 
 DATA = ROOT / "examples" / "work-orders"
 #: Of the example line: the method that the pilot trains by, but from the base and on no more data.
-METHOD = Method(rank=16, alpha=32, learning_rate=0.0015, epochs=2, batch=4, max_tokens=512)
+METHOD = Method(rank=16, alpha=32, learning_rate=0.0012, epochs=2, batch=4, max_tokens=512)
 #: Examples of the holdout: as many as the trainer measures after an epoch.
 HELD = 48
 LOOK_S = 0.2
