@@ -121,6 +121,6 @@ def test_an_upgrade_under_a_running_factory_works_or_says_why_not(
     assert factory.run("ledger", "check").returncode == 0
     factory.kill("control")
     until(lambda: answer(factory) == (200, None))
-    until(
+    until(  # of three versions' journals
         lambda: sum(one["requests"] for one in factory.json("usage")) >= 3
-    )  # of three versions' journals
+    )
