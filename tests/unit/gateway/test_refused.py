@@ -107,13 +107,14 @@ def test_invisible_model_is_answered_like_an_unknown_one() -> None:
 def test_denial_names_the_rule_and_the_way_out_and_is_a_folded_record() -> None:
     async def main() -> None:
         async with world() as w:
+            book = w.fold_refusals()
             w.decider.denied.add((KEYS["demo"].id, "smol"))
             w.apply(snapshot(2))
             denied = [await ask(w) for _ in range(3)][-1]
             assert denied.status == 403
             assert "inside-border" in error(denied)["message"]
             assert "move the place" in error(denied)["message"]
-            w.gateway._flush_refusals()
+            book()
             (record,) = w.journal.records("refusal")
             assert (record["count"], record["rules"], record["status"]) == (
                 3,
@@ -228,11 +229,12 @@ def test_nothing_is_dispatched_without_lease_or_room_in_the_journal() -> None:
 def test_distinct_refusals_are_bounded_per_tenant() -> None:
     async def main() -> None:
         async with world() as w:
+            book = w.fold_refusals()
             async with caller(w) as c:
                 for i in range(100):
                     c.ask(BODY.replace(b"smol", b"m%d" % i))
                     assert (await c.reply()).status == 404
-            w.gateway._flush_refusals()
+            book()
             records = w.journal.records("refusal")
             assert len(records) <= 65
             assert sum(record["count"] for record in records) == 100

@@ -234,6 +234,12 @@ class World:
     def apply(self, new: Snapshot) -> None:
         self.gateway.apply(new, Secrets(RECORD_KEYS, {}))
 
+    def fold_refusals(self) -> Callable[[], None]:
+        """From now on refusals are folded and no beat books them: what this returns does."""
+        book = self.gateway._flush_refusals
+        self.gateway._flush_refusals = lambda: None  # type: ignore[method-assign]
+        return book
+
     async def until(self, true: Callable[[], object]) -> None:
         """Let the loop run until `true()`."""
         await until_here(true)
