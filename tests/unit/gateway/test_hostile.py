@@ -191,12 +191,13 @@ def test_one_tenant_does_not_hold_every_connection() -> None:
             refused = await three.reply()
             assert (refused.status, refused.headers["connection"]) == (429, "close")
             await three.close()
+            await w.until(lambda: len(w.gateway._desk.connections) == 2)
             async with caller(w) as other:
                 other.ask(BODY, "acme")
                 assert (await other.reply()).status == 200
             await one.close()
+            await w.until(lambda: len(w.gateway._desk.connections) == 1)
             async with caller(w) as again:
-                await w.until(lambda: len(w.gateway._desk.connections) == 2)
                 again.ask(BODY)
                 assert (await again.reply()).status == 200
 
