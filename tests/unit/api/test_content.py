@@ -17,6 +17,7 @@ from inland.api.bounds import Bounds
 from inland.api.content import Content, ContentFirst, ContentProtocol, Pieces, content_of
 from inland.domain.errors import BadInput
 from inland.domain.limits import Limits
+from tests.patience import PATIENCE_S
 
 LIMIT = 1 << 20
 BODY = bytes(range(256)) * 2048
@@ -205,7 +206,7 @@ def left_by(talk: Talk, folder: Path, asked: Asked) -> None:
         writer.write(b"GET /1 HTTP/1.1\r\nhost: x\r\n\r\n")
         await reader.readuntil(b"\r\n\r\n")
         await talk(reader, writer)
-        assert await asyncio.to_thread(asked.closed.wait, 10)
+        assert await asyncio.to_thread(asked.closed.wait, PATIENCE_S)
 
     served(Bounds(app, SystemClock(), Limits()), folder, talking)
 

@@ -21,7 +21,7 @@ from tests.unit.gateway.world import ASK, World, caller, request, world
 
 BODY = json.dumps({"model": "smol", "messages": ASK}).encode()
 STREAM = json.dumps({"model": "smol", "messages": ASK, "stream": True}).encode()
-LIMITS = replace(Limits(), handshakes=3, drain_s=2)
+LIMITS = replace(Limits(), handshakes=3, handshake_s=PATIENCE_S, drain_s=2)
 
 
 @pytest.fixture
@@ -249,7 +249,7 @@ def test_a_slow_reader_gets_all_of_an_answer_that_closes(pair: tuple[Path, Path]
         raw = socket.socket()
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         raw.connect(("127.0.0.1", port))
-        raw.settimeout(30)
+        raw.settimeout(PATIENCE_S)
         with _trusting(pair[0]).wrap_socket(
             raw, server_hostname="localhost", suppress_ragged_eofs=False
         ) as secured:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from inland.domain.limits import Limits
 from inland.domain.plant import ReplicaState
 from inland.ports.engine import Counts, End, Ending
+from tests.patience import PATIENCE_S
 from tests.unit.gateway.world import ASK, KEYS, Caller, ScriptedCall, World, caller, snapshot, world
 
 BODY = json.dumps({"model": "smol", "messages": ASK}).encode()
@@ -390,7 +391,7 @@ def test_a_slow_reader_pauses_the_engine_and_one_that_stalls_is_cut() -> None:
 
 def test_stopping_lets_what_runs_finish() -> None:
     async def main() -> None:
-        async with world(replace(Limits(), drain_s=5)) as w, caller(w) as c:
+        async with world(replace(Limits(), drain_s=PATIENCE_S)) as w, caller(w) as c:
             w.engine.answer = None
             c.ask(BODY)
             (call,) = await w.calls(1)
@@ -424,14 +425,14 @@ def test_a_key_that_expires_in_the_queue_is_not_served() -> None:
         async with world() as w, caller(w) as first, caller(w) as second:
             w.engine.answer = None
             held, mine = dict(snapshot().keys), KEYS["demo"].id
-            soon = w.clock.unix_us() // 1_000_000 + 5
+            soon = w.clock.unix_us() // 1_000_000 + 40
             held[mine] = replace(held[mine], expires_unix_s=soon)
             w.apply(replace(snapshot(version=2, slots=1), keys=held))
             first.ask(BODY, key="acme")
             (call,) = await w.calls(1)
             second.ask(BODY)
             await w.until(lambda: w.gateway.metrics()["gauges"]["queue_waiting"]["series"][0][1])
-            w.clock.ahead_s += 10
+            w.clock.ahead_s += 50
             call.finish()
             assert (await second.reply()).status == 401
             assert len(w.engine.calls) == 1
