@@ -13,6 +13,5 @@ def world(tmp_path, monkeypatch) -> Iterator[BatchWorld]:
     small_parts(monkeypatch)
     made = BatchWorld(tmp_path)
     yield made
-    made.passing.gate.set()
-    made.batches.worker.stop_all()
+    made.end()
     made.plant.store.close()

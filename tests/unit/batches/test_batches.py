@@ -61,7 +61,7 @@ def test_what_was_answered_before_a_kill_is_not_asked_again(world, twelve):
     world.batches = world.made_batches(batch_at_once=1)
     world.passing.held = {"Question 5"}
     batch = world.start(twelve)
-    world.when(batch, lambda one: one.answered == 5)
+    world.held(batch, answered=5)
     world.passing.asked.clear()
     cut = world.batches.worker
     world.batches = world.made_batches(batch_at_once=1)  # another life of control
@@ -126,7 +126,7 @@ def test_a_cancelled_batch_asks_nothing_more_and_leaves_what_was_answered(world,
     world.batches = world.made_batches(batch_at_once=1)
     world.passing.held = {"Question 2"}
     batch = world.start(twelve)
-    world.when(batch, lambda one: one.answered == 2)
+    world.held(batch, answered=2)
     told = world.batches.batches.cancel(world.member, "acme", batch.id)
     assert told.state is BatchState.CANCELLING
     world.passing.gate.set()
@@ -142,7 +142,7 @@ def test_one_whose_window_is_over_says_what_was_not_asked(world, twelve):
     world.batches = world.made_batches(batch_at_once=1)
     world.passing.held = {"Question 4"}
     batch = world.start(twelve)
-    world.when(batch, lambda one: one.answered == 4)
+    world.held(batch, answered=4)
     world.plant.clock.sleep(86_400)
     world.passing.gate.set()
     done = world.over(batch)
@@ -157,7 +157,7 @@ def test_a_window_that_ended_before_a_kill_is_over_after_it(world, twelve, monke
     world.batches = world.made_batches(batch_at_once=1)
     world.passing.held = {"Question 4"}
     batch = world.start(twelve)
-    world.when(batch, lambda one: one.answered == 4)
+    world.held(batch, answered=4)
     real, left = Asking.keep_unasked, [1]
 
     def cut(*words):
@@ -192,7 +192,7 @@ def test_nobody_acts_for_a_key_that_was_revoked(world, twelve):
     world.batches = world.made_batches(batch_at_once=1)
     world.passing.held = {"Question 3"}
     batch = world.start(twelve)
-    world.when(batch, lambda one: one.answered == 3)
+    world.held(batch, answered=3)
     world.plant.keys.revoke("op", world.member.id)
     world.passing.gate.set()
     done = world.over(batch)
@@ -214,7 +214,7 @@ def test_answers_wait_until_their_files_may_be_made(world, twelve, end):
     world.batches = world.made_batches(batch_at_once=1)
     world.passing.held = {"Question 4"}
     batch = world.start(twelve)
-    world.when(batch, lambda one: one.answered == 4)
+    world.held(batch, answered=4)
     _full(world)
     if end == "cancelled":
         world.batches.batches.cancel(world.member, "acme", batch.id)
@@ -296,7 +296,7 @@ def test_one_whose_tenant_is_stopped_ends_with_its_answers_once_it_may(world, tw
     world.batches = world.made_batches(batch_at_once=1)
     world.passing.held = {"Question 4"}
     batch = world.start(twelve)
-    world.when(batch, lambda one: one.answered == 4)
+    world.held(batch, answered=4)
     room, tenants = world.plant.vault_room, world.plant.tenants
     (room.withdraw if withdraws else tenants.suspend)("op", "acme")
     world.passing.code = "keys_withdrawn" if withdraws else "tenant_suspended"
@@ -323,7 +323,7 @@ def test_answers_rest_sealed_and_go_with_their_input(world, twelve):
     world.batches = world.made_batches(batch_at_once=1)
     world.passing.held = {"Question 6"}
     batch = world.start(twelve)
-    world.when(batch, lambda one: one.answered == 6)
+    world.held(batch, answered=6)
     kept = b"".join(path.read_bytes() for path in world.plant.home.glob("inland.db*"))
     assert CANARY.encode() not in kept
     assert b"Question" not in kept

@@ -1,7 +1,6 @@
 """A room of batches over a plant: what reads input runs in this process, answers are made up."""
 
 import json
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from inland.gateway.errors import Refused
 from inland.gateway.keys import prove
 from inland.plant.files import NewFile, file_id
 from inland.ports.tokens import Passed
+from tests.patience import PATIENCE_S, until
 from tests.unit.lines.world import LineWorld
 from tests.unit.plant.parts import begun
 
@@ -38,14 +38,16 @@ def file_of(lines: list[dict[str, Any]]) -> bytes:
 @dataclass
 class ToyPassing:
     """Answers what is asked. `statuses`: by question, what comes before a 200; `held`: questions
-    that are not answered before `gate` is set; `meanwhile`: by question, what happens once before a
-    gateway with `snapshot` looks at the key."""
+    that are not answered before `gate` is set, and `waiting` those of them that were asked;
+    `meanwhile`: by question, what happens once before a gateway with `snapshot` looks at the key.
+    """
 
     statuses: dict[str, list[int]] = field(default_factory=dict)
     code: str = "queue_full"
     asked: list[str] = field(default_factory=list)
     keys: set[str] = field(default_factory=set)
     held: set[str] = field(default_factory=set)
+    waiting: list[str] = field(default_factory=list)
     gate: Event = field(default_factory=Event)
     meanwhile: dict[str, Callable[[], object]] = field(default_factory=dict)
     snapshot: Callable[[], Snapshot] | None = None
@@ -55,7 +57,8 @@ class ToyPassing:
         assert path == CHAT
         question = json.loads(body)["messages"][0]["content"]
         if question in self.held:
-            assert self.gate.wait(60)
+            self.waiting.append(question)
+            assert self.gate.wait(PATIENCE_S)
         self.meanwhile.pop(question, lambda: None)()
         if self.snapshot is not None:
             try:
@@ -80,6 +83,7 @@ class BatchWorld(LineWorld):
     def __init__(self, home: Path) -> None:
         super().__init__(home)
         self.passing = ToyPassing()
+        self.lives: list[BatchRoom] = []
         self.batches = self.made_batches()
 
     def made_batches(self, **limits: int) -> BatchRoom:
@@ -87,7 +91,9 @@ class BatchWorld(LineWorld):
         plant = self.plant
         kept = replace(plant.limits, **limits)
         readers = self.room.readers
-        return batch_room(plant.changes, plant.room, readers, self.passing, kept, begun)
+        made = batch_room(plant.changes, plant.room, readers, self.passing, kept, begun)
+        self.lives.append(made)
+        return made
 
     def add_file(self, data: bytes, purpose: str = "batch") -> str:
         """A file of acme's; its id."""
@@ -104,14 +110,28 @@ class BatchWorld(LineWorld):
         return self.when(batch, lambda one: not BATCH_LIFE[one.state])
 
     def when(self, batch: Batch, true: Callable[[Batch], bool]) -> Batch:
-        end = time.monotonic() + 60
-        while True:
+        found = batch
+
+        def holds() -> bool:
+            nonlocal found
             self.batches.worker.step()
             found = self.batches.batches.show("acme", batch.id)
-            if true(found) and (BATCH_LIFE[found.state] or not self.batches.worker._works):
-                return found
-            assert time.monotonic() < end, found
-            time.sleep(0.002)
+            stands = BATCH_LIFE[found.state] or not self.batches.worker._works
+            return true(found) and bool(stands)
+
+        until(holds, lambda: str(found))
+        return found
+
+    def held(self, batch: Batch, answered: int) -> Batch:
+        """Once so many are answered, and the next was asked and is held."""
+        return self.when(batch, lambda one: one.answered == answered and bool(self.passing.waiting))
+
+    def end(self) -> None:
+        """Every life of control: nothing is done by any of them any more."""
+        self.passing.gate.set()
+        for life in self.lives:
+            life.worker.stop_all()
+            until(lambda life=life: not life.worker._works)  # type: ignore[misc]
 
     def rests(self, batch: Batch) -> Batch:
         """As it is once it rests."""
