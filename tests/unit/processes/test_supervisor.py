@@ -269,10 +269,15 @@ def test_the_remains_of_another_process_with_the_same_number_do_not_count() -> N
     assert not lives(pid, start + 1)
 
 
-@pytest.mark.parametrize("name", ["control", "gateway-0"])
-def test_a_child_that_hangs_at_its_start_is_given_up(home: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "limits"),
+    [("control", StartLimits(control_s=0.3)), ("gateway-0", StartLimits(gateway_s=0.3))],
+)
+def test_a_child_that_hangs_at_its_start_is_given_up(
+    home: Path, name: str, limits: StartLimits
+) -> None:
     (home / f"behave-{name}").write_text("mute")
-    standing = Standing(config(home, limits=StartLimits(gateway_s=0.3, control_s=0.3)))
+    standing = Standing(config(home, limits=limits))
     try:
         view = standing.until(name, ProcessState.FAILED)
         assert view.why == "not ready within 0.3 s"
