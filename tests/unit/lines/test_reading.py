@@ -1,6 +1,5 @@
 """What reads data is begun again where it was killed, unless somebody ends it."""
 
-import time
 from threading import Thread
 
 import pytest
@@ -44,10 +43,7 @@ def test_what_is_being_ended_is_not_begun_again(ready):
     def end() -> None:
         (reading,) = readers._readings
         ending.start()
-        until = time.monotonic() + PATIENCE_S
-        while not reading.ending:
-            assert time.monotonic() < until
-            time.sleep(0.001)
+        until(lambda: reading.ending)
 
     ready.cells.killed = [KilledCell(end)]
     with pytest.raises(Conflict, match="it is enough"):
@@ -78,6 +74,7 @@ def test_a_reading_dies_though_a_job_is_slow_to_let_go(ready, monkeypatch):
         ready.plant.jobs.run(ready.operator, order)
         reading = read(ready, theirs, "demo")
         until(lambda: asked and ready.cells.begun)
+        assert ready.cells.begun[0][1].awaited.wait(PATIENCE_S), "it is decided anew before that"
         with pytest.raises(Conflict, match="job"):
             ready.plant.assets.relabel(ready.admin, asset, TIGHT)
         with pytest.raises(Conflict, match="job"):

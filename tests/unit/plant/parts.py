@@ -45,6 +45,7 @@ from inland.ports.keys import Keys as KeysPort
 from inland.ports.plaintext import Plaintext
 from inland.ports.runner import EngineSpec, ProcessState, ProcessView
 from tests import databases
+from tests.patience import PATIENCE_S
 from tests.vaults import factory_key, vault_of
 
 SITE = Place("local", "DE", "DE")
@@ -167,12 +168,13 @@ class ToyProber:
 
 
 class ToyCell:
-    """A command that runs until it is ended, or a test says how it ended."""
+    """A command that runs until it is ended, or a test says how it ended. `awaited`: its end is."""
 
     pid = 4711
 
     def __init__(self, seen: dict[str, bytes]) -> None:
         self.seen, self.over, self.ends, self.asks = seen, Event(), 0, 0
+        self.awaited = Event()
         self.told = JobEnd(None, "", bytearray(), 0)
 
     def finish(self, status: int, output: bytes = b"") -> None:
@@ -180,7 +182,8 @@ class ToyCell:
         self.over.set()
 
     def wait(self, hear: Hear | None = None) -> JobEnd:
-        assert self.over.wait(60)
+        self.awaited.set()
+        assert self.over.wait(PATIENCE_S)
         if hear is not None:
             for line in bytes(self.told.output).splitlines():
                 hear(line)

@@ -32,10 +32,12 @@ def order(asset, **more):
 
 
 def running(world, asset, **more):
-    """A job that runs, and the command that it runs."""
+    """A job that runs, which was decided anew since it began, and the command that it runs."""
     job = world.plant.jobs.run(world.operator, order(asset, **more))
     until(lambda: world.plant.jobs.show(None, job.id).state is JobState.RUNNING)
-    return job.id, world.plant.cells.begun[-1][1]
+    cell = world.plant.cells.begun[-1][1]
+    assert cell.awaited.wait(PATIENCE_S)
+    return job.id, cell
 
 
 def over(world, job):
