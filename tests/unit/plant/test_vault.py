@@ -99,7 +99,7 @@ def test_a_withdrawal_waits_for_no_look_at_the_keeper(plant, aside, monkeypatch)
     try:
         withdrawal = Thread(target=plant.vault_room.withdraw, args=("op", "acme"), daemon=True)
         withdrawal.start()
-        withdrawal.join(2)
+        withdrawal.join(PATIENCE_S / 2)  # the look has not ended by then
         assert not withdrawal.is_alive()
     finally:
         going.set()
