@@ -1,11 +1,10 @@
 """A room of lines over a plant: what reads data runs in this process, answers are made up."""
 
 import os
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Event
+from threading import Event, Lock
 
 from inland.adapters.memory.memory_file import MemoryFile
 from inland.adapters.training import events
@@ -26,6 +25,7 @@ from inland.ports.jobs import Hear, JobEnd, JobSpec
 from inland.ports.plaintext import Plaintext
 from inland.ports.tokens import Answered, Asked
 from inland.ports.trainer import TrainEvent
+from tests.patience import PATIENCE_S, until
 from tests.training import fake_trainer
 from tests.training.fake_trainer import FakeTrainer
 from tests.unit.assets.world import World
@@ -75,7 +75,7 @@ class TrainingCell(ToyCell):
             hear(b"a word of a library")
             hear(events.line(event).encode())
             if said == self.waits:
-                assert self.over.wait(60)
+                assert self.over.wait(PATIENCE_S)
             if said == -self.dies:
                 raise SystemExit
             if said == self.dies or self.ends:
@@ -146,15 +146,17 @@ class ToyTokens:
     busy: int = 0
     took: int = 1
     gate: Event = field(default_factory=Event)
+    lock: Lock = field(default_factory=Lock)
 
     def ask(self, key: str, asked: Asked) -> Answered:
-        assert self.gate.wait(60)
-        if self.busy:
-            self.busy -= 1
-            raise Busy("no room", 1)
-        self.asked.append((key, asked))
-        text = self.answers[asked.messages[-1][1]]
-        return Answered(text, f"receipt-{len(self.asked)}", self.took)
+        assert self.gate.wait(PATIENCE_S)
+        with self.lock:  # several ask at once, and each answer has a receipt of its own
+            if self.busy:
+                self.busy -= 1
+                raise Busy("no room", 1)
+            self.asked.append((key, asked))
+            receipt = f"receipt-{len(self.asked)}"
+        return Answered(self.answers[asked.messages[-1][1]], receipt, self.took)
 
 
 def shop(trainer: FakeTrainer, base: bytes = BASE) -> Shop:
@@ -214,21 +216,21 @@ class LineWorld(World):
         return self.until(run, lambda one: one.state is not RunState.RUNNING)
 
     def until(self, run: Run, true) -> Run:
-        end = time.monotonic() + 60
-        while True:
+        found = run
+
+        def holds() -> bool:
+            nonlocal found
             self.room.worker.step()
             found, _ = self.room.runs.show(None, run.id)
-            if true(found) and (found.state is RunState.RUNNING or not self.room.worker._works):
-                return found
-            assert time.monotonic() < end, found
-            time.sleep(0.002)
+            stands = found.state is RunState.RUNNING or not self.room.worker._works
+            return bool(true(found)) and stands
+
+        until(holds, lambda: str(found))
+        return found
 
     def quiet(self) -> None:
         """Once nothing is carried on any more."""
-        end = time.monotonic() + 60
-        while self.room.worker._works:
-            assert time.monotonic() < end
-            time.sleep(0.002)
+        until(lambda: not self.room.worker._works)
 
     def steps(self, run: Run):
         return self.room.runs.show(None, run.id)[1]
