@@ -1,8 +1,8 @@
 """Questions asked together: so many at any time, in order, and none behind one that failed."""
 
 import threading
-import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -66,8 +66,11 @@ def test_never_more_than_so_many_are_asked_at_once() -> None:
     assert most == AT_ONCE
 
 
-def test_behind_one_that_fails_or_an_end_no_more_are_asked() -> None:
-    asked = []
+def test_behind_one_that_fails_or_an_end_no_more_are_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+    told, shutdown = threading.Event(), ThreadPoolExecutor.shutdown
 
     def refused() -> Answered:
         asked.append("refused")
@@ -75,20 +78,28 @@ def test_behind_one_that_fails_or_an_end_no_more_are_asked() -> None:
 
     def other() -> Answered:
         asked.append("other")
-        time.sleep(0.01)  # all of them would take a second
+        assert told.wait(PATIENCE_S)
         return _answered("")
 
+    def no_more(pool: ThreadPoolExecutor, **more: bool) -> None:
+        """Those that were asked are answered once the others are not to be."""
+        shutdown(pool, wait=False, **more)
+        told.set()
+        shutdown(pool)
+
+    monkeypatch.setattr(ThreadPoolExecutor, "shutdown", no_more)
     with pytest.raises(NotFound):
-        asked_together(_doing(), "orders", [refused, *[other] * 1000])
-    assert len(asked) < 1000
+        asked_together(_doing(), "orders", [refused, *[other] * COUNT])
+    assert len(asked) <= 1 + AT_ONCE
 
     def end() -> None:
         raise Ended("cancelled")
 
     asked.clear()
+    told.clear()
     with pytest.raises(Ended):
-        asked_together(_doing(go_on=end), "orders", [other] * 1000)
-    assert len(asked) < 1000
+        asked_together(_doing(go_on=end), "orders", [other] * COUNT)
+    assert len(asked) <= AT_ONCE
 
 
 def test_nothing_is_asked_for_a_run_that_is_to_stop(world: LineWorld) -> None:

@@ -20,6 +20,7 @@ from inland.lines.run_keys import LASTS_S
 from inland.lines.steps.step import Doing, Outcome
 from inland.plant.release_moves import retire
 from inland.ports.tokens import Answered, Asked
+from tests.patience import PATIENCE_S
 from tests.unit.lines.test_check import HELD, NOTES, TRAINED, label_acme
 from tests.unit.lines.world import LINE, LineWorld, ToyTokens
 from tests.unit.plant.parts import SITE
@@ -44,7 +45,6 @@ samples = 2
 """
 )
 PERSON = GATED.replace('approve = "gate"\n', "")
-PATIENCE_S = 60.0
 
 
 class Models(ToyTokens):
@@ -394,8 +394,10 @@ def test_an_adapter_that_no_engine_loads_fails_its_run_and_no_more(factory):
     world = factory.world
     world.declare(GATED)
     run = world.start()
+    factory.loads = False  # before it is known to be broken
     factory.until(run, lambda _: factory.made)
     factory.broken.add(factory.made)
+    factory.loads = True
     ended = factory.ended(run)
     assert ended.state is RunState.FAILED
     assert "no engine starts with it" in ended.why
