@@ -5,6 +5,7 @@ Each key is tried on each part, and on all bytes of a database that could be a s
 """
 
 import json
+import os
 import re
 import shutil
 import sqlite3
@@ -83,7 +84,7 @@ def sealed_texts(home: Path, assets: Collection[str]) -> list[bytes]:
 def files(home: Path) -> Iterator[tuple[Path, bytes]]:
     """All files of a home and what is in them, but for those that a running factory removes
     meanwhile."""
-    for path in sorted(home.rglob("*")):
+    for path in sorted(Path(folder, name) for folder, _, names in os.walk(home) for name in names):
         if path.is_file():
             with suppress(FileNotFoundError):
                 yield path, path.read_bytes()
