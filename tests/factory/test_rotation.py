@@ -23,15 +23,18 @@ def test_the_logs_key_is_rotated_under_load(tmp_path: Path, model_file: Path) ->
     with running(tmp_path / "home") as factory:
         with Callers(factory, seed=11, threads=3, max_tokens=6) as callers:
             more_answers(callers, 4)
+            booked(factory, callers)  # the first log has some of them
             first = factory.vkey(tmp_path).read_text()
             end = tmp_path / "end.json"
             kept = tmp_path / "kept"
-            kept.write_bytes(httpx.get(f"{factory.url}/ledger/checkpoint").content)
+            with factory.http() as http:
+                kept.write_bytes(http.get("/ledger/checkpoint").raise_for_status().content)
             told = factory.json("ledger", "rotate-key", "-o", str(end))
             more_answers(callers, 4)
             demand_refused_since(factory, kept, callers.received[-1].ref)
             again = factory.json("ledger", "rotate-key", "--why", "compromised")
             more_answers(callers, 4)
+        booked(factory, callers)
         assert not callers.wrong, callers.wrong
         assert not [got for got in callers.received if got.refused or not got.whole]
         assert (told["before"] + "\n", again["before"]) == (first, told["vkey"])
@@ -47,6 +50,14 @@ def test_the_logs_key_is_rotated_under_load(tmp_path: Path, model_file: Path) ->
         assert factory.json("ledger", "check")["ok"]
         factory.up()
         assert factory.json("ledger", "vkey")["vkey"] == again["vkey"]
+
+
+def booked(factory: Running, callers: Callers) -> None:
+    """Wait until what was received so far is on the books."""
+    for got in list(callers.received):
+        if got.whole:
+            with factory.http(got.tenant) as http:
+                until(lambda: http.get(f"/factory/v1/receipts/{got.ref}").is_success)  # noqa: B023
 
 
 def demand_refused_since(factory: Running, kept: Path, ref: str) -> None:
