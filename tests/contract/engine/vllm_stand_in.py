@@ -230,7 +230,9 @@ def begin(given: argparse.Namespace) -> StandIn:
     folder = Path(given.model)
     assert folder.is_dir(), f"no model at {folder}"
     told = {"argv": sys.argv[1:], "pid": os.getpid(), "environment": dict(os.environ)}
-    (folder.parent / f"started-{Path(given.uds).stem}.json").write_text(json.dumps(told))
+    started = folder.parent / f"started-{Path(given.uds).stem}.json"
+    started.with_suffix(".new").write_text(json.dumps(told))
+    started.with_suffix(".new").replace(started)  # whoever reads it meanwhile reads it whole
     return StandIn(context=given.max_model_len, pace_s=0.02, log=folder.parent / "asked.jsonl")
 
 
