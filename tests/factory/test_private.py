@@ -125,6 +125,7 @@ def test_after_a_withdrawal_its_plaintext_is_in_no_process(
     with pytest.raises(openai.PermissionDeniedError, match="withdrawn"):
         factory.client("acme").chat.completions.create(model=MINE, messages=ASK)
     until(lambda: not holding(factory, IN_MODEL, IN_SET), "a process holds it still")
+    until(lambda: factory.json("job", "show", work["id"])["state"] != "running", "it runs still")
     told = factory.json("job", "show", work["id"])
     assert told["state"] == "ended"
     assert told["why"].startswith("acme has withdrawn its keys")
