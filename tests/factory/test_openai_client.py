@@ -130,7 +130,7 @@ def test_a_client_that_lost_patience_is_on_the_books_and_its_retry_is_billed_onc
     asked = SHORT | {"messages": LONG, "max_tokens": 200}
     hurried = hooked(hurry, "request")
     impatient = httpx2.Timeout(PATIENCE_S, read=IMPATIENT_S)
-    with factory.client("hasty", max_retries=1, timeout=120, http_client=hurried) as client:
+    with factory.client("hasty", max_retries=1, http_client=hurried) as client:
         answer = client.chat.completions.create(**asked)
         before = generated_when_idle(factory)
         hasty = client.with_options(timeout=impatient, max_retries=0)
@@ -369,9 +369,8 @@ def test_thirty_two_threads_share_eight_connections(factory: Running) -> None:
             assert MODEL in [model.id for model in client.models.list()]
 
     bounded = httpx2.Limits(max_connections=8, max_keepalive_connections=8)
-    patient = httpx2.Timeout(120)
     with (
-        factory.client("demo", timeout=patient, http_client=hooked(note, limits=bounded)) as client,
+        factory.client("demo", http_client=hooked(note, limits=bounded)) as client,
         ThreadPoolExecutor(32) as pool,
     ):
         list(pool.map(ask, range(32)))
