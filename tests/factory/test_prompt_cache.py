@@ -113,11 +113,17 @@ def answers(factory: Running) -> bool:
 
 
 def kill(factory: Running, role: str) -> None:
-    """`kill -9` every process of `role`, and wait until requests are answered again."""
+    """`kill -9` every process of `role`, and wait until all of them work again: a gateway that has
+    just begun answers 503."""
     before = {process["pid"] for process in factory.processes(role)}
     for pid in before:
         os.kill(pid, signal.SIGKILL)
-    until(lambda: not before & {process["pid"] for process in factory.processes(role)})
+
+    def work_again() -> bool:
+        now = {one["pid"] for one in factory.processes(role) if one["state"] == "running"}
+        return len(now) == len(before) and not now & before
+
+    until(work_again)
     until(lambda: all(answers(factory) for _ in range(2 * GATEWAYS)))
 
 
