@@ -53,6 +53,7 @@ def test_a_line_is_run_refused_and_resumed_through_commands(factory: Running, tm
     assert [step["kind"] for step in whole["steps"]] == ["check", "evaluate", "gate"]
     receipts = whole["steps"][1]["receipts"]
     assert len(receipts) == 2
+    factory.booked(receipts[1])
     receipt = factory.receipt(receipts[0], tmp_path / "receipt.json")
     vkey = factory.vkey(tmp_path)
     assert verify_outside(receipt, vkey).returncode == 0
