@@ -25,6 +25,7 @@ from cryptography.x509.oid import NameOID
 from inland.adapters.home.listening import Listening
 from tests import thief
 from tests.factory.running import MODEL, Running
+from tests.factory.test_up import ANSWER_TOKENS
 from tests.patience import PATIENCE_S, until
 
 ASK = {"model": MODEL, "messages": [{"role": "user", "content": "Hello."}], "max_tokens": 2}
@@ -156,7 +157,7 @@ def open_one(
 
 def _all_serve(factory: Secure, sha256: str) -> bool:
     """Every gateway: the kernel spreads connections over them."""
-    return {factory.served() for _ in range(8)} == {sha256}
+    return {factory.served() for _ in range(16)} == {sha256}
 
 
 def _pair(factory: Secure) -> tuple[Path, Path]:
@@ -353,6 +354,7 @@ def test_what_up_prints_over_tls_works_as_pasted_and_is_kept(
         shown = x509.load_pem_x509_certificate(cert.read_bytes()).fingerprint(hashes.SHA256())
         assert ":".join(f"{byte:02X}" for byte in shown) in printed
         assert (key.stat().st_mode & 0o777, cert.stat().st_mode & 0o777) == (0o600, 0o644)
+        factory.restart_with(answer_tokens=ANSWER_TOKENS)
         curl = printed[printed.index("curl ") :].split("\n\n")[0]
         answer = subprocess.run(
             ["bash", "-c", curl], capture_output=True, text=True, timeout=PATIENCE_S, check=True

@@ -18,6 +18,8 @@ from tests.patience import PATIENCE_S, until
 from tests.ports import free_port
 
 ASK = [{"role": "user", "content": "Hello?"}]
+#: What is pasted asks for as many as there are, and now and then the model does not come to an end.
+ANSWER_TOKENS = 64
 
 
 def _one_clear_line(done: subprocess.CompletedProcess[str]) -> str:
@@ -34,6 +36,7 @@ def test_what_up_prints_works_as_pasted(tmp_path: Path, model_file: Path) -> Non
     printed = factory.run("up", "--detach", "--offline", "--port", str(factory.port)).stdout
     try:
         assert "ZZ" in printed
+        factory.restart_with(answer_tokens=ANSWER_TOKENS)
         curl = printed[printed.index("curl ") :].split("\n\n")[0]
         answer = subprocess.run(
             ["bash", "-c", curl],
