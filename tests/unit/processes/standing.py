@@ -30,23 +30,29 @@ if how == "die":
     sys.exit("it cannot go on\\n")
 end_with_supervisor(lifeline)
 told = home / "told"
-def end(*_):
-    with told.open("a") as file:
-        file.write(f"{name}\\n")
-    os._exit(0)
-signal.signal(signal.SIGTERM, signal.SIG_IGN if how == "deaf" else end)
+if how == "deaf":
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+else:
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
 if how != "mute":
     SupervisorClient(home / "run" / "supervisor.sock").report_ready(name, os.getpid())
 if how == "busy":
     ctypes.PyDLL(None).sleep(1000)
-if listen >= 0:
+def answer():
     listener = socket.socket(fileno=listen)
     listener.setblocking(True)
     while True:
         caller, _ = listener.accept()
         caller.sendall(str(os.getpid()).encode())
         caller.close()
-threading.Event().wait()
+if listen >= 0:
+    threading.Thread(target=answer, daemon=True).start()
+if how == "deaf":
+    threading.Event().wait()
+signal.sigwait({signal.SIGTERM})  # a handler would not run where the signal comes before an accept
+with told.open("a") as file:
+    file.write(f"{name}\\n")
+os._exit(0)
 """
 QUICK = BackOff((0.0, 0.01))
 #: What a child gets to end by itself: as long as it likes, but for a test about just that.

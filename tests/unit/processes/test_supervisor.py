@@ -133,6 +133,7 @@ def test_a_child_deaf_to_the_signal_is_killed_when_its_grace_is_over(home: Path)
         standing.client.set_engines(())
         until(lambda: standing.view("engine-a") is None)
         assert start_ticks(pid) is None
+        assert not (home / "told").exists(), "it did not end by itself"
     finally:
         standing.stop()
 
