@@ -42,7 +42,7 @@ def test_it_is_proved_as_a_person_would(story: RefusedStory):
     (story.folder / "vkey").write_text(example.VKEY + "\n")
     argv = [sys.executable, "-I", str(FILE), "proof", "--vkey", "vkey", "--signer", str(story.key)]
     done = subprocess.run(
-        argv, cwd=story.folder, capture_output=True, text=True, timeout=60, check=False
+        argv, cwd=story.folder, capture_output=True, text=True, timeout=300, check=False
     )
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     first, *facts = done.stdout.splitlines()

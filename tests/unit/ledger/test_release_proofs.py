@@ -54,7 +54,12 @@ def test_it_is_proved_as_a_person_would(story: Story):
     (story.folder / "vkey").write_text(example.VKEY + "\n")
     argv = [sys.executable, "-I", str(FILE), "proof", "--vkey", "vkey", "--signer", str(story.key)]
     done = subprocess.run(
-        [*argv, "--json"], cwd=story.folder, capture_output=True, text=True, timeout=60, check=False
+        [*argv, "--json"],
+        cwd=story.folder,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     told = json.loads(done.stdout)
@@ -62,7 +67,7 @@ def test_it_is_proved_as_a_person_would(story: Story):
     assert told["scores"] == {"orders": 0.9375, "serving orders": 0.05}
     assert (told["requests"], told["line"]) == (4, True)
     done = subprocess.run(
-        argv, cwd=story.folder, capture_output=True, text=True, timeout=60, check=False
+        argv, cwd=story.folder, capture_output=True, text=True, timeout=300, check=False
     )
     assert "each step of its making" in done.stdout.splitlines()[0]
 
