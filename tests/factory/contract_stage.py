@@ -170,6 +170,7 @@ def _feedback(factory: Running) -> Narrowing:
     asked = [{"role": "user", "content": "Hi"}]
     with factory.http("caller") as http:
         for receipt in (said, taught, taken):
+            factory.booked(receipt)
             body = {"receipt": receipt, "thumbs": "down", "correction": "Yo", "messages": asked}
             assert http.post("/factory/v1/feedback", json=body).status_code == 200
     return {

@@ -17,6 +17,7 @@ def test_what_a_tenant_says_of_an_answer_becomes_its_data_and_is_erased(
     demo = factory.as_tenant("demo")
     with factory.client("demo") as client:
         made = client.chat.completions.create(model=MODEL, messages=ASKED, max_tokens=1)
+    factory.booked(made.id)
     said = {"receipt": made.id, "thumbs": "down", "correction": CORRECTION, "messages": ASKED}
     with factory.http("acme") as http:
         assert http.post(PATH, json=said).status_code == 404
