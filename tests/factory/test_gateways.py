@@ -132,12 +132,14 @@ def test_what_lanes_decided_live_is_decided_again_when_their_logs_are_replayed(
 
 
 def _asked(client: httpx.Client) -> int | None:
-    """The answer's status; None where its gateway was just killed."""
+    """The answer's status; None where its gateway was just killed, or began just then and has not
+    heard of control."""
     with client:
         try:
-            return client.post("/v1/chat/completions", json=ASK, timeout=PATIENCE_S).status_code
+            status = client.post("/v1/chat/completions", json=ASK, timeout=PATIENCE_S).status_code
         except httpx.TransportError:
             return None
+    return None if status == 503 else status
 
 
 def test_a_killed_gateways_journal_is_sealed_while_the_others_serve(
@@ -158,7 +160,7 @@ def test_a_killed_gateways_journal_is_sealed_while_the_others_serve(
     finally:
         for client in clients:
             client.close()
-    assert several.client("demo", max_retries=4).models.list().data
+    assert several.client("demo", max_retries=20).models.list().data
 
     def outcomes() -> dict[str, str]:
         told = several.records("demo", tmp_path)
