@@ -69,6 +69,7 @@ def test_another_client_gets_what_the_official_one_gets(
 
 def check_recorded(plant: Running, whole: dict[str, Any], folder: Path) -> None:
     """The usage the client showed is what the record bills."""
+    plant.booked(whole["id"])
     records = {one.get("id"): one for one in plant.records("demo", folder)}
     record = records[whole["id"].removeprefix("chatcmpl-")]
     assert (record["outcome"], record["billed"]) == ("complete", True)
