@@ -11,12 +11,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from tests.patience import PATIENCE_S
 from tests.ports import free_port
 from tests.servers.programs import openbao
 
-START_S = 60.0
+START_S = PATIENCE_S
 #: How long one answer may take on a busy machine.
-ANSWER_S = 60.0
+ANSWER_S = PATIENCE_S
 #: What a factory's token may do there, and no more; docs/vault.md has the same.
 POLICY = """
 path "{mount}/keys" {{ capabilities = ["list"] }}

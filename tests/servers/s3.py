@@ -9,10 +9,11 @@ from pathlib import Path
 
 from inland.adapters.egress.door import origin
 from inland.adapters.vault.s3_blobs import Bucket
+from tests.patience import PATIENCE_S
 from tests.ports import free_port
 from tests.servers.programs import rclone
 
-START_S = 90.0
+START_S = PATIENCE_S
 #: As many as one run of the tests may use.
 BUCKETS = 256
 ACCESS, SECRET = "inland-test", "a-secret-of-the-tests"

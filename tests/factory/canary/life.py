@@ -5,8 +5,7 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ from tests.factory.canary.forms import Needles, canary
 from tests.factory.canary.judging import Allowed, Disks, Finding, judged
 from tests.factory.canary.trace import MEMORY, Call, Trace
 from tests.factory.running import MODEL, Running
+from tests.patience import until
 
 #: What may take so long under strace on a busy machine, in seconds.
 COMMAND_S = 300
@@ -28,7 +28,6 @@ IN_MODEL = ("metadata", "tensor", "model-name", "model-title", "asked")
 #: Files of a home that hold public weights, the same in every home.
 _PUBLIC = ".gguf"
 _ANSWER_TOKENS = 120
-PATIENCE_S = 120.0
 MINE = "mine"
 #: A trainer: reads its set in each way there is, keeps some beside, has a child that does so too,
 #: says what it read, and ends when it is told to.
@@ -240,13 +239,6 @@ class Life:
             if there := self.needles.found_in(data):
                 found[str(path)] = there
         return found
-
-
-def until(true: Callable[[], object], what: str) -> None:
-    end = time.monotonic() + PATIENCE_S
-    while not true():
-        assert time.monotonic() < end, what
-        time.sleep(0.2)
 
 
 @contextmanager
