@@ -24,15 +24,15 @@ Keys = dict[KeyName, bytes]
 def copied(home: Path, to: Path) -> Path:
     """A copy of all files of a home, but for those that a running factory removes meanwhile;
     sockets are none."""
-
-    def sockets(folder: str, names: list[str]) -> set[str]:
-        return {name for name in names if (Path(folder) / name).is_socket()}
-
-    def copy(file: str, aside: str) -> None:
+    for folder, _, names in os.walk(home):
+        aside = to / Path(folder).relative_to(home)
+        aside.mkdir()
         with suppress(FileNotFoundError):
-            shutil.copy2(file, aside)
-
-    shutil.copytree(home, to, ignore=sockets, copy_function=copy)
+            shutil.copymode(folder, aside)
+        for path in (Path(folder, name) for name in names):
+            with suppress(FileNotFoundError):
+                if not path.is_socket():
+                    shutil.copy2(path, aside)
     return to
 
 
