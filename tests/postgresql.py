@@ -15,14 +15,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
 import pytest
 from sqlalchemy.engine import URL
 
 from inland.adapters.sql.database import Database
+from tests.patience import PATIENCE_S, until
 
 #: Debian's `nobody`: the server refuses to run as root.
 UNPRIVILEGED = 65534
-START_S = 90.0
+START_S = PATIENCE_S
+_LOCKED = """SELECT FROM pg_locks WHERE locktype = 'advisory'
+AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
 
 
 @dataclass
@@ -61,6 +65,14 @@ class Server:
         argv = [str(self.programs / "psql"), "-h", str(self.folder), "-U", "inland"]
         argv += ["-d", "postgres", "-c", statement]
         subprocess.run(argv, check=True, capture_output=True)
+
+
+def let_go(url: URL) -> None:
+    """Return once nobody holds a database of a server any more: it hears a moment later that a
+    connection was closed."""
+    where = {"host": str(url.query["host"]), "user": url.username, "dbname": url.database}
+    with psycopg.connect(**where, autocommit=True) as connection:
+        until(lambda: connection.execute(_LOCKED).fetchone() is None, "it is held for ever")
 
 
 def own_address() -> str:

@@ -107,6 +107,7 @@ def test_one_factory_alone_writes_to_a_database_of_postgresql(server):
         Database(url)
     Database(url, read_only=True).close()
     first.close()
+    postgresql.let_go(url)
     Database(url).close()
 
 

@@ -18,6 +18,7 @@ from inland.plant.asset_terms import AssetTerms
 from inland.plant.uploads import NewAsset
 from inland.ports.keys import Keys
 from inland.ports.vault import PartName
+from tests import postgresql
 from tests.patience import PATIENCE_S
 from tests.unit.plant.parts import Plant
 
@@ -70,6 +71,8 @@ class World:
     def again(self) -> "World":
         """The same home after a restart of control: nothing of memory is left."""
         self.plant.store.close()
+        if isinstance(self.plant.url, URL):
+            postgresql.let_go(self.plant.url)
         made = World(self.plant.home, self.plant.url)
         made.plant.clock.now_s = self.plant.clock.now_s
         return made
