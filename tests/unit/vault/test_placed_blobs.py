@@ -24,10 +24,10 @@ def folder() -> Blobs:
     return FolderBlobs(files)
 
 
-def stores(there: Callable[[], Blobs], wait_s: float = PATIENCE_S) -> PlacedBlobs:
+def stores(there: Callable[[], Blobs]) -> PlacedBlobs:
     placed = {"here": Placed(HERE, folder), "there": Placed(THERE, there)}
     lies = {"far": ("there",)}
-    return PlacedBlobs(placed, lambda asset: lies.get(asset, ("here",)), wait_s)
+    return PlacedBlobs(placed, lambda asset: lies.get(asset, ("here",)), PATIENCE_S)
 
 
 def test_a_store_that_hangs_as_it_is_opened_stops_no_other():
@@ -42,7 +42,7 @@ def test_a_store_that_hangs_as_it_is_opened_stops_no_other():
     with ThreadPoolExecutor(4) as threads:
         try:
             waiting = [threads.submit(both.put, FAR, b"y") for _ in range(3)]
-            threads.submit(both.put, NAME, b"x").result(10)
+            threads.submit(both.put, NAME, b"x").result(PATIENCE_S / 2)
             assert bytes(both.get(NAME) or b"") == b"x"
             assert not any(one.done() for one in waiting)
         finally:
@@ -60,14 +60,16 @@ def test_a_store_that_does_not_open_in_time_is_away_until_it_has():
         assert going.wait(PATIENCE_S)
         return folder()
 
-    both = stores(slowly, wait_s=0.05)
+    both = stores(slowly)
+    both.put(NAME, b"x")
+    both._opened_s = 0.05
     try:
         for _ in range(2):
             with pytest.raises(BlobsAway, match=r"there: .* 0\.05 s"):
                 both.get(FAR)
         with pytest.raises(BlobsAway, match="there"):
             both.demand()
-        both.put(NAME, b"x")
+        both.put(NAME, b"y")
     finally:
         going.set()
     until(lambda: "there" in both._opened)
