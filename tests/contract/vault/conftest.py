@@ -14,6 +14,7 @@ from inland.adapters.vault.embedded_keys import EmbeddedKeys
 from inland.adapters.vault.folder_blobs import FolderBlobs
 from inland.adapters.vault.openbao_keys import OpenBaoKeys
 from inland.adapters.vault.placed_blobs import Placed, PlacedBlobs
+from inland.adapters.vault.rest import Rest
 from inland.adapters.vault.s3_blobs import Patience, S3Blobs
 from inland.adapters.vault.sealed_vault import SealedVault
 from inland.domain.places import Place
@@ -52,7 +53,8 @@ def files(tmp_path):
 
 @pytest.fixture
 def opened(door):
-    """Makes keys on a server, and ends their calls afterwards."""
+    """Makes keys on a server, which is asked however long it took to refuse, and ends their calls
+    afterwards."""
     made = []
 
     def keys(
@@ -64,7 +66,7 @@ def opened(door):
     ) -> OpenBaoKeys:
         calls = Calls(door, "keys", origin(url), limit_s)
         made.append(calls)
-        return OpenBaoKeys(calls, lambda: token, mount, monotonic)
+        return OpenBaoKeys(calls, lambda: token, mount, monotonic, Rest(rest_s=0.0))
 
     yield keys
     for calls in made:

@@ -12,6 +12,7 @@ from inland.adapters.vault.marks import KEYS, ROOT, MarkedBlobs, Marks
 from inland.adapters.vault.openbao_keys import OpenBaoKeys
 from inland.ports.blobs import BlobsAway
 from inland.ports.keys import KeyName, KeysAway
+from tests.contract.vault.conftest import LIMIT_S
 from tests.servers import openbao
 
 ONE, TWO = KeyName("acme", "one"), KeyName("acme", "two")
@@ -30,7 +31,7 @@ def on_mount(server, door, tmp_path):
     made = []
 
     def keys(mount: str, token: str) -> OpenBaoKeys:
-        made.append(Calls(door, "keys", origin(server.url), 30.0))
+        made.append(Calls(door, "keys", origin(server.url), LIMIT_S))
         mark = Marks(Disk(tmp_path)).of(KEYS)
         return OpenBaoKeys(made[-1], lambda: token, mount, mark=mark)
 
