@@ -5,6 +5,7 @@ import resource
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -148,7 +149,8 @@ DRIPS = {"head": b"HTTP/1.1 200 OK\r\nx: ", "body": b"HTTP/1.1 200 OK\r\n\r\n"}
 def test_a_server_that_drips_or_never_ends_is_given_up(
     where: str, pace: Callable[[], Pace], why: str
 ) -> None:
-    """It sends a byte after another for as long as it is read."""
+    """It sends a byte after another for as long as it is read, with a rest after each: however long
+    nobody reads, there are few of them."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def drip() -> None:
@@ -159,6 +161,7 @@ def test_a_server_that_drips_or_never_ends_is_given_up(
                 caller.sendall(DRIPS[where])
                 while True:
                     caller.sendall(b"x")
+                    time.sleep(0.001)
 
         thread = threading.Thread(target=drip, daemon=True)
         thread.start()
