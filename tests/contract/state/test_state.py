@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from inland.adapters.sql.database import Database, sqlite_url
@@ -87,7 +87,6 @@ NOUNS = {
 
 
 @pytest.mark.parametrize("noun", NOUNS)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_what_was_put_reads_back_and_replaces_what_had_its_id(store, noun, data):
     value = data.draw(NOUNS[noun])
