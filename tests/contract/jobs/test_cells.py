@@ -238,7 +238,7 @@ from inland.ports.jobs import JobSpec
 home, given = map(Path, sys.argv[1:])
 text = "import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])"
 command = (sys.executable, "-c", text, str(given / "socket"))
-spec = JobSpec("j1", command, (str(given),), 1 << 20, 60, 1, 1 << 30)
+spec = JobSpec("j1", command, (str(given),), 1 << 20, 600, 1, 1 << 30)
 end = CommandCells(home, {"PATH": "/usr/bin:/bin"}, NAMESPACES).begin(spec, {}).wait()
 print(end.status, end.output.decode())
 """
