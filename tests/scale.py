@@ -6,7 +6,6 @@ The homes are filled by the real booking, and each step is the command a person 
 import argparse
 import json
 import math
-import os
 import subprocess
 import sys
 import tempfile
@@ -26,19 +25,27 @@ PEAK_LIMIT_BYTES = 1 << 30
 #: No step may grow faster than n log n; measured on a busy machine, with this much to spare.
 SLACK = 1.5
 INLAND = str(Path(sys.executable).with_name("inland"))
+#: Starts a command from a small process: a child's peak counts the memory of who started it.
+_ALONE = """
+import json, os, sys
+pid = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ)
+_, status, used = os.wait4(pid, 0)
+code, cpu_s = os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime
+print(json.dumps([code, cpu_s, used.ru_maxrss]))
+"""
 
 
 def run_step(*words: str) -> dict[str, float]:
     """One command, alone: its seconds and its peak memory. Raises where it fails."""
     start = time.monotonic()
-    with subprocess.Popen([INLAND, *words], stdout=subprocess.DEVNULL) as process:
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0, words
+    argv = [sys.executable, "-I", "-c", _ALONE, INLAND, *words]
+    done = subprocess.run(argv, stdout=subprocess.PIPE, check=True)
+    code, cpu_s, peak_kib = json.loads(done.stdout.splitlines()[-1])
+    assert code == 0, words
     return {
         "seconds": round(time.monotonic() - start, 2),
-        "cpu_s": round(used.ru_utime + used.ru_stime, 2),
-        "peak_bytes": used.ru_maxrss * 1024,
+        "cpu_s": round(cpu_s, 2),
+        "peak_bytes": peak_kib * 1024,
     }
 
 
