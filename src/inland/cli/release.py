@@ -113,12 +113,12 @@ def show_(release: Id, home: HomeOption = None, json: JsonOption = False) -> Non
 def approve(
     release: Id,
     *,
-    detach: Annotated[bool, typer.Option("--detach", help="Do not wait until it answers.")] = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Do not wait until it is out.")] = False,
     home: HomeOption = None,
     json: JsonOption = False,
 ) -> None:
     """Sign a release and have it go out: to the first of its users, or to all where nothing of its
-    name is live. Returns once it answers.
+    name is live. Returns once it is out.
 
     Ends with 1 where engines do not start with it.
     """

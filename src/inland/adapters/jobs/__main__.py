@@ -125,9 +125,9 @@ def _take_place(spec: CellSpec) -> None:
     if spec.cores:
         os.sched_setaffinity(0, spec.cores)
     if spec.nice:
-        os.setpriority(os.PRIO_PROCESS, 0, spec.nice)
+        nice = os.nice(spec.nice)
         with suppress(OSError):
-            Path("/proc/self/autogroup").write_text(f"{spec.nice}\n")
+            Path("/proc/self/autogroup").write_text(f"{nice}\n")
 
 
 def _awaited(command: int, memory_bytes: int) -> dict[str, object]:
