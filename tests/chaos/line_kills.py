@@ -30,6 +30,7 @@ from inland.domain.errors import InlandError
 from tests.factory.running import MODEL, Running, running
 from tests.patience import until
 from tests.training.environment import ROOT, python
+from tests.training.line_soak import trainers
 
 EXAMPLES = ROOT / "examples"
 #: What of the examples a run has, and how often a run is cut at most.
@@ -37,7 +38,6 @@ TRAINED, HELD_OUT, ASKED, CUTS = 16, 4, 6, 5
 #: Kills that are asked for where nobody says how many.
 KILLS = 50
 ROLES = ("supervisor", "control", "engine", "gateway", "trainer")
-TRAINER = "inland.adapters.training"
 #: A run on a machine that does much else, with all its cuts, in seconds.
 RUN_S = 1800.0
 MODEL_NAME = "orders"
@@ -204,26 +204,6 @@ class Cut:
         if (holder := lock.running(home / "run" / "lock")) is not None:
             found |= {"supervisor": [holder.pid], "trainer": trainers(holder.pid)}
         return found
-
-
-def trainers(above: int) -> list[int]:
-    """The trainers among a process's descendants."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError, ValueError, IndexError):
-            words = (path / "cmdline").read_bytes().split(b"\0")
-            if TRAINER.encode() in words and _is_below(int(path.name), above):
-                found.append(int(path.name))
-    return found
-
-
-def _is_below(pid: int, above: int) -> bool:
-    while pid > 1:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-        pid = int(stat.rpartition(")")[2].split()[1])
-        if pid == above:
-            return True
-    return False
 
 
 def came_to(whole: dict[str, Any]) -> dict[str, Any]:

@@ -11,9 +11,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+from inland.adapters.training.command import MODULE
 from tests import memory_scan
 from tests.factory.running import MODEL, Running, running
 from tests.training.environment import ROOT, python
@@ -104,15 +106,13 @@ def _is_kept(admin: Running, run: str, step: int) -> bool:
     return f"checkpoint of step {step} is kept" in _logs(admin, run)
 
 
-def trainers(factory: Running) -> list[int]:
-    """The pids of the trainer's own processes, below control."""
+def trainers(above: int) -> list[int]:
+    """The trainers among a process and those below it."""
     found = []
-    for pid in memory_scan.descendants(factory.pid("control")):
-        try:
-            words = Path(f"/proc/{pid}/cmdline").read_bytes()
-        except OSError:
-            continue
-        found += [pid] if b"inland.adapters.training" in words else []
+    for pid in memory_scan.descendants(above):
+        with suppress(OSError):
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            found += [pid] if MODULE.encode() in words else []
     return found
 
 
@@ -131,7 +131,7 @@ def measure() -> dict[str, Any]:
         of_control = _train_step(admin, cut)
         hit = _begun(admin, Path(folder), "hit")
         _awaited(lambda: _is_kept(admin, hit, 2))
-        for pid in trainers(factory):
+        for pid in trainers(factory.pid("control")):
             os.kill(pid, signal.SIGKILL)
         of_trainer = _train_step(admin, hit)
         steps = {"whole": whole, "control killed": of_control, "trainer killed": of_trainer}
