@@ -27,6 +27,7 @@ import httpx
 from inland.adapters.processes import lock
 from inland.adapters.processes.client import SupervisorClient
 from inland.domain.errors import InlandError
+from inland.lines.steps.train import ATTEMPTS
 from tests.factory.running import MODEL, Running, running
 from tests.patience import until
 from tests.training.environment import ROOT, python
@@ -122,6 +123,7 @@ class Cut:
     least_s: float = 0.0
     killed: Counter[str] = field(default_factory=Counter)
     during: Counter[str] = field(default_factory=Counter)
+    resumed: int = 0
 
     def told(self, *words: str) -> Any:
         """What a command says once there is a factory that answers."""
@@ -171,6 +173,10 @@ class Cut:
         end, next_s = time.monotonic() + RUN_S, self._next()
         while True:
             whole: dict[str, Any] = self.told("run", "show", run)
+            if self._gave_up(whole):  # a trainer that is killed again and again: a person says go
+                self.told("run", "resume", run, "--detach")
+                self.resumed += 1
+                continue
             if whole["run"]["state"] != "running":
                 return whole
             assert time.monotonic() < end, f"run {run} does not end: {whole['run']}"
@@ -178,6 +184,11 @@ class Cut:
                 self._kill(whole)
                 cuts, next_s = cuts - 1, self._next()
             time.sleep(0.1)
+
+    def _gave_up(self, whole: dict[str, Any]) -> bool:
+        """Whether it waits for a person: as many of its trainers were killed as are begun anew."""
+        told = whole["run"]["state"] == "failed" and "ended with -9" in whole["run"]["why"]
+        return told and self.killed["trainer"] >= ATTEMPTS * (self.resumed + 1)
 
     def _next(self) -> float:
         return time.monotonic() + self.dice.uniform(0, max(self.least_s / 2, 1))
@@ -249,7 +260,7 @@ def measure(folder: Path, kills: int, seed: int) -> dict[str, Any]:
             broken.append(f"the books do not agree: {checked.stdout[:300]}")
     told = {"soak": "line-kills", "seed": seed, "holds": not broken}
     told |= {"seconds": round(time.monotonic() - began, 1), "runs": runs}
-    told |= {"kills": dict(cut.killed), "during": dict(cut.during)}
+    told |= {"kills": dict(cut.killed), "during": dict(cut.during), "resumed": cut.resumed}
     return told | {"uncut_s": round(cut.least_s, 1), "broken": broken[:10]}
 
 
