@@ -171,11 +171,12 @@ class Cut:
 
     def _over(self, run: str, cuts: int) -> dict[str, Any]:
         end, next_s = time.monotonic() + RUN_S, self._next()
+        before = self.killed["trainer"]
         while True:
             whole: dict[str, Any] = self.told("run", "show", run)
-            if self._gave_up(whole):  # a trainer that is killed again and again: a person says go
+            if _gave_up(whole, self.killed["trainer"] - before):  # a person says go
                 self.told("run", "resume", run, "--detach")
-                self.resumed += 1
+                self.resumed, before = self.resumed + 1, self.killed["trainer"]
                 continue
             if whole["run"]["state"] != "running":
                 return whole
@@ -184,11 +185,6 @@ class Cut:
                 self._kill(whole)
                 cuts, next_s = cuts - 1, self._next()
             time.sleep(0.1)
-
-    def _gave_up(self, whole: dict[str, Any]) -> bool:
-        """Whether it waits for a person: as many of its trainers were killed as are begun anew."""
-        told = whole["run"]["state"] == "failed" and "ended with -9" in whole["run"]["why"]
-        return told and self.killed["trainer"] >= ATTEMPTS * (self.resumed + 1)
 
     def _next(self) -> float:
         return time.monotonic() + self.dice.uniform(0, max(self.least_s / 2, 1))
@@ -215,6 +211,12 @@ class Cut:
         if (holder := lock.running(home / "run" / "lock")) is not None:
             found |= {"supervisor": [holder.pid], "trainer": trainers(holder.pid)}
         return found
+
+
+def _gave_up(whole: dict[str, Any], killed: int) -> bool:
+    """Whether it waits for a person: as many of its trainers were killed as are begun anew."""
+    told = whole["run"]["state"] == "failed" and "ended with -9" in whole["run"]["why"]
+    return told and killed >= ATTEMPTS
 
 
 def came_to(whole: dict[str, Any]) -> dict[str, Any]:
