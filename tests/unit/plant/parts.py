@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import shake_256
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 
 from sqlalchemy.engine import URL
 
@@ -83,15 +83,19 @@ class Counting:
 
 @dataclass
 class NotedFeed:
-    """Remembers what was published, and which versions someone waited for."""
+    """Remembers what was published, and which versions someone waited for. Of two that are
+    published at once the older may come last, and is ignored, as a feed must."""
 
     published: list[Snapshot] = field(default_factory=list)
     secrets: list[Secrets] = field(default_factory=list)
     waited: list[int] = field(default_factory=list)
+    lock: Lock = field(default_factory=Lock)
 
     def publish(self, snapshot: Snapshot, secrets: Secrets) -> None:
-        self.published.append(snapshot)
-        self.secrets.append(secrets)
+        with self.lock:
+            if not self.published or snapshot.version >= self.published[-1].version:
+                self.published.append(snapshot)
+                self.secrets.append(secrets)
 
     def demand_fits(self, snapshot: Snapshot, secrets: Secrets) -> None:
         """Everything fits."""
