@@ -34,6 +34,9 @@ ON = {
     "fdatasynced before the answer ends, batch and signed checkpoint each second",
 }
 PROMPT = "The seven seas are"
+#: Nobody is refused for its wait: a bare engine refuses nobody either, and a tenant that had more
+#: in one round is behind all others in the next.
+LIMITS = {"queue_s": 600}
 #: What Inland comes to of what is bare: by the clock, and by the engine's processor time.
 RATIOS = {"ratio": "tokens_per_s", "ratio_cpu": "tokens_per_engine_cpu_s"}
 
@@ -247,7 +250,7 @@ def run(plan: Plan, folder: Path) -> dict[str, Any]:
     files = adapters(folder / "adapters", plan.adapters, plan.seed)
     told: dict[str, Any] = {"adapter_bytes": sum(one.stat().st_size for one in files)}
     with (
-        released(plan.slots, plan.context, folder / "home") as factory,
+        released(plan.slots, plan.context, folder / "home", **LIMITS) as factory,
         both(plan, factory, files, folder) as sides,
     ):
         told["answers"] = verified(plan, _model(folder), files, sides, folder)
@@ -276,7 +279,7 @@ def asked() -> Plan:
 def main() -> None:
     """Print the configuration, then one JSON line."""
     plan = asked()
-    config = {"bench": "adapters", "on": ON, "ranks": RANKS, **asdict(plan)}
+    config = {"bench": "adapters", "on": ON, "limits": LIMITS, "ranks": RANKS, **asdict(plan)}
     config["engine_cores"] = engine_core(plan.threads)
     print(f"# {json.dumps(config)}", flush=True)
     with tempfile.TemporaryDirectory(prefix="inland-bench-") as name:

@@ -167,15 +167,16 @@ def bare_point(plan: Plan, slots: int, model: Path, folder: Path) -> dict[str, A
 
 
 class Factory:
-    """A running factory with one engine of so many slots and tokens in each."""
+    """A running factory with one engine of so many slots and tokens in each. `limits`: of
+    factory.toml, beside its defaults."""
 
-    def __init__(self, slots: int, context: int, home: Path) -> None:
+    def __init__(self, slots: int, context: int, home: Path, **limits: int) -> None:
         self._home = home
         self._port = serve.free_port()
         self.run("up", "--detach", "--port", str(self._port))
         self.run("down")
         declared = home / "factory.toml"
-        text = declared.read_text()
+        text = serve.with_limits(declared.read_text(), limits)
         for name, value in (("slots", slots), ("context", context)):
             text = re.sub(rf"(?m)^{name} = \d+", f"{name} = {value}", text)
         declared.write_text(text)

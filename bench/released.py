@@ -39,8 +39,8 @@ def adapters(folder: Path, count: int, seed: int) -> list[Path]:
 class Released(Factory):
     """The factory, asked as its operator."""
 
-    def __init__(self, slots: int, context: int, home: Path) -> None:
-        super().__init__(slots, context, home)
+    def __init__(self, slots: int, context: int, home: Path, **limits: int) -> None:
+        super().__init__(slots, context, home, **limits)
         at = Home(home)
         self._sockets = at.control_socket.parent
         self.client = FactoryClient(at.control_socket, at.operator_key.read_text("ascii").strip())
@@ -100,9 +100,9 @@ class Released(Factory):
 
 
 @contextmanager
-def released(slots: int, context: int, home: Path) -> Iterator[Released]:
+def released(slots: int, context: int, home: Path, **limits: int) -> Iterator[Released]:
     """It runs inside the block."""
-    factory = Released(slots, context, home)
+    factory = Released(slots, context, home, **limits)
     try:
         yield factory
     finally:

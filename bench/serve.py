@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
@@ -292,6 +292,12 @@ def inland(
         yield factory
 
 
+def with_limits(declared: str, limits: Mapping[str, int]) -> str:
+    """A factory.toml with other limits than its own."""
+    raised = "".join(f"{name} = {value}\n" for name, value in limits.items())
+    return declared.replace("[limits]\n", f"[limits]\n{raised}")
+
+
 @contextmanager
 def bare_factory(core: int | None, home: Path, port: int, **limits: int) -> Iterator[None]:
     """A factory that serves nothing, made in `home`, on one core where one is named.
@@ -303,8 +309,7 @@ def bare_factory(core: int | None, home: Path, port: int, **limits: int) -> Iter
     inland_says(core, home, "down")
     said = home / "factory.toml"
     text = without_deployments(said.read_text())
-    raised = "".join(f"{name} = {value}\n" for name, value in limits.items())
-    said.write_text(text.replace("[limits]\n", f"[limits]\n{raised}"))
+    said.write_text(with_limits(text, limits))
     inland_says(core, home, *words)
     try:
         yield
