@@ -26,7 +26,7 @@ from tests.patience import PATIENCE_S, until
 from tests.ports import free_port
 
 #: Longest a command of the factory may take before a test calls it hung, in seconds.
-COMMAND_TIMEOUT_S = 240
+COMMAND_TIMEOUT_S = 600
 #: What a command says that nobody heard: between a kill of control and its next start.
 _UNHEARD = "control does not answer ([Errno 111] Connection refused)"
 MODEL = "smollm2"
