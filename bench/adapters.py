@@ -34,8 +34,8 @@ ON = {
     "fdatasynced before the answer ends, batch and signed checkpoint each second",
 }
 PROMPT = "The seven seas are"
-#: Nobody is refused for its wait: a bare engine refuses nobody either, and a tenant that had more
-#: in one round is behind all others in the next.
+#: Beside factory.toml's defaults. Nobody is refused for its wait: a bare engine refuses nobody
+#: either, and a turn of all callers may take nearly as long as anyone waits by default.
 LIMITS = {"queue_s": 600}
 #: What Inland comes to of what is bare: by the clock, and by the engine's processor time.
 RATIOS = {"ratio": "tokens_per_s", "ratio_cpu": "tokens_per_engine_cpu_s"}
